@@ -1,0 +1,53 @@
+# `make run` starts everything on this machine, `make test` checks everything. Both need only Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check unit integration e2e fix lock screenshots clean
+
+run: $(READY)
+	$(BIN)/brightrun up
+
+test: check unit integration e2e
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/pytest tests/unit
+
+integration: $(READY)
+	$(BIN)/pytest tests/integration
+
+e2e: $(READY)
+	$(BIN)/pytest tests/e2e
+
+fix: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Names and versions only, no addresses: installable from whatever index is configured.
+lock: $(BIN)/uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.e2e.screenshots docs/screenshots
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Bright Run needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+# uv is quick; where it cannot reach the index that pip is set up for, pip does the same.
+$(READY): requirements.lock pyproject.toml $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -r requirements.lock -e . \
+		|| $(BIN)/python -m pip install --quiet --no-deps -r requirements.lock -e .
+	touch $(READY)

@@ -1,0 +1,1 @@
+"""Claude: translation pure, network thin."""

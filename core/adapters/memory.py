@@ -1,0 +1,428 @@
+"""Everything in memory: stores, doorbell and a scripted Claude, for unit tests and for trying pages without a stack.
+
+They keep the same contract as the real ones; `tests/integration/test_store_contract.py` runs the same tests on both.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from uuid import UUID, uuid4
+
+from core.domain.batch import (
+    BatchAction,
+    BatchId,
+    BatchProgress,
+    BatchSettings,
+    BatchStatus,
+    ErrorHandling,
+    Selection,
+    Submitted,
+    is_allowed,
+)
+from core.domain.conversation import Conversation
+from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.reply import Reply
+from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.scaffolding import ConversationCategory, EmotionalArc, Persona, PromptTemplate, Tier, TrainingTopic
+from core.domain.work import (
+    Attempt,
+    AttemptOutcome,
+    BatchPlan,
+    CallFailure,
+    ChatRequest,
+    ItemAccepted,
+    ItemFailed,
+    ItemId,
+    ItemReleased,
+    ItemResult,
+    Lease,
+    LeasedItem,
+    RecordOutcome,
+    Snapshot,
+)
+from core.errors import InvalidRequest, NotFound, QueueUnavailable
+
+
+def read_clock() -> datetime:
+    """Return the current time; tests put another clock in its place."""
+    return datetime.now(UTC)
+
+
+@dataclass(kw_only=True)
+class MemoryItem:
+    """A row of batch_items."""
+
+    item: LeasedItem
+    batch_id: BatchId
+    tier: Tier
+    status: str = "queued"
+    available_at: datetime
+    lease_expires_at: datetime | None = None
+    last_lease_token: UUID | None = None
+    conversation: Conversation | None = None
+    failure: ItemFailed | None = None
+    closed_at: datetime | None = None
+    attempts: list[tuple[AttemptOutcome, Attempt]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class MemoryBatch:
+    """A row of batches."""
+
+    plan: BatchPlan
+    selection: Selection
+    estimate: Estimate
+    status: BatchStatus = BatchStatus.QUEUED
+    status_reason: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(kw_only=True)
+class MemoryDatabase:
+    """ScaffoldingStore, BatchStore, WorkStore and Reconciler over plain dictionaries."""
+
+    personas: tuple[Persona, ...] = ()
+    arcs: tuple[EmotionalArc, ...] = ()
+    topics: tuple[TrainingTopic, ...] = ()
+    templates: tuple[PromptTemplate, ...] = ()
+    user_id: UUID = field(default_factory=uuid4)
+    clock: Callable[[], datetime] = read_clock
+    batches: dict[BatchId, MemoryBatch] = field(default_factory=dict)
+    items: dict[ItemId, MemoryItem] = field(default_factory=dict)
+
+    def list_personas(self) -> tuple[Persona, ...]:
+        return self.personas
+
+    def list_arcs(self) -> tuple[EmotionalArc, ...]:
+        return self.arcs
+
+    def list_topics(self) -> tuple[TrainingTopic, ...]:
+        return self.topics
+
+    def list_templates(self) -> tuple[PromptTemplate, ...]:
+        return self.templates
+
+    def submit(
+        self, name: str, selection: Selection, settings: BatchSettings, estimate: Estimate, picks: Sequence[int] | None
+    ) -> Submitted:
+        snapshot = self._take_snapshot(selection)
+        template_ids = {template.emotional_arc_id: template.id for template in snapshot.templates.values()}
+        grid = list(product(selection.persona_ids, selection.arc_ids, selection.topic_ids))
+        batch_id = BatchId(uuid4())
+        plan = BatchPlan(id=batch_id, name=name, settings=settings, snapshot=snapshot, created_by=self.user_id)
+        self.batches[batch_id] = MemoryBatch(plan=plan, selection=selection, estimate=estimate, created_at=self.clock())
+        positions = range(len(grid)) if picks is None else picks
+        for position, grid_position in enumerate(positions):
+            persona_id, arc_id, topic_id = grid[grid_position]
+            item = LeasedItem(
+                item_id=ItemId(uuid4()),
+                lease_token=uuid4(),
+                position=position,
+                attempt_number=1,
+                persona_id=persona_id,
+                emotional_arc_id=arc_id,
+                training_topic_id=topic_id,
+                template_id=template_ids[arc_id],
+            )
+            arc = snapshot.arcs[arc_id]
+            tier = Tier.EDGE_CASE if arc.conversation_category is ConversationCategory.EDGE else arc.tier
+            row = MemoryItem(item=item, batch_id=batch_id, tier=tier, available_at=self.clock())
+            self.items[item.item_id] = row
+        return Submitted(batch_id=batch_id, planned=len(positions))
+
+    def get(self, batch_id: BatchId) -> BatchProgress | None:
+        batch = self.batches.get(batch_id)
+        if batch is None:
+            return None
+        rows = self._rows(batch_id)
+        counts = Counter(row.status for row in rows)
+        attempts = [attempt for row in rows for _, attempt in row.attempts]
+        settings = batch.plan.settings
+        return BatchProgress(
+            id=batch_id,
+            name=batch.plan.name,
+            status=batch.status,
+            status_reason=batch.status_reason,
+            conversation_category=batch.selection.category,
+            **settings.model_dump(),
+            estimated_seconds=batch.estimate.seconds,
+            estimated_cost_usd=batch.estimate.cost_usd,
+            created_by=self.user_id,
+            created_at=batch.created_at,
+            started_at=batch.started_at,
+            completed_at=batch.completed_at,
+            planned=len(rows),
+            accepted=counts["completed"],
+            failed=counts["failed"],
+            cancelled=counts["cancelled"],
+            running=counts["processing"],
+            queued=counts["queued"],
+            attempts=len(attempts),
+            cost_usd=float(sum(attempt.cost_usd or 0 for attempt in attempts)),
+            input_tokens=sum(attempt.usage.input_tokens or 0 for attempt in attempts),
+            output_tokens=sum(attempt.usage.output_tokens or 0 for attempt in attempts),
+            simulated=any(attempt.simulated for attempt in attempts),
+        )
+
+    def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
+        newest_first = sorted(self.batches, key=lambda batch_id: self.batches[batch_id].created_at, reverse=True)
+        return tuple(progress for batch_id in newest_first[:limit] if (progress := self.get(batch_id)) is not None)
+
+    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
+        batch = self.batches.get(batch_id)
+        if batch is None:
+            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        if not is_allowed(action, batch.status):
+            raise InvalidRequest(f"A batch that is {batch.status} cannot {action}.")
+        if action is BatchAction.PAUSE:
+            batch.status, batch.status_reason = BatchStatus.PAUSED, "Paused by the analyst."
+        elif action is BatchAction.RESUME:
+            batch.status = BatchStatus.QUEUED if batch.started_at is None else BatchStatus.PROCESSING
+            batch.status_reason = None
+            self._settle(batch_id)
+        else:
+            self._stop(batch_id, BatchStatus.CANCELLED, "Cancelled by the analyst.")
+        return batch.status
+
+    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown:
+        rows = self._rows(batch_id)
+        failures = [row.failure.failure for row in rows if row.failure is not None]
+        attempts = [attempt for row in rows for _, attempt in row.attempts]
+        return BatchBreakdown(
+            by_failure_type=dict(Counter(str(failure.failure_type) for failure in failures)),
+            by_pattern=dict(Counter(str(failure.pattern) for failure in failures if failure.pattern)),
+            by_stop_reason=dict(Counter(attempt.stop_reason or "none" for attempt in attempts)),
+        )
+
+    def list_conversations(self, batch_id: BatchId, limit: int) -> tuple[ConversationRow, ...]:
+        rows = [row for row in self._rows(batch_id) if row.conversation is not None]
+        return tuple(_describe_conversation(row) for row in reversed(rows[-limit:]))
+
+    def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]:
+        rows = [row for row in self._rows(batch_id) if row.failure is not None]
+        return tuple(_describe_failure(row) for row in reversed(rows[-limit:]))
+
+    def list_history(self) -> tuple[GenerationHistory, ...]:
+        by_model: dict[tuple[str, bool], list[tuple[ItemId, Attempt]]] = {}
+        for row in self.items.values():
+            for _, attempt in row.attempts:
+                by_model.setdefault((attempt.model, attempt.simulated), []).append((row.item.item_id, attempt))
+        return tuple(
+            GenerationHistory(
+                model=model,
+                simulated=simulated,
+                items=len({item_id for item_id, _ in attempts}),
+                cost_usd=float(sum(attempt.cost_usd or 0 for _, attempt in attempts)),
+                duration_seconds=sum(attempt.duration_ms for _, attempt in attempts) / 1000,
+            )
+            for (model, simulated), attempts in by_model.items()
+        )
+
+    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
+        batch = self.batches.get(batch_id)
+        return None if batch is None else batch.plan
+
+    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
+        batch = self.batches.get(batch_id)
+        if batch is None:
+            return Lease(status=None)
+        self._reclaim(batch_id)
+        rows, now = self._rows(batch_id), self.clock()
+        leased: list[LeasedItem] = []
+        if batch.status.is_active:
+            in_flight = sum(row.status == "processing" for row in rows)
+            free = max(min(wanted, batch.plan.settings.concurrency - in_flight), 0)
+            ready = [row for row in rows if row.status == "queued" and row.available_at <= now][:free]
+            for row in ready:
+                row.item = row.item.model_copy(
+                    update={"lease_token": uuid4(), "attempt_number": len(row.attempts) + 1}
+                )
+                row.status, row.lease_expires_at = "processing", now + timedelta(seconds=lease_seconds)
+                leased.append(row.item)
+            if leased and batch.status is BatchStatus.QUEUED:
+                batch.status, batch.started_at = BatchStatus.PROCESSING, batch.started_at or now
+        waiting = [row.available_at for row in rows if row.status == "queued"]
+        return Lease(
+            status=batch.status,
+            items=tuple(leased),
+            open=sum(row.status in ("queued", "processing") for row in rows),
+            next_available_in_seconds=max((min(waiting) - now).total_seconds(), 0.0) if waiting else None,
+        )
+
+    async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
+        kept: set[UUID] = set()
+        for item in items:
+            row = self.items[item.item_id]
+            if row.status == "processing" and row.item.lease_token == item.lease_token:
+                row.lease_expires_at = self.clock() + timedelta(seconds=lease_seconds)
+                kept.add(item.item_id)
+        return frozenset(kept)
+
+    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
+        return tuple(self._record(result) for result in results)
+
+    def reconcile(self) -> tuple[BatchId, ...]:
+        for batch_id in self.batches:
+            self._reclaim(batch_id)
+            self._settle(batch_id)
+        now = self.clock()
+        return tuple(
+            batch_id
+            for batch_id, batch in self.batches.items()
+            if batch.status.is_active
+            and any(row.status == "queued" and row.available_at <= now for row in self._rows(batch_id))
+        )
+
+    def _record(self, result: ItemResult) -> RecordOutcome:
+        row = self.items[result.item.item_id]
+        batch = self.batches[row.batch_id]
+        if result.attempt is not None and any(attempt.id == result.attempt.id for _, attempt in row.attempts):
+            return RecordOutcome(outcome="recorded", batch_status=batch.status)
+        holds_lease = row.status == "processing" and row.item.lease_token == result.item.lease_token
+        came_late = row.status in ("queued", "cancelled") and row.last_lease_token == result.item.lease_token
+        if not holds_lease and not came_late:
+            if result.attempt is not None:
+                row.attempts.append((AttemptOutcome.SUPERSEDED, result.attempt))
+            return RecordOutcome(outcome="lease_lost")
+        row.lease_expires_at, row.last_lease_token = None, None
+        if isinstance(result, ItemReleased):
+            if result.attempt is not None:
+                row.attempts.append((AttemptOutcome.RETRIED, result.attempt))
+            row.status = "cancelled" if batch.status.is_final else "queued"
+            row.available_at = self.clock() + timedelta(seconds=result.delay_seconds)
+        elif isinstance(result, ItemAccepted):
+            row.attempts.append((AttemptOutcome.ACCEPTED, result.attempt))
+            row.status, row.conversation, row.closed_at = "completed", result.conversation, self.clock()
+        else:
+            self._fail(row, batch, result)
+        self._settle(row.batch_id)
+        return RecordOutcome(outcome="recorded", batch_status=batch.status)
+
+    def _fail(self, row: MemoryItem, batch: MemoryBatch, result: ItemFailed) -> None:
+        if result.attempt is not None:
+            row.attempts.append((AttemptOutcome.FAILED, result.attempt))
+        row.status, row.failure, row.closed_at = "failed", result, self.clock()
+        because = result.stop_batch_because
+        if because is None and batch.plan.settings.error_handling is ErrorHandling.STOP:
+            because = f"Stopped at the first failed item ({result.failure.failure_type}), as this batch asks."
+        if because is not None:
+            self._stop(row.batch_id, BatchStatus.FAILED, because)
+
+    def _rows(self, batch_id: BatchId) -> list[MemoryItem]:
+        return [row for row in self.items.values() if row.batch_id == batch_id]
+
+    def _reclaim(self, batch_id: BatchId) -> None:
+        now = self.clock()
+        for row in self._rows(batch_id):
+            if row.status == "processing" and row.lease_expires_at is not None and row.lease_expires_at < now:
+                row.status = "cancelled" if self.batches[batch_id].status.is_final else "queued"
+                row.available_at, row.lease_expires_at, row.last_lease_token = now, None, row.item.lease_token
+
+    def _stop(self, batch_id: BatchId, status: BatchStatus, reason: str) -> None:
+        batch = self.batches[batch_id]
+        if batch.status.is_final:
+            return
+        batch.status, batch.status_reason = status, reason
+        for row in self._rows(batch_id):
+            if row.status == "queued":
+                row.status, row.closed_at = "cancelled", self.clock()
+        self._settle(batch_id)
+
+    def _settle(self, batch_id: BatchId) -> None:
+        batch, rows = self.batches[batch_id], self._rows(batch_id)
+        if any(row.status in ("queued", "processing") for row in rows):
+            return
+        batch.completed_at = batch.completed_at or self.clock()
+        if not batch.status.is_final:
+            failed_only = any(row.status == "failed" for row in rows) and all(row.status != "completed" for row in rows)
+            batch.status = BatchStatus.FAILED if failed_only else BatchStatus.COMPLETED
+            batch.status_reason = "No conversation was accepted." if failed_only else None
+
+    def _take_snapshot(self, selection: Selection) -> Snapshot:
+        personas = {persona.id: persona for persona in self.personas if persona.is_active}
+        arcs = {arc.id: arc for arc in self.arcs if arc.is_active and arc.conversation_category is selection.category}
+        topics = {topic.id: topic for topic in self.topics if topic.is_active}
+        unknown = [str(i) for i in selection.persona_ids if i not in personas]
+        unknown += [str(i) for i in selection.arc_ids if i not in arcs]
+        unknown += [str(i) for i in selection.topic_ids if i not in topics]
+        if unknown:
+            message = f"Not there, not active or of the other category: {', '.join(unknown)}. Reload and select again."
+            raise InvalidRequest(message)
+        newest: dict[UUID, PromptTemplate] = {}
+        for template in sorted(self.templates, key=lambda template: template.version):
+            if template.is_active and template.emotional_arc_id in selection.arc_ids:
+                newest[template.emotional_arc_id] = template
+        if missing := [arcs[arc_id].name for arc_id in selection.arc_ids if arc_id not in newest]:
+            raise InvalidRequest(f"No active prompt template for: {', '.join(missing)}. Add one, or leave these arcs out.")
+        return Snapshot(
+            personas={i: personas[i] for i in selection.persona_ids},
+            arcs={i: arcs[i] for i in selection.arc_ids},
+            topics={i: topics[i] for i in selection.topic_ids},
+            templates={template.id: template for template in newest.values()},
+        )
+
+
+@dataclass(kw_only=True)
+class MemoryQueue:
+    """A doorbell that remembers who rang; set `is_away` to make it unavailable."""
+
+    rung: list[BatchId] = field(default_factory=list)
+    is_away: bool = False
+
+    def ring(self, batch_id: BatchId) -> None:
+        if self.is_away:
+            raise QueueUnavailable("The queue is away.")
+        self.rung.append(batch_id)
+
+
+@dataclass(kw_only=True)
+class ScriptedModel:
+    """A ChatModel that answers from a function of the request and the number of the call, counted from 1."""
+
+    answer: Callable[[ChatRequest, int], Reply | CallFailure]
+    requests: list[ChatRequest] = field(default_factory=list)
+
+    async def complete(self, request: ChatRequest) -> Reply | CallFailure:
+        self.requests.append(request)
+        return self.answer(request, len(self.requests))
+
+
+def _describe_conversation(row: MemoryItem) -> ConversationRow:
+    attempt = row.attempts[-1][1]
+    conversation = row.conversation
+    return ConversationRow(
+        id=row.item.item_id,
+        name=f"Conversation {row.item.position}",
+        tier=row.tier,
+        turn_count=0 if conversation is None else len(conversation.turns),
+        model=attempt.model,
+        output_tokens=attempt.usage.output_tokens,
+        cost_usd=None if attempt.cost_usd is None else float(attempt.cost_usd),
+        simulated=attempt.simulated,
+        created_at=row.closed_at or attempt.started_at,
+    )
+
+
+def _describe_failure(row: MemoryItem) -> FailureRow:
+    if row.failure is None:
+        raise ValueError("This item has not failed.")
+    attempt, failure = row.failure.attempt, row.failure.failure
+    return FailureRow(
+        id=row.item.item_id,
+        failure_type=failure.failure_type,
+        truncation_pattern=failure.pattern,
+        truncation_details=failure.details,
+        stop_reason=None if attempt is None else attempt.stop_reason,
+        error_message=None if attempt is None else attempt.error_message,
+        turn_index=failure.turn_index,
+        model=row.failure.settings.model,
+        max_tokens=row.failure.settings.max_tokens,
+        output_tokens=None if attempt is None else attempt.usage.output_tokens,
+        attempt_count=len(row.attempts),
+        simulated=attempt is not None and attempt.simulated,
+        created_at=row.closed_at or read_clock(),
+    )

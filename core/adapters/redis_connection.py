@@ -1,0 +1,22 @@
+"""Redis as every part of Bright Run opens it: patient with an outage, quick to notice one."""
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+WORKER_RETRIES = 60
+PAGE_RETRIES = 1
+
+
+def connect_redis(url: str, *, retries: int) -> Redis:
+    """Return a client; `retries` waits of up to 2 s each ride out a restart (a worker's) or give up soon (a page's)."""
+    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - redis-py leaves its keyword arguments untyped
+        url,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), retries),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        health_check_interval=15,
+        socket_connect_timeout=3,
+        socket_keepalive=True,
+    )

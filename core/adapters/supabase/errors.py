@@ -1,0 +1,57 @@
+"""Translates what supabase-py and httpx raise into our errors, once."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import httpx
+from postgrest.exceptions import APIError
+from storage3.exceptions import StorageApiError
+from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
+
+from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
+
+# PostgreSQL classes 08 (connection), 53 (resources), 57 (operator intervention), PostgREST's connection errors, and the bare
+# HTTP codes of a gateway or an API whose database is away.
+_AWAY_PREFIXES = ("08", "53", "57P", "PGRST0")
+_AWAY_CODES = {"500", "502", "503", "504", "522"}
+_JWT_CODES = {"PGRST301", "PGRST302", "PGRST303", "401"}
+_AWAY_WORDS = ("econnrefused", "connect_timeout", "connection terminated", "connection_closed", "connection_ended", "econnreset")
+
+
+@contextmanager
+def translate_errors() -> Generator[None]:
+    """Turn a failed call into DatabaseUnavailable, NotSignedIn or DatabaseRejected."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise DatabaseUnavailable(f"The Supabase API does not answer ({_describe(error)}). {_ADVICE}") from error
+    except AuthRetryableError as error:
+        raise DatabaseUnavailable(f"Supabase Auth does not answer ({_describe(error)}). {_ADVICE}") from error
+    except AuthApiError as error:
+        if error.status >= 500:  # noqa: PLR2004 - an HTTP status
+            raise DatabaseUnavailable(f"Supabase Auth does not answer ({_describe(error)}). {_ADVICE}") from error
+        raise NotSignedIn(f"Sign-in was refused: {error.message}. Check e-mail and password.") from error
+    except AuthError as error:
+        raise NotSignedIn(f"The session has ended ({_describe(error)}). Sign in again.") from error
+    except StorageApiError as error:
+        raise DatabaseRejected(f"Supabase Storage refused: {error.message}") from error
+    except APIError as error:
+        raise _translate_api_error(error) from error
+
+
+_ADVICE = "On this machine: `brightrun doctor`. Hosted: check SUPABASE_URL and the project's status."
+
+
+def _translate_api_error(error: APIError) -> DatabaseUnavailable | NotSignedIn | DatabaseRejected:
+    code = str(error.code or "")
+    message = error.message or str(error)
+    if code in _JWT_CODES or "jwt expired" in message.lower():
+        return NotSignedIn(f"Supabase did not accept the key or the session ({message}). Sign in again, or check the keys.")
+    text = f"{message} {error.details or ''}".lower()
+    if code.startswith(_AWAY_PREFIXES) or code in _AWAY_CODES or any(word in text for word in _AWAY_WORDS):
+        return DatabaseUnavailable(f"The database behind Supabase does not answer ({message}). {_ADVICE}")
+    return DatabaseRejected(f"The database refused ({code or 'no code'}): {message} {error.details or ''}".rstrip())
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,146 @@
+"""The stores behind the pages and the command line: everything with the analyst's rights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.session import Analyst
+from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchSettings, BatchStatus, Selection, Submitted
+from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.record import Record
+from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.errors import InvalidRequest, NotFound
+
+CONVERSATION_COLUMNS = "id,name,tier,turn_count,model,output_tokens,cost_usd,simulated,created_at"
+FAILURE_COLUMNS = (
+    "id,failure_type,truncation_pattern,truncation_details,stop_reason,error_message,turn_index,model,max_tokens,"
+    "output_tokens,attempt_count,simulated,created_at"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseScaffoldingStore:
+    """Reads the scaffolding tables."""
+
+    analyst: Analyst
+
+    def list_personas(self) -> tuple[Persona, ...]:
+        return TypeAdapter(tuple[Persona, ...]).validate_python(self._read("personas"))
+
+    def list_arcs(self) -> tuple[EmotionalArc, ...]:
+        return TypeAdapter(tuple[EmotionalArc, ...]).validate_python(self._read("emotional_arcs"))
+
+    def list_topics(self) -> tuple[TrainingTopic, ...]:
+        return TypeAdapter(tuple[TrainingTopic, ...]).validate_python(self._read("training_topics"))
+
+    def list_templates(self) -> tuple[PromptTemplate, ...]:
+        return TypeAdapter(tuple[PromptTemplate, ...]).validate_python(self._read("prompt_templates"))
+
+    def _read(self, table: str) -> Any:  # noqa: ANN401 - rows, validated by the caller
+        with translate_errors():
+            return self.analyst.client.table(table).select("*").order("created_at").execute().data
+
+
+class _ControlOutcome(Record):
+    outcome: Literal["done", "rejected", "not_found"]
+    status: BatchStatus | None = None
+    reason: str | None = None
+
+
+class _SubmitOutcome(Record):
+    outcome: Literal["submitted", "rejected"]
+    batch_id: BatchId | None = None
+    planned: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseBatchStore:
+    """Reads the batch views and calls the analyst's functions."""
+
+    analyst: Analyst
+
+    def submit(
+        self, name: str, selection: Selection, settings: BatchSettings, estimate: Estimate, picks: Sequence[int] | None
+    ) -> Submitted:
+        request = {
+            "name": name,
+            "conversation_category": selection.category,
+            **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit"}),
+            "picks": None if picks is None else list(picks),
+            **settings.model_dump(mode="json"),
+            "estimated_seconds": estimate.seconds,
+            "estimated_cost_usd": estimate.cost_usd,
+        }
+        outcome = _SubmitOutcome.model_validate(self._call("submit_batch", {"request": request}))
+        if outcome.batch_id is None or outcome.planned is None:
+            raise InvalidRequest(outcome.reason or "The database refused the batch without saying why.")
+        return Submitted(batch_id=outcome.batch_id, planned=outcome.planned)
+
+    def get(self, batch_id: BatchId) -> BatchProgress | None:
+        with translate_errors():
+            rows = self.analyst.client.table("batch_progress").select("*").eq("id", str(batch_id)).execute().data
+        found = TypeAdapter(tuple[BatchProgress, ...]).validate_python(rows)
+        return found[0] if found else None
+
+    def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
+        with translate_errors():
+            table = self.analyst.client.table("batch_progress")
+            rows = table.select("*").order("created_at", desc=True).limit(limit).execute().data
+        return TypeAdapter(tuple[BatchProgress, ...]).validate_python(rows)
+
+    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
+        answer = self._call("control_batch", {"target_batch_id": str(batch_id), "action": action})
+        outcome = _ControlOutcome.model_validate(answer)
+        if outcome.outcome == "not_found" or outcome.status is None:
+            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        if outcome.outcome == "rejected":
+            raise InvalidRequest(outcome.reason or f"The batch cannot {action} now.")
+        return outcome.status
+
+    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown:
+        failures = self._read_of_batch("batch_failure_types", batch_id)
+        attempts = self._read_of_batch("batch_stop_reasons", batch_id)
+        return BatchBreakdown(
+            by_failure_type=_sum_by(failures, "failure_type", "failures"),
+            by_pattern=_sum_by([row for row in failures if row["truncation_pattern"]], "truncation_pattern", "failures"),
+            by_stop_reason=_sum_by(attempts, "stop_reason", "attempts"),
+        )
+
+    def list_conversations(self, batch_id: BatchId, limit: int) -> tuple[ConversationRow, ...]:
+        with translate_errors():
+            table = self.analyst.client.table("conversations").select(CONVERSATION_COLUMNS).eq("batch_id", str(batch_id))
+            rows = table.order("created_at", desc=True).limit(limit).execute().data
+        return TypeAdapter(tuple[ConversationRow, ...]).validate_python(rows)
+
+    def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]:
+        with translate_errors():
+            table = self.analyst.client.table("failed_generations").select(FAILURE_COLUMNS).eq("run_id", str(batch_id))
+            rows = table.order("created_at", desc=True).limit(limit).execute().data
+        return TypeAdapter(tuple[FailureRow, ...]).validate_python(rows)
+
+    def list_history(self) -> tuple[GenerationHistory, ...]:
+        with translate_errors():
+            rows = self.analyst.client.table("generation_history").select("*").execute().data
+        return TypeAdapter(tuple[GenerationHistory, ...]).validate_python(rows)
+
+    def _read_of_batch(self, view: str, batch_id: BatchId) -> list[dict[str, Any]]:
+        with translate_errors():
+            rows = self.analyst.client.table(view).select("*").eq("batch_id", str(batch_id)).execute().data
+        return TypeAdapter(list[dict[str, Any]]).validate_python(rows)
+
+    def _call(self, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
+        with translate_errors():
+            return self.analyst.client.rpc(function, parameters).execute().data
+
+
+def _sum_by(rows: list[dict[str, Any]], name: str, count: str) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for row in rows:
+        key = row[name] or "none"
+        totals[key] = totals.get(key, 0) + row[count]
+    return dict(sorted(totals.items(), key=lambda entry: (-entry[1], entry[0])))

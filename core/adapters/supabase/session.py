@@ -1,0 +1,83 @@
+"""Clients: an analyst's, with their JWT, and the worker's, with the secret key."""
+
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import httpx
+from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions, acreate_client, create_client
+from supabase_auth.types import Session
+
+from core.adapters.supabase.errors import translate_errors
+from core.errors import NotSignedIn
+
+REFRESH_BEFORE_SECONDS = 60.0
+TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(kw_only=True)
+class Analyst:
+    """A signed-in user's client. Row-level security decides what it sees; the token is refreshed when it nears its end."""
+
+    _client: Client
+    _session: Session = field(repr=False)
+
+    @property
+    def user_id(self) -> UUID:
+        """The id that everything of this analyst is created by."""
+        return UUID(self._session.user.id)
+
+    @property
+    def email(self) -> str:
+        """The sign-in name."""
+        return self._session.user.email or ""
+
+    @property
+    def client(self) -> Client:
+        """The client, with a token that lasts; raises NotSignedIn when the session has ended."""
+        if (self._session.expires_at or 0) - time.time() < REFRESH_BEFORE_SECONDS:
+            with translate_errors():
+                response = self._client.auth.refresh_session(self._session.refresh_token)
+            self._session = _require_session(response.session)
+        return self._client
+
+
+def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analyst:
+    """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable."""
+    with translate_errors():
+        client = create_client(url, publishable_key, _page_options())
+        response = client.auth.sign_in_with_password({"email": email, "password": password})
+    return Analyst(_client=client, _session=_require_session(response.session))
+
+
+def connect_service(url: str, secret_key: str) -> Client:
+    """Return a client with the service role's rights, for command line and reconciler."""
+    with translate_errors():
+        return create_client(url, secret_key, _page_options())
+
+
+async def connect_worker(url: str, secret_key: str) -> AsyncClient:
+    """Return the worker's client. It belongs to the running event loop."""
+    options = AsyncClientOptions(
+        auto_refresh_token=False,
+        persist_session=False,
+        postgrest_client_timeout=TIMEOUT_SECONDS,
+        httpx_client=httpx.AsyncClient(timeout=TIMEOUT_SECONDS),
+    )
+    with translate_errors():
+        return await acreate_client(url, secret_key, options)
+
+
+def _page_options() -> ClientOptions:
+    return ClientOptions(
+        auto_refresh_token=False,  # supabase-py's own refresh is a timer thread for each client
+        persist_session=False,
+        postgrest_client_timeout=TIMEOUT_SECONDS,
+        httpx_client=httpx.Client(timeout=TIMEOUT_SECONDS),
+    )
+
+
+def _require_session(session: Session | None) -> Session:
+    if session is None:
+        raise NotSignedIn("Supabase opened no session. Is the e-mail address confirmed?")
+    return session

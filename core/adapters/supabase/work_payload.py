@@ -1,0 +1,112 @@
+"""Results as the JSON that `record_results` takes. Pure."""
+
+import json
+from typing import Any
+
+from core.domain.conversation import Conversation
+from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
+
+
+def encode_result(result: ItemResult) -> dict[str, Any]:
+    """Return one element of `record_results`' argument. Zero stays zero; None is what was not said."""
+    payload: dict[str, Any] = {
+        "kind": result.kind,
+        "item_id": str(result.item.item_id),
+        "lease_token": str(result.item.lease_token),
+        "attempt": None if result.attempt is None else encode_attempt(result.attempt),
+    }
+    match result:
+        case ItemAccepted(conversation=conversation):
+            return payload | {"conversation": encode_conversation(conversation)}
+        case ItemFailed():
+            return payload | {"failure": encode_failure(result)}
+        case ItemReleased(delay_seconds=delay_seconds):
+            return payload | {"delay_seconds": delay_seconds}
+
+
+def encode_attempt(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt with the names of its columns."""
+    settings = attempt.settings
+    payload: dict[str, Any] = attempt.model_dump(mode="json", exclude={"settings", "usage", "raw"}) | {
+        "max_tokens": settings.max_tokens,
+        "temperature": None,  # today's API takes none
+        "effort": settings.effort,
+        "structured_outputs": settings.structured_outputs,
+        **attempt.usage.model_dump(),
+    }
+    if attempt.raw is not None:
+        body, encoding = encode_body(attempt.raw)
+        payload |= {
+            "http_status": attempt.raw.status_code,
+            "response_headers": dict(attempt.raw.headers),
+            "response_body": body,
+            "response_body_encoding": encoding,
+        }
+    return payload
+
+
+def encode_conversation(conversation: Conversation) -> dict[str, Any]:
+    """Return a conversation with the names of its columns."""
+    first, last = conversation.turns[0].emotional_context, conversation.turns[-1].emotional_context
+    return {
+        "turns": [turn.model_dump(mode="json") for turn in conversation.turns],
+        "metadata": conversation.conversation_metadata.model_dump(mode="json"),
+        "starting_emotion": first.primary_emotion,
+        "starting_intensity": first.intensity,
+        "ending_emotion": last.primary_emotion,
+        "ending_intensity": last.intensity,
+    }
+
+
+def encode_failure(result: ItemFailed) -> dict[str, Any]:
+    """Return a failed generation with the names of its columns, and `stop_reason_for_batch`."""
+    attempt, failure, settings = result.attempt, result.failure, result.settings
+    return {
+        "prompt": clean_text(result.prompt_text),
+        "model": settings.model if attempt is None else attempt.model,
+        "max_tokens": settings.max_tokens,
+        "temperature": None,
+        "effort": settings.effort,
+        "structured_outputs_enabled": settings.structured_outputs,
+        "raw_response": describe_raw(attempt),
+        "response_content": None if result.reply_text is None else clean_text(result.reply_text),
+        "stop_reason": None if attempt is None else attempt.stop_reason,
+        "input_tokens": None if attempt is None else attempt.usage.input_tokens,
+        "output_tokens": None if attempt is None else attempt.usage.output_tokens,
+        "failure_type": failure.failure_type,
+        "truncation_pattern": failure.pattern,
+        "truncation_details": clean_text(failure.details),
+        "confidence": failure.confidence,
+        "turn_index": failure.turn_index,
+        "error_message": failure.details if attempt is None else attempt.error_message,
+        "request_id": None if attempt is None else attempt.request_id,
+        "cost_usd": None if attempt is None or attempt.cost_usd is None else str(attempt.cost_usd),
+        "simulated": False if attempt is None else attempt.simulated,
+        "stop_reason_for_batch": result.stop_batch_because,
+    }
+
+
+def describe_raw(attempt: Attempt | None) -> dict[str, Any]:
+    """Return the whole raw response: status, headers without secrets, and the body as JSON, else as text or base64."""
+    if attempt is None or attempt.raw is None:
+        return {"status": None, "headers": {}, "body": None}
+    body, encoding = encode_body(attempt.raw)
+    described: dict[str, Any] = {
+        "status": attempt.raw.status_code,
+        "headers": dict(attempt.raw.headers),
+        "body_encoding": encoding,
+        "body": body,
+    }
+    if encoding == "utf-8":
+        try:
+            parsed = json.loads(body)
+        except ValueError:
+            return described
+        if clean_text(json.dumps(parsed)) == json.dumps(parsed) and "\\u0000" not in json.dumps(parsed):
+            return described | {"body_encoding": "json", "body": parsed}
+    return described
+
+
+def clean_text(text: str) -> str:
+    """Replace what PostgreSQL cannot hold in text (NUL, lone surrogates); the attempt keeps the raw bytes."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,74 @@
+"""The worker's stores: leases, results and reconciliation, with the service role's rights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from supabase import AsyncClient, Client
+
+from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.work_payload import encode_result
+from core.domain.batch import BatchId, BatchSettings
+from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome, Snapshot
+
+PLAN_COLUMNS = "id,name,model,max_tokens,effort,structured_outputs,concurrency,error_handling,snapshot,created_by"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseWorkStore:
+    """Calls the worker's functions. The client belongs to the running event loop."""
+
+    client: AsyncClient
+
+    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
+        with translate_errors():
+            rows = (await self.client.table("batches").select(PLAN_COLUMNS).eq("id", str(batch_id)).execute()).data
+        for row in TypeAdapter(list[dict[str, Any]]).validate_python(rows):
+            return BatchPlan(
+                id=BatchId(UUID(row["id"])),
+                name=row["name"],
+                settings=BatchSettings.model_validate(row),
+                snapshot=Snapshot.model_validate(row["snapshot"]),
+                created_by=UUID(row["created_by"]),
+            )
+        return None
+
+    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
+        parameters = {
+            "target_batch_id": str(batch_id),
+            "worker": worker,
+            "wanted": wanted,
+            "lease_seconds": lease_seconds,
+        }
+        return Lease.model_validate(await self._call("lease_items", parameters))
+
+    async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
+        parameters = {
+            "target_batch_id": str(batch_id),
+            "lease_tokens": [str(item.lease_token) for item in items],
+            "lease_seconds": lease_seconds,
+        }
+        answer = await self._call("extend_leases", parameters)
+        return frozenset(UUID(item_id) for item_id in answer["item_ids"])
+
+    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
+        answer = await self._call("record_results", {"results": [encode_result(result) for result in results]})
+        return TypeAdapter(tuple[RecordOutcome, ...]).validate_python(answer)
+
+    async def _call(self, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
+        with translate_errors():
+            return (await self.client.rpc(function, parameters).execute()).data
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseReconciler:
+    """Calls reconcile_batches."""
+
+    client: Client
+
+    def reconcile(self) -> tuple[BatchId, ...]:
+        with translate_errors():
+            answer = self.client.rpc("reconcile_batches", {}).execute().data
+        return TypeAdapter(tuple[BatchId, ...]).validate_python(answer)

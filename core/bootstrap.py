@@ -1,0 +1,49 @@
+"""The composition root of pages and command line. With worker_bootstrap the only module that knows services and adapters."""
+
+from dataclasses import dataclass
+
+from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
+from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
+from core.adapters.supabase.session import Analyst, sign_in
+from core.config import PageSettings
+from core.errors import NotSignedIn
+from core.services.batches import BatchService
+from core.services.scaffolding import ScaffoldingService
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageServices:
+    """What pages and command line work with: one analyst's view."""
+
+    user_email: str
+    scaffolding: ScaffoldingService
+    batches: BatchService
+
+
+def open_page_services(settings: PageSettings, email: str, password: str) -> PageServices:
+    """Sign an analyst in and build their services; raises NotSignedIn, DatabaseUnavailable or ConfigurationError."""
+    url, publishable_key = settings.require_supabase()
+    analyst = sign_in(url, publishable_key, email, password)
+    return build_page_services(settings, analyst)
+
+
+def open_local_services(settings: PageSettings) -> PageServices:
+    """Sign the configured analyst in (BRIGHTRUN_EMAIL and BRIGHTRUN_PASSWORD; the one-machine stack sets them)."""
+    settings.require_supabase()
+    if settings.email is None or settings.password is None:
+        raise NotSignedIn("Set BRIGHTRUN_EMAIL and BRIGHTRUN_PASSWORD to act as an analyst (README, Settings).")
+    return open_page_services(settings, settings.email, settings.password.get_secret_value())
+
+
+def build_page_services(settings: PageSettings, analyst: Analyst) -> PageServices:
+    """Build the services of a signed-in analyst."""
+    scaffolding = SupabaseScaffoldingStore(analyst=analyst)
+    doorbell = RqDoorbell(
+        redis=connect_redis(settings.require_redis(), retries=PAGE_RETRIES), queue_name=settings.queue_name
+    )
+    return PageServices(
+        user_email=analyst.email,
+        scaffolding=ScaffoldingService(store=scaffolding),
+        batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+    )

@@ -1,0 +1,169 @@
+"""`brightrun`: the command line over the same services as the pages."""
+
+import json
+import sys
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core import cli_stack
+from core.bootstrap import PageServices, open_local_services
+from core.config import Settings, load_settings
+from core.domain.batch import BatchId, BatchProgress, BatchSettings, Effort, ErrorHandling, Selection
+from core.domain.scaffolding import ConversationCategory
+from core.errors import BrightRunError, InvalidRequest
+from core.seed import seed as seed_database
+from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
+
+POLL_SECONDS = 1.0
+
+app = typer.Typer(
+    help="Bright Run: clean multi-turn conversations for LoRA training.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(cli_stack.up)
+app.command()(cli_stack.down)
+app.command()(cli_stack.doctor)
+app.command()(cli_stack.migrate)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+@app.command()
+def seed() -> None:
+    """Put the scaffolding into the database: personas, arcs, topics (20 active), templates. Safe to repeat."""
+    seeded = seed_database(load_settings())
+    for table, rows in seeded.rows.items():
+        note = f", {seeded.active_topics} active" if table == "training_topics" else ""
+        typer.echo(f"{table}: {rows}{note}")
+    typer.echo(f"Selected topics: {seeded.selected_topics_file}")
+
+
+@app.command()
+def generate(
+    *,
+    category: Annotated[ConversationCategory, typer.Option(help="Core journeys or edge cases.")],
+    personas: Annotated[str, typer.Option(help="`all` or persona keys, comma separated.")] = ALL,
+    arcs: Annotated[str, typer.Option(help="`all` of the category, or arc keys, comma separated.")] = ALL,
+    topics: Annotated[str, typer.Option(help="`all`, a number, or topic keys, comma separated.")] = ALL,
+    limit: Annotated[int | None, typer.Option(help="At most this many, sampled evenly over the grid.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
+    error_handling: Annotated[ErrorHandling, typer.Option(help="What a failed item means.")] = ErrorHandling.CONTINUE,
+    model: Annotated[str | None, typer.Option(help="Model id.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Output token limit of a call.")] = None,
+    effort: Annotated[Effort | None, typer.Option(help="How hard the model thinks.")] = None,
+    structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the batch.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the batch has ended.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a batch: every combination of the chosen personas, arcs and topics."""
+    settings = load_settings()
+    batch_settings = _make_batch_settings(
+        settings,
+        concurrency=concurrency,
+        error_handling=error_handling,
+        model=model,
+        max_tokens=max_tokens,
+        effort=effort,
+        structured_outputs=structured_outputs,
+    )
+    if limit is not None and limit < 1:
+        raise InvalidRequest(f"--limit {limit}: ask for at least 1 conversation.")
+    services = open_local_services(settings)
+    choices = services.scaffolding.list_choices()
+    selection = Selection(
+        category=category,
+        persona_ids=tuple(persona.id for persona in pick_personas(choices, personas)),
+        arc_ids=tuple(arc.id for arc in pick_arcs(choices, category, arcs)),
+        topic_ids=tuple(topic.id for topic in pick_topics(choices, topics)),
+        limit=limit,
+    )
+    submitted = services.batches.submit(selection, batch_settings, name=name)
+    if not as_json:
+        typer.echo(f"Batch {submitted.batch_id}: {selection.formula}")
+        if not submitted.rung:
+            typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
+    progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
+    _print_progress(services, progress, as_json=as_json)
+
+
+@app.command()
+def status(
+    batch: Annotated[str, typer.Argument(help="Id of the batch.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a batch stands."""
+    batch_id = _parse_batch_id(batch)
+    services = open_local_services(load_settings())
+    _print_progress(services, services.batches.get(batch_id), as_json=as_json)
+
+
+def _parse_batch_id(text: str) -> BatchId:
+    try:
+        return BatchId(UUID(text))
+    except ValueError as error:
+        raise InvalidRequest(f"{text!r} is not a batch id. `brightrun generate` prints it when a batch is submitted.") from error
+
+
+def _make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings
+    defaults = {field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")}
+    chosen = defaults | {field: value for field, value in asked.items() if value is not None}
+    try:
+        return BatchSettings.model_validate(chosen)
+    except ValidationError as error:
+        problems = "; ".join(f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in error.errors())
+        raise InvalidRequest(problems) from error
+
+
+def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
+    """Poll until the batch has ended and nothing is in flight; a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("queued", total=None)
+        while True:
+            progress = services.batches.get(batch_id)
+            words = f"{progress.status}: {progress.accepted} accepted, {progress.failed} failed"
+            bar.update(task, description=words, completed=progress.closed, total=progress.planned)
+            if progress.status.is_final and progress.remaining == 0:
+                return progress
+            time.sleep(POLL_SECONDS)
+
+
+def _print_progress(services: PageServices, progress: BatchProgress, *, as_json: bool) -> None:
+    breakdown = services.batches.get_breakdown(progress.id)
+    if as_json:
+        fields = ("planned", "accepted", "failed", "cancelled", "running", "queued", "cost_usd")
+        summary = {"batch_id": str(progress.id), "status": progress.status, "status_reason": progress.status_reason}
+        summary |= {field: getattr(progress, field) for field in fields}
+        summary |= {"simulated": progress.simulated}
+        summary |= breakdown.model_dump(include={"by_failure_type", "by_stop_reason"})
+        typer.echo(json.dumps(summary))
+        return
+    typer.echo(f"{progress.name}: {progress.status}" + (f" ({progress.status_reason})" if progress.status_reason else ""))
+    typer.echo(
+        f"planned {progress.planned} = accepted {progress.accepted} + failed {progress.failed} + cancelled "
+        f"{progress.cancelled} + running {progress.running} + queued {progress.queued}"
+    )
+    spend = "simulated" if progress.simulated else "spent"
+    typer.echo(f"{progress.attempts} calls, {progress.output_tokens} output tokens, ${progress.cost_usd:.4f} {spend}")
+    for title, counts in (("failures", breakdown.by_failure_type), ("stop_reason", breakdown.by_stop_reason)):
+        if counts:
+            typer.echo(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+
+
+def main() -> None:
+    """Entry point of the `brightrun` command: an error of ours becomes its message and exit code 2."""
+    try:
+        app()
+    except BrightRunError as error:
+        typer.echo(f"brightrun: {error}", err=True)
+        sys.exit(2)

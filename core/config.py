@@ -1,0 +1,168 @@
+"""Settings, and the only place that reads the environment.
+
+Order of precedence: environment, then `.env`, then what a running one-machine stack wrote into its folder
+(`connection.json`), then the defaults. Pages get `PageSettings`, which has no field for the Supabase secret key, so the
+Streamlit process cannot hold it.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.domain.batch import Effort
+from core.errors import ConfigurationError
+
+CONNECTION_FILE = "connection.json"
+"""Under the stack's folder, mode 0600: settings by field name, written by `brightrun up` and removed by `down`."""
+
+
+class PageSettings(BaseSettings):
+    """What the Streamlit process may know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BRIGHTRUN_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    home: Path = Field(default=Path(".brightrun"), description="Folder of the one-machine stack: data, logs, keys")
+    embedded: bool = Field(default=False, description="Set by `brightrun up`: the stack on this machine, local analyst")
+    supabase_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("SUPABASE_URL", "supabase_url"), description="Supabase project URL"
+    )
+    supabase_publishable_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY", "supabase_publishable_key"),
+        description="Supabase publishable (anon) key",
+    )
+    redis_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("REDIS_URL", "redis_url"), description="Redis or Valkey URL"
+    )
+    email: str | None = Field(default=None, description="Analyst who runs `brightrun generate` and `status`")
+    password: SecretStr | None = Field(default=None, description="That analyst's password")
+    model: str = Field(default="claude-sonnet-5-5", description="Model of a new batch")
+    max_tokens: int = Field(default=24_576, ge=1, le=128_000, description="Output token limit of a new batch")
+    effort: Effort | None = Field(default=None, description="low, medium, high, xhigh or max; empty: the model's default")
+    structured_outputs: bool = Field(default=True, description="Ask for the conversation's JSON schema")
+    concurrency: int = Field(default=3, ge=1, le=200, description="Calls in flight of a new batch")
+    simulated: bool = Field(default=False, description="Set by `brightrun up`: Claude is simulated, mark what it writes")
+    queue_name: str = Field(default="brightrun", pattern=r"^[A-Za-z0-9_-]+$", description="RQ queue of the doorbell")
+
+    @model_validator(mode="before")
+    @classmethod
+    def ignore_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Read an empty variable as unset; only for `sim_faults` does empty say something: no faults."""
+        return {name: value for name, value in values.items() if value != "" or name == "sim_faults"}
+
+    @property
+    def is_hosted(self) -> bool:
+        """True where a hosted Supabase project is configured, false for the stack on this machine."""
+        return self.supabase_url is not None and not self.embedded
+
+    def require_supabase(self) -> tuple[str, str]:
+        """Return URL and publishable key; raise ConfigurationError if either is missing."""
+        if self.supabase_url is None or self.supabase_publishable_key is None:
+            message = (
+                "No database is configured. Start the stack on this machine with `make run` (or `brightrun up`), or set "
+                "SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY (README, Settings)."
+            )
+            raise ConfigurationError(message)
+        return self.supabase_url, self.supabase_publishable_key.get_secret_value()
+
+    def require_redis(self) -> str:
+        """Return the Redis URL; raise ConfigurationError if it is missing."""
+        if self.redis_url is None:
+            raise ConfigurationError("No queue is configured. Start the stack with `make run`, or set REDIS_URL.")
+        return self.redis_url
+
+
+class Settings(PageSettings):
+    """Everything, for the worker, the command line and the one-machine stack."""
+
+    supabase_secret_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "supabase_secret_key"),
+        description="Supabase secret (service role) key: worker and command line only, never the pages",
+    )
+    supabase_db_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("SUPABASE_DB_URL", "supabase_db_url"),
+        description="PostgreSQL URL for `brightrun migrate` and `seed`",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key"),
+        description="Anthropic key; empty: the simulated Claude of the one-machine stack",
+    )
+    anthropic_base_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "anthropic_base_url"),
+        description="Another address for Claude, such as a proxy",
+    )
+    request_timeout_seconds: float = Field(default=180.0, gt=0, description="Longest wait for one reply of Claude")
+    max_attempts: int = Field(default=5, ge=1, le=20, description="Calls for one item before it fails for good")
+    lease_seconds: float = Field(default=30.0, ge=5, description="How long a silent worker keeps its items")
+    worker_count: int = Field(default=1, ge=1, le=16, description="Workers that `brightrun up` starts")
+    port: int | None = Field(default=None, ge=1, le=65_535, description="Port of the pages; empty: 8501 or the next free one")
+    sim_faults: str = Field(
+        default="cut_string@shame_to_acceptance=0.25,max_tokens=0.03,overloaded=0.02,refusal=0.01",
+        description="Faults of the simulated Claude: kind[@scope]=rate, comma separated; empty string: none",
+    )
+    sim_seed: int = Field(default=0, description="Seed of the simulated Claude")
+    sim_latency_seconds: float = Field(default=1.0, ge=0, description="Mean time of a simulated reply")
+
+    def require_secret_key(self) -> str:
+        """Return the Supabase secret key; raise ConfigurationError if it is missing."""
+        if self.supabase_secret_key is None:
+            raise ConfigurationError("Set SUPABASE_SECRET_KEY for the worker (README, Settings).")
+        return self.supabase_secret_key.get_secret_value()
+
+    def require_db_url(self) -> str:
+        """Return the PostgreSQL URL; raise ConfigurationError if it is missing."""
+        if self.supabase_db_url is None:
+            raise ConfigurationError("Set SUPABASE_DB_URL to the PostgreSQL URL of the project (README, Settings).")
+        return self.supabase_db_url.get_secret_value()
+
+
+AnySettings = TypeVar("AnySettings", bound=PageSettings)
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - fields of Settings, checked by it
+    """Read all settings; raise ConfigurationError that names each wrong one."""
+    return _load(Settings, overrides)
+
+
+def load_page_settings(**overrides: Any) -> PageSettings:  # noqa: ANN401 - fields of PageSettings, checked by it
+    """Read what the pages may know; raise ConfigurationError that names each wrong one."""
+    return _load(PageSettings, overrides)
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment for a child process, without any Supabase secret, with `changes` applied."""
+    secret = {"SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "ANTHROPIC_API_KEY"}
+    return {name: value for name, value in os.environ.items() if name not in secret} | changes
+
+
+def _load(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:
+    try:
+        settings = kind(**overrides)
+        if settings.supabase_url is not None:
+            return settings
+        left_by_stack = _read_connection_file(settings.home / CONNECTION_FILE)
+        known = {name: value for name, value in left_by_stack.items() if name in kind.model_fields}
+        return kind(**(known | {name: getattr(settings, name) for name in settings.model_fields_set}))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"Settings are wrong: {problems}. See README, Settings.") from error
+
+
+def _read_connection_file(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be read ({error}). Run `brightrun down`, then `brightrun up`."
+        raise ConfigurationError(message) from error

@@ -1,0 +1,1 @@
+"""Pure decisions and records: no IO, no clock, no environment."""

@@ -1,0 +1,183 @@
+"""Batches: what one submission asks for, how it goes, and what may be done with it."""
+
+from enum import StrEnum
+from typing import NewType, assert_never
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from core.domain.record import Record
+from core.domain.scaffolding import ArcId, ConversationCategory, PersonaId, TopicId
+
+BatchId = NewType("BatchId", UUID)
+
+
+class BatchStatus(StrEnum):
+    """Where a batch stands."""
+
+    QUEUED = "queued"  #: submitted, no worker has begun
+    PROCESSING = "processing"
+    PAUSED = "paused"  #: running calls finish, nothing more is taken
+    COMPLETED = "completed"  #: every item is closed, at least one was accepted
+    FAILED = "failed"  #: stopped by a failure, or nothing was accepted
+    CANCELLED = "cancelled"
+
+    @property
+    def is_active(self) -> bool:
+        """True while a worker may take items."""
+        return self in (BatchStatus.QUEUED, BatchStatus.PROCESSING)
+
+    @property
+    def is_final(self) -> bool:
+        """True once nothing can change the status any more (calls in flight may still be recorded)."""
+        return self in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
+
+
+class BatchAction(StrEnum):
+    """What an analyst may do to a batch."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+
+
+def is_allowed(action: BatchAction, status: BatchStatus) -> bool:
+    """Say whether `action` is legal in `status`; the database decides by the same rule."""
+    match action:
+        case BatchAction.PAUSE:
+            return status.is_active
+        case BatchAction.RESUME:
+            return status is BatchStatus.PAUSED
+        case BatchAction.CANCEL:
+            return not status.is_final
+        case _:
+            assert_never(action)
+
+
+class Effort(StrEnum):
+    """How hard the model thinks before it answers (`output_config.effort`)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+class ErrorHandling(StrEnum):
+    """What a failed item means for the rest of its batch."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class BatchSettings(Record):
+    """How the calls of a batch are made."""
+
+    model: str = Field(min_length=1, max_length=100)
+    max_tokens: int = Field(ge=1, le=128_000)
+    effort: Effort | None = None
+    structured_outputs: bool = True
+    concurrency: int = Field(default=3, ge=1, le=200)
+    error_handling: ErrorHandling = ErrorHandling.CONTINUE
+
+
+class Selection(Record):
+    """The grid of a batch: persona x arc x topic, or `limit` of its combinations, sampled evenly."""
+
+    category: ConversationCategory
+    persona_ids: tuple[PersonaId, ...]
+    arc_ids: tuple[ArcId, ...]
+    topic_ids: tuple[TopicId, ...]
+    limit: int | None = Field(default=None, ge=1)
+
+    @property
+    def grid_size(self) -> int:
+        """Combinations of the full grid."""
+        return len(self.persona_ids) * len(self.arc_ids) * len(self.topic_ids)
+
+    @property
+    def planned(self) -> int:
+        """Conversations that will be asked for."""
+        return self.grid_size if self.limit is None else min(self.limit, self.grid_size)
+
+    @property
+    def formula(self) -> str:
+        """The count in words, as `3 personas × 5 arcs × 6 topics = 90`."""
+        parts = (
+            _count(len(self.persona_ids), "persona"),
+            _count(len(self.arc_ids), "arc"),
+            _count(len(self.topic_ids), "topic"),
+        )
+        sampled = f", {self.planned} of them" if self.planned < self.grid_size else ""
+        return f"{' × '.join(parts)} = {self.grid_size}{sampled}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class Submitted(Record):
+    """A batch is in the database."""
+
+    batch_id: BatchId
+    planned: int
+    rung: bool = True
+    """False where the queue could not be told; the reconciler will."""
+
+
+class BatchProgress(Record):
+    """A batch with its counts, spend and tokens as the database computes them.
+
+    Always `planned == accepted + failed + cancelled + running + queued`.
+    """
+
+    id: BatchId
+    name: str
+    status: BatchStatus
+    status_reason: str | None = None
+    conversation_category: ConversationCategory
+    model: str
+    max_tokens: int
+    effort: Effort | None = None
+    structured_outputs: bool
+    concurrency: int
+    error_handling: ErrorHandling
+    estimated_seconds: float | None = None
+    estimated_cost_usd: float | None = None
+    created_by: UUID
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    completed_at: AwareDatetime | None = None
+    planned: int
+    accepted: int
+    failed: int
+    cancelled: int
+    running: int
+    queued: int
+    attempts: int
+    cost_usd: float
+    input_tokens: int
+    output_tokens: int
+    simulated: bool
+
+    @property
+    def closed(self) -> int:
+        """Items that will not change any more."""
+        return self.accepted + self.failed + self.cancelled
+
+    @property
+    def remaining(self) -> int:
+        """Items still to be closed."""
+        return self.running + self.queued
+
+    @property
+    def fraction_closed(self) -> float:
+        """Share of items closed, 0 to 1."""
+        return self.closed / self.planned if self.planned else 0.0
+
+    @property
+    def failure_rate(self) -> float | None:
+        """Failed share of the judged items; None before the first."""
+        judged = self.accepted + self.failed
+        return self.failed / judged if judged else None

@@ -1,0 +1,60 @@
+"""What follows a call that brought no reply: try again later, give the item up, or stop the batch."""
+
+from typing import assert_never
+
+from core.domain.record import Record
+from core.domain.work import CallFailure, CallFailureKind
+
+FIRST_DELAY_SECONDS = 1.0
+MAX_DELAY_SECONDS = 60.0
+
+
+class RetryLater(Record):
+    """The same call may succeed after a wait."""
+
+    delay_seconds: float
+
+
+class GiveUp(Record):
+    """The item has failed."""
+
+    because: str
+
+
+class StopBatch(Record):
+    """No call of this batch can succeed until someone acts."""
+
+    because: str
+
+
+RetryDecision = RetryLater | GiveUp | StopBatch
+
+
+def decide_retry(failure: CallFailure, *, attempt_number: int, max_attempts: int, jitter: float) -> RetryDecision:
+    """Decide by the kind of failure. `jitter` in [0, 1) spreads the waits; retry-after is always honoured."""
+    match failure.kind:
+        case (
+            CallFailureKind.RATE_LIMITED
+            | CallFailureKind.OVERLOADED
+            | CallFailureKind.SERVER_ERROR
+            | CallFailureKind.TIMEOUT
+            | CallFailureKind.CONNECTION
+        ):
+            if attempt_number >= max_attempts:
+                return GiveUp(because=f"{attempt_number} attempts brought no reply; the last: {failure.message}")
+            backoff_seconds = min(FIRST_DELAY_SECONDS * 2 ** (attempt_number - 1), MAX_DELAY_SECONDS) * (0.5 + jitter / 2)
+            return RetryLater(delay_seconds=max(backoff_seconds, failure.retry_after_seconds or 0.0))
+        case CallFailureKind.INVALID_REQUEST:
+            return GiveUp(because=failure.message)
+        case CallFailureKind.BAD_KEY:
+            return StopBatch(because=f"Claude rejected the API key. Set a valid ANTHROPIC_API_KEY. ({failure.message})")
+        case CallFailureKind.FORBIDDEN:
+            return StopBatch(because=f"The API key may not do this. Check its workspace and rights. ({failure.message})")
+        case CallFailureKind.UNKNOWN_MODEL:
+            return StopBatch(because=f"Claude does not know the model. Choose another one. ({failure.message})")
+        case CallFailureKind.NO_CREDIT:
+            return StopBatch(because=f"The credit is used up. Buy credit, then retry the rest. ({failure.message})")
+        case CallFailureKind.SPEND_LIMIT:
+            return StopBatch(because=f"A spend limit is reached. Raise it or wait for its reset. ({failure.message})")
+        case _:
+            assert_never(failure.kind)

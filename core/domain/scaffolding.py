@@ -1,0 +1,108 @@
+"""Scaffolding: the personas, emotional arcs and topics that a conversation is made from, and the prompt templates."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from core.domain.record import Record
+
+PersonaId = NewType("PersonaId", UUID)
+ArcId = NewType("ArcId", UUID)
+TopicId = NewType("TopicId", UUID)
+TemplateId = NewType("TemplateId", UUID)
+
+
+class ConversationCategory(StrEnum):
+    """Which half of the data set an arc belongs to."""
+
+    CORE = "core"  #: a standard emotional journey
+    EDGE = "edge"  #: a boundary or crisis scenario
+
+
+class Tier(StrEnum):
+    """How demanding the arc is; every edge arc is `edge_case`."""
+
+    TEMPLATE = "template"
+    SCENARIO = "scenario"
+    EDGE_CASE = "edge_case"
+
+
+class Persona(Record):
+    """Who the client is."""
+
+    id: PersonaId
+    persona_key: str
+    name: str
+    archetype: str
+    age_range: str
+    occupation: str
+    income_range: str
+    demographics: Mapping[str, str] = {}
+    financial_background: str
+    financial_situation: str
+    communication_style: str
+    emotional_baseline: str
+    typical_questions: tuple[str, ...] = ()
+    common_concerns: tuple[str, ...] = ()
+    language_patterns: tuple[str, ...] = ()
+    is_active: bool = True
+
+
+class EmotionalArc(Record):
+    """The emotional journey from the first turn to the last; intensities run from 0 to 1."""
+
+    id: ArcId
+    arc_key: str
+    name: str
+    description: str = ""
+    conversation_category: ConversationCategory
+    tier: Tier
+    starting_emotion: str
+    starting_intensity_min: float
+    starting_intensity_max: float
+    ending_emotion: str
+    ending_intensity_min: float
+    ending_intensity_max: float
+    arc_strategy: str
+    key_principles: tuple[str, ...] = ()
+    characteristic_phrases: tuple[str, ...] = ()
+    response_techniques: tuple[str, ...] = ()
+    avoid_tactics: tuple[str, ...] = ()
+    typical_turn_count_min: int
+    typical_turn_count_max: int
+    complexity_baseline: int
+    suitable_personas: tuple[str, ...] = ()
+    suitable_topics: tuple[str, ...] = ()
+    is_active: bool = True
+
+
+class TrainingTopic(Record):
+    """What the conversation is about."""
+
+    id: TopicId
+    topic_key: str
+    name: str
+    category: str
+    description: str = ""
+    complexity_level: str
+    typical_question_examples: tuple[str, ...] = ()
+    key_concepts: tuple[str, ...] = ()
+    suitable_personas: tuple[str, ...] = ()
+    suitable_emotional_arcs: tuple[str, ...] = ()
+    requires_specialist: bool = False
+    is_active: bool = True
+
+
+class PromptTemplate(Record):
+    """A Jinja prompt for one arc: what Claude is told to be, and what it is asked for."""
+
+    id: TemplateId
+    template_key: str
+    name: str
+    description: str = ""
+    version: int = 1
+    emotional_arc_id: ArcId
+    system_prompt: str
+    user_prompt: str
+    is_active: bool = True

@@ -1,0 +1,189 @@
+"""A worker's view of a batch: what it leases, what it asks Claude for, and what it records."""
+
+import base64
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, NewType
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from core.domain.batch import BatchId, BatchSettings, BatchStatus
+from core.domain.conversation import Conversation
+from core.domain.prompt import Prompt
+from core.domain.record import Record
+from core.domain.reply import RawResponse, TokenUsage
+from core.domain.scaffolding import ArcId, EmotionalArc, Persona, PersonaId, PromptTemplate, TemplateId, TopicId, TrainingTopic
+from core.domain.verdict import Failed
+
+ItemId = NewType("ItemId", UUID)
+
+
+class Snapshot(Record):
+    """The scaffolding as it was when the batch was submitted, by id."""
+
+    personas: Mapping[PersonaId, Persona]
+    arcs: Mapping[ArcId, EmotionalArc]
+    topics: Mapping[TopicId, TrainingTopic]
+    templates: Mapping[TemplateId, PromptTemplate]
+
+
+class BatchPlan(Record):
+    """What a worker needs to know of a batch once."""
+
+    id: BatchId
+    name: str
+    settings: BatchSettings
+    snapshot: Snapshot
+    created_by: UUID
+
+
+class LeasedItem(Record):
+    """One item that this worker alone may work on while it keeps extending the lease."""
+
+    item_id: ItemId
+    lease_token: UUID
+    position: int
+    attempt_number: int
+    persona_id: PersonaId
+    emotional_arc_id: ArcId
+    training_topic_id: TopicId
+    template_id: TemplateId
+
+
+class Lease(Record):
+    """What the database gave, and how the batch stands. `status` is None where there is no such batch."""
+
+    status: BatchStatus | None
+    items: tuple[LeasedItem, ...] = ()
+    open: int = 0
+    next_available_in_seconds: float | None = None
+
+
+class ChatRequest(Record):
+    """One call to Claude."""
+
+    prompt: Prompt
+    settings: BatchSettings
+
+
+class CallFailureKind(StrEnum):
+    """Why a call brought no reply."""
+
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    INVALID_REQUEST = "invalid_request"
+    BAD_KEY = "bad_key"
+    FORBIDDEN = "forbidden"
+    UNKNOWN_MODEL = "unknown_model"
+    NO_CREDIT = "no_credit"
+    SPEND_LIMIT = "spend_limit"
+
+
+class CallFailure(Record):
+    """A call that brought no reply."""
+
+    kind: CallFailureKind
+    message: str
+    error_type: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    retry_after_seconds: float | None = None
+    raw: RawResponse | None = None
+    duration_ms: int
+    simulated: bool
+
+
+class AttemptOutcome(StrEnum):
+    """What came of an attempt."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    RETRIED = "retried"
+    SUPERSEDED = "superseded"
+
+
+class Attempt(Record):
+    """One call to Claude as it is recorded, good or bad. The id makes recording it twice harmless."""
+
+    id: UUID
+    model: str
+    settings: BatchSettings
+    prompt_length: int
+    started_at: AwareDatetime
+    duration_ms: int
+    simulated: bool
+    worker: str
+    stop_reason: str | None = None
+    failure_type: str | None = None
+    failure_pattern: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    usage: TokenUsage = TokenUsage()
+    cost_usd: Decimal | None = None
+    wait_ms: int = 0
+    raw: RawResponse | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+class ItemAccepted(Record):
+    """Close an item with its conversation."""
+
+    kind: Literal["success"] = "success"
+    item: LeasedItem
+    attempt: Attempt
+    prompt_text: str
+    conversation: Conversation
+
+
+class ItemFailed(Record):
+    """Close an item with its failed generation. `stop_batch_because` ends the whole batch."""
+
+    kind: Literal["failure"] = "failure"
+    item: LeasedItem
+    attempt: Attempt | None
+    prompt_text: str
+    settings: BatchSettings
+    failure: Failed
+    reply_text: str | None = None
+    stop_batch_because: str | None = None
+
+
+class ItemReleased(Record):
+    """Give an item back, after an attempt that is to be repeated or untouched."""
+
+    kind: Literal["release"] = "release"
+    item: LeasedItem
+    attempt: Attempt | None = None
+    delay_seconds: float = 0.0
+
+
+ItemResult = ItemAccepted | ItemFailed | ItemReleased
+
+
+class RecordOutcome(Record):
+    """What the database made of a result."""
+
+    outcome: Literal["recorded", "lease_lost"]
+    batch_status: BatchStatus | None = None
+    conversation_id: UUID | None = None
+    failed_generation_id: UUID | None = None
+
+
+def encode_body(raw: RawResponse) -> tuple[str, Literal["utf-8", "base64"]]:
+    """Return a body as text that PostgreSQL can hold, byte for byte recoverable, and how it is encoded."""
+    try:
+        text = raw.body.decode("utf-8")
+    except UnicodeDecodeError:
+        return base64.b64encode(raw.body).decode("ascii"), "base64"
+    return (base64.b64encode(raw.body).decode("ascii"), "base64") if "\0" in text else (text, "utf-8")
+
+
+def decode_body(text: str, encoding: str) -> bytes:
+    """Return the bytes that `encode_body` was given."""
+    return base64.b64decode(text) if encoding == "base64" else text.encode("utf-8")

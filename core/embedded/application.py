@@ -1,0 +1,125 @@
+"""The product's own programs: simulated Claude, worker, pages."""
+
+import sys
+from pathlib import Path
+
+import httpx
+
+from core.config import PageSettings, Settings
+from core.embedded.addresses import LOOPBACK
+from core.embedded.program import Program
+
+SIMULATOR, PAGES = "claude", "pages"
+SIMULATOR_RANK, WORKER_RANK, PAGES_RANK = 40, 50, 60
+PYTHON_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
+"""Without it the last lines before a crash stay in a buffer."""
+
+NEVER_FOR_PAGES = frozenset({"SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "ANTHROPIC_API_KEY"})
+"""Nor for the simulator. The supervisor holds some of them, for the worker."""
+
+
+def simulator_url(port: int) -> str:
+    """Return the value of ANTHROPIC_BASE_URL."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def page_url(port: int) -> str:
+    """Return the address for the browser."""
+    return f"http://localhost:{port}"
+
+
+def simulator_program(root: Path, port: int, settings: Settings) -> Program:
+    """Return the simulated Claude with the faults that the settings ask for."""
+    options = {
+        "--host": LOOPBACK,
+        "--port": str(port),
+        "--seed": str(settings.sim_seed),
+        "--latency-seconds": str(settings.sim_latency_seconds),
+        "--faults": settings.sim_faults,
+    }
+    words = [word for option in options.items() for word in option]
+    return Program(
+        name=SIMULATOR,
+        argv=(sys.executable, "-m", "core.embedded.simulator", *words),
+        folder=root,
+        rank=SIMULATOR_RANK,
+        inherits_environment=True,
+        removed_variables=NEVER_FOR_PAGES,
+        environment=PYTHON_ENVIRONMENT,
+        parent_death_signal="SIGKILL",
+        stop_seconds=5,
+    )
+
+
+def worker_programs(root: Path, settings: Settings) -> list[Program]:
+    """Return the workers. They inherit their secret keys from the supervisor."""
+    given = _page_variables(settings) | {"BRIGHTRUN_SIMULATED": str(settings.simulated).lower()}
+    if settings.anthropic_base_url is not None:
+        given["ANTHROPIC_BASE_URL"] = settings.anthropic_base_url
+    return [
+        Program(
+            name=f"worker-{number}",
+            argv=(sys.executable, "worker.py"),
+            folder=root,
+            rank=WORKER_RANK,
+            inherits_environment=True,
+            removed_variables=frozenset({"SUPABASE_DB_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY"}),
+            environment=given | PYTHON_ENVIRONMENT,
+            # Nothing is left to finish with when the supervisor is gone; leases make a kill harmless.
+            parent_death_signal="SIGKILL",
+            stop_seconds=15,
+        )
+        for number in range(1, settings.worker_count + 1)
+    ]
+
+
+def pages_program(root: Path, port: int, settings: Settings) -> Program:
+    """Return Streamlit. It gets no secret: neither from here nor from the environment of `up`."""
+    account: dict[str, str] = {}
+    if settings.embedded and settings.email is not None and settings.password is not None:
+        account = {"BRIGHTRUN_EMAIL": settings.email, "BRIGHTRUN_PASSWORD": settings.password.get_secret_value()}
+    options = {
+        "server.headless": "true",
+        "server.address": LOOPBACK,
+        "server.port": str(port),
+        "browser.gatherUsageStats": "false",
+    }
+    words = [f"--{name}={value}" for name, value in options.items()]
+    return Program(
+        name=PAGES,
+        argv=(
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "Home.py",
+            *words,
+        ),
+        folder=root,
+        rank=PAGES_RANK,
+        inherits_environment=True,
+        removed_variables=NEVER_FOR_PAGES | {"BRIGHTRUN_EMAIL", "BRIGHTRUN_PASSWORD", "SUPABASE_ANON_KEY"},
+        environment=_page_variables(settings) | account | PYTHON_ENVIRONMENT,
+        parent_death_signal="SIGKILL",
+        stop_seconds=5,
+    )
+
+
+def check_address(url: str) -> str | None:
+    """Return None if an HTTP address answers well, otherwise what is wrong."""
+    try:
+        reply = httpx.get(url, timeout=5)
+    except httpx.HTTPError as error:
+        return f"{url} does not answer ({error})"
+    return None if reply.is_success else f"{url} answers {reply.status_code}"
+
+
+def _page_variables(settings: PageSettings) -> dict[str, str]:
+    url, key = settings.require_supabase()
+    return {
+        "SUPABASE_URL": url,
+        "SUPABASE_PUBLISHABLE_KEY": key,
+        "REDIS_URL": settings.require_redis(),
+        "BRIGHTRUN_EMBEDDED": str(settings.embedded).lower(),
+        "BRIGHTRUN_HOME": str(settings.home.absolute()),
+    }

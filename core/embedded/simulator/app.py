@@ -1,0 +1,223 @@
+"""The simulator's routes: reading a request, drawing its fault, waiting as long as Claude would, answering."""
+
+import asyncio
+import json
+import math
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import blake2b
+from random import Random
+from typing import Any, assert_never
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from core.domain.record import Record
+from core.embedded.simulator.faults import FaultKind, FaultRule, draw_fault, hash_to_unit_interval
+from core.embedded.simulator.message_request import ApiError, MessageRequest, check_headers, read_message_request
+from core.embedded.simulator.rate_limits import RateLimits
+from core.embedded.simulator.responses import build_error, build_message, compose_draft, count_tokens, make_seed
+from core.embedded.simulator.scene import read_scene
+
+_LATENCY_SPREAD = 0.35
+_HANG_SECONDS_MAX = 3_600.0
+
+_FAULT_ERRORS = {
+    FaultKind.RATE_LIMIT: ApiError(
+        status_code=429,
+        error_type="rate_limit_error",
+        message="This request would exceed your organization's rate limit. Please try again later.",
+        retry_after_seconds=1,
+    ),
+    FaultKind.OVERLOADED: ApiError(status_code=529, error_type="overloaded_error", message="Overloaded"),
+    FaultKind.SERVER_ERROR: ApiError(status_code=500, error_type="api_error", message="Internal server error"),
+    FaultKind.BAD_KEY: ApiError(status_code=401, error_type="authentication_error", message="invalid x-api-key"),
+    FaultKind.NO_CREDIT: ApiError(
+        status_code=400,
+        error_type="invalid_request_error",
+        message=(
+            "Your credit balance is too low to access the Anthropic API. "
+            "Please go to Plans & Billing to upgrade or purchase credits."
+        ),
+    ),
+}
+
+
+class SimulatorOptions(Record):
+    """How the simulator behaves; `latency_seconds` is the mean time of a good reply."""
+
+    seed: int = 0
+    latency_seconds: float = 0.0
+    fault_rules: tuple[FaultRule, ...] = ()
+
+
+def create_app(options: SimulatorOptions) -> Starlette:
+    """Build the ASGI application; it keeps its counts in memory."""
+    simulator = _Simulator(options)
+    routes = [
+        Route("/healthz", simulator.report_health),
+        Route("/stats", simulator.report_stats),
+        Route("/v1/messages", simulator.answer_message, methods=["POST"]),
+        Route("/v1/messages/count_tokens", simulator.answer_token_count, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={404: simulator.answer_unknown_path})
+
+
+class _BrokenOffResponse(Response):
+    """Promises a whole body, sends half of it and stops; the server then closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+class _Simulator:
+    def __init__(self, options: SimulatorOptions) -> None:
+        self._options = options
+        self._limits = RateLimits(time.monotonic())
+        self._attempts: Counter[bytes] = Counter()
+        self._requests = 0
+        self._invalid = 0
+        self._token_counts = 0
+        self._in_flight = 0
+        self._in_flight_max = 0
+        self._by_fault: Counter[FaultKind] = Counter()
+
+    async def report_health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok", "simulated": True})
+
+    async def report_stats(self, _request: Request) -> Response:
+        """Counts since the start: all message requests, those refused as invalid, faults by kind, calls at the same time."""
+        return JSONResponse(
+            {
+                "requests": self._requests,
+                "invalid": self._invalid,
+                "count_tokens": self._token_counts,
+                "in_flight": self._in_flight,
+                "in_flight_max": self._in_flight_max,
+                "by_fault": {kind.value: count for kind, count in sorted(self._by_fault.items())},
+            }
+        )
+
+    async def answer_unknown_path(self, _request: Request, _error: Exception) -> Response:
+        return self._answer_error(ApiError(status_code=404, error_type="not_found_error", message="Not found"), "not-found")
+
+    async def answer_token_count(self, request: Request) -> Response:
+        self._token_counts += 1
+        body = await request.body()
+        parsed = check_headers(request.headers) or read_message_request(body, needs_max_tokens=False)
+        if isinstance(parsed, ApiError):
+            return self._answer_error(parsed, f"count-{self._token_counts}")
+        return self._answer({"input_tokens": count_tokens(parsed.input_chars)}, f"count-{self._token_counts}")
+
+    async def answer_message(self, request: Request) -> Response:
+        self._requests += 1
+        self._in_flight += 1
+        self._in_flight_max = max(self._in_flight_max, self._in_flight)
+        try:
+            body = await request.body()
+            parsed = check_headers(request.headers) or read_message_request(body)
+            if isinstance(parsed, ApiError):
+                self._invalid += 1
+                return self._answer_error(parsed, f"invalid-{self._requests}")
+            return await self._answer_valid(request, parsed, body)
+        finally:
+            self._in_flight -= 1
+
+    async def _answer_valid(self, request: Request, parsed: MessageRequest, body: bytes) -> Response:
+        body_key = blake2b(body, digest_size=16).digest()
+        attempt = self._attempts[body_key]
+        self._attempts[body_key] += 1
+        name = f"{self._options.seed}:{body_key.hex()}:{attempt}"
+        scene = read_scene(parsed.system, parsed.user)
+        fault = draw_fault(self._options.fault_rules, scene.labels | parsed.labels, hash_to_unit_interval("fault", name))
+        if fault is not None:
+            self._by_fault[fault] += 1
+            if (error := _FAULT_ERRORS.get(fault)) is not None:
+                return self._answer_error(error, name)
+            if fault is FaultKind.TIMEOUT:
+                await _wait_until_client_leaves(request)
+                return Response(status_code=504)
+        await self._wait_like_claude(name)
+        draft = compose_draft(parsed, scene, fault, make_seed(self._options.seed, parsed), attempt)
+        self._limits.take(count_tokens(parsed.input_chars), draft.output_tokens, time.monotonic())
+        message = build_message(parsed, draft, f"msg_01{_make_id(name)}")
+        return self._deliver(message, fault, name)
+
+    def _deliver(self, message: dict[str, Any], fault: FaultKind | None, name: str) -> Response:
+        whole = self._answer(message, name)
+        match fault:
+            case FaultKind.MALFORMED:
+                half = bytes(whole.body)[: len(whole.body) // 2]
+                return Response(half, 200, self._make_headers(name), "application/json")
+            case FaultKind.DISCONNECT:
+                return _BrokenOffResponse(bytes(whole.body), 200, self._make_headers(name), "application/json")
+            case (
+                None
+                | FaultKind.MAX_TOKENS
+                | FaultKind.CONTEXT_WINDOW
+                | FaultKind.CUT_STRING
+                | FaultKind.CUT_MID_WORD
+                | FaultKind.CUT_JSON
+                | FaultKind.REFUSAL
+                | FaultKind.PAUSE_TURN
+                | FaultKind.TOOL_USE
+                | FaultKind.STOP_SEQUENCE
+                | FaultKind.EMPTY
+                | FaultKind.WRONG_ROLES
+                | FaultKind.ESCAPED_TEXT
+            ):
+                return whole
+            case (
+                FaultKind.RATE_LIMIT
+                | FaultKind.OVERLOADED
+                | FaultKind.SERVER_ERROR
+                | FaultKind.TIMEOUT
+                | FaultKind.BAD_KEY
+                | FaultKind.NO_CREDIT
+            ):
+                raise AssertionError(f"{fault} is answered before a message is written")
+            case _:
+                assert_never(fault)
+
+    async def _wait_like_claude(self, name: str) -> None:
+        mean = self._options.latency_seconds
+        if mean > 0:
+            middle = math.log(mean) - _LATENCY_SPREAD**2 / 2
+            rng = Random(f"latency:{name}")  # noqa: S311 - variety, not secrets
+            await asyncio.sleep(rng.lognormvariate(middle, _LATENCY_SPREAD))
+
+    def _answer(self, body: dict[str, Any], name: str) -> Response:
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return Response(content, 200, self._make_headers(name), "application/json")
+
+    def _answer_error(self, error: ApiError, name: str) -> Response:
+        headers = self._make_headers(name, exhausted=error.retry_after_seconds is not None)
+        if error.retry_after_seconds is not None:
+            headers["retry-after"] = str(error.retry_after_seconds)
+        return JSONResponse(build_error(error, headers["request-id"]), error.status_code, headers)
+
+    def _make_headers(self, name: str, *, exhausted: bool = False) -> dict[str, str]:
+        return {
+            "request-id": f"req_01{_make_id(name)}",
+            "anthropic-organization-id": "00000000-0000-4000-8000-000000000000",
+            "x-brightrun-simulated": "true",
+            **self._limits.describe(datetime.now(UTC), exhausted=exhausted),
+        }
+
+
+async def _wait_until_client_leaves(request: Request) -> None:
+    # `receive` answers only when the client has gone: the request's body has been read to its end.
+    try:
+        await asyncio.wait_for(request.receive(), _HANG_SECONDS_MAX)
+    except TimeoutError:
+        return
+
+
+def _make_id(name: str) -> str:
+    return blake2b(name.encode(), digest_size=11).hexdigest()

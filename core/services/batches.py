@@ -1,0 +1,113 @@
+"""Batches as an analyst handles them: estimate, submit, watch, control."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchSettings, BatchStatus, Selection, Submitted
+from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
+from core.domain.grid import sample_grid
+from core.domain.prompt import check_template
+from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
+from core.ports import BatchStore, JobQueue, ScaffoldingStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchService:
+    """Submits batches, reads their progress and controls them."""
+
+    batches: BatchStore
+    scaffolding: ScaffoldingStore
+    queue: JobQueue
+
+    def estimate(self, selection: Selection, settings: BatchSettings) -> Estimate:
+        """Return expected time and cost, from the database's own history of the model where there is enough."""
+        return estimate_batch(
+            selection.planned, concurrency=settings.concurrency, history=find_history(self.list_history(), settings.model)
+        )
+
+    def list_history(self) -> tuple[GenerationHistory, ...]:
+        """Return what items have taken so far, one row for each model."""
+        return self.batches.list_history()
+
+    def submit(self, selection: Selection, settings: BatchSettings, *, name: str | None = None) -> Submitted:
+        """Write the batch and ring for a worker.
+
+        Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if a template of the
+        selection has a hole; nothing is written then. If only the queue is away the batch is kept and starts when it is back.
+        """
+        selection = _without_repeats(selection)
+        if selection.grid_size == 0:
+            raise InvalidRequest("Select at least one persona, one arc and one topic.")
+        self._check_templates(selection)
+        picks = None
+        if selection.planned < selection.grid_size:
+            picks = sample_grid(
+                len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=selection.planned
+            )
+        estimate = self.estimate(selection, settings)
+        chosen_name = (name or "").strip() or _default_name(selection)
+        submitted = self.batches.submit(chosen_name, selection, settings, estimate, picks)
+        return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
+
+    def get(self, batch_id: BatchId) -> BatchProgress:
+        """Return a batch; raise NotFound if there is none or it is someone else's."""
+        progress = self.batches.get(batch_id)
+        if progress is None:
+            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        return progress
+
+    def list_recent(self, limit: int = 50) -> tuple[BatchProgress, ...]:
+        """Return the analyst's newest batches first."""
+        return self.batches.list_recent(limit)
+
+    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
+        """Pause, resume or cancel; raise NotFound, or InvalidRequest where that is not possible now."""
+        status = self.batches.control(batch_id, action)
+        if status.is_active:
+            self._ring(batch_id)
+        return status
+
+    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown:
+        """Return the batch's failures by type and pattern and its attempts by stop_reason."""
+        return self.batches.get_breakdown(batch_id)
+
+    def list_conversations(self, batch_id: BatchId, limit: int = 100) -> tuple[ConversationRow, ...]:
+        """Return the batch's newest conversations first."""
+        return self.batches.list_conversations(batch_id, limit)
+
+    def list_failures(self, batch_id: BatchId, limit: int = 100) -> tuple[FailureRow, ...]:
+        """Return the batch's newest failures first."""
+        return self.batches.list_failures(batch_id, limit)
+
+    def _ring(self, batch_id: BatchId) -> bool:
+        try:
+            self.queue.ring(batch_id)
+        except QueueUnavailable:
+            return False  # The batch is safe in the database; the reconciler rings as soon as the queue is back.
+        return True
+
+    def _check_templates(self, selection: Selection) -> None:
+        for template in self.scaffolding.list_templates():
+            if not template.is_active or template.emotional_arc_id not in selection.arc_ids:
+                continue
+            if problems := check_template(template.system_prompt, template.user_prompt):
+                raise TemplateInvalid(f"Prompt template {template.name} v{template.version}: {' '.join(problems)}")
+
+
+def find_history(history: tuple[GenerationHistory, ...], model: str) -> GenerationHistory | None:
+    """Return the model's history, what was really paid before what was simulated."""
+    fitting = sorted((row for row in history if row.model == model), key=lambda row: row.simulated)
+    return fitting[0] if fitting else None
+
+
+def _without_repeats(selection: Selection) -> Selection:
+    """Name each id once, so that no combination is generated twice."""
+    return selection.model_copy(
+        update={field: tuple(dict.fromkeys(getattr(selection, field))) for field in ("persona_ids", "arc_ids", "topic_ids")}
+    )
+
+
+def _default_name(selection: Selection) -> str:
+    kind = "Core" if selection.category == "core" else "Edge case"
+    return f"{kind} batch, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,301 @@
+"""The worker's use case: lease items, ask Claude, judge the reply, record what came of it.
+
+One asyncio loop keeps up to `concurrency` items in flight. A slot is used again only when its result is in the database.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import assert_never
+from uuid import uuid4
+
+import structlog
+
+from core.domain.batch import BatchId
+from core.domain.judgement import judge_reply
+from core.domain.pricing import compute_cost_usd
+from core.domain.prompt import Prompt, render_prompt
+from core.domain.reply import Reply, StopReason
+from core.domain.retry import GiveUp, RetryLater, StopBatch, decide_retry
+from core.domain.verdict import Accepted, Confidence, Failed, FailureType
+from core.domain.work import (
+    Attempt,
+    BatchPlan,
+    CallFailure,
+    ChatRequest,
+    ItemAccepted,
+    ItemFailed,
+    ItemReleased,
+    ItemResult,
+    LeasedItem,
+)
+from core.errors import DatabaseRejected, ServiceUnavailable, TemplateInvalid
+from core.ports import ChatModel, WorkStore
+from core.services.recording import ResultRecorder
+
+log = structlog.get_logger(__name__)
+
+IDLE_WAIT_SECONDS = 1.0
+"""How long a loop with free slots waits before it asks for items again."""
+
+
+@dataclass(kw_only=True)
+class GenerationService:
+    """Runs batches. `worker` names this process in leases and attempts."""
+
+    store: WorkStore
+    model: ChatModel
+    worker: str
+    lease_seconds: float
+    max_attempts: int
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set on SIGTERM: calls in flight finish and are recorded, nothing more is leased."""
+
+    async def run_batch(self, batch_id: BatchId) -> None:
+        """Work on a batch until it has no item left for this worker."""
+        plan = await self.store.get_plan(batch_id)
+        if plan is None:
+            log.warning("batch_not_found", batch_id=str(batch_id))
+            return
+        async with ResultRecorder.open(self.store) as recorder:
+            await _BatchRun(service=self, plan=plan, recorder=recorder).run()
+
+    async def generate_item(self, plan: BatchPlan, item: LeasedItem) -> ItemResult:
+        """Make one attempt at an item and decide what it means; raises nothing that an item could cause."""
+        try:
+            prompt = _render(plan, item)
+        except TemplateInvalid as error:
+            return ItemFailed(
+                item=item, attempt=None, prompt_text="", settings=plan.settings, failure=_failure(str(error), FailureType.API_ERROR)
+            )
+        started_at = datetime.now(UTC)
+        answer = await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
+        attempt = self._describe_attempt(plan, prompt, answer, started_at)
+        result = self._judge(plan, item, prompt, attempt, answer)
+        _log_attempt(plan, item, result)
+        return result
+
+    def _judge(
+        self, plan: BatchPlan, item: LeasedItem, prompt: Prompt, attempt: Attempt, answer: Reply | CallFailure
+    ) -> ItemResult:
+        if isinstance(answer, Reply):
+            verdict = judge_reply(answer)
+            if isinstance(verdict, Accepted):
+                return ItemAccepted(item=item, attempt=attempt, prompt_text=prompt.text, conversation=verdict.conversation)
+            return _fail(plan, item, prompt, attempt, verdict, reply_text=answer.text)
+        decision = decide_retry(
+            answer,
+            attempt_number=item.attempt_number,
+            max_attempts=self.max_attempts,
+            jitter=random.random(),  # noqa: S311 - spreads waits, keeps no secret
+        )
+        match decision:
+            case RetryLater(delay_seconds=delay_seconds):
+                waiting = attempt.model_copy(update={"wait_ms": round(delay_seconds * 1000)})
+                return ItemReleased(item=item, attempt=waiting, delay_seconds=delay_seconds)
+            case GiveUp(because=because):
+                return _fail(plan, item, prompt, attempt, _failure(because, FailureType.API_ERROR))
+            case StopBatch(because=because):
+                failure = _failure(because, FailureType.API_ERROR)
+                return _fail(plan, item, prompt, attempt, failure, stop_batch_because=because)
+            case _:
+                assert_never(decision)
+
+    def _describe_attempt(
+        self, plan: BatchPlan, prompt: Prompt, answer: Reply | CallFailure, started_at: datetime
+    ) -> Attempt:
+        common = Attempt(
+            id=uuid4(),
+            model=plan.settings.model,
+            settings=plan.settings,
+            prompt_length=len(prompt.text),
+            started_at=started_at,
+            duration_ms=answer.duration_ms,
+            simulated=answer.simulated,
+            worker=self.worker,
+            request_id=answer.request_id,
+            raw=answer.raw,
+        )
+        if isinstance(answer, Reply):
+            model = answer.model or plan.settings.model
+            return common.model_copy(
+                update={
+                    "model": model,
+                    "stop_reason": answer.stop_reason,
+                    "http_status": answer.raw.status_code,
+                    "usage": answer.usage,
+                    "cost_usd": compute_cost_usd(model, answer.usage),
+                }
+            )
+        return common.model_copy(
+            update={
+                "failure_type": FailureType.API_ERROR,
+                "http_status": answer.http_status,
+                "error_type": answer.error_type or answer.kind,
+                "error_message": answer.message,
+            }
+        )
+
+
+@dataclass(kw_only=True)
+class _BatchRun:
+    """The loop over one batch: what is in flight, and the heartbeat that keeps its leases."""
+
+    service: GenerationService
+    plan: BatchPlan
+    recorder: ResultRecorder
+    in_flight: dict[asyncio.Task[None], LeasedItem] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        async with self._heartbeat():
+            while not self.service.stopping.is_set():
+                wait_seconds = await self._take_items()
+                if wait_seconds is None and not self.in_flight:
+                    break
+                await self._wait(wait_seconds)
+            if self.in_flight:
+                await asyncio.wait(self.in_flight)
+
+    async def _take_items(self) -> float | None:
+        """Fill the free slots. Return after how many seconds to ask again, None if only a finished call can change things."""
+        free = self.plan.settings.concurrency - len(self.in_flight)
+        if free <= 0:
+            return None
+        lease = await self.service.store.lease(self.plan.id, self.service.worker, free, self.service.lease_seconds)
+        for item in lease.items:
+            task = asyncio.create_task(self._process(item), name=f"item {item.position}")
+            self.in_flight[task] = item
+            task.add_done_callback(self._forget)
+        if lease.status is None or not lease.status.is_active or lease.next_available_in_seconds is None:
+            return None
+        if lease.next_available_in_seconds <= 0:
+            # Items are there, but the batch's concurrency is used up, by this worker or by others.
+            return None if self.in_flight else IDLE_WAIT_SECONDS
+        return lease.next_available_in_seconds
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self.in_flight.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("item_crashed", batch_id=str(self.plan.id), error=str(error), exc_info=error)
+
+    async def _wait(self, wait_seconds: float | None) -> None:
+        """Wait until a call ends, an item becomes available, or the worker is asked to stop."""
+        stop = asyncio.create_task(self.service.stopping.wait())
+        try:
+            await asyncio.wait({*self.in_flight, stop}, timeout=wait_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+
+    async def _process(self, item: LeasedItem) -> None:
+        result = await self.service.generate_item(self.plan, item)
+        try:
+            outcome = await self.recorder.record(result)
+        except DatabaseRejected as error:
+            # Recording it again would be refused again, and giving the item back would pay for the same reply again.
+            outcome = await self.recorder.record(describe_rejected(result, str(error)))
+        if outcome.outcome == "lease_lost":
+            log.warning("lease_lost", batch_id=str(self.plan.id), item_id=str(item.item_id))
+
+    @asynccontextmanager
+    async def _heartbeat(self) -> AsyncGenerator[None]:
+        task = asyncio.create_task(self._extend_leases(), name="heartbeat")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _extend_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self.service.lease_seconds / 3)
+            items = tuple(self.in_flight.values())
+            if not items:
+                continue
+            try:
+                await self.service.store.extend(self.plan.id, items, self.service.lease_seconds)
+            except ServiceUnavailable as error:
+                # The results say later whether the leases held; a call that is paid for is not broken off.
+                log.warning("leases_not_extended", batch_id=str(self.plan.id), items=len(items), error=str(error))
+
+
+def describe_rejected(result: ItemResult, reason: str) -> ItemResult:
+    """Make of a result that the database refused a failure which it can hold, the reply's bytes included."""
+    if result.attempt is None:
+        return result
+    failure = Failed(
+        failure_type=FailureType.VALIDATION_ERROR,
+        confidence=Confidence.HIGH,
+        details=f"The reply could not be stored: {reason}",
+    )
+    attempt = result.attempt.model_copy(update={"failure_type": failure.failure_type, "failure_pattern": None})
+    return ItemFailed(
+        item=result.item,
+        attempt=attempt,
+        prompt_text="" if isinstance(result, ItemReleased) else result.prompt_text,
+        settings=attempt.settings,
+        failure=failure,
+    )
+
+
+def _render(plan: BatchPlan, item: LeasedItem) -> Prompt:
+    snapshot = plan.snapshot
+    return render_prompt(
+        snapshot.templates[item.template_id],
+        snapshot.personas[item.persona_id],
+        snapshot.arcs[item.emotional_arc_id],
+        snapshot.topics[item.training_topic_id],
+    )
+
+
+def _failure(details: str, failure_type: FailureType) -> Failed:
+    return Failed(failure_type=failure_type, confidence=Confidence.HIGH, details=details)
+
+
+def _fail(
+    plan: BatchPlan,
+    item: LeasedItem,
+    prompt: Prompt,
+    attempt: Attempt,
+    failure: Failed,
+    *,
+    reply_text: str | None = None,
+    stop_batch_because: str | None = None,
+) -> ItemFailed:
+    return ItemFailed(
+        item=item,
+        attempt=attempt.model_copy(update={"failure_type": failure.failure_type, "failure_pattern": failure.pattern}),
+        prompt_text=prompt.text,
+        settings=plan.settings,
+        failure=failure,
+        reply_text=reply_text,
+        stop_batch_because=stop_batch_because,
+    )
+
+
+def _log_attempt(plan: BatchPlan, item: LeasedItem, result: ItemResult) -> None:
+    attempt = result.attempt
+    if attempt is None:
+        return
+    facts = {
+        "batch_id": str(plan.id),
+        "position": item.position,
+        "attempt": item.attempt_number,
+        "result": result.kind,
+        "stop_reason": attempt.stop_reason,
+        "input_tokens": attempt.usage.input_tokens,
+        "output_tokens": attempt.usage.output_tokens,
+        "max_tokens": plan.settings.max_tokens,
+        "cost_usd": None if attempt.cost_usd is None else float(attempt.cost_usd),
+        "duration_ms": attempt.duration_ms,
+        "request_id": attempt.request_id,
+        "failure_type": attempt.failure_type,
+        "pattern": attempt.failure_pattern,
+        "error": attempt.error_message,
+    }
+    if attempt.stop_reason == StopReason.MAX_TOKENS:
+        log.warning("reply_cut_by_max_tokens", **facts)
+    else:
+        log.info("attempt", **facts)

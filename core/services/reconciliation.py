@@ -1,0 +1,31 @@
+"""Puts right what was lost: leases of dead workers, and doorbells that nobody heard."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from core.errors import ServiceUnavailable
+from core.ports import JobQueue, Reconciler
+
+log = structlog.get_logger(__name__)
+
+INTERVAL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconciliationService:
+    """Anything in the queue can be lost at any time; this makes it harmless."""
+
+    reconciler: Reconciler
+    queue: JobQueue
+
+    def run_once(self) -> int:
+        """Ring for every open batch with an item to lease; return how many. A part that is away is tried next time."""
+        try:
+            batch_ids = self.reconciler.reconcile()
+            for batch_id in batch_ids:
+                self.queue.ring(batch_id)
+        except ServiceUnavailable as error:
+            log.warning("reconcile_waits", error=str(error))
+            return 0
+        return len(batch_ids)

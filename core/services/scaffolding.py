@@ -1,0 +1,88 @@
+"""What there is to choose from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.domain.scaffolding import ConversationCategory, EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.errors import InvalidRequest
+from core.ports import ScaffoldingStore
+
+ALL = "all"
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """The active scaffolding, in the order in which it is offered."""
+
+    personas: tuple[Persona, ...]
+    arcs: tuple[EmotionalArc, ...]
+    topics: tuple[TrainingTopic, ...]
+    templates: tuple[PromptTemplate, ...]
+
+    def arcs_of(self, category: ConversationCategory) -> tuple[EmotionalArc, ...]:
+        """Return the arcs of one category."""
+        return tuple(arc for arc in self.arcs if arc.conversation_category is category)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaffoldingService:
+    """Reads the scaffolding and finds it by key."""
+
+    store: ScaffoldingStore
+
+    def list_choices(self) -> Choices:
+        """Return what is active: personas and arcs by name, topics by category and name."""
+        return Choices(
+            personas=tuple(sorted((p for p in self.store.list_personas() if p.is_active), key=lambda p: p.name)),
+            arcs=tuple(sorted((a for a in self.store.list_arcs() if a.is_active), key=lambda a: a.name)),
+            topics=tuple(sorted((t for t in self.store.list_topics() if t.is_active), key=lambda t: (t.category, t.name))),
+            templates=tuple(template for template in self.store.list_templates() if template.is_active),
+        )
+
+
+def pick_personas(choices: Choices, keys: str) -> tuple[Persona, ...]:
+    """Return personas for `all` or a comma-separated list of keys; raise InvalidRequest that names unknown ones."""
+    return _pick("persona", {persona.persona_key: persona for persona in choices.personas}, keys)
+
+
+def pick_arcs(choices: Choices, category: ConversationCategory, keys: str) -> tuple[EmotionalArc, ...]:
+    """Return arcs of one category, as pick_personas does."""
+    return _pick(f"{category} arc", {arc.arc_key: arc for arc in choices.arcs_of(category)}, keys)
+
+
+def pick_topics(choices: Choices, keys: str) -> tuple[TrainingTopic, ...]:
+    """Return topics for `all`, a number (spread over the categories) or a comma-separated list of keys."""
+    if not keys.strip().lstrip("+-").isdigit():
+        return _pick("topic", {topic.topic_key: topic for topic in choices.topics}, keys)
+    wanted = int(keys)
+    if not 1 <= wanted <= len(choices.topics):
+        raise InvalidRequest(f"--topics {wanted}: there are {len(choices.topics)} active topics; ask for 1 to that many.")
+    return _spread(choices.topics, wanted)
+
+
+def _spread(topics: tuple[TrainingTopic, ...], wanted: int) -> tuple[TrainingTopic, ...]:
+    """Take the first of each category, then the second of each, and so on: the same ones every time."""
+    rank: dict[str, int] = {}
+    ranked: list[tuple[int, int]] = []
+    for index, topic in enumerate(topics):
+        rank[topic.category] = rank.get(topic.category, 0) + 1
+        ranked.append((rank[topic.category], index))
+    chosen = sorted(index for _, index in sorted(ranked)[:wanted])
+    return tuple(topics[index] for index in chosen)
+
+
+def _pick(noun: str, known: dict[str, Item], keys: str) -> tuple[Item, ...]:
+    if keys.strip().lower() == ALL:
+        return tuple(known.values())
+    wanted = _split(keys)
+    if not wanted:
+        raise InvalidRequest(f"No {noun} selected. Give `all` or keys of: {', '.join(known)}.")
+    if unknown := [key for key in wanted if key not in known]:
+        raise InvalidRequest(f"Unknown {noun}: {', '.join(unknown)}. Known are: {', '.join(known)}.")
+    return tuple(known[key] for key in wanted)
+
+
+def _split(keys: str) -> Iterable[str]:
+    return list(dict.fromkeys(key.strip() for key in keys.split(",") if key.strip()))

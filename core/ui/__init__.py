@@ -1,0 +1,1 @@
+"""What the pages are drawn with: sign-in, navigation, tables, charts. Only here and in pages/ is Streamlit imported."""

@@ -1,0 +1,118 @@
+"""How a batch is to be made: name, limit and the advanced settings."""
+
+import streamlit as st
+from pydantic import ValidationError
+
+from core.config import PageSettings
+from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection
+from core.domain.pricing import MODELS, PRICES_AS_OF, find_price
+from core.errors import InvalidRequest
+from core.ui.formats import escape_markdown
+
+NO_EFFORT = "default"
+ERROR_HANDLING_LABELS = {
+    ErrorHandling.CONTINUE: "Go on with the rest",
+    ErrorHandling.STOP: "Stop the batch",
+}
+
+
+def draw_limit(selection: Selection) -> Selection:
+    """Ask for a limit and return the selection with it; raise InvalidRequest for a limit that is none."""
+    limit = st.number_input(
+        "Limit",
+        min_value=1,
+        value=None,
+        step=1,
+        placeholder="None",
+        key="option_limit",
+        help="At most this many of the combinations, spread evenly over personas, arcs and topics.",
+        persist_state="session",
+    )
+    try:
+        return Selection.model_validate(selection.model_dump() | {"limit": limit})
+    except ValidationError as error:
+        raise InvalidRequest("The limit must be 1 or more. Leave it empty to generate every combination.") from error
+
+
+def draw_name() -> str | None:
+    """Ask for a name; None leaves it to the service."""
+    return st.text_input(
+        "Name",
+        max_chars=200,
+        placeholder="Automatic",
+        key="option_name",
+        persist_state="session",
+    )
+
+
+def draw_advanced(defaults: PageSettings) -> BatchSettings:
+    """Draw the advanced settings, folded up; raise InvalidRequest that names what is wrong."""
+    with st.expander("Advanced", icon=":material/tune:"):
+        models = list(dict.fromkeys((defaults.model, *MODELS)))
+        model = st.selectbox("Model", models, key="option_model", accept_new_options=True, persist_state="session")
+        _draw_price(str(model or ""))
+        left, right = st.columns(2, gap="small")
+        max_tokens = left.number_input(
+            "Max output tokens",
+            min_value=1,
+            max_value=128_000,
+            value=defaults.max_tokens,
+            step=1024,
+            key="option_max_tokens",
+            persist_state="session",
+        )
+        concurrency = right.number_input(
+            "Calls at once",
+            min_value=1,
+            max_value=200,
+            value=defaults.concurrency,
+            step=1,
+            key="option_concurrency",
+            persist_state="session",
+        )
+        efforts = [NO_EFFORT, *Effort]
+        effort = st.selectbox(
+            "Effort",
+            efforts,
+            index=efforts.index(defaults.effort or NO_EFFORT),
+            format_func=lambda value: "The model's own" if value == NO_EFFORT else str(value),
+            key="option_effort",
+            persist_state="session",
+        )
+        error_handling = st.radio(
+            "When a conversation fails",
+            list(ErrorHandling),
+            format_func=lambda value: ERROR_HANDLING_LABELS[ErrorHandling(value)],
+            horizontal=True,
+            key="option_error_handling",
+            persist_state="session",
+        )
+        structured = st.toggle(
+            "Structured output",
+            value=defaults.structured_outputs,
+            help="Claude is held to the conversation's JSON schema.",
+            key="option_structured",
+            persist_state="session",
+        )
+    try:
+        return BatchSettings.model_validate(
+            {
+                "model": model or "",
+                "max_tokens": max_tokens,
+                "effort": None if effort == NO_EFFORT else effort,
+                "structured_outputs": structured,
+                "concurrency": concurrency,
+                "error_handling": error_handling,
+            }
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{str(e['loc'][0]).replace('_', ' ')}: {e['msg']}" for e in error.errors())
+        raise InvalidRequest(f"Check the advanced settings: {problems}") from error
+
+
+def _draw_price(model: str) -> None:
+    price = find_price(model)
+    if price is None:
+        st.caption(f"No price is known for {escape_markdown(model)}: its cost will not be shown.")
+    else:
+        st.caption(f"\\${price.input_usd} in, \\${price.output_usd} out per million tokens ({PRICES_AS_OF})")

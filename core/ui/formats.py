@@ -1,0 +1,67 @@
+"""Values as readers see them: durations, money, counts, times, and text that must not be read as markdown."""
+
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+NOTHING = "\N{EN DASH}"
+CENTS_UNTIL_USD = 0.1
+"""Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in its two largest units, as `45 s`, `3 min 20 s` or `2 h 05 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10 and rest:  # noqa: PLR2004 - from ten minutes on, seconds are noise
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def format_money(usd: float) -> str:
+    """Return dollars and cents; four digits for what is less than ten cents."""
+    return f"${usd:,.4f}" if 0 < usd < CENTS_UNTIL_USD else f"${usd:,.2f}"
+
+
+def format_count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 conversation` or `1,200 conversations`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def format_share(share: float | None) -> str:
+    """Return a share as a percentage; a dash where there is none yet."""
+    return NOTHING if share is None else f"{share:.1%}"
+
+
+def format_rate(per_minute: float | None) -> str:
+    """Return conversations per minute; a dash where there is no pace yet."""
+    return NOTHING if per_minute is None else f"{per_minute:,.1f} / min"
+
+
+def format_words(key: str) -> str:
+    """Return `Cash flow` for `cash_flow`."""
+    return key.replace("_", " ").capitalize()
+
+
+def format_time(moment: datetime, timezone: str | None) -> str:
+    """Return day and time in the reader's time zone; in UTC, and saying so, where that is not known."""
+    zone, suffix = _find_zone(timezone)
+    return f"{moment.astimezone(zone):%d %b %Y, %H:%M}{suffix}"
+
+
+def escape_markdown(text: str) -> str:
+    """Return text that Streamlit's markdown shows as it is, on one line."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:
+    if timezone is None:
+        return ZoneInfo("UTC"), " UTC"
+    try:
+        return ZoneInfo(timezone), ""
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC"), " UTC"

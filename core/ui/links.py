@@ -1,0 +1,39 @@
+"""Addresses of pages and what they carry: a link that is copied brings back the same view."""
+
+from typing import NoReturn
+from uuid import UUID
+
+import streamlit as st
+
+from core.domain.batch import BatchId
+from core.errors import InvalidRequest
+
+GENERATOR, MONITOR = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py"
+BATCH = "batch"
+
+
+def read_batch_link() -> BatchId | None:
+    """Return the batch of `?batch=ID`, None without one; raise InvalidRequest if it is not an id."""
+    text = st.query_params.get(BATCH)
+    if not text:
+        return None
+    try:
+        return BatchId(UUID(text))
+    except ValueError as error:
+        shown = text if len(text) <= 60 else text[:60] + "…"  # noqa: PLR2004 - enough to recognise a typing error
+        raise InvalidRequest(f"“{shown}” in this page's address is not a batch id. Choose a batch from the list.") from error
+
+
+def open_batch(batch_id: BatchId) -> NoReturn:
+    """Go to a batch."""
+    st.switch_page(MONITOR, query_params={BATCH: str(batch_id)})
+
+
+def open_batch_list() -> NoReturn:
+    """Go to the list of batches."""
+    st.switch_page(MONITOR)
+
+
+def open_generator() -> NoReturn:
+    """Go to the Bulk Generator, with the choices last made there."""
+    st.switch_page(GENERATOR)

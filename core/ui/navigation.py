@@ -1,0 +1,48 @@
+"""The pages, and the one way in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from core.bootstrap import PageServices
+from core.ui.links import GENERATOR, MONITOR
+from core.ui.overview import draw_overview
+from core.ui.page import configure_page, open_body
+from core.ui.session import require_services
+
+ENTERED = "entered_by_home"
+"""Session state, for the length of a run: Home.py has drawn the navigation."""
+
+
+def enter_home() -> StreamlitPage:
+    """Let signed-in analysts in, draw the navigation and return the page that the address asks for."""
+    configure_page()
+    require_services()  # Before the navigation: who is not signed in sees no pages.
+    return _draw_navigation()
+
+
+@contextmanager
+def open_page() -> Iterator[PageServices]:
+    """Begin a page: every file in pages/ does all its work inside this.
+
+    On a cold server a deep link runs the file without Home.py. Then there is no navigation yet: draw it and begin again.
+    """
+    configure_page()
+    require_services()
+    if not st.session_state.pop(ENTERED, False):
+        _draw_navigation()
+        st.rerun()
+    with open_body() as services:
+        yield services
+
+
+def _draw_navigation() -> StreamlitPage:
+    st.session_state[ENTERED] = True
+    pages = [
+        st.Page(draw_overview, title="Home", icon=":material/home:", default=True),
+        st.Page(GENERATOR, title="Bulk Generator", icon=":material/bolt:", url_path="Bulk_Generator"),
+        st.Page(MONITOR, title="Batch Monitor", icon=":material/monitoring:", url_path="Batch_Monitor"),
+    ]
+    return st.navigation(pages, position="top")

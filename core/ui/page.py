@@ -1,0 +1,66 @@
+"""What all pages share: title row, marks, what is said once after a change of page."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.ui.session import find_settings, report_errors, require_services, sign_out
+
+NOTICE = "notice"
+SIGN_OUT = "Sign out"
+
+
+def configure_page() -> None:
+    """Set what the browser shows around a page, before anything is drawn."""
+    st.set_page_config(
+        page_title="Bright Run", page_icon=":material/bolt:", layout="wide", initial_sidebar_state="collapsed"
+    )
+
+
+@contextmanager
+def open_body() -> Iterator[PageServices]:
+    """Say what the page before left to say, and report this page's errors. Files in pages/ begin with `open_page`."""
+    services = require_services()
+    if notice := st.session_state.pop(NOTICE, None):
+        st.toast(notice, icon=":material/check:")
+    with report_errors():
+        yield services
+
+
+def leave_notice(markdown: str) -> None:
+    """Say something on the next page."""
+    st.session_state[NOTICE] = markdown
+
+
+@contextmanager
+def draw_header(title_markdown: str) -> Iterator[None]:
+    """Draw the title row; what is drawn inside stands beside the title, before the marks at its end."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(title_markdown, anchor=False, width="content")
+        yield
+        _draw_marks()
+
+
+def draw_simulated_badge() -> None:
+    """Mark what a simulated Claude wrote."""
+    st.badge(
+        "simulated", icon=":material/science:", color="orange", help="Written by the simulated Claude: not training data."
+    )
+
+
+def _draw_marks() -> None:
+    settings = find_settings()
+    if settings.simulated:
+        help_text = "No Anthropic key is set: conversations are made up on this machine and nothing is charged."
+        st.badge("Claude is simulated", icon=":material/science:", color="orange", help=help_text)
+    if not settings.embedded:
+        _draw_account()
+
+
+def _draw_account() -> None:
+    email = require_services().user_email
+    if st.menu_button(email, [SIGN_OUT], icon=":material/account_circle:", type="tertiary") == SIGN_OUT:
+        sign_out()
+        st.rerun()

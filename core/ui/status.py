@@ -1,0 +1,34 @@
+"""How a batch status looks: the same word, icon and colour on every page."""
+
+from typing import Literal, assert_never
+
+from core.domain.batch import BatchStatus
+from core.domain.record import Record
+
+BadgeColor = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray"]
+
+
+class StatusLook(Record):
+    """The icon tells statuses apart for those who cannot by colour."""
+
+    icon: str
+    color: BadgeColor
+
+
+def find_status_look(status: BatchStatus) -> StatusLook:
+    """Return icon and colour of a status."""
+    match status:
+        case BatchStatus.QUEUED:
+            return StatusLook(icon=":material/schedule:", color="gray")
+        case BatchStatus.PROCESSING:
+            return StatusLook(icon=":material/sync:", color="blue")
+        case BatchStatus.PAUSED:
+            return StatusLook(icon=":material/pause_circle:", color="yellow")
+        case BatchStatus.COMPLETED:
+            return StatusLook(icon=":material/check_circle:", color="green")
+        case BatchStatus.FAILED:
+            return StatusLook(icon=":material/error:", color="red")
+        case BatchStatus.CANCELLED:
+            return StatusLook(icon=":material/cancel:", color="gray")
+        case _:
+            assert_never(status)

@@ -1,0 +1,59 @@
+"""The composition root of the worker, apart from the pages', which need neither Claude's SDK nor its start-up time."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from core.adapters.claude.client import open_claude
+from core.adapters.redis_connection import WORKER_RETRIES, connect_redis
+from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.rq_worker import BatchWorker
+from core.adapters.supabase.session import connect_service, connect_worker
+from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
+from core.config import Settings
+from core.errors import ConfigurationError
+from core.services.generation import GenerationService
+from core.services.reconciliation import ReconciliationService
+
+SIMULATED_KEY = "simulated"
+"""What the simulated Claude is given for a key; it takes any."""
+
+
+@asynccontextmanager
+async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[GenerationService]:
+    """Open what one job needs, inside the job: connections do not survive RQ's fork, nor another event loop."""
+    url, _ = settings.require_supabase()
+    key = settings.anthropic_api_key
+    if key is None and not settings.simulated:
+        raise ConfigurationError("Set ANTHROPIC_API_KEY, or use the stack on this machine with its simulated Claude.")
+    client = await connect_worker(url, settings.require_secret_key())
+    async with open_claude(
+        api_key=SIMULATED_KEY if key is None else key.get_secret_value(),
+        base_url=settings.anthropic_base_url,
+        timeout_seconds=settings.request_timeout_seconds,
+        simulated=settings.simulated,
+    ) as model:
+        yield GenerationService(
+            store=SupabaseWorkStore(client=client),
+            model=model,
+            worker=worker,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+        )
+
+
+def open_worker(settings: Settings) -> BatchWorker:
+    """Build the RQ worker; raises ConfigurationError for a setting that its jobs would miss."""
+    settings.require_supabase()
+    settings.require_secret_key()
+    return BatchWorker(settings.queue_name, connect_redis(settings.require_redis(), retries=WORKER_RETRIES))
+
+
+def open_reconciliation(settings: Settings) -> ReconciliationService:
+    """Build what rings again for batches that nobody works on."""
+    url, _ = settings.require_supabase()
+    return ReconciliationService(
+        reconciler=SupabaseReconciler(client=connect_service(url, settings.require_secret_key())),
+        queue=RqDoorbell(
+            redis=connect_redis(settings.require_redis(), retries=WORKER_RETRIES), queue_name=settings.queue_name
+        ),
+    )

@@ -1,0 +1,65 @@
+-- A batch is what one submission asks for; an item is the unit of work, retry and accounting.
+
+create table public.batches (
+    id uuid primary key default gen_random_uuid(),
+    name text not null check (name <> ''),
+    status text not null default 'queued'
+        check (status in ('queued', 'processing', 'paused', 'completed', 'failed', 'cancelled')),
+    status_reason text,
+    conversation_category varchar(20) not null check (conversation_category in ('core', 'edge')),
+    model varchar(100) not null,
+    max_tokens integer not null check (max_tokens >= 1),
+    temperature numeric(3, 2),
+    effort text check (effort in ('low', 'medium', 'high', 'xhigh', 'max')),
+    structured_outputs boolean not null default true,
+    concurrency integer not null default 3 check (concurrency between 1 and 200),
+    error_handling text not null default 'continue' check (error_handling in ('continue', 'stop')),
+    selection jsonb not null,
+    snapshot jsonb not null,
+    estimated_seconds double precision,
+    estimated_cost_usd numeric(12, 6),
+    created_by uuid not null references auth.users (id) on delete cascade
+        check (created_by <> '00000000-0000-0000-0000-000000000000'),
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    started_at timestamptz,
+    completed_at timestamptz
+);
+comment on column public.batches.snapshot is
+    'Personas, arcs, topics and templates as they were at submission: {"personas": {id: row}, "arcs": ..., "topics": ..., "templates": ...}';
+comment on column public.batches.temperature is 'Null: none was sent (the API no longer takes one)';
+
+create index idx_batches_created_by on public.batches (created_by, created_at desc);
+create index idx_batches_open on public.batches (status) where status in ('queued', 'processing');
+
+create table public.batch_items (
+    id uuid primary key default gen_random_uuid(),
+    batch_id uuid not null references public.batches (id) on delete cascade,
+    position integer not null check (position >= 0),
+    persona_id uuid not null references public.personas (id),
+    emotional_arc_id uuid not null references public.emotional_arcs (id),
+    training_topic_id uuid not null references public.training_topics (id),
+    template_id uuid not null references public.prompt_templates (id),
+    tier text not null check (tier in ('template', 'scenario', 'edge_case')),
+    status text not null default 'queued' check (status in ('queued', 'processing', 'completed', 'failed', 'cancelled')),
+    available_at timestamptz not null default now(),
+    lease_token uuid,
+    lease_expires_at timestamptz,
+    leased_by text,
+    last_lease_token uuid,
+    created_by uuid not null references auth.users (id) on delete cascade,
+    created_at timestamptz not null default now(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    unique (batch_id, position),
+    check ((status = 'processing') = (lease_token is not null)),
+    check ((lease_token is null) = (lease_expires_at is null))
+);
+comment on column public.batch_items.last_lease_token is
+    'The lease that ran out: its worker may still bring a paid reply, as long as no one else has taken the item';
+comment on column public.batch_items.available_at is 'Not leased before this time; a retry waits here, so a wait survives its worker';
+
+create index idx_batch_items_status on public.batch_items (batch_id, status);
+create index idx_batch_items_next on public.batch_items (batch_id, available_at, position) where status = 'queued';
+create index idx_batch_items_leases on public.batch_items (lease_expires_at) where status = 'processing';
+create index idx_batch_items_created_by on public.batch_items (created_by);

@@ -1,0 +1,33 @@
+"""Watch one batch (`?batch=ID`) and control it, or choose one from the list."""
+
+import streamlit as st
+
+from core.errors import InvalidRequest
+from core.ui.batch_table import draw_batch_table
+from core.ui.batch_view import watch_batch
+from core.ui.formats import escape_markdown
+from core.ui.links import open_generator, read_batch_link
+from core.ui.navigation import open_page
+from core.ui.overview import draw_welcome
+from core.ui.page import draw_header
+
+BATCHES_LISTED = 100
+
+with open_page() as services:
+    batch_id = None
+    try:
+        batch_id = read_batch_link()
+        if batch_id is not None:
+            watch_batch(services, batch_id)
+    except InvalidRequest as error:  # A wrong id: say so and offer the list.
+        batch_id = None
+        st.warning(escape_markdown(str(error)), icon=":material/link_off:")
+    if batch_id is None:
+        with draw_header("Batches"):
+            st.space("stretch")
+            if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+                open_generator()
+        if batches := services.batches.list_recent(BATCHES_LISTED):
+            draw_batch_table(batches, "monitor_batches")
+        else:
+            draw_welcome()

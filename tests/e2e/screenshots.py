@@ -1,0 +1,103 @@
+"""Pictures of every page, light and dark, to look at: `python -m tests.e2e.screenshots OUT_DIR [--url URL]`."""
+
+import argparse
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browser import VIEWPORT, open_browser
+from tests.e2e.running_stack import run_stack
+
+FAULTS = "cut_string@shame_to_acceptance=0.5,max_tokens=0.1,refusal=0.05,overloaded=0.05"
+BATCH_SECONDS = 240_000
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has drawn itself."""
+    page.wait_for_selector('[data-testid="stHeading"]', timeout=30_000)
+    page.wait_for_timeout(2_500)
+
+
+def choose(page: Page, *sections: str) -> None:
+    """Select all of the sections, by their number from the top."""
+    for section in sections:
+        page.get_by_role("button", name="Select all").nth(int(section)).click()
+        page.wait_for_timeout(500)
+
+
+def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
+    """Walk through all pages once."""
+
+    def shoot(name: str) -> None:
+        page.screenshot(path=folder / f"{name}-{theme}.png")
+
+    page.goto(url)
+    settle(page)
+    shoot("home-before")
+    page.goto(f"{url}/Bulk_Generator")
+    settle(page)
+    shoot("generator-empty")
+    choose(page, "0", "1")
+    for number in range(6):
+        page.locator('[class*="st-key-choice_topic_"] label').nth(number).click()
+        page.wait_for_timeout(250)
+    expect(page.get_by_role("button", name="Generate 90 conversations")).to_be_enabled(timeout=10_000)
+    page.wait_for_timeout(1_000)
+    shoot("generator")
+    page.get_by_text("Advanced").first.click()
+    page.set_viewport_size({"width": 1366, "height": 1100})
+    page.wait_for_timeout(1_000)
+    shoot("generator-advanced")
+    page.set_viewport_size(VIEWPORT)
+    page.get_by_role("button", name="Generate 90 conversations").click()
+    page.wait_for_url("**/Batch_Monitor?batch=*", timeout=20_000)
+    settle(page)
+    expect(page.get_by_text("simulated", exact=True)).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(6_000)
+    shoot("monitor-running")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_timeout(1_500)
+    shoot("monitor-cancel")
+    page.get_by_role("button", name="Keep it running").click()
+    expect(page.get_by_role("button", name="Generate more")).to_be_visible(timeout=BATCH_SECONDS)
+    page.wait_for_timeout(2_500)
+    shoot("monitor-completed")
+    page.get_by_role("tab", name="Failures").click()
+    page.wait_for_timeout(2_000)
+    shoot("monitor-failures")
+    page.goto(f"{url}/Batch_Monitor")
+    settle(page)
+    shoot("monitor-list")
+    page.goto(f"{url}/Batch_Monitor?batch=nonsense")
+    settle(page)
+    shoot("monitor-bad-link")
+    page.goto(url)
+    settle(page)
+    shoot("home")
+
+
+def main() -> None:
+    """Take the pictures from a running address, or from a stack started for it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--url", help="A running Bright Run; without it one is started in a temporary folder")
+    parser.add_argument("--themes", default="light,dark")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as cleanup:
+        url = arguments.url
+        if url is None:
+            home = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="brightrun-pictures-")))
+            url = cleanup.enter_context(run_stack(home, faults=FAULTS, latency_seconds=0.5))
+        browser = cleanup.enter_context(open_browser())
+        for theme in arguments.themes.split(","):
+            context = browser.new_context(viewport=VIEWPORT, color_scheme=theme)
+            take_pictures(context.new_page(), url.rstrip("/"), arguments.folder, theme)
+            context.close()
+    print(f"Pictures are in {arguments.folder}")
+
+
+if __name__ == "__main__":
+    main()

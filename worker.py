@@ -1,0 +1,66 @@
+"""The worker process: the job, and main(). Start it with `python worker.py`; as many as there is work for."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from uuid import UUID
+
+import structlog
+
+from core.config import load_settings
+from core.domain.batch import BatchId
+from core.errors import BrightRunError
+from core.logs import configure_logging
+from core.process import die_with_parent
+from core.services.reconciliation import INTERVAL_SECONDS
+from core.worker_bootstrap import open_generation, open_reconciliation, open_worker
+
+log = structlog.get_logger(__name__)
+
+
+def run_batch(batch_id: str) -> None:
+    """RQ job: work on a batch until nothing is left for this worker. Runs in the worker's forked child."""
+    asyncio.run(_run_batch(BatchId(UUID(batch_id))))
+
+
+async def _run_batch(batch_id: BatchId) -> None:
+    async with open_generation(load_settings(), worker=f"{socket.gethostname()}:{os.getpid()}") as generation:
+        # A warm shutdown: calls in flight finish and are recorded, the rest waits for the next worker.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, generation.stopping.set)
+        await generation.run_batch(batch_id)
+
+
+def reconcile_forever() -> None:
+    """Ring again for forgotten batches, every few seconds, until the worker is gone."""
+    die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker ends this process
+    configure_logging()
+    reconciliation = open_reconciliation(load_settings())
+    while True:
+        try:
+            reconciliation.run_once()
+        except Exception:
+            # Whatever it is, the next round may go well, and nobody else rings for forgotten batches.
+            log.exception("reconcile_failed")
+        time.sleep(INTERVAL_SECONDS)
+
+
+def main() -> int:
+    """Run one worker, with a reconciler at its side, until SIGTERM or Ctrl-C."""
+    configure_logging()
+    try:
+        worker = open_worker(load_settings())
+    except BrightRunError as error:
+        print(error, file=sys.stderr)
+        return 2
+    multiprocessing.get_context("spawn").Process(target=reconcile_forever, name="reconciler", daemon=True).start()
+    worker.work(logging_level="WARNING")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
