@@ -39,14 +39,14 @@ def reconcile_forever() -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker ends this process
     configure_logging()
-    reconciliation = open_reconciliation(load_settings())
-    while True:
-        try:
-            reconciliation.run_once()
-        except Exception:
-            # Whatever it is, the next round may go well, and nobody else rings for forgotten batches.
-            log.exception("reconcile_failed")
-        time.sleep(INTERVAL_SECONDS)
+    with open_reconciliation(load_settings()) as reconciliation:
+        while True:
+            try:
+                reconciliation.run_once()
+            except Exception:
+                # Whatever it is, the next round may go well, and nobody else rings for forgotten batches.
+                log.exception("reconcile_failed")
+            time.sleep(INTERVAL_SECONDS)
 
 
 def main() -> int:

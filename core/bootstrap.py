@@ -1,5 +1,6 @@
 """The composition root of pages and command line. With worker_bootstrap the only module that knows services and adapters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
@@ -19,6 +20,12 @@ class PageServices:
     user_email: str
     scaffolding: ScaffoldingService
     batches: BatchService
+    release: Callable[[], None] = lambda: None
+    """Closes the connections."""
+
+    def close(self) -> None:
+        """Close the connections behind the services."""
+        self.release()
 
 
 def open_page_services(settings: PageSettings, email: str, password: str) -> PageServices:
@@ -39,11 +46,16 @@ def open_local_services(settings: PageSettings) -> PageServices:
 def build_page_services(settings: PageSettings, analyst: Analyst) -> PageServices:
     """Build the services of a signed-in analyst."""
     scaffolding = SupabaseScaffoldingStore(analyst=analyst)
-    doorbell = RqDoorbell(
-        redis=connect_redis(settings.require_redis(), retries=PAGE_RETRIES), queue_name=settings.queue_name
-    )
+    redis = connect_redis(settings.require_redis(), retries=PAGE_RETRIES)
+    doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
+
+    def release() -> None:
+        analyst.close()
+        redis.close()
+
     return PageServices(
         user_email=analyst.email,
         scaffolding=ScaffoldingService(store=scaffolding),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+        release=release,
     )

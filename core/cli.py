@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import closing
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core import cli_stack
+from core import cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings, load_settings
 from core.domain.batch import BatchId, BatchProgress, BatchSettings, Effort, ErrorHandling, Selection
@@ -32,6 +33,7 @@ app.command()(cli_stack.up)
 app.command()(cli_stack.down)
 app.command()(cli_stack.doctor)
 app.command()(cli_stack.migrate)
+app.command()(cli_scan.scan)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -77,22 +79,22 @@ def generate(
     )
     if limit is not None and limit < 1:
         raise InvalidRequest(f"--limit {limit}: ask for at least 1 conversation.")
-    services = open_local_services(settings)
-    choices = services.scaffolding.list_choices()
-    selection = Selection(
-        category=category,
-        persona_ids=tuple(persona.id for persona in pick_personas(choices, personas)),
-        arc_ids=tuple(arc.id for arc in pick_arcs(choices, category, arcs)),
-        topic_ids=tuple(topic.id for topic in pick_topics(choices, topics)),
-        limit=limit,
-    )
-    submitted = services.batches.submit(selection, batch_settings, name=name)
-    if not as_json:
-        typer.echo(f"Batch {submitted.batch_id}: {selection.formula}")
+    with closing(open_local_services(settings)) as services:
+        choices = services.scaffolding.list_choices()
+        selection = Selection(
+            category=category,
+            persona_ids=tuple(persona.id for persona in pick_personas(choices, personas)),
+            arc_ids=tuple(arc.id for arc in pick_arcs(choices, category, arcs)),
+            topic_ids=tuple(topic.id for topic in pick_topics(choices, topics)),
+            limit=limit,
+        )
+        submitted = services.batches.submit(selection, batch_settings, name=name)
+        if not as_json:
+            typer.echo(f"Batch {submitted.batch_id}: {selection.formula}")
         if not submitted.rung:
             typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
-    progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
-    _print_progress(services, progress, as_json=as_json)
+        progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
+        _print_progress(services, progress, as_json=as_json)
 
 
 @app.command()
@@ -102,19 +104,23 @@ def status(
 ) -> None:
     """Show how a batch stands."""
     batch_id = _parse_batch_id(batch)
-    services = open_local_services(load_settings())
-    _print_progress(services, services.batches.get(batch_id), as_json=as_json)
+    with closing(open_local_services(load_settings())) as services:
+        _print_progress(services, services.batches.get(batch_id), as_json=as_json)
 
 
 def _parse_batch_id(text: str) -> BatchId:
     try:
         return BatchId(UUID(text))
     except ValueError as error:
-        raise InvalidRequest(f"{text!r} is not a batch id. `brightrun generate` prints it when a batch is submitted.") from error
+        raise InvalidRequest(
+            f"{text!r} is not a batch id. `brightrun generate` prints it when a batch is submitted."
+        ) from error
 
 
 def _make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings
-    defaults = {field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")}
+    defaults = {
+        field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
+    }
     chosen = defaults | {field: value for field, value in asked.items() if value is not None}
     try:
         return BatchSettings.model_validate(chosen)

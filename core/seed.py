@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from postgrest import CountMethod
+from postgrest.types import JSON
 
 from core.adapters.supabase.errors import translate_errors
-from core.adapters.supabase.session import connect_service
+from core.adapters.supabase.session import open_service
 from core.config import Settings
 from core.domain.record import Record
 from core.domain.scaffolding import TrainingTopic
@@ -34,7 +34,6 @@ def seed(settings: Settings) -> Seeded:
     The choice of the 20 is written to `selected-topics-20.json` in the stack's folder. Running it again changes nothing.
     """
     url, _ = settings.require_supabase()
-    client = connect_service(url, settings.require_secret_key())
     selected = select_topics(load_training_topics())
     kept = {topic.topic_key for topic in selected}
     topics = [topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics()]
@@ -45,14 +44,14 @@ def seed(settings: Settings) -> Seeded:
         ("prompt_templates", load_prompt_templates(), "template_key,version"),
     ]
     counts: dict[str, int] = {}
-    for table, records, key in tables:
-        rows: list[dict[str, Any]] = [record.model_dump(mode="json") for record in records]
-        with translate_errors():
+    with open_service(url, settings.require_secret_key()) as client, translate_errors():
+        for table, records, key in tables:
+            rows: list[dict[str, JSON]] = [record.model_dump(mode="json") for record in records]
             client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
             counts[table] = client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
-    with translate_errors():
-        active = client.table("training_topics").select("id", count=CountMethod.exact, head=True).eq("is_active", True).execute().count
-    return Seeded(rows=counts, active_topics=active or 0, selected_topics_file=_write_selection(settings.home, selected))
+        active_rows = client.table("training_topics").select("id", count=CountMethod.exact, head=True).eq("is_active", True)
+        active = active_rows.execute().count or 0
+    return Seeded(rows=counts, active_topics=active, selected_topics_file=_write_selection(settings.home, selected))
 
 
 def _write_selection(home: Path, selected: Sequence[TrainingTopic]) -> Path:

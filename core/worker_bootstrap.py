@@ -1,13 +1,13 @@
 """The composition root of the worker, apart from the pages', which need neither Claude's SDK nor its start-up time."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 from core.adapters.claude.client import open_claude
 from core.adapters.redis_connection import WORKER_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
-from core.adapters.supabase.session import connect_service, connect_worker
+from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
 from core.errors import ConfigurationError
@@ -25,13 +25,15 @@ async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[Gen
     key = settings.anthropic_api_key
     if key is None and not settings.simulated:
         raise ConfigurationError("Set ANTHROPIC_API_KEY, or use the stack on this machine with its simulated Claude.")
-    client = await connect_worker(url, settings.require_secret_key())
-    async with open_claude(
-        api_key=SIMULATED_KEY if key is None else key.get_secret_value(),
-        base_url=settings.anthropic_base_url,
-        timeout_seconds=settings.request_timeout_seconds,
-        simulated=settings.simulated,
-    ) as model:
+    async with (
+        open_worker_client(url, settings.require_secret_key()) as client,
+        open_claude(
+            api_key=SIMULATED_KEY if key is None else key.get_secret_value(),
+            base_url=settings.anthropic_base_url,
+            timeout_seconds=settings.request_timeout_seconds,
+            simulated=settings.simulated,
+        ) as model,
+    ):
         yield GenerationService(
             store=SupabaseWorkStore(client=client),
             model=model,
@@ -48,12 +50,12 @@ def open_worker(settings: Settings) -> BatchWorker:
     return BatchWorker(settings.queue_name, connect_redis(settings.require_redis(), retries=WORKER_RETRIES))
 
 
-def open_reconciliation(settings: Settings) -> ReconciliationService:
-    """Build what rings again for batches that nobody works on."""
+@contextmanager
+def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
+    """Open what rings again for batches that nobody works on."""
     url, _ = settings.require_supabase()
-    return ReconciliationService(
-        reconciler=SupabaseReconciler(client=connect_service(url, settings.require_secret_key())),
-        queue=RqDoorbell(
+    with open_service(url, settings.require_secret_key()) as client:
+        doorbell = RqDoorbell(
             redis=connect_redis(settings.require_redis(), retries=WORKER_RETRIES), queue_name=settings.queue_name
-        ),
-    )
+        )
+        yield ReconciliationService(reconciler=SupabaseReconciler(client=client), queue=doorbell)

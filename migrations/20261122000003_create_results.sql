@@ -134,6 +134,7 @@ create index idx_failed_generations_created_at on public.failed_generations (cre
 create index idx_failed_generations_pattern on public.failed_generations (truncation_pattern) where truncation_pattern is not null;
 create index idx_failed_generations_run_id on public.failed_generations (run_id) where run_id is not null;
 create index idx_failed_generations_created_by on public.failed_generations (created_by, created_at desc, id desc);
+create index idx_failed_generations_attempt_id on public.failed_generations (attempt_id);
 create index idx_failed_generations_raw_file_path on public.failed_generations (raw_file_path) where raw_file_path is not null;
 
 insert into storage.buckets (id, name, public)

@@ -1,11 +1,8 @@
 """What came of a batch: why items failed, and tables of the newest conversations and failures.
 
-What Claude wrote is shown in table cells only, as text: never as markdown or HTML.
+What Claude wrote is shown in table cells only, as text (`core.ui.tables`).
 """
 
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
 from core.bootstrap import PageServices
@@ -13,10 +10,10 @@ from core.domain.batch import BatchProgress
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
 from core.domain.scaffolding import Tier
 from core.ui.charts import FAILURE_COLOR, REPLY_COLOR, describe_counts, draw_counts
-from core.ui.formats import NOTHING, format_count
+from core.ui.formats import format_count
+from core.ui.tables import age_column, draw_table, mark_simulated, simulated_column
 
 NEWEST = 100
-ROW_PIXELS, MOST_ROWS = 30, 9
 CONVERSATIONS, FAILURES = "Conversations", "Failures"
 TIER_COLORS = {Tier.TEMPLATE: "blue", Tier.SCENARIO: "green", Tier.EDGE_CASE: "violet"}
 
@@ -34,7 +31,7 @@ def draw_breakdown(breakdown: BatchBreakdown) -> None:
     for place, (title, counts, color) in zip(st.columns(len(shown), gap="small"), shown, strict=True):
         with place.container(border=True, gap="xsmall", height="stretch"):
             st.markdown(f"**{title}**")
-            st.plotly_chart(
+            st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
                 draw_counts(counts, color), key=title, config={"displayModeBar": False}, alt=describe_counts(title, counts)
             )
 
@@ -67,7 +64,8 @@ def results_key(progress: BatchProgress) -> str:
 
 def _draw_conversations(rows: tuple[ConversationRow, ...], total: int) -> None:
     column = st.column_config
-    _draw_table(
+    note = _describe_newest(len(rows), total, "conversation")
+    draw_table(
         [
             {
                 "name": row.name,
@@ -76,31 +74,31 @@ def _draw_conversations(rows: tuple[ConversationRow, ...], total: int) -> None:
                 "tokens": row.output_tokens,
                 "cost": row.cost_usd,
                 "model": row.model,
-                "data": ["simulated"] if row.simulated else [],
+                "data": mark_simulated(simulated=row.simulated),
                 "created": row.created_at,
             }
             for row in rows
         ],
         {
-            "name": column.TextColumn("Conversation", width="large"),
-            "tier": column.MultiselectColumn(
-                "Tier", options=list(TIER_COLORS), color=list(TIER_COLORS.values()), width="small"
-            ),
-            "turns": column.NumberColumn("Turns", width="small"),
-            "tokens": column.NumberColumn("Output tokens", format="localized", width="small"),
-            "cost": column.NumberColumn("Cost", format="$%.4f", width="small"),
-            "model": column.TextColumn("Model"),
-            "data": column.MultiselectColumn("Data", options=["simulated"], color=["orange"], width=95),
-            "created": column.DatetimeColumn("Accepted", format="distance", width=125),
+            "name": column.TextColumn("Conversation", width=470),
+            "tier": column.MultiselectColumn("Tier", options=list(TIER_COLORS), color=list(TIER_COLORS.values()), width=95),
+            "turns": column.NumberColumn("Turns", width=60),
+            "tokens": column.NumberColumn("Output tokens", format="localized", width=105),
+            "cost": column.NumberColumn("Cost", format="$%.4f", width=80),
+            "model": column.TextColumn("Model", width=150),
+            "data": simulated_column(),
+            "created": age_column("Accepted"),
         },
         key="conversations",
-        note=_describe_newest(len(rows), total, "conversation"),
+        alt=note,
     )
+    st.caption(note)
 
 
 def _draw_failures(rows: tuple[FailureRow, ...], total: int) -> None:
     column = st.column_config
-    _draw_table(
+    note = _describe_newest(len(rows), total, "failure")
+    draw_table(
         [
             {
                 "type": row.failure_type,
@@ -111,7 +109,7 @@ def _draw_failures(rows: tuple[FailureRow, ...], total: int) -> None:
                 "limit": row.max_tokens,
                 "attempts": row.attempt_count,
                 "message": row.truncation_details or row.error_message,
-                "data": ["simulated"] if row.simulated else [],
+                "data": mark_simulated(simulated=row.simulated),
                 "created": row.created_at,
             }
             for row in rows
@@ -125,23 +123,10 @@ def _draw_failures(rows: tuple[FailureRow, ...], total: int) -> None:
             "limit": column.NumberColumn("Limit", format="localized", width=70),
             "attempts": column.NumberColumn("Calls", width=50),
             "message": column.TextColumn("What happened", width=360),
-            "data": column.MultiselectColumn("Data", options=["simulated"], color=["orange"], width=95),
-            "created": column.DatetimeColumn("Failed", format="distance", width=125),
+            "data": simulated_column(),
+            "created": age_column("Failed"),
         },
         key="failures",
-        note=_describe_newest(len(rows), total, "failure"),
-    )
-
-
-def _draw_table(rows: list[dict[str, Any]], columns: dict[str, Any], *, key: str, note: str) -> None:
-    st.dataframe(
-        pd.DataFrame(rows),
-        key=key,
-        hide_index=True,
-        row_height=ROW_PIXELS,
-        height="content" if len(rows) <= MOST_ROWS else ROW_PIXELS * (MOST_ROWS + 1),
-        placeholder=NOTHING,
-        column_config=columns,
         alt=note,
     )
     st.caption(note)

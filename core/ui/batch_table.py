@@ -1,18 +1,16 @@
 """The table of batches, on Home and in the Batch Monitor."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.domain.batch import BatchProgress, BatchStatus
 from core.ui.links import open_batch
 from core.ui.status import find_status_look
+from core.ui.tables import age_column, draw_table, mark_simulated, simulated_column
 
 OPEN = ":material/open_in_full: Open"
-ROW_PIXELS = 32
-MOST_ROWS = 12
 
 
 def draw_batch_table(batches: Sequence[BatchProgress], key: str) -> None:
@@ -24,17 +22,10 @@ def draw_batch_table(batches: Sequence[BatchProgress], key: str) -> None:
         if clicked:
             open_batch(batches[int(clicked["row"])].id)
 
-    frame = pd.DataFrame([_make_row(batch) for batch in batches])
-    st.dataframe(
-        frame,
-        key=key,
-        hide_index=True,
-        row_height=ROW_PIXELS,
-        height="content" if len(batches) <= MOST_ROWS else ROW_PIXELS * (MOST_ROWS + 1),
-        column_config=cast("Any", _configure_columns())
-        | {"open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=90)},
-        alt=f"{len(batches)} batches, newest first",
-    )
+    columns = _configure_columns() | {
+        "open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=90)
+    }
+    draw_table([_make_row(batch) for batch in batches], columns, key=key, alt=f"{len(batches)} batches, newest first")
 
 
 def _make_row(batch: BatchProgress) -> dict[str, Any]:
@@ -46,7 +37,7 @@ def _make_row(batch: BatchProgress) -> dict[str, Any]:
         "accepted": batch.accepted,
         "failed": batch.failed,
         "cost": batch.cost_usd,
-        "claude": ["simulated"] if batch.simulated else [],
+        "data": mark_simulated(simulated=batch.simulated),
         "created": batch.created_at,
         "open": OPEN,
     }
@@ -55,18 +46,18 @@ def _make_row(batch: BatchProgress) -> dict[str, Any]:
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "name": column.TextColumn("Batch", width="large"),
+        "name": column.TextColumn("Batch", width=320),
         "status": column.MultiselectColumn(
             "Status",
             options=list(BatchStatus),
             color=[find_status_look(status).color for status in BatchStatus],
-            width="small",
+            width=110,
         ),
-        "progress": column.ProgressColumn("Done", min_value=0, max_value=1, format="percent", width="medium"),
-        "planned": column.NumberColumn("Total", format="localized", width="small"),
-        "accepted": column.NumberColumn("Accepted", format="localized", width="small"),
-        "failed": column.NumberColumn("Failed", format="localized", width="small"),
-        "cost": column.NumberColumn("Cost", format="$%.2f", width="small"),
-        "claude": column.MultiselectColumn("Data", options=["simulated"], color=["orange"], width=95),
-        "created": column.DatetimeColumn("Submitted", format="distance", width=120),
+        "progress": column.ProgressColumn("Done", min_value=0, max_value=1, format="percent", width=170),
+        "planned": column.NumberColumn("Total", format="localized", width=70),
+        "accepted": column.NumberColumn("Accepted", format="localized", width=85),
+        "failed": column.NumberColumn("Failed", format="localized", width=70),
+        "cost": column.NumberColumn("Cost", format="$%.2f", width=85),
+        "data": simulated_column(),
+        "created": age_column("Submitted"),
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import plotly.graph_objects as go
+import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
 """Vermilion and blue of the Okabe-Ito palette: told apart by everyone, readable on light and dark."""
@@ -12,28 +12,26 @@ BAR_PIXELS, FRAME_PIXELS = 30, 12
 def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     """Return horizontal bars, the largest on top, each with its number."""
     entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    figure = go.Figure(
-        go.Bar(
-            x=[number for _, number in entries],
-            y=[name for name, _ in entries],
-            text=[f"{number:,}" for _, number in entries],
-            orientation="h",
-            textposition="outside",
-            cliponaxis=False,
-            marker_color=color,
-            hovertemplate="%{y}: %{x}<extra></extra>",
-        )
+    bars = go.Bar(
+        x=[number for _, number in entries],
+        y=[name for name, _ in entries],
+        text=[f"{number:,}" for _, number in entries],
+        orientation="h",
+        textposition="outside",
+        cliponaxis=False,
+        marker_color=color,
+        hovertemplate="%{y}: %{x}<extra></extra>",
     )
-    figure.update_layout(
-        height=BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS,
-        margin={"l": 4, "r": 36, "t": 4, "b": 4},
-        bargap=0.35,
-        showlegend=False,
-        dragmode=False,
-    )
-    figure.update_xaxes(visible=False, fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True, type="category")
-    return figure
+    layout = {
+        "height": BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS,
+        "margin": {"l": 4, "r": 36, "t": 4, "b": 4},
+        "bargap": 0.35,
+        "showlegend": False,
+        "dragmode": False,
+        "xaxis": {"visible": False, "fixedrange": True},
+        "yaxis": {"autorange": "reversed", "fixedrange": True, "type": "category"},
+    }
+    return go.Figure(data=[bars], layout=layout)
 
 
 def describe_counts(title: str, counts: Mapping[str, int]) -> str:

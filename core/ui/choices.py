@@ -49,9 +49,7 @@ def draw_choices(choices: Choices) -> Selection:
         personas = _draw_heading("Personas", "persona", choices.personas)
         with st.grid(BOXES_IN_ROW, gap="xsmall"):
             for persona in choices.personas:
-                _draw_box(
-                    "persona", persona.id, f"{escape_markdown(persona.name)} :gray[{escape_markdown(persona.archetype)}]"
-                )
+                _draw_box("persona", persona.id, escape_markdown(f"{persona.name} · {persona.archetype}"))
     with st.container(border=True, gap="xsmall"):
         title = "Emotional arcs" if category is ConversationCategory.CORE else "Edge case arcs"
         arcs = _draw_heading(title, "arc", arcs_offered)
@@ -100,7 +98,7 @@ def _draw_heading(title: str, kind: str, offered: Sequence[Item]) -> tuple[Item,
         ):
             st.button(
                 label,
-                key=f"{kind}_{label}",
+                key=f"{kind}_{label.lower().replace(' ', '_')}",
                 type="tertiary",
                 disabled=done,
                 on_click=_set_all,

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 NOTHING = "\N{EN DASH}"
 CENTS_UNTIL_USD = 0.1
 """Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~$:])")
+_LIST_MARK = re.compile(r"^([-+]|\d+[.)])(?=\s)")
 
 
 def format_duration(seconds: float) -> str:
@@ -55,7 +56,8 @@ def format_time(moment: datetime, timezone: str | None) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Streamlit's markdown shows as it is, on one line."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    line = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _LIST_MARK.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", line)
 
 
 def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:

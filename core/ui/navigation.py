@@ -1,6 +1,6 @@
 """The pages, and the one way in."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -24,7 +24,7 @@ def enter_home() -> StreamlitPage:
 
 
 @contextmanager
-def open_page() -> Iterator[PageServices]:
+def open_page() -> Generator[PageServices]:
     """Begin a page: every file in pages/ does all its work inside this.
 
     On a cold server a deep link runs the file without Home.py. Then there is no navigation yet: draw it and begin again.

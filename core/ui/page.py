@@ -1,7 +1,8 @@
 """What all pages share: title row, marks, what is said once after a change of page."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import streamlit as st
 
@@ -10,17 +11,17 @@ from core.ui.session import find_settings, report_errors, require_services, sign
 
 NOTICE = "notice"
 SIGN_OUT = "Sign out"
+ICON = Path(__file__).with_name("icon.svg")
+"""A file of ours: an icon or emoji by name would be fetched from another host."""
 
 
 def configure_page() -> None:
     """Set what the browser shows around a page, before anything is drawn."""
-    st.set_page_config(
-        page_title="Bright Run", page_icon=":material/bolt:", layout="wide", initial_sidebar_state="collapsed"
-    )
+    st.set_page_config(page_title="Bright Run", page_icon=ICON, layout="wide", initial_sidebar_state="collapsed")
 
 
 @contextmanager
-def open_body() -> Iterator[PageServices]:
+def open_body() -> Generator[PageServices]:
     """Say what the page before left to say, and report this page's errors. Files in pages/ begin with `open_page`."""
     services = require_services()
     if notice := st.session_state.pop(NOTICE, None):
@@ -35,7 +36,7 @@ def leave_notice(markdown: str) -> None:
 
 
 @contextmanager
-def draw_header(title_markdown: str) -> Iterator[None]:
+def draw_header(title_markdown: str) -> Generator[None]:
     """Draw the title row; what is drawn inside stands beside the title, before the marks at its end."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title_markdown, anchor=False, width="content")

@@ -6,7 +6,7 @@ Every page calls `require_services` itself (through `core.ui.navigation.open_pag
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NoReturn, cast
 
@@ -63,7 +63,7 @@ def sign_out() -> None:
 
 
 @contextmanager
-def report_errors() -> Iterator[None]:
+def report_errors() -> Generator[None]:
     """Show an error as a message that says what to do, and stop the page or fragment there; never a traceback."""
     try:
         yield

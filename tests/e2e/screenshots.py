@@ -20,11 +20,11 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(2_500)
 
 
-def choose(page: Page, *sections: str) -> None:
-    """Select all of the sections, by their number from the top."""
-    for section in sections:
-        page.get_by_role("button", name="Select all").nth(int(section)).click()
-        page.wait_for_timeout(500)
+def choose(page: Page, *kinds: str) -> None:
+    """Select all of these kinds of choices."""
+    for kind in kinds:
+        page.locator(f".st-key-{kind}_select_all button").click()
+        page.wait_for_timeout(700)
 
 
 def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
@@ -39,7 +39,7 @@ def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
     page.goto(f"{url}/Bulk_Generator")
     settle(page)
     shoot("generator-empty")
-    choose(page, "0", "1")
+    choose(page, "persona", "arc")
     for number in range(6):
         page.locator('[class*="st-key-choice_topic_"] label').nth(number).click()
         page.wait_for_timeout(250)
@@ -54,7 +54,7 @@ def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
     page.get_by_role("button", name="Generate 90 conversations").click()
     page.wait_for_url("**/Batch_Monitor?batch=*", timeout=20_000)
     settle(page)
-    expect(page.get_by_text("simulated", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("running for")).to_be_visible(timeout=60_000)
     page.wait_for_timeout(6_000)
     shoot("monitor-running")
     page.get_by_role("button", name="Cancel").click()

@@ -1,15 +1,20 @@
 """The services that integration tests use: real PostgreSQL, Supabase API and Valkey, started once for the whole run."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.session import Analyst, sign_in
 from core.config import Settings
 from core.embedded.plan import REPOSITORY, SERVICES, StackPlan
 from core.embedded.stack import start_stack
+from core.seed import seed
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +24,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     plan = StackPlan(bare_settings(tmp_path_factory.mktemp("stack")), SERVICES, migrate=migrate)
     with start_stack(plan, print) as running:
         yield running.settings
+
+
+@pytest.fixture(scope="session")
+def seeded(stack: Settings) -> Settings:
+    """The running stack with the scaffolding in its database."""
+    seed(stack)
+    return stack
+
+
+@contextmanager
+def sign_up(settings: Settings) -> Iterator[Analyst]:
+    """A new analyst, signed in."""
+    url, key = settings.require_supabase()
+    email, password = f"{uuid4()}@example.com", str(uuid4())
+    answer = httpx.post(f"{url}/auth/v1/signup", headers={"apikey": key}, json={"email": email, "password": password})
+    answer.raise_for_status()
+    analyst = sign_in(url, key, email, password)
+    yield analyst
+    analyst.close()
 
 
 def bare_settings(home: Path) -> Settings:

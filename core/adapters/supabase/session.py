@@ -1,6 +1,8 @@
 """Clients: an analyst's, with their JWT, and the worker's, with the secret key."""
 
 import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -20,6 +22,7 @@ class Analyst:
     """A signed-in user's client. Row-level security decides what it sees; the token is refreshed when it nears its end."""
 
     _client: Client
+    _http_client: httpx.Client
     _session: Session = field(repr=False)
 
     @property
@@ -41,39 +44,50 @@ class Analyst:
             self._session = _require_session(response.session)
         return self._client
 
+    def close(self) -> None:
+        """Close the connections; the session itself ends by its token's age."""
+        self._http_client.close()
+
 
 def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analyst:
-    """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable."""
-    with translate_errors():
-        client = create_client(url, publishable_key, _page_options())
-        response = client.auth.sign_in_with_password({"email": email, "password": password})
-    return Analyst(_client=client, _session=_require_session(response.session))
+    """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable. Close it when it is not needed any more."""
+    http_client = httpx.Client(timeout=TIMEOUT_SECONDS)
+    try:
+        with translate_errors():
+            client = create_client(url, publishable_key, _make_options(http_client))
+            response = client.auth.sign_in_with_password({"email": email, "password": password})
+        return Analyst(_client=client, _http_client=http_client, _session=_require_session(response.session))
+    except BaseException:
+        http_client.close()
+        raise
 
 
-def connect_service(url: str, secret_key: str) -> Client:
-    """Return a client with the service role's rights, for command line and reconciler."""
-    with translate_errors():
-        return create_client(url, secret_key, _page_options())
+@contextmanager
+def open_service(url: str, secret_key: str) -> Generator[Client]:
+    """Open a client with the service role's rights, for seeding and reconciling."""
+    with httpx.Client(timeout=TIMEOUT_SECONDS) as http_client:
+        yield create_client(url, secret_key, _make_options(http_client))
 
 
-async def connect_worker(url: str, secret_key: str) -> AsyncClient:
-    """Return the worker's client. It belongs to the running event loop."""
-    options = AsyncClientOptions(
-        auto_refresh_token=False,
-        persist_session=False,
-        postgrest_client_timeout=TIMEOUT_SECONDS,
-        httpx_client=httpx.AsyncClient(timeout=TIMEOUT_SECONDS),
-    )
-    with translate_errors():
-        return await acreate_client(url, secret_key, options)
+@asynccontextmanager
+async def open_worker_client(url: str, secret_key: str) -> AsyncGenerator[AsyncClient]:
+    """Open the worker's client. It belongs to the running event loop."""
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http_client:
+        options = AsyncClientOptions(
+            auto_refresh_token=False,
+            persist_session=False,
+            postgrest_client_timeout=TIMEOUT_SECONDS,
+            httpx_client=http_client,
+        )
+        yield await acreate_client(url, secret_key, options)
 
 
-def _page_options() -> ClientOptions:
+def _make_options(http_client: httpx.Client) -> ClientOptions:
     return ClientOptions(
         auto_refresh_token=False,  # supabase-py's own refresh is a timer thread for each client
         persist_session=False,
         postgrest_client_timeout=TIMEOUT_SECONDS,
-        httpx_client=httpx.Client(timeout=TIMEOUT_SECONDS),
+        httpx_client=http_client,
     )
 
 

@@ -102,7 +102,9 @@ def describe_raw(attempt: Attempt | None) -> dict[str, Any]:
             parsed = json.loads(body)
         except ValueError:
             return described
-        if clean_text(json.dumps(parsed)) == json.dumps(parsed) and "\\u0000" not in json.dumps(parsed):
+        # jsonb can hold neither NUL nor lone surrogates.
+        text = json.dumps(parsed, ensure_ascii=False)
+        if clean_text(text) == text and "\\u0000" not in text:
             return described | {"body_encoding": "json", "body": parsed}
     return described
 

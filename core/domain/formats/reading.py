@@ -1,0 +1,106 @@
+"""The entries of one file, read as conversations."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import assert_never, cast
+
+from core.domain.formats.chat import read_chat_turns, read_record_id
+from core.domain.formats.entries import Entry, ImportedConversation, JsonEntry, TextEntry, Unreadable
+from core.domain.formats.pairs import PairAssembler, read_pair_id, read_pair_turns
+from core.domain.formats.recognition import RecordKind, is_evident_reply, recognise_record
+from core.domain.formats.replies import import_api_error, import_reply, read_message, read_written
+from core.domain.reply import Reply
+
+UNKNOWN_FORMAT = "no known format of conversations (see docs/scan.md)"
+
+
+def read_conversations(entries: Iterable[Entry]) -> Iterator[ImportedConversation | Unreadable]:
+    """Conversations in the order of the file, and what is unreadable between them."""
+    numbers = itertools.count()
+    pairs = PairAssembler(numbers)
+    for entry in entries:
+        match entry:
+            case Unreadable():
+                yield entry
+            case TextEntry():
+                yield _read_text(entry, numbers)
+            case JsonEntry():
+                yield from _read_value(entry, numbers, pairs)
+            case _:
+                assert_never(entry)
+    yield from _present(pairs.close())
+
+
+def _read_text(entry: TextEntry, numbers: Iterator[int]) -> ImportedConversation | Unreadable:
+    if not is_evident_reply(entry.text):
+        return Unreadable(place=f"line {entry.line}", reason=f"not JSON: {entry.reason}")
+    number = next(numbers)
+    return import_reply(read_written(entry.text), conversation_id=number, number=number)
+
+
+def _read_value(
+    entry: JsonEntry, numbers: Iterator[int], pairs: PairAssembler
+) -> Iterator[ImportedConversation | Unreadable]:
+    kind = recognise_record(entry.value)
+    if kind is RecordKind.PAIR:
+        pair = cast("Mapping[str, object]", entry.value)
+        yield from _present(pairs.add_pair(read_pair_id(pair), read_pair_turns(pair)))
+        return
+    yield from _present(pairs.close())
+    match kind:
+        case None:
+            yield Unreadable(place=entry.place, reason=UNKNOWN_FORMAT)
+        case RecordKind.HEADER:
+            pass
+        case RecordKind.CHAT:
+            number = next(numbers)
+            yield ImportedConversation(id=_choose_id(entry, number), number=number, turns=read_chat_turns(entry.value))
+        case RecordKind.PAIRS:
+            yield from _read_pairs(entry, numbers)
+        case RecordKind.API_MESSAGE:
+            number = next(numbers)
+            yield import_reply(read_message(entry.value), conversation_id=_choose_id(entry, number), number=number)
+        case RecordKind.API_ERROR:
+            number = next(numbers)
+            yield import_api_error(entry.value, conversation_id=_choose_id(entry, number), number=number)
+        case RecordKind.WRITTEN:
+            reply = _read_written(entry)
+            if isinstance(reply, Unreadable):
+                yield reply
+                return
+            number = next(numbers)
+            yield import_reply(reply, conversation_id=_choose_id(entry, number), number=number)
+        case _:
+            assert_never(kind)
+
+
+def _read_pairs(entry: JsonEntry, numbers: Iterator[int]) -> Iterator[ImportedConversation | Unreadable]:
+    """One record with all pairs of a conversation, which has the record's id or else that of the pairs."""
+    record = cast("Mapping[str, object]", entry.value)
+    pairs = PairAssembler(numbers)
+    record_id = read_record_id(record)
+    for index, pair in enumerate(cast("list[object]", record["training_pairs"])):
+        if recognise_record(pair) is not RecordKind.PAIR:
+            yield Unreadable(place=entry.place, reason=f"training pair {index} is none")
+            continue
+        members = cast("Mapping[str, object]", pair)
+        pair_id = read_pair_id(members) if record_id is None else record_id
+        yield from _present(pairs.add_pair(pair_id, read_pair_turns(members)))
+    yield from _present(pairs.close())
+
+
+def _read_written(entry: JsonEntry) -> Reply | Unreadable:
+    try:
+        return read_written(json.dumps(entry.value) if entry.text is None else entry.text)
+    except RecursionError:
+        return Unreadable(place=entry.place, reason="it is nested too deeply")
+
+
+def _choose_id(entry: JsonEntry, number: int) -> str | int:
+    found = read_record_id(entry.value)
+    return number if found is None else found
+
+
+def _present(conversation: ImportedConversation | None) -> tuple[ImportedConversation, ...]:
+    return () if conversation is None else (conversation,)

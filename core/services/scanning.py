@@ -1,0 +1,64 @@
+"""Scanning files: each conversation through the verdict, and the counts over all files."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from core.domain.formats.entries import Entry, Unreadable
+from core.domain.formats.flagging import FlaggedTurn, flag_turns
+from core.domain.formats.reading import read_conversations
+from core.domain.record import Record
+
+
+class ScanSummary(Record):
+    """Counts over everything that was scanned. A flag on a conversation as a whole counts as a flagged turn."""
+
+    conversations: int
+    turns: int
+    flagged_turns: int
+    flagged_conversations: int
+
+
+class Scan:
+    """One run over any number of files; it counts while it goes and keeps no text."""
+
+    def __init__(self) -> None:
+        self._conversations = self._turns = self._flagged_conversations = 0
+        self._unreadable = 0
+        self._names: Counter[str] = Counter()
+
+    def scan_entries(self, entries: Iterable[Entry]) -> Iterator[FlaggedTurn | Unreadable]:
+        """Judge the entries of one file; yield what is wrong, in the order of the file."""
+        flagged_numbers: set[int] = set()
+        for conversation in read_conversations(entries):
+            if isinstance(conversation, Unreadable):
+                self._unreadable += 1
+                yield conversation
+                continue
+            self._conversations += conversation.first_turn == 0
+            self._turns += len(conversation.turns)
+            flagged = flag_turns(conversation)
+            if flagged and conversation.number not in flagged_numbers:
+                flagged_numbers.add(conversation.number)
+                self._flagged_conversations += 1
+            for turn in flagged:
+                self._names[turn.flag.name] += 1
+                yield turn
+
+    @property
+    def summary(self) -> ScanSummary:
+        """The counts so far."""
+        return ScanSummary(
+            conversations=self._conversations,
+            turns=self._turns,
+            flagged_turns=self._names.total(),
+            flagged_conversations=self._flagged_conversations,
+        )
+
+    @property
+    def unreadable(self) -> int:
+        """How many files, lines or items could not be read."""
+        return self._unreadable
+
+    def count_patterns(self) -> list[tuple[str, int]]:
+        """Flagged turns by pattern, or by failure type where there is none; most frequent first."""
+        return self._names.most_common()

@@ -1,0 +1,247 @@
+"""What an analyst does in a browser, on the running product with a simulated Claude without faults.
+
+The tests run in this order on one stack: first the cold server, then the estimate, which rests on the default figures only
+while the database holds few conversations.
+"""
+
+import re
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+BATCH_URL = re.compile(r"/Batch_Monitor\?batch=[0-9a-f-]{36}$")
+
+
+def open_generator(page: Page, url: str) -> None:
+    page.goto(f"{url}/Bulk_Generator")
+    expect(page.get_by_text("Bulk Conversation Generator")).to_be_visible()
+    wait_until_idle(page)
+
+
+def box(page: Page, kind: str, number: int) -> Locator:
+    return page.locator(f'[class*="st-key-choice_{kind}_"] label').nth(number)
+
+
+def choose(page: Page, kind: str, count: int) -> None:
+    title = {"persona": "Personas", "arc": "arcs", "topic": "Training topics"}[kind]
+    for number in range(count):
+        box(page, kind, number).click()
+        expect(page.get_by_text(re.compile(rf"{title} . {number + 1} of \d+ chosen"))).to_be_visible()
+
+
+def select_all(page: Page, kind: str, counts: str) -> None:
+    page.locator(f".st-key-{kind}_select_all button").click()
+    expect(page.get_by_text(f"{counts} chosen")).to_be_visible()
+
+
+def cells(page: Page, text: str) -> Locator:
+    """Return the table cells with a text; the table is a canvas, these are its cells for screen readers."""
+    return page.locator('[role="gridcell"]').filter(has_text=text)
+
+
+def wait_until_idle(page: Page) -> None:
+    """Wait until the script has run: before, the page still moves under the pointer."""
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+
+
+def generate(page: Page, label: str) -> str:
+    """Press Generate, wait for the monitor and return the batch's id."""
+    button = page.get_by_role("button", name=label)
+    expect(button).to_be_enabled()
+    button.click()
+    page.wait_for_url(BATCH_URL, timeout=30_000)
+    return page.url.rpartition("=")[2]
+
+
+def metric(page: Page, label: str) -> Locator:
+    return page.get_by_test_id("stMetric").filter(has_text=re.compile(rf"^{label}")).get_by_test_id("stMetricValue")
+
+
+def expect_status(page: Page, status: str, timeout: float = 60_000) -> None:
+    expect(page.get_by_text(re.compile(rf"(^|\s){status}$")).first).to_be_visible(timeout=timeout)
+
+
+def test_a_deep_link_to_a_cold_server_shows_the_page_with_its_navigation(page: Page, url: str) -> None:
+    page.goto(f"{url}/Batch_Monitor?batch={uuid4()}")
+
+    expect(page.get_by_text("There is no batch")).to_be_visible(timeout=60_000)  # The first run imports everything.
+    expect(page.get_by_role("link", name="Bulk Generator")).to_be_visible()
+    assert "/Batch_Monitor?batch=" in page.url
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"), [("", "Overview"), ("Bulk_Generator", "Bulk Conversation Generator"), ("Batch_Monitor", "Batches")]
+)
+def test_each_page_opens_from_its_address_and_is_marked_simulated(page: Page, url: str, path: str, heading: str) -> None:
+    page.goto(f"{url}/{path}")
+
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    expect(page.get_by_text("Claude is simulated").first).to_be_visible()
+
+
+def test_a_fresh_database_leads_to_the_generator(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.get_by_text("No conversations yet")).to_be_visible()
+
+    page.get_by_role("button", name="Generate conversations").click()
+
+    expect(page.get_by_text("Bulk Conversation Generator")).to_be_visible()
+
+
+def test_ninety_conversations_are_estimated_at_half_an_hour_and_40_50(page: Page, url: str) -> None:
+    open_generator(page, url)
+    expect(page.get_by_role("button", name="Generate 0 conversations")).to_be_disabled()
+
+    select_all(page, "persona", "3 of 3")
+    select_all(page, "arc", "5 of 5")
+    expect(page.get_by_role("button", name="Generate 0 conversations")).to_be_disabled()
+    choose(page, "topic", 6)
+
+    expect(page.get_by_role("button", name="Generate 90 conversations")).to_be_enabled()
+    expect(
+        page.get_by_text("3 personas \N{MULTIPLICATION SIGN} 5 arcs \N{MULTIPLICATION SIGN} 6 topics = 90")
+    ).to_be_visible()
+    expect(metric(page, "Conversations to generate")).to_have_text("90")
+    expect(metric(page, "Estimated time")).to_have_text("~30 min")
+    expect(metric(page, "Estimated cost")).to_have_text("$40.50")
+    page.locator(".st-key-topic_clear button").click()
+    expect(page.get_by_role("button", name="Generate 0 conversations")).to_be_disabled()
+
+
+def test_the_category_decides_which_arcs_are_offered(page: Page, url: str) -> None:
+    open_generator(page, url)
+    expect(page.locator('[class*="st-key-choice_arc_"]')).to_have_count(5)
+    select_all(page, "arc", "5 of 5")
+
+    page.get_by_text("Edge case conversations").click()
+    expect(page.locator('[class*="st-key-choice_arc_"]')).to_have_count(3)
+    expect(page.get_by_text("Edge case arcs · 3 available")).to_be_visible()
+
+    page.get_by_text("Core conversations").click()
+    expect(page.get_by_text("Emotional arcs · 5 available")).to_be_visible()
+
+
+def test_two_core_conversations_from_choice_to_result(page: Page, url: str) -> None:
+    open_generator(page, url)
+    for kind, count in (("persona", 1), ("arc", 1), ("topic", 2)):
+        choose(page, kind, count)
+
+    batch_id = generate(page, "Generate 2 conversations")
+
+    expect_status(page, "completed")
+    expect(metric(page, "Accepted")).to_have_text("2")
+    expect(metric(page, "Failed")).to_have_text("0")
+    expect(metric(page, "Remaining")).to_have_text("0")
+    expect(page.get_by_text("2 of 2 done")).to_be_visible()
+    expect(page.get_by_text("2 conversations", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="View conversations")).to_be_visible()
+    assert page.url.endswith(batch_id)
+
+    page.get_by_role("button", name="Generate more").click()
+    expect(page.get_by_text("Training topics · 2 of 20 chosen")).to_be_visible()
+
+
+def test_an_edge_case_conversation_has_its_own_tier(page: Page, url: str) -> None:
+    open_generator(page, url)
+    page.get_by_text("Edge case conversations").click()
+    expect(page.get_by_text("Edge case arcs")).to_be_visible()
+    for kind in ("persona", "arc", "topic"):
+        choose(page, kind, 1)
+
+    generate(page, "Generate 1 conversation")
+
+    expect_status(page, "completed")
+    expect(metric(page, "Accepted")).to_have_text("1")
+    expect(cells(page, "edge_case")).to_have_count(1)
+
+
+def test_pressing_generate_twice_makes_one_batch(page: Page, url: str) -> None:
+    open_generator(page, url)
+    for kind in ("persona", "arc", "topic"):
+        choose(page, kind, 1)
+    page.get_by_role("textbox", name="Name").fill("pressed twice")
+    page.get_by_role("textbox", name="Name").press("Enter")
+    page.wait_for_timeout(1_000)
+
+    page.get_by_role("button", name="Generate 1 conversation").dblclick()
+    page.wait_for_url(BATCH_URL, timeout=30_000)
+    expect(page.get_by_role("heading", name="pressed twice")).to_be_visible()
+
+    page.get_by_role("button", name="All batches").click()
+    expect(page.get_by_role("heading", name="Batches")).to_be_visible()
+    expect(cells(page, "pressed twice")).to_have_count(1)
+
+
+def test_pause_resume_and_cancel(page: Page, url: str) -> None:
+    open_generator(page, url)
+    select_all(page, "persona", "3 of 3")
+    select_all(page, "arc", "5 of 5")
+    select_all(page, "topic", "20 of 20")
+    page.get_by_role("button", name="Generate 300 conversations").click()
+    page.get_by_role("dialog").get_by_role("button", name="Generate 300").click()
+    page.wait_for_url(BATCH_URL, timeout=30_000)
+    expect_status(page, "processing")
+
+    page.get_by_role("button", name="Pause").click()
+    expect_status(page, "paused")
+    expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+    expect(page.get_by_text("Paused by the analyst")).to_be_visible()
+
+    page.get_by_role("button", name="Resume").click()
+    expect_status(page, "processing")
+
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("cannot be resumed")).to_be_visible()
+    page.wait_for_timeout(5_000)  # Two refreshes: the question stays open.
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the batch").click()
+    expect_status(page, "cancelled")
+    expect(metric(page, "Remaining")).to_have_text("0")
+    expect(page.get_by_role("button", name="Generate more")).to_be_visible()
+
+
+def test_the_monitor_refreshes_itself_while_active_and_not_after(page: Page, url: str) -> None:
+    open_generator(page, url)
+    select_all(page, "persona", "3 of 3")
+    choose(page, "arc", 2)
+    choose(page, "topic", 5)
+    frames: list[float] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: frames.append(1)))
+    generate(page, "Generate 30 conversations")
+    page.reload()
+    expect(page.get_by_text("30 of 30 done")).to_be_visible(timeout=60_000)  # Nobody touched the page.
+    expect_status(page, "completed")
+
+    page.wait_for_timeout(3_000)
+    seen = len(frames)
+    page.wait_for_timeout(5_000)
+
+    assert seen
+    assert len(frames) == seen
+
+
+@pytest.mark.parametrize("link", ["nonsense", "00000000-0000-0000-0000-000000000000", "%3Cscript%3Ealert(1)%3C/script%3E"])
+def test_a_wrong_batch_id_is_said_and_the_list_offered(page: Page, url: str, link: str) -> None:
+    page.goto(f"{url}/Batch_Monitor?batch={link}")
+
+    expect(page.get_by_test_id("stAlert")).to_be_visible()
+    expect(page.get_by_role("heading", name="Batches")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_the_tables_button_opens_the_batch(page: Page, url: str) -> None:
+    page.goto(url)
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    page.wait_for_timeout(1_500)
+    frame = table.bounding_box()
+    assert frame is not None
+
+    page.mouse.click(frame["x"] + frame["width"] - 45, frame["y"] + 45)
+
+    page.wait_for_url(BATCH_URL, timeout=30_000)

@@ -1,0 +1,121 @@
+"""Builders of records for tests: each argument that a test does not name is plausible and valid."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from core.adapters.memory import MemoryDatabase
+from core.domain.batch import BatchSettings, Selection
+from core.domain.reply import RawResponse, Reply, TokenUsage
+from core.domain.scaffolding import ConversationCategory
+from core.domain.topic_selection import select_topics
+from core.domain.work import Attempt, CallFailure, CallFailureKind
+from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+
+TURNS = (
+    "I opened the statement and closed it again, so I am asking for help with the card.",
+    "Thank you for telling me. Let us look at the 4,200 dollars together, one line at a time.",
+    "I can do one line at a time. What comes first?",
+    "First the rate, because it decides how fast the balance grows. You will find it on page two.",
+)
+
+
+def make_memory() -> MemoryDatabase:
+    """Return an in-memory database with the shipped scaffolding: 3 personas, 8 active arcs, 20 active topics."""
+    kept = {topic.topic_key for topic in select_topics(load_training_topics())}
+    topics = tuple(
+        topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics()
+    )
+    return MemoryDatabase(
+        personas=load_personas(), arcs=load_emotional_arcs(), topics=topics, templates=load_prompt_templates()
+    )
+
+
+def make_selection(
+    personas: int = 1,
+    arcs: int = 1,
+    topics: int = 2,
+    *,
+    category: ConversationCategory = ConversationCategory.CORE,
+    limit: int | None = None,
+) -> Selection:
+    """Return a selection of so many active personas, arcs and topics of the shipped scaffolding."""
+    active_arcs = [arc for arc in load_emotional_arcs() if arc.is_active and arc.conversation_category is category]
+    return Selection(
+        category=category,
+        persona_ids=tuple(persona.id for persona in load_personas()[:personas]),
+        arc_ids=tuple(arc.id for arc in active_arcs[:arcs]),
+        topic_ids=tuple(topic.id for topic in select_topics(load_training_topics())[:topics]),
+        limit=limit,
+    )
+
+
+def make_settings(**changes: Any) -> BatchSettings:
+    return BatchSettings.model_validate({"model": "claude-sonnet-5-5", "max_tokens": 24_576, **changes})
+
+
+def make_conversation_json(turns: Sequence[str] = TURNS) -> str:
+    """Return what Claude writes: turns that alternate, the user first."""
+    return json.dumps(
+        {
+            "conversation_metadata": {
+                "client_persona": "Marcus Chen",
+                "session_context": "An evening after work",
+                "conversation_phase": "first talk",
+                "expected_outcome": "One next step",
+            },
+            "turns": [
+                {
+                    "turn_number": number,
+                    "role": "user" if number % 2 else "assistant",
+                    "content": content,
+                    "emotional_context": {"primary_emotion": "worry", "secondary_emotion": None, "intensity": 0.5},
+                }
+                for number, content in enumerate(turns, start=1)
+            ],
+        }
+    )
+
+
+def make_reply(
+    text: str | None = None,
+    *,
+    stop_reason: str | None = "end_turn",
+    usage: TokenUsage | None = None,
+    model: str = "claude-sonnet-5-5",
+    body: bytes = b"{}",
+) -> Reply:
+    return Reply(
+        raw=RawResponse(status_code=200, headers={"request-id": "req_1"}, body=body),
+        text=make_conversation_json() if text is None else text,
+        stop_reason=stop_reason,
+        usage=usage or TokenUsage(input_tokens=1000, output_tokens=2000),
+        model=model,
+        request_id="req_1",
+        duration_ms=1200,
+        simulated=True,
+    )
+
+
+def make_call_failure(kind: CallFailureKind = CallFailureKind.OVERLOADED, **changes: Any) -> CallFailure:
+    return CallFailure.model_validate({"kind": kind, "message": "busy", "duration_ms": 5, "simulated": True, **changes})
+
+
+def make_attempt(**changes: Any) -> Attempt:
+    values = {
+        "id": uuid4(),
+        "model": "claude-sonnet-5-5",
+        "settings": make_settings(),
+        "prompt_length": 11,
+        "started_at": datetime.now(UTC),
+        "duration_ms": 1200,
+        "simulated": True,
+        "worker": "test:1",
+        "stop_reason": "end_turn",
+        "usage": TokenUsage(input_tokens=1000, output_tokens=2000),
+        "cost_usd": "0.022",
+        "raw": RawResponse(status_code=200, headers={"request-id": "req_1"}, body=b'{"id": "msg_1"}'),
+    }
+    return Attempt.model_validate(values | changes)

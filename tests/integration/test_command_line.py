@@ -1,0 +1,236 @@
+"""The whole product without a browser: `up --detach`, `generate --wait`, `status`, a killed worker, `down`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from unittest.mock import patch
+from uuid import uuid4
+
+import psutil
+import psycopg
+import pytest
+
+from core.cli import main
+from core.config import CONNECTION_FILE, child_environment
+
+ROOT = Path(__file__).parents[2]
+HOSTED = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY", "REDIS_URL", "BRIGHTRUN_EMAIL", "BRIGHTRUN_PASSWORD")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """Runs `brightrun` in a stack folder of its own."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        environment = child_environment(BRIGHTRUN_HOME=str(home), **settings)
+        self.environment = {name: value for name, value in environment.items() if name not in HOSTED}
+
+    def start(self, *words: str) -> Answer:
+        """Run a command as a process of its own."""
+        command = [sys.executable, "-c", "from core.cli import main; main()", *words]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def run(self, *words: str) -> Answer:
+        """Run a command in this process, which spares a start of seconds."""
+        out, err = StringIO(), StringIO()
+        arguments = patch.object(sys, "argv", ["brightrun", *words])
+        environment = patch.dict(os.environ, self.environment, clear=True)
+        with arguments, environment, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+        return Answer(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+    def generate(self, *words: str) -> dict[str, object]:
+        answer = self.run("generate", *words, "--json")
+        assert answer.code == 0, answer.err
+        return json.loads(answer.out)
+
+    def query(self, statement: str, *parameters: object) -> list[tuple[object, ...]]:
+        url = json.loads((self.home / CONNECTION_FILE).read_text())["supabase_db_url"]
+        with psycopg.connect(url) as connection:
+            return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
+
+    def kill_worker(self) -> None:
+        """Kill -9 the worker's main process, as an out-of-memory killer would."""
+        workers = [
+            process
+            for process in psutil.process_iter()
+            if "worker.py" in " ".join(_read_command(process)) and _read_home(process) == str(self.home)
+        ]
+        assert workers, "no worker runs"
+        oldest = min(workers, key=lambda process: process.create_time())
+        os.kill(oldest.pid, signal.SIGKILL)
+
+
+def _read_command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _read_home(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("BRIGHTRUN_HOME")
+    except psutil.Error:
+        return None
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    line = CommandLine(
+        tmp_path_factory.mktemp("home"),
+        BRIGHTRUN_SIM_LATENCY_SECONDS="0.2",
+        BRIGHTRUN_SIM_FAULTS="cut_string@shame_to_acceptance=0.5,refusal=0.05,overloaded=0.05",
+        BRIGHTRUN_LEASE_SECONDS="10",
+    )
+    answer = line.start("up", "--detach", "--no-browser")
+    assert answer.code == 0, answer.out + answer.err
+    yield line
+    assert line.start("down").code == 0
+    assert "Nothing runs" in line.run("down").out
+
+
+def test_batch_of_the_whole_core_grid_ends_with_every_item_accounted_for(running: CommandLine) -> None:
+    summary = running.generate("--category", "core", "--topics", "6", "--concurrency", "10", "--wait")
+
+    assert ("completed", 90, 90) == (summary["status"], summary["planned"], summary["accepted"] + summary["failed"])  # type: ignore[operator]
+    assert summary["failed"] == sum(summary["by_failure_type"].values()) > 0  # type: ignore[attr-defined]
+    assert summary["cost_usd"] > 0  # type: ignore[operator]
+    batch_id = summary["batch_id"]
+    (failures,) = running.query("select count(*) from failed_generations where run_id = %s", batch_id)
+    (overlap,) = running.query(
+        "select count(*) from conversations c join failed_generations f using (batch_item_id) where c.batch_id = %s", batch_id
+    )
+    assert (summary["failed"], 0) == (failures[0], overlap[0])
+    unread = running.query(
+        "select count(*) from generation_attempts where batch_id = %s and stop_reason is null and outcome <> 'retried'", batch_id
+    )
+    assert unread == [(0,)], "stop_reason is on every attempt that brought a reply"
+    assert json.loads(running.run("status", str(batch_id), "--json").out) == summary
+
+
+def test_ten_edge_conversations_are_sampled_over_the_grid_and_have_the_edge_tier(running: CommandLine) -> None:
+    summary = running.generate("--category", "edge", "--limit", "10", "--concurrency", "10", "--wait")
+
+    assert summary["planned"] == 10
+    spread = running.query(
+        "select count(distinct persona_id), count(distinct emotional_arc_id), count(distinct training_topic_id), min(tier), max(tier)"
+        " from batch_items where batch_id = %s",
+        summary["batch_id"],
+    )
+    assert spread == [(3, 3, 10, "edge_case", "edge_case")]
+
+
+def test_killed_worker_loses_no_item_and_does_none_twice(running: CommandLine) -> None:
+    batch_id = running.generate("--category", "core", "--topics", "4", "--concurrency", "4")["batch_id"]
+    deadline = time.monotonic() + 60
+    while running.query("select count(*) from conversations where batch_id = %s", batch_id)[0][0] < 5:  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    running.kill_worker()
+
+    while (summary := json.loads(running.run("status", str(batch_id), "--json").out))["status"] == "processing":
+        assert time.monotonic() < deadline + 60, summary
+        time.sleep(0.5)
+    assert summary["planned"] == 60 == summary["accepted"] + summary["failed"]
+    twice = running.query(
+        "select batch_item_id from generation_attempts where batch_id = %s and outcome in ('accepted', 'failed')"
+        " group by 1 having count(*) > 1",
+        batch_id,
+    )
+    assert twice == []
+
+
+def test_everything_simulated_is_marked(running: CommandLine) -> None:
+    assert running.query("select count(*) from conversations where not simulated") == [(0,)]
+
+
+def test_scaffolding_is_seeded_once_and_the_choice_of_topics_written(running: CommandLine) -> None:
+    again = running.run("seed")
+
+    assert "training_topics: 65, 20 active" in again.out
+    chosen = json.loads((running.home / "selected-topics-20.json").read_text())
+    active = running.query("select topic_key from training_topics where is_active")
+    assert {topic["topic_key"] for topic in chosen} == {key for (key,) in active}
+
+
+def test_migrations_are_recorded_as_the_supabase_cli_does(running: CommandLine) -> None:
+    recorded = running.query("select version from supabase_migrations.schema_migrations order by 1")
+
+    assert [path.name.split("_")[0] for path in sorted((ROOT / "migrations").glob("*.sql"))] == [row[0] for row in recorded]
+    assert "up to date" in running.run("migrate").out.lower()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--category", "core", "--personas", "nobody"], "Unknown persona: nobody. Known are:"),
+        (["--category", "core", "--arcs", "crisis_to_referral"], "Unknown core arc: crisis_to_referral"),
+        (["--category", "core", "--topics", "0"], "ask for 1 to that many"),
+        (["--category", "core", "--topics", "21"], "there are 20 active topics"),
+        (["--category", "core", "--topics", ""], "No topic selected"),
+        (["--category", "core", "--limit", "0"], "at least 1"),
+        (["--category", "core", "--concurrency", "0"], "--concurrency"),
+        (["--category", "middle"], "middle"),
+    ],
+)
+def test_bad_input_says_what_to_do_and_writes_nothing(running: CommandLine, words: list[str], message: str) -> None:
+    before = running.query("select count(*) from batches")
+
+    answer = running.run("generate", *words)
+
+    assert answer.code == 2
+    assert message in " ".join(answer.err.split())
+    assert "Traceback" not in answer.err
+    assert before == running.query("select count(*) from batches")
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"), [(str(uuid4()), "There is no batch"), ("not-an-id", "is not a batch id")]
+)
+def test_batch_that_does_not_exist_is_said_plainly(running: CommandLine, batch: str, message: str) -> None:
+    answer = running.run("status", batch)
+
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_without_a_stack_every_command_says_how_to_start_one(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path / "none")
+
+    for words in (["generate", "--category", "core"], ["status", str(uuid4())], ["seed"], ["migrate"]):
+        answer = line.run(*words)
+        assert answer.code == 2
+        assert "Traceback" not in answer.err
+        assert "brightrun up" in answer.err or "SUPABASE" in answer.err
+
+
+def test_database_that_is_down_and_a_wrong_key_are_said_plainly(tmp_path: Path, running: CommandLine) -> None:
+    connection = json.loads((running.home / CONNECTION_FILE).read_text())
+    common = {"SUPABASE_PUBLISHABLE_KEY": "sb_publishable_wrong", "REDIS_URL": "redis://127.0.0.1:9", "BRIGHTRUN_EMAIL": "a@b.c", "BRIGHTRUN_PASSWORD": "x"}
+    for url, message in (("http://127.0.0.1:9", "does not answer"), (connection["supabase_url"], "key")):
+        line = CommandLine(tmp_path / "none")
+        line.environment |= common | {"SUPABASE_URL": url}
+        answer = line.run("generate", "--category", "core")
+        assert answer.code == 2, answer.err
+        assert message in answer.err
+        assert "Traceback" not in answer.err

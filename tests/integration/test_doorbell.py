@@ -1,0 +1,117 @@
+"""The doorbell on the real Valkey."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from core.adapters.redis_connection import connect_redis
+from core.adapters.rq_doorbell import RqDoorbell
+from core.config import Settings
+from core.domain.batch import BatchId
+from core.errors import QueueUnavailable
+
+
+@pytest.fixture
+def redis(stack: Settings) -> Iterator[Redis]:
+    redis = connect_redis(stack.require_redis(), retries=1)
+    redis.flushdb()
+    yield redis
+    redis.close()
+
+
+@pytest.fixture
+def doorbell(redis: Redis) -> RqDoorbell:
+    return RqDoorbell(redis=redis, queue_name="test")
+
+
+def queue(redis: Redis) -> Queue:
+    return Queue("test", connection=redis, serializer=JSONSerializer)
+
+
+def fetch(redis: Redis) -> Job:
+    """Return the one job of the queue."""
+    (job_id,) = queue(redis).get_job_ids()
+    return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
+
+
+def test_ring_enqueues_the_batch_id_and_nothing_else_as_json(redis: Redis, doorbell: RqDoorbell) -> None:
+    batch_id = BatchId(uuid4())
+
+    doorbell.ring(batch_id)
+
+    job = fetch(redis)
+    assert ("worker.run_batch", (str(batch_id),), {}) == (job.func_name, tuple(job.args), job.kwargs)
+    assert redis.hget(job.key, "data") is not None
+
+
+def test_second_ring_adds_no_second_job(redis: Redis, doorbell: RqDoorbell) -> None:
+    batch_id = BatchId(uuid4())
+
+    doorbell.ring(batch_id)
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).args == [str(batch_id)]
+
+
+def test_flushed_queue_is_rung_again(redis: Redis, doorbell: RqDoorbell) -> None:
+    batch_id = BatchId(uuid4())
+    doorbell.ring(batch_id)
+    redis.flushdb()
+
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).args == [str(batch_id)]
+
+
+@pytest.mark.parametrize(("silent_seconds", "rung_again"), [(1, False), (60, True)])
+def test_started_job_is_replaced_only_when_its_worker_is_silent(
+    redis: Redis, doorbell: RqDoorbell, silent_seconds: int, *, rung_again: bool
+) -> None:
+    batch_id = BatchId(uuid4())
+    doorbell.ring(batch_id)
+    job = fetch(redis)
+    queue(redis).remove(job)
+    job.set_status(JobStatus.STARTED)
+    job.heartbeat(datetime.now(UTC) - timedelta(seconds=silent_seconds), ttl=600)
+
+    doorbell.ring(batch_id)
+
+    assert rung_again == (len(queue(redis).get_job_ids()) == 1)
+
+
+def test_job_that_is_queued_in_name_only_is_replaced(redis: Redis, doorbell: RqDoorbell) -> None:
+    batch_id = BatchId(uuid4())
+    doorbell.ring(batch_id)
+    job = fetch(redis)
+    queue(redis).remove(job)
+    job.enqueued_at = datetime.now(UTC) - timedelta(seconds=60)
+    job.save()
+
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).id != job.id
+
+
+def test_finished_or_failed_job_does_not_block_the_next_ring(redis: Redis, doorbell: RqDoorbell) -> None:
+    batch_id = BatchId(uuid4())
+    doorbell.ring(batch_id)
+    job = fetch(redis)
+    queue(redis).remove(job)
+    job.set_status(JobStatus.FAILED)
+
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).id != job.id
+
+
+def test_queue_that_is_away_says_what_to_do() -> None:
+    redis = connect_redis("redis://127.0.0.1:9", retries=0)
+
+    with pytest.raises(QueueUnavailable, match="brightrun doctor"):
+        RqDoorbell(redis=redis, queue_name="test").ring(BatchId(uuid4()))

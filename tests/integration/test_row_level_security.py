@@ -1,0 +1,181 @@
+"""Who may see and do what, tried through the API with real tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from core.adapters.supabase.pages import SupabaseBatchStore
+from core.adapters.supabase.session import Analyst
+from core.config import Settings
+from core.domain.batch import BatchAction, BatchId
+from core.domain.estimate import estimate_batch
+from core.errors import DatabaseRejected, NotFound, NotSignedIn
+from tests.factories import make_selection, make_settings
+from tests.integration.conftest import sign_up
+
+OWNED = ["batches", "batch_items", "generation_attempts", "conversations", "failed_generations", "batch_progress"]
+SCAFFOLDING = ["personas", "emotional_arcs", "training_topics", "prompt_templates"]
+WORKER_FUNCTIONS = {
+    "lease_items": {"target_batch_id": str(uuid4()), "worker": "w", "wanted": 1, "lease_seconds": 1},
+    "record_results": {"results": []},
+    "reconcile_batches": {},
+}
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Sends requests with a key, and a token if there is one."""
+
+    url: str
+    key: str
+    token: str | None = None
+
+    def send(self, method: str, path: str, **body: object) -> httpx.Response:
+        headers = {"apikey": self.key} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        return httpx.request(method, f"{self.url}{path}", headers=headers, json=body or None)
+
+
+@pytest.fixture
+def owner(seeded: Settings) -> Iterator[Analyst]:
+    with sign_up(seeded) as analyst:
+        yield analyst
+
+
+@pytest.fixture
+def stranger(seeded: Settings) -> Iterator[Analyst]:
+    with sign_up(seeded) as analyst:
+        yield analyst
+
+
+def submit(analyst: Analyst) -> BatchId:
+    selection = make_selection()
+    return SupabaseBatchStore(analyst=analyst).submit(
+        "Mine", selection, make_settings(), estimate_batch(2, concurrency=3), None
+    ).batch_id
+
+
+def count(analyst: Analyst, table: str) -> int:
+    return len(analyst.client.table(table).select("*").execute().data)
+
+
+def test_batch_belongs_to_the_user_who_submitted_it(owner: Analyst) -> None:
+    batch = SupabaseBatchStore(analyst=owner).get(submit(owner))
+
+    assert batch is not None
+    assert owner.user_id == batch.created_by
+
+
+@pytest.mark.parametrize("table", ["batches", "batch_items", "batch_progress"])
+def test_stranger_sees_nothing_of_it(owner: Analyst, stranger: Analyst, table: str) -> None:
+    submit(owner)
+
+    assert count(owner, table) > 0
+    assert count(stranger, table) == 0
+
+
+def test_stranger_cannot_control_it(owner: Analyst, stranger: Analyst) -> None:
+    batch_id = submit(owner)
+
+    with pytest.raises(NotFound):
+        SupabaseBatchStore(analyst=stranger).control(batch_id, BatchAction.CANCEL)
+
+
+@pytest.mark.parametrize("table", SCAFFOLDING)
+def test_scaffolding_is_read_by_every_signed_in_user(stranger: Analyst, table: str) -> None:
+    assert count(stranger, table) > 0
+
+
+@pytest.mark.parametrize("table", [*OWNED, *SCAFFOLDING])
+def test_visitor_without_a_session_reads_nothing(seeded: Settings, table: str) -> None:
+    url, key = seeded.require_supabase()
+
+    answer = Visitor(url, key).send("GET", f"/rest/v1/{table}?select=*")
+
+    assert answer.status_code in (401, 403) or answer.json() == []
+
+
+@pytest.mark.parametrize("table", [*OWNED[:-1], *SCAFFOLDING])
+def test_signed_in_user_writes_no_table_directly(owner: Analyst, table: str) -> None:
+    with pytest.raises(Exception, match=r"permission denied|row-level security|violates"):
+        owner.client.table(table).insert({"id": str(uuid4())}).execute()
+    with pytest.raises(Exception, match="permission denied"):
+        owner.client.table(table).delete().neq("id", str(uuid4())).execute()
+
+
+@pytest.mark.parametrize("function", WORKER_FUNCTIONS)
+def test_signed_in_user_cannot_call_the_workers_functions(owner: Analyst, function: str) -> None:
+    with pytest.raises(Exception, match=r"permission denied|Could not find"):
+        owner.client.rpc(function, WORKER_FUNCTIONS[function]).execute()
+
+
+def test_inner_functions_are_for_nobody(owner: Analyst) -> None:
+    with pytest.raises(Exception, match=r"permission denied|Could not find"):
+        owner.client.rpc("settle_batch", {"target_batch_id": str(uuid4())}).execute()
+
+
+def test_request_without_a_key_is_turned_away(seeded: Settings) -> None:
+    url, _ = seeded.require_supabase()
+
+    assert httpx.get(f"{url}/rest/v1/personas").status_code == 401
+
+
+def test_session_that_is_no_session_is_refused(seeded: Settings) -> None:
+    url, key = seeded.require_supabase()
+
+    assert Visitor(url, key, "not.a.token").send("GET", "/rest/v1/personas").status_code == 401
+
+
+def test_report_bucket_is_private(seeded: Settings) -> None:
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        row = connection.execute("select public from storage.buckets where id = 'failed-generation-files'").fetchone()
+
+    assert row == (False,)
+
+
+def test_nil_user_can_own_nothing(seeded: Settings) -> None:
+    with psycopg.connect(seeded.require_db_url()) as connection, pytest.raises(psycopg.errors.IntegrityError):
+        connection.execute(
+            "insert into public.batches (name, conversation_category, model, max_tokens, selection, snapshot, created_by)"
+            " values ('n', 'core', 'm', 1, '{}', '{}', '00000000-0000-0000-0000-000000000000')"
+        )
+
+
+def test_every_table_has_row_level_security(seeded: Settings) -> None:
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        open_tables = connection.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity"
+        ).fetchall()
+
+    assert open_tables == []
+
+
+def test_every_foreign_key_has_an_index_that_leads_with_it(seeded: Settings) -> None:
+    """Deleting a user or a batch must not scan tables; scaffolding is never deleted, so its keys need none."""
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        bare = connection.execute(
+            """
+            select c.conrelid::regclass::text, a.attname from pg_constraint c
+            join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+            where c.contype = 'f' and c.connamespace = 'public'::regnamespace
+              and c.confrelid not in ('public.personas'::regclass, 'public.emotional_arcs'::regclass,
+                                      'public.training_topics'::regclass, 'public.prompt_templates'::regclass)
+              and not exists (select 1 from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])
+            """
+        ).fetchall()
+
+    assert bare == []
+
+
+def test_errors_are_translated(owner: Analyst, seeded: Settings) -> None:
+    from core.adapters.supabase.errors import translate_errors
+    from core.adapters.supabase.session import sign_in
+
+    url, key = seeded.require_supabase()
+    with pytest.raises(DatabaseRejected), translate_errors():
+        owner.client.table("batches").insert({"id": str(uuid4())}).execute()
+    with pytest.raises(NotSignedIn, match="Check e-mail and password"):
+        sign_in(url, key, owner.email, "wrong")

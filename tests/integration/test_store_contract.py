@@ -1,0 +1,367 @@
+"""One contract, two implementations: the in-memory database and the real one behind the Supabase API."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+import pytest
+
+from core.adapters.memory import MemoryDatabase
+from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
+from core.adapters.supabase.session import open_service, open_worker_client
+from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
+from core.config import Settings
+from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, Selection
+from core.domain.conversation import Conversation
+from core.domain.estimate import estimate_batch
+from core.domain.parsing import parse_conversation
+from core.domain.reply import TokenUsage
+from core.domain.scaffolding import ConversationCategory
+from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
+from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
+from core.errors import InvalidRequest, NotFound
+from core.ports import BatchStore, Reconciler, ScaffoldingStore, WorkStore
+from tests.factories import make_attempt, make_conversation_json, make_memory, make_selection, make_settings
+from tests.integration.conftest import sign_up
+
+Result = TypeVar("Result")
+
+
+class Worker(Protocol):
+    """Runs a function with a work store, in an event loop of its own."""
+
+    def __call__(self, use: Callable[[WorkStore], Awaitable[Result]]) -> Result: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    scaffolding: ScaffoldingStore
+    batches: BatchStore
+    work: Worker
+    reconciler: Reconciler
+
+
+@pytest.fixture(params=["memory", "supabase"])
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    if request.param == "memory":
+        database: MemoryDatabase = make_memory()
+
+        def use_memory(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
+            return asyncio.run(_await(use(database)))
+
+        yield Stores(scaffolding=database, batches=database, work=use_memory, reconciler=database)
+        return
+    settings: Settings = request.getfixturevalue("seeded")
+    url, _ = settings.require_supabase()
+
+    def use_supabase(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
+        async def run() -> Result:
+            async with open_worker_client(url, settings.require_secret_key()) as client:
+                return await use(SupabaseWorkStore(client=client))
+
+        return asyncio.run(run())
+
+    with sign_up(settings) as analyst, open_service(url, settings.require_secret_key()) as client:
+        yield Stores(
+            scaffolding=SupabaseScaffoldingStore(analyst=analyst),
+            batches=SupabaseBatchStore(analyst=analyst),
+            work=use_supabase,
+            reconciler=SupabaseReconciler(client=client),
+        )
+
+
+async def _await(awaitable: Awaitable[Result]) -> Result:
+    return await awaitable
+
+
+def submit(stores: Stores, selection: Selection | None = None, *, picks: list[int] | None = None, **settings: object) -> BatchId:
+    selection = selection or make_selection()
+    estimate = estimate_batch(selection.planned, concurrency=3)
+    return stores.batches.submit("A batch", selection, make_settings(**settings), estimate, picks).batch_id
+
+
+def read(stores: Stores, batch_id: BatchId) -> BatchProgress:
+    progress = stores.batches.get(batch_id)
+    assert progress is not None
+    assert progress.planned == progress.accepted + progress.failed + progress.cancelled + progress.running + progress.queued
+    return progress
+
+
+def lease(stores: Stores, batch_id: BatchId, wanted: int = 10, lease_seconds: float = 30) -> tuple[LeasedItem, ...]:
+    return stores.work(lambda store: store.lease(batch_id, "test:1", wanted, lease_seconds)).items
+
+
+def record(stores: Stores, *results: ItemResult) -> list[str]:
+    return [outcome.outcome for outcome in stores.work(lambda store: store.record(results))]
+
+
+def parse() -> Conversation:
+    parsed = parse_conversation(make_conversation_json())
+    return parsed.conversation  # type: ignore[union-attr]
+
+
+def accept(item: LeasedItem, **attempt: object) -> ItemAccepted:
+    return ItemAccepted(item=item, attempt=make_attempt(**attempt), prompt_text="p", conversation=parse())
+
+
+def fail(item: LeasedItem, *, stop_batch_because: str | None = None, **attempt: object) -> ItemFailed:
+    failure = Failed(
+        failure_type=FailureType.TRUNCATION,
+        pattern=FailurePattern.LONE_BACKSLASH,
+        confidence=Confidence.HIGH,
+        details="turn 4 (assistant) stops at: the \\",
+        turn_index=3,
+    )
+    return ItemFailed(
+        item=item,
+        attempt=make_attempt(failure_type="truncation", **attempt),
+        prompt_text="Write. \0",
+        settings=make_settings(),
+        failure=failure,
+        reply_text='{"turns": []}',
+        stop_batch_because=stop_batch_because,
+    )
+
+
+def test_scaffolding_is_whole(stores: Stores) -> None:
+    arcs = [arc for arc in stores.scaffolding.list_arcs() if arc.is_active]
+
+    assert len(stores.scaffolding.list_personas()) == 3
+    assert [5, 3] == [sum(arc.conversation_category is category for arc in arcs) for category in ConversationCategory]
+    assert [65, 20] == [len(topics := stores.scaffolding.list_topics()), sum(topic.is_active for topic in topics)]
+    assert len(stores.scaffolding.list_templates()) == 8
+
+
+def test_submitted_batch_holds_its_whole_grid(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(3, 5, 6))
+
+    progress = read(stores, batch_id)
+
+    assert (90, 90, BatchStatus.QUEUED) == (progress.planned, progress.queued, progress.status)
+    assert (1800.0, 40.5) == (progress.estimated_seconds, pytest.approx(progress.estimated_cost_usd))
+    assert [batch_id] == [batch.id for batch in stores.batches.list_recent(1)]
+
+
+def test_picks_are_positions_of_the_grid_in_their_order(stores: Stores) -> None:
+    selection = make_selection(3, 3, 4, category=ConversationCategory.EDGE)
+    batch_id = submit(stores, selection, picks=[35, 0, 17], concurrency=3)
+
+    items = sorted(lease(stores, batch_id), key=lambda item: item.position)
+
+    expected = [(selection.persona_ids[p], selection.arc_ids[a], selection.topic_ids[t]) for p, a, t in [(2, 2, 3), (0, 0, 0), (1, 1, 1)]]
+    assert expected == [(item.persona_id, item.emotional_arc_id, item.training_topic_id) for item in items]
+
+
+def test_unknown_or_inactive_choice_is_refused_and_nothing_is_written(stores: Stores) -> None:
+    before = len(stores.batches.list_recent(100))
+    selection = make_selection().model_copy(update={"persona_ids": (uuid4(),)})
+
+    with pytest.raises(InvalidRequest, match="not active"):
+        submit(stores, selection)
+    with pytest.raises(InvalidRequest, match="other category"):
+        submit(stores, make_selection().model_copy(update={"category": ConversationCategory.EDGE}))
+
+    assert before == len(stores.batches.list_recent(100))
+
+
+def test_plan_carries_settings_and_a_snapshot_of_the_scaffolding(stores: Stores) -> None:
+    selection = make_selection()
+    batch_id = submit(stores, selection, effort="high", structured_outputs=False)
+
+    plan = stores.work(lambda store: store.get_plan(batch_id))
+
+    assert plan is not None
+    assert make_settings(effort="high", structured_outputs=False) == plan.settings
+    assert set(selection.persona_ids) == set(plan.snapshot.personas)
+    assert len(plan.snapshot.templates) == 1
+    assert stores.work(lambda store: store.get_plan(BatchId(uuid4()))) is None
+
+
+def test_leases_never_exceed_the_concurrency_over_all_workers(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 5), concurrency=3)
+
+    first, second = lease(stores, batch_id, wanted=2), lease(stores, batch_id, wanted=10)
+
+    assert [2, 1, 0] == [len(first), len(second), len(lease(stores, batch_id))]
+    assert len({item.item_id for item in first + second}) == 3
+    assert (BatchStatus.PROCESSING, 3, 2) == ((p := read(stores, batch_id)).status, p.running, p.queued)
+
+
+def test_accepted_reply_becomes_a_conversation_and_closes_the_batch(stores: Stores) -> None:
+    batch_id = submit(stores)
+    items = lease(stores, batch_id)
+
+    assert ["recorded", "recorded"] == record(stores, *(accept(item) for item in items))
+
+    progress = read(stores, batch_id)
+    assert (BatchStatus.COMPLETED, 2, 2) == (progress.status, progress.accepted, progress.attempts)
+    assert pytest.approx(0.044) == progress.cost_usd
+    assert progress.simulated
+    assert progress.completed_at is not None
+    (row, _) = stores.batches.list_conversations(batch_id, 10)
+    assert (4, "template", True) == (row.turn_count, row.tier, row.simulated)
+
+
+def test_edge_conversation_has_the_edge_tier(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1, category=ConversationCategory.EDGE))
+
+    record(stores, *(accept(item) for item in lease(stores, batch_id)))
+
+    assert ["edge_case"] == [row.tier for row in stores.batches.list_conversations(batch_id, 10)]
+
+
+def test_failed_reply_is_kept_apart_with_its_diagnosis(stores: Stores) -> None:
+    batch_id = submit(stores)
+    first, second = lease(stores, batch_id)
+
+    record(stores, accept(first), fail(second))
+
+    assert len(stores.batches.list_conversations(batch_id, 10)) == 1
+    (row,) = stores.batches.list_failures(batch_id, 10)
+    assert ("truncation", "lone_backslash", 3) == (row.failure_type, row.truncation_pattern, row.turn_index)
+    assert ("end_turn", 24_576, 2000, 1) == (row.stop_reason, row.max_tokens, row.output_tokens, row.attempt_count)
+    breakdown = stores.batches.get_breakdown(batch_id)
+    assert ({"truncation": 1}, {"end_turn": 2}) == (breakdown.by_failure_type, breakdown.by_stop_reason)
+    assert read(stores, batch_id).status is BatchStatus.COMPLETED
+
+
+def test_batch_without_a_single_conversation_has_failed(stores: Stores) -> None:
+    batch_id = submit(stores)
+
+    record(stores, *(fail(item) for item in lease(stores, batch_id)))
+
+    assert read(stores, batch_id).status is BatchStatus.FAILED
+
+
+def test_zero_tokens_count_as_zero(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1))
+    usage = TokenUsage(input_tokens=0, output_tokens=0)
+
+    record(stores, *(fail(item, usage=usage, cost_usd="0") for item in lease(stores, batch_id)))
+
+    assert [0] == [row.output_tokens for row in stores.batches.list_failures(batch_id, 1)]
+
+
+def test_recording_the_same_result_twice_changes_nothing(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1))
+    (item,) = lease(stores, batch_id)
+    result = accept(item)
+
+    assert ["recorded", "recorded"] == record(stores, result) + record(stores, result)
+
+    assert (1, 1) == ((p := read(stores, batch_id)).accepted, p.attempts)
+
+
+def test_worker_that_lost_its_item_cannot_record_a_second_conversation(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1))
+    (lost,) = lease(stores, batch_id, lease_seconds=-1)
+    (held,) = lease(stores, batch_id)
+
+    assert ["lease_lost"] == record(stores, accept(lost))
+    assert ["recorded"] == record(stores, accept(held))
+
+    progress = read(stores, batch_id)
+    assert (1, 2) == (progress.accepted, progress.attempts), "the late reply is kept as an attempt"
+
+
+def test_reply_that_comes_after_its_lease_counts_if_nobody_else_took_the_item(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1))
+    (item,) = lease(stores, batch_id, lease_seconds=-1)
+    stores.reconciler.reconcile()
+    assert read(stores, batch_id).queued == 1
+
+    assert ["recorded"] == record(stores, accept(item))
+
+    assert (BatchStatus.COMPLETED, 1) == ((p := read(stores, batch_id)).status, p.accepted)
+
+
+def test_released_item_waits_and_comes_back_with_the_next_attempt_number(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1))
+    (item,) = lease(stores, batch_id)
+
+    record(stores, ItemReleased(item=item, attempt=make_attempt(stop_reason=None), delay_seconds=60))
+
+    waiting = stores.work(lambda store: store.lease(batch_id, "test:1", 1, 30))
+    assert ((), 1) == (waiting.items, waiting.open)
+    assert waiting.next_available_in_seconds is not None
+    assert 50 < waiting.next_available_in_seconds <= 60
+    (item,) = lease(stores, other := submit(stores, make_selection(1, 1, 1)))
+    record(stores, ItemReleased(item=item, attempt=make_attempt(stop_reason=None)))
+    assert [2] == [item.attempt_number for item in lease(stores, other)]
+
+
+def test_extended_lease_outlives_its_first_term(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 2), concurrency=2)
+    kept, lost = lease(stores, batch_id, lease_seconds=1)
+
+    extended = stores.work(lambda store: store.extend(batch_id, [kept, lost.model_copy(update={"lease_token": uuid4()})], 60))
+
+    assert {kept.item_id} == extended
+
+
+def test_paused_batch_leases_nothing_and_resumes(stores: Stores) -> None:
+    batch_id = submit(stores)
+
+    assert stores.batches.control(batch_id, BatchAction.PAUSE) is BatchStatus.PAUSED
+    assert lease(stores, batch_id) == ()
+    assert stores.batches.control(batch_id, BatchAction.RESUME) is BatchStatus.QUEUED
+    assert len(lease(stores, batch_id)) == 2
+
+
+def test_cancelled_batch_records_what_is_in_flight_and_cancels_the_rest(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 5), concurrency=2)
+    done, retried = lease(stores, batch_id)
+
+    stores.batches.control(batch_id, BatchAction.CANCEL)
+    record(stores, accept(done), ItemReleased(item=retried, attempt=make_attempt(), delay_seconds=1))
+
+    progress = read(stores, batch_id)
+    assert (BatchStatus.CANCELLED, 1, 4) == (progress.status, progress.accepted, progress.cancelled)
+    assert progress.completed_at is not None
+    with pytest.raises(InvalidRequest):
+        stores.batches.control(batch_id, BatchAction.PAUSE)
+
+
+def test_unknown_batch_cannot_be_controlled(stores: Stores) -> None:
+    with pytest.raises(NotFound):
+        stores.batches.control(BatchId(uuid4()), BatchAction.PAUSE)
+    assert stores.batches.get(BatchId(uuid4())) is None
+
+
+def test_error_handling_stop_ends_the_batch_at_its_first_failure(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 4), concurrency=1, error_handling="stop")
+
+    record(stores, *(fail(item) for item in lease(stores, batch_id)))
+
+    progress = read(stores, batch_id)
+    assert (BatchStatus.FAILED, 1, 3) == (progress.status, progress.failed, progress.cancelled)
+    assert "first failed item" in (progress.status_reason or "")
+
+
+def test_fatal_failure_ends_the_batch_with_its_reason(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 4), concurrency=1)
+
+    record(stores, *(fail(item, stop_batch_because="Set a valid key.") for item in lease(stores, batch_id)))
+
+    assert (BatchStatus.FAILED, "Set a valid key.") == ((p := read(stores, batch_id)).status, p.status_reason)
+
+
+def test_reconciling_takes_back_what_a_lost_worker_held_and_names_the_batch(stores: Stores) -> None:
+    batch_id = submit(stores)
+    lease(stores, batch_id, lease_seconds=-1)
+
+    assert batch_id in stores.reconciler.reconcile()
+
+    assert (2, 0) == ((p := read(stores, batch_id)).queued, p.running)
+
+
+def test_history_tells_what_items_took(stores: Stores) -> None:
+    batch_id = submit(stores)
+
+    record(stores, *(accept(item) for item in lease(stores, batch_id)))
+
+    (row,) = stores.batches.list_history()
+    assert ("claude-sonnet-5-5", True, 2) == (row.model, row.simulated, row.items)
+    assert (pytest.approx(0.044), pytest.approx(2.4)) == (row.cost_usd, row.duration_seconds)

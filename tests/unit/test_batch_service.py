@@ -1,0 +1,114 @@
+import pytest
+
+from core.adapters.memory import MemoryDatabase, MemoryQueue
+from core.domain.batch import BatchAction, BatchStatus
+from core.domain.scaffolding import ConversationCategory
+from core.errors import InvalidRequest, NotFound, TemplateInvalid
+from core.scaffolding_data import load_prompt_templates
+from core.services.batches import BatchService
+from tests.factories import make_memory, make_selection, make_settings
+
+
+def make_service(database: MemoryDatabase | None = None, queue: MemoryQueue | None = None) -> BatchService:
+    database = database or make_memory()
+    return BatchService(batches=database, scaffolding=database, queue=queue or MemoryQueue())
+
+
+def test_submitted_batch_is_queued_whole_and_rung_for() -> None:
+    queue = MemoryQueue()
+    service = make_service(queue=queue)
+
+    submitted = service.submit(make_selection(3, 5, 6), make_settings())
+
+    progress = service.get(submitted.batch_id)
+    assert (90, 90, BatchStatus.QUEUED) == (progress.planned, progress.queued, progress.status)
+    assert [submitted.batch_id] == queue.rung
+    assert submitted.rung
+
+
+def test_batch_is_kept_when_the_queue_is_away() -> None:
+    service = make_service(queue=MemoryQueue(is_away=True))
+
+    submitted = service.submit(make_selection(), make_settings())
+
+    assert not submitted.rung
+    assert service.get(submitted.batch_id).queued == 2
+
+
+def test_empty_selection_writes_nothing() -> None:
+    database = make_memory()
+
+    with pytest.raises(InvalidRequest, match="at least one persona"):
+        make_service(database).submit(make_selection(topics=0), make_settings())
+
+    assert not database.batches
+
+
+def test_repeated_ids_are_generated_once() -> None:
+    selection = make_selection(1, 1, 2)
+    doubled = selection.model_copy(update={"topic_ids": selection.topic_ids * 2})
+
+    assert make_service().submit(doubled, make_settings()).planned == 2
+
+
+def test_limit_samples_the_grid() -> None:
+    service = make_service()
+    selection = make_selection(3, 3, 20, category=ConversationCategory.EDGE, limit=10)
+
+    submitted = service.submit(selection, make_settings())
+
+    assert submitted.planned == 10
+    assert selection.formula == "3 personas × 3 arcs × 20 topics = 180, 10 of them"
+
+
+def test_template_with_a_hole_stops_the_submission() -> None:
+    database = make_memory()
+    database.templates = tuple(
+        template.model_copy(update={"user_prompt": "{{ hole }}"}) for template in load_prompt_templates()
+    )
+
+    with pytest.raises(TemplateInvalid, match="Unknown placeholder"):
+        make_service(database).submit(make_selection(), make_settings())
+
+    assert not database.batches
+
+
+def test_arc_without_a_template_is_named() -> None:
+    database = make_memory()
+    database.templates = ()
+
+    with pytest.raises(InvalidRequest, match="No active prompt template for"):
+        make_service(database).submit(make_selection(), make_settings())
+
+
+def test_unknown_batch_is_not_found() -> None:
+    service = make_service()
+    batch_id = service.submit(make_selection(), make_settings()).batch_id
+
+    with pytest.raises(NotFound, match="There is no batch"):
+        make_service().get(batch_id)
+
+
+def test_pause_resume_and_cancel_follow_the_status() -> None:
+    queue = MemoryQueue()
+    service = make_service(queue=queue)
+    batch_id = service.submit(make_selection(), make_settings()).batch_id
+
+    assert service.control(batch_id, BatchAction.PAUSE) is BatchStatus.PAUSED
+    assert service.control(batch_id, BatchAction.RESUME) is BatchStatus.QUEUED
+    assert queue.rung == [batch_id, batch_id]
+    assert service.control(batch_id, BatchAction.CANCEL) is BatchStatus.CANCELLED
+    assert service.get(batch_id).cancelled == 2
+    with pytest.raises(InvalidRequest):
+        service.control(batch_id, BatchAction.RESUME)
+
+
+def test_name_is_made_from_the_category_where_none_is_given() -> None:
+    service = make_service()
+    selection = make_selection(category=ConversationCategory.EDGE)
+
+    named = service.get(service.submit(selection, make_settings(), name=" Autumn ").batch_id)
+    unnamed = service.get(service.submit(selection, make_settings(), name=" ").batch_id)
+
+    assert named.name == "Autumn"
+    assert unnamed.name.startswith("Edge case batch, ")

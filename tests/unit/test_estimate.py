@@ -1,0 +1,28 @@
+import pytest
+
+from core.domain.estimate import GenerationHistory, estimate_batch
+
+
+def test_ninety_conversations_take_30_minutes_and_40_50_usd_by_default() -> None:
+    estimate = estimate_batch(90, concurrency=3)
+
+    assert (30, 40.5) == (estimate.minutes, pytest.approx(estimate.cost_usd))
+
+
+def test_history_replaces_the_default_figures_once_there_is_enough() -> None:
+    history = GenerationHistory(model="m", simulated=False, items=20, cost_usd=1.0, duration_seconds=400)
+
+    estimate = estimate_batch(10, concurrency=2, history=history)
+
+    assert (100.0, 0.5) == (estimate.seconds, estimate.cost_usd)
+    assert "20 real conversations" in estimate.basis
+
+
+def test_little_history_says_nothing() -> None:
+    history = GenerationHistory(model="m", simulated=False, items=19, cost_usd=0.0, duration_seconds=0)
+
+    assert "default figures" in estimate_batch(10, concurrency=2, history=history).basis
+
+
+def test_minutes_round_up() -> None:
+    assert estimate_batch(1, concurrency=3).minutes == 1

@@ -1,0 +1,232 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from core.adapters.memory import MemoryDatabase, MemoryQueue, ScriptedModel
+from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
+from core.domain.reply import Reply
+from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, RecordOutcome
+from core.errors import DatabaseRejected, DatabaseUnavailable
+from core.services.batches import BatchService
+from core.services.generation import GenerationService
+from tests.factories import TURNS, make_call_failure, make_conversation_json, make_memory, make_reply, make_selection, make_settings
+
+Answer = Callable[[ChatRequest, int], Reply | CallFailure]
+
+
+def submit(database: MemoryDatabase, *, topics: int = 2, **settings: object) -> BatchId:
+    service = BatchService(batches=database, scaffolding=database, queue=MemoryQueue())
+    return service.submit(make_selection(1, 1, topics), make_settings(**settings)).batch_id
+
+
+def make_service(database: MemoryDatabase, answer: Answer, **changes: int) -> GenerationService:
+    model = ScriptedModel(answer=answer)
+    return GenerationService(
+        store=database, model=model, worker="test:1", lease_seconds=30, max_attempts=changes.get("max_attempts", 3)
+    )
+
+
+def run(database: MemoryDatabase, batch_id: BatchId, answer: Answer, **changes: int) -> BatchProgress:
+    asyncio.run(make_service(database, answer, **changes).run_batch(batch_id))
+    progress = database.get(batch_id)
+    assert progress is not None
+    assert progress.planned == progress.accepted + progress.failed + progress.cancelled + progress.running + progress.queued
+    return progress
+
+
+def always(answer: Reply | CallFailure) -> Answer:
+    return lambda _request, _call: answer
+
+
+def test_good_replies_become_conversations_and_the_batch_completes() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=5)
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (BatchStatus.COMPLETED, 5, 0) == (progress.status, progress.accepted, progress.failed)
+    assert {"end_turn": 5} == database.get_breakdown(batch_id).by_stop_reason
+
+
+def test_cut_turn_in_well_formed_json_never_becomes_a_conversation() -> None:
+    cut = make_conversation_json((*TURNS[:3], "You could start with the fear of making the \\"))
+    database = make_memory()
+    batch_id = submit(database)
+
+    progress = run(database, batch_id, always(make_reply(cut)))
+
+    assert (0, 2, BatchStatus.FAILED) == (progress.accepted, progress.failed, progress.status)
+    assert {"truncation": 2} == database.get_breakdown(batch_id).by_failure_type
+    assert {"lone_backslash": 2} == database.get_breakdown(batch_id).by_pattern
+    assert not database.list_conversations(batch_id, 10)
+
+
+def test_truncated_reply_is_kept_with_its_text_and_not_tried_again() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+
+    run(database, batch_id, always(make_reply('{"turns": [', stop_reason="max_tokens")))
+
+    (row,) = database.items.values()
+    assert row.failure is not None
+    assert row.failure.reply_text == '{"turns": ['
+    assert [AttemptOutcome.FAILED] == [outcome for outcome, _ in row.attempts]
+
+
+def test_passing_failure_is_tried_again_and_each_attempt_is_kept() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+
+    def answer(_request: ChatRequest, call: int) -> Reply | CallFailure:
+        return make_call_failure() if call == 1 else make_reply()
+
+    progress = run(database, batch_id, answer)
+
+    (row,) = database.items.values()
+    assert progress.accepted == 1
+    assert [AttemptOutcome.RETRIED, AttemptOutcome.ACCEPTED] == [outcome for outcome, _ in row.attempts]
+    assert row.attempts[0][1].wait_ms >= 500
+
+
+def test_item_that_never_gets_a_reply_fails_as_an_api_error() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+
+    run(database, batch_id, always(make_call_failure(CallFailureKind.TIMEOUT)), max_attempts=2)
+
+    assert {"api_error": 1} == database.get_breakdown(batch_id).by_failure_type
+    assert {"none": 2} == database.get_breakdown(batch_id).by_stop_reason
+
+
+def test_fatal_failure_stops_the_batch_and_says_why() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=6, concurrency=1)
+
+    progress = run(database, batch_id, always(make_call_failure(CallFailureKind.BAD_KEY, message="invalid x-api-key")))
+
+    assert (BatchStatus.FAILED, 1, 5) == (progress.status, progress.failed, progress.cancelled)
+    assert "ANTHROPIC_API_KEY" in (progress.status_reason or "")
+
+
+def test_error_handling_stop_ends_at_the_first_failed_item() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=4, concurrency=1, error_handling="stop")
+
+    def answer(_request: ChatRequest, call: int) -> Reply | CallFailure:
+        return make_reply() if call == 1 else make_reply("", stop_reason="refusal")
+
+    progress = run(database, batch_id, answer)
+
+    assert (BatchStatus.FAILED, 1, 1, 2) == (progress.status, progress.accepted, progress.failed, progress.cancelled)
+
+
+def test_never_more_calls_in_flight_than_the_concurrency() -> None:
+    in_flight, most = 0, 0
+
+    class CountingModel:
+        async def complete(self, request: ChatRequest) -> Reply | CallFailure:
+            nonlocal in_flight, most
+            in_flight += 1
+            most = max(most, in_flight)
+            await asyncio.sleep(0.005)
+            in_flight -= 1
+            return make_reply()
+
+    database = make_memory()
+    batch_id = submit(database, topics=12, concurrency=4)
+    service = GenerationService(store=database, model=CountingModel(), worker="w", lease_seconds=30, max_attempts=3)
+
+    asyncio.run(service.run_batch(batch_id))
+
+    assert most == 4
+
+
+def test_paused_batch_finishes_its_calls_and_takes_no_more() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=6, concurrency=2)
+
+    def answer(_request: ChatRequest, call: int) -> Reply | CallFailure:
+        if call == 2:
+            database.control(batch_id, BatchAction.PAUSE)
+        return make_reply()
+
+    progress = run(database, batch_id, answer)
+
+    assert (BatchStatus.PAUSED, 0) == (progress.status, progress.running)
+    assert progress.accepted + progress.queued == 6
+    assert progress.queued >= 2
+
+
+def test_worker_that_is_asked_to_stop_records_what_is_in_flight_and_leaves_the_rest() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=6, concurrency=2)
+
+    async def scenario() -> None:
+        service = make_service(database, always(make_reply()))
+        service.stopping.set()
+        await service.run_batch(batch_id)
+
+    asyncio.run(scenario())
+
+    progress = database.get(batch_id)
+    assert progress is not None
+    assert (6, 0) == (progress.queued, progress.running)
+
+
+def test_reply_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FlakyDatabase(MemoryDatabase):
+        outages = 2
+
+        async def record(self, results: list[ItemResult]) -> tuple[RecordOutcome, ...]:  # type: ignore[override]
+            if self.outages:
+                self.outages -= 1
+                raise DatabaseUnavailable("away")
+            return await super().record(results)
+
+    plain = make_memory()
+    database = FlakyDatabase(
+        personas=plain.personas, arcs=plain.arcs, topics=plain.topics, templates=plain.templates
+    )
+    batch_id = submit(database, topics=1)
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (1, 1) == (progress.accepted, progress.attempts)
+
+
+def test_reply_that_the_database_refuses_is_kept_as_a_failure_and_not_paid_for_twice() -> None:
+    class PickyDatabase(MemoryDatabase):
+        async def record(self, results: list[ItemResult]) -> tuple[RecordOutcome, ...]:  # type: ignore[override]
+            if any(result.kind == "success" for result in results):
+                raise DatabaseRejected("no such column")
+            return await super().record(results)
+
+    plain = make_memory()
+    database = PickyDatabase(personas=plain.personas, arcs=plain.arcs, topics=plain.topics, templates=plain.templates)
+    batch_id = submit(database, topics=2)
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (2, 2) == (progress.failed, progress.attempts)
+    assert "could not be stored" in (database.list_failures(batch_id, 1)[0].truncation_details or "")
+
+
+def test_lost_lease_keeps_the_paid_reply_but_not_a_second_conversation() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+
+    async def scenario() -> None:
+        slow, fast = make_service(database, always(make_reply())), make_service(database, always(make_reply()))
+        plan = await database.get_plan(batch_id)
+        assert plan is not None
+        (item,) = (await database.lease(batch_id, "slow", 1, -1)).items
+        (again,) = (await database.lease(batch_id, "fast", 1, 30)).items
+        (first,) = await database.record([await fast.generate_item(plan, again)])
+        (second,) = await database.record([await slow.generate_item(plan, item)])
+        assert ("recorded", "lease_lost") == (first.outcome, second.outcome)
+
+    asyncio.run(scenario())
+
+    (row,) = database.items.values()
+    assert [AttemptOutcome.ACCEPTED, AttemptOutcome.SUPERSEDED] == [outcome for outcome, _ in row.attempts]

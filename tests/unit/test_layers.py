@@ -1,0 +1,41 @@
+"""What import-linter cannot see: pages and worker.py are no packages."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "Home.py", *sorted((ROOT / "pages").glob("*.py"))]
+PAGE_IMPORTS = ("streamlit", "pandas", "plotly", "core.ui", "core.services", "core.domain", "core.errors")
+WORKER_IMPORTS = ("structlog", "core.worker_bootstrap", "core.config", "core.services", "core.domain", "core.errors", "core.logs", "core.process")
+STANDARD = {"__future__", "asyncio", "collections", "datetime", "functools", "multiprocessing", "os", "pathlib", "signal", "socket", "sys", "time", "typing", "uuid"}
+
+
+def find_imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return {name for name in found if name.split(".")[0] not in STANDARD}
+
+
+def find_forbidden(path: Path, allowed: tuple[str, ...]) -> set[str]:
+    return {name for name in find_imports(path) if not name.startswith(allowed)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_page_imports_only_what_the_design_allows(page: Path) -> None:
+    assert set() == find_forbidden(page, PAGE_IMPORTS)
+
+
+def test_worker_imports_only_what_the_design_allows() -> None:
+    assert set() == find_forbidden(ROOT / "worker.py", WORKER_IMPORTS)
+
+
+def test_forbidden_import_is_found(tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text("import redis\nfrom core.adapters import memory\n")
+
+    assert {"redis", "core.adapters"} == find_forbidden(tmp_path / "page.py", PAGE_IMPORTS)

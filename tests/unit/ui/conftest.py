@@ -1,0 +1,104 @@
+"""The pages over stores in memory: no stack, no browser."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from core.adapters.memory import MemoryDatabase, MemoryQueue
+from core.bootstrap import PageServices
+from core.config import PageSettings
+from core.domain.batch import BatchSettings, Selection
+from core.domain.scaffolding import ConversationCategory
+from core.domain.topic_selection import select_topics
+from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.services.batches import BatchService
+from core.services.scaffolding import ScaffoldingService
+
+ROOT = Path(__file__).parents[3]
+SECONDS = 30
+
+
+def said(message: Any) -> str:
+    """Return what a reader sees of a message, its markdown escapes taken away."""
+    return re.sub(r"\\(.)", r"\1", message.value)
+
+
+@dataclass(kw_only=True)
+class Pages:
+    """The stores behind the pages, and a way to open one."""
+
+    database: MemoryDatabase
+    queue: MemoryQueue
+    services: PageServices
+    settings: PageSettings
+
+    def open(self, page: str | None = None, **query: str) -> AppTest:
+        """Open a page as a signed-in analyst of the local stack, by way of Home.py."""
+        app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
+        app.session_state["services"] = self.services
+        app.session_state["settings"] = self.settings
+        app.run()
+        if page is not None:
+            app.switch_page(page)
+            for name, value in query.items():
+                app.query_params[name] = value
+            app.run()
+        return app
+
+
+@pytest.fixture
+def settings() -> PageSettings:
+    hosted = dict.fromkeys(["supabase_url", "supabase_publishable_key", "redis_url", "email", "password"])
+    return PageSettings(_env_file=None, **hosted, embedded=True, simulated=True)  # pyright: ignore[reportCallIssue]
+
+
+@pytest.fixture
+def pages(settings: PageSettings) -> Pages:
+    selected = select_topics(load_training_topics())
+    database = MemoryDatabase(
+        personas=load_personas(), arcs=load_emotional_arcs(), topics=selected, templates=load_prompt_templates()
+    )
+    queue = MemoryQueue()
+    services = PageServices(
+        user_email="analyst@example.com",
+        scaffolding=ScaffoldingService(store=database),
+        batches=BatchService(batches=database, scaffolding=database, queue=queue),
+    )
+    return Pages(database=database, queue=queue, services=services, settings=settings)
+
+
+@pytest.fixture
+def submit(pages: Pages) -> Callable[[int], str]:
+    """Put a batch of some size into the database and return its id."""
+
+    def submit_batch(limit: int) -> str:
+        choices = pages.services.scaffolding.list_choices()
+        selection = Selection(
+            category=ConversationCategory.CORE,
+            persona_ids=tuple(persona.id for persona in choices.personas),
+            arc_ids=tuple(arc.id for arc in choices.arcs_of(ConversationCategory.CORE)),
+            topic_ids=tuple(topic.id for topic in choices.topics),
+            limit=limit,
+        )
+        settings = BatchSettings(model="claude-sonnet-5-5", max_tokens=1000)
+        return str(pages.services.batches.submit(selection, settings, name="My *batch*").batch_id)
+
+    return submit_batch
+
+
+@pytest.fixture
+def warm_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let AppTest behave like a server on which Home.py has run before; by itself every run of it is a cold start."""
+    begin = PagesManager.__init__
+
+    def begin_warm(manager: PagesManager, *arguments: Any, **options: Any) -> None:
+        begin(manager, *arguments, **options)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", begin_warm)

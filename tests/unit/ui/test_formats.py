@@ -1,0 +1,74 @@
+"""Values as readers see them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core.domain.batch import BatchStatus
+from core.ui.charts import FAILURE_COLOR, describe_counts, draw_counts
+from core.ui.formats import (
+    escape_markdown,
+    format_count,
+    format_duration,
+    format_money,
+    format_rate,
+    format_share,
+    format_time,
+    format_words,
+)
+from core.ui.status import find_status_look
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (200, "3 min 20 s"),
+        (1800, "30 min"),
+        (3599, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (-3, "0 s"),
+    ],
+)
+def test_durations(seconds: float, expected: str) -> None:
+    assert format_duration(seconds) == expected
+
+
+@pytest.mark.parametrize(("usd", "expected"), [(0, "$0.00"), (0.0123, "$0.0123"), (40.5, "$40.50"), (1234.5, "$1,234.50")])
+def test_money(usd: float, expected: str) -> None:
+    assert format_money(usd) == expected
+
+
+def test_counts_shares_rates_and_words() -> None:
+    assert (format_count(1, "batch", "batches"), format_count(1200, "conversation")) == ("1 batch", "1,200 conversations")
+    assert (format_share(None), format_share(0.204)) == ("\N{EN DASH}", "20.4%")
+    assert (format_rate(None), format_rate(3)) == ("\N{EN DASH}", "3.0 / min")
+    assert format_words("cash_flow") == "Cash flow"
+
+
+def test_times_are_the_readers_own_or_say_utc() -> None:
+    moment = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+
+    assert format_time(moment, "Europe/Berlin") == "23 Nov 2026, 00:30"
+    assert format_time(moment, None) == "22 Nov 2026, 23:30 UTC"
+    assert format_time(moment, "Nowhere/Atlantis") == "22 Nov 2026, 23:30 UTC"
+
+
+def test_markdown_is_shown_as_it_is() -> None:
+    assert escape_markdown("**a** [b](c)\n# $x$ :red[d]") == r"\*\*a\*\* \[b\](c) \# \$x\$ \:red\[d\]"
+    assert [escape_markdown(text) for text in ("- a", "12. b", "a-b 1.5")] == [r"\- a", r"12\. b", "a-b 1.5"]
+
+
+def test_every_status_has_an_icon_of_its_own() -> None:
+    assert len({find_status_look(status).icon for status in BatchStatus}) == len(BatchStatus)
+
+
+def test_a_chart_has_its_largest_bar_first_and_says_itself_in_words() -> None:
+    counts = {"refusal": 1, "truncation": 12}
+
+    figure = draw_counts(counts, FAILURE_COLOR)
+
+    assert list(figure.data[0].y) == ["truncation", "refusal"]
+    assert describe_counts("Failures", counts) == "Failures: refusal 1, truncation 12"

@@ -1,0 +1,134 @@
+"""Who is let in: every page, cold or warm."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.config import PageSettings
+from core.errors import DatabaseUnavailable, NotSignedIn
+from core.ui import session
+from tests.unit.ui.conftest import ROOT, SECONDS, Pages, said
+
+PAGE_FILES = sorted(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))
+
+
+@pytest.fixture
+def hosted() -> PageSettings:
+    return PageSettings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        supabase_url="https://project.example.com",
+        supabase_publishable_key="key",
+        redis_url="redis://example.com",
+        embedded=False,
+    )
+
+
+def open_signed_out(settings: PageSettings, page: str | None) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
+    app.session_state["settings"] = settings
+    if page is not None:
+        app.switch_page(page)  # Before any run: what a deep link on a cold server does.
+    return app.run()
+
+
+@pytest.mark.parametrize("page", [None, *PAGE_FILES])
+def test_a_cold_link_asks_who_is_there_and_shows_nothing_else(hosted: PageSettings, page: str | None) -> None:
+    app = open_signed_out(hosted, page)
+
+    assert not app.exception
+    assert [box.label for box in app.text_input] == ["E-mail", "Password"]
+    assert [heading.value for heading in app.subheader] == ["Sign in to Bright Run"]
+    assert not app.dataframe
+    assert not app.checkbox
+
+
+@pytest.mark.parametrize("page", PAGE_FILES)
+def test_a_cold_link_of_someone_signed_in_shows_the_page(pages: Pages, page: str) -> None:
+    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
+    app.session_state["services"], app.session_state["settings"] = pages.services, pages.settings
+
+    app.switch_page(page).run()
+
+    assert not app.exception
+    assert app.subheader[0].value in {"Bulk Conversation Generator", "Batches"}
+
+
+def sign_in(app: AppTest, password: str) -> AppTest:
+    app.text_input[0].set_value("ann@example.com")
+    app.text_input[1].set_value(password)
+    return app.button[0].click().run()
+
+
+def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(
+    hosted: PageSettings, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_services(_settings: PageSettings, email: str, password: str) -> object:
+        if (email, password) != ("ann@example.com", "right"):
+            raise NotSignedIn("Sign-in was refused: Invalid login credentials. Check e-mail and password.")
+        return pages.services
+
+    monkeypatch.setattr(session, "open_page_services", open_services)
+    app = open_signed_out(hosted, None)
+
+    sign_in(app, "wrong")
+    assert "Sign-in was refused" in said(app.error[0])
+    sign_in(app, "right")
+    assert not app.error
+    assert app.subheader[0].value == "Overview"
+
+
+def test_on_this_machine_the_analyst_is_signed_in_without_a_form(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "open_local_services", lambda _settings: pages.services)
+    settings = pages.settings.model_copy(
+        update={"supabase_url": "http://127.0.0.1:1", "supabase_publishable_key": "key", "redis_url": "redis://127.0.0.1:1"}
+    )
+    monkeypatch.setattr(PageSettings, "require_supabase", lambda _self: ("http://127.0.0.1:1", "key"))
+
+    app = open_signed_out(settings, None)
+
+    assert not app.text_input
+    assert app.subheader[0].value == "Overview"
+
+
+def test_a_session_that_ended_leads_back_to_the_form(
+    hosted: PageSettings, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise NotSignedIn("The session has ended. Sign in again.")
+
+    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
+    app.session_state["services"], app.session_state["settings"] = pages.services, hosted
+    app.session_state["signed_in_at"] = -1000.0
+    monkeypatch.setattr(pages.database, "list_recent", end)
+
+    app.run()
+
+    assert [box.label for box in app.text_input] == ["E-mail", "Password"]
+
+
+def test_a_session_that_ends_at_once_does_not_go_round_in_circles(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        raise NotSignedIn("Supabase did not accept the key.")
+
+    monkeypatch.setattr(pages.database, "list_recent", end)
+    app = pages.open()
+
+    assert "You are not signed in" in said(app.error[0])
+
+
+def test_sign_in_without_a_database_says_what_to_do(hosted: PageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DatabaseUnavailable("No answer. Check SUPABASE_URL.")
+
+    monkeypatch.setattr(session, "open_page_services", fail)
+    app = sign_in(open_signed_out(hosted, None), "right")
+
+    assert "Check SUPABASE_URL" in said(app.error[0])
+    assert "Retry" in [button.label for button in app.button]
+
+
+def test_pages_are_thin() -> None:
+    for page in PAGE_FILES:
+        assert len((ROOT / page).read_text().splitlines()) <= 120
+    assert Path(ROOT / "Home.py").read_text().count("\n") <= 120

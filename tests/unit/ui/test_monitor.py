@@ -1,0 +1,141 @@
+"""The Batch Monitor: one batch, the list, and links that lead nowhere."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.domain.batch import BatchId, BatchStatus
+from core.errors import DatabaseUnavailable
+from tests.unit.ui.conftest import Pages, said
+
+pytestmark = pytest.mark.usefixtures("warm_server")
+
+PAGE = "pages/Batch_Monitor.py"
+
+
+def button(app: AppTest, label: str) -> object:
+    return next(button for button in app.button if button.label == label)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def metric(app: AppTest, label: str) -> str:
+    return next(metric.value for metric in app.metric if metric.label == label)
+
+
+def status(pages: Pages) -> BatchStatus:
+    return pages.services.batches.list_recent()[0].status
+
+
+def test_a_queued_batch_shows_its_counts_and_what_can_be_done(pages: Pages, submit: Callable[[int], str]) -> None:
+    app = pages.open(PAGE, batch=submit(12))
+
+    assert not app.exception
+    assert [metric(app, label) for label in ("Accepted", "Failed", "Remaining", "Total")] == ["0", "0", "12", "12"]
+    assert (button(app, "Pause").disabled, button(app, "Resume").disabled, button(app, "Cancel").disabled) == (
+        False,
+        True,
+        False,
+    )
+
+
+def test_the_name_of_a_batch_is_not_read_as_markdown(pages: Pages, submit: Callable[[int], str]) -> None:
+    app = pages.open(PAGE, batch=submit(1))
+
+    assert app.subheader[0].value == r"My \*batch\*"
+
+
+def test_pause_and_resume(pages: Pages, submit: Callable[[int], str]) -> None:
+    app = pages.open(PAGE, batch=submit(3))
+
+    button(app, "Pause").click().run()
+    assert status(pages) is BatchStatus.PAUSED
+    assert button(app, "Pause").disabled
+    button(app, "Resume").click().run()
+    assert status(pages) is BatchStatus.QUEUED
+
+
+def test_cancel_asks_first(pages: Pages, submit: Callable[[int], str]) -> None:
+    app = pages.open(PAGE, batch=submit(3))
+
+    button(app, "Cancel").click().run()
+    assert status(pages) is BatchStatus.QUEUED
+    button(app, "Keep it running").click().run()
+    assert status(pages) is BatchStatus.QUEUED
+
+    button(app, "Cancel").click().run()
+    button(app, "Cancel the batch").click().run()
+    assert status(pages) is BatchStatus.CANCELLED
+    assert "Cancel" not in labels(app)
+    assert "Generate more" in labels(app)
+
+
+def test_a_failed_batch_says_why_and_offers_another_try(pages: Pages, submit: Callable[[int], str]) -> None:
+    batch_id = BatchId(submit(2))
+    for key, batch in pages.database.batches.items():
+        batch.status, batch.status_reason = BatchStatus.FAILED, "The key was refused. Set another."
+        batch_id = key
+
+    app = pages.open(PAGE, batch=str(batch_id))
+
+    assert any("The key was refused" in said(error) for error in app.error)
+    button(app, "Try again").click().run()
+    assert any(heading.value == "Bulk Conversation Generator" for heading in app.subheader)
+
+
+@pytest.mark.parametrize("link", ["nonsense", "12", str(uuid4()), "<script>alert(1)</script>"])
+def test_a_wrong_id_is_said_and_the_list_offered(pages: Pages, submit: Callable[[int], str], link: str) -> None:
+    submit(1)
+
+    app = pages.open(PAGE, batch=link)
+
+    assert not app.exception
+    assert len(app.warning) == 1
+    assert app.dataframe[0].value["name"].tolist() == ["My *batch*"]
+
+
+def test_without_a_batch_the_list_is_shown(pages: Pages, submit: Callable[[int], str]) -> None:
+    submit(1)
+    submit(2)
+
+    app = pages.open(PAGE)
+
+    assert app.dataframe[0].value["planned"].tolist() == [2, 1]
+
+
+def test_a_database_that_is_down_is_said_with_a_way_on(
+    pages: Pages, submit: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = submit(1)
+
+    def fail(*_: object) -> None:
+        raise DatabaseUnavailable("No answer from 127.0.0.1. Run `brightrun doctor`.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pages.database, "get", fail)
+        app = pages.open(PAGE, batch=batch_id)
+        assert not app.exception
+        assert "The database does not answer" in said(app.error[0])
+    button(app, "Retry").click().run()
+
+    assert not app.error
+    assert metric(app, "Total") == "1"
+
+
+def test_an_error_nobody_expected_shows_no_traceback(
+    pages: Pages, submit: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = submit(1)
+
+    def fail(*_: object) -> None:
+        raise KeyError("a secret detail")
+
+    monkeypatch.setattr(pages.database, "get", fail)
+    app = pages.open(PAGE, batch=batch_id)
+
+    assert not app.exception
+    assert "a secret detail" not in said(app.error[0])

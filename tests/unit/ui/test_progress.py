@@ -1,0 +1,81 @@
+"""Pace and time left."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from core.domain.batch import BatchId, BatchProgress, BatchStatus, ErrorHandling
+from core.domain.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
+from core.domain.scaffolding import ConversationCategory
+from core.ui.batch_view import find_refresh_seconds
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def progress(status: BatchStatus, *, started: bool = True, **counts: int) -> BatchProgress:
+    full = dict.fromkeys(["accepted", "failed", "cancelled", "running", "queued"], 0) | counts
+    return BatchProgress(
+        id=BatchId(uuid4()),
+        name="batch",
+        status=status,
+        conversation_category=ConversationCategory.CORE,
+        model="m",
+        max_tokens=1,
+        structured_outputs=True,
+        concurrency=3,
+        error_handling=ErrorHandling.CONTINUE,
+        estimated_seconds=600,
+        created_by=uuid4(),
+        created_at=START,
+        started_at=START if started else None,
+        planned=sum(full.values()),
+        attempts=0,
+        cost_usd=0,
+        input_tokens=0,
+        output_tokens=0,
+        simulated=True,
+        **full,
+    )
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def test_before_the_first_result_the_estimate_counts() -> None:
+    assert estimate_remaining_seconds(progress(BatchStatus.QUEUED, started=False, queued=10), after(50)) == 600
+    assert estimate_remaining_seconds(progress(BatchStatus.PROCESSING, running=5, queued=5), after(50)) == 600
+
+
+def test_from_three_results_on_the_pace_counts() -> None:
+    batch = progress(BatchStatus.PROCESSING, accepted=2, failed=1, running=3, queued=3)
+
+    assert estimate_remaining_seconds(batch, after(6)) == pytest.approx(12)
+    assert measure_throughput(batch, after(6)) == pytest.approx(30)
+
+
+def test_one_result_says_enough_after_ten_seconds() -> None:
+    batch = progress(BatchStatus.PROCESSING, accepted=1, queued=3)
+
+    assert estimate_remaining_seconds(batch, after(5)) == 450
+    assert estimate_remaining_seconds(batch, after(20)) == pytest.approx(60)
+
+
+@pytest.mark.parametrize("status", [BatchStatus.PAUSED, BatchStatus.COMPLETED, BatchStatus.CANCELLED, BatchStatus.FAILED])
+def test_nothing_is_left_where_nothing_more_is_done(status: BatchStatus) -> None:
+    assert estimate_remaining_seconds(progress(status, accepted=5, queued=1), after(60)) is None
+
+
+def test_nothing_is_measured_before_the_start() -> None:
+    batch = progress(BatchStatus.QUEUED, started=False, queued=1)
+
+    assert measure_elapsed_seconds(batch, after(9)) is None
+    assert measure_throughput(batch, after(9)) is None
+
+
+def test_the_page_refreshes_while_something_can_change_and_not_after() -> None:
+    assert find_refresh_seconds(progress(BatchStatus.QUEUED, queued=1)) == 2
+    assert find_refresh_seconds(progress(BatchStatus.CANCELLED, running=1)) == 2
+    assert find_refresh_seconds(progress(BatchStatus.PAUSED, queued=1)) == 10
+    assert find_refresh_seconds(progress(BatchStatus.COMPLETED, accepted=1)) is None
