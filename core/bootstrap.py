@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, sign_in
 from core.config import PageSettings
 from core.errors import NotSignedIn
 from core.services.batches import BatchService
+from core.services.failures import FailedGenerationService
 from core.services.scaffolding import ScaffoldingService
 
 
@@ -20,6 +22,7 @@ class PageServices:
     user_email: str
     scaffolding: ScaffoldingService
     batches: BatchService
+    failures: FailedGenerationService
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 
@@ -57,5 +60,6 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         user_email=analyst.email,
         scaffolding=ScaffoldingService(store=scaffolding),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+        failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         release=release,
     )

@@ -2,15 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 from rich.console import Console
+from rich.control import Control
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import ControlType
 
 from core.adapters.dataset_files import find_files, measure_file, read_entries
 from core.domain.formats.entries import Unreadable
@@ -29,6 +29,42 @@ class ScanExit(IntEnum):
     UNREADABLE = 2
 
 
+class _ProgressBar:
+    """A bar over all bytes on standard error, where that is a terminal; other lines go above it."""
+
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True)
+        columns = (TextColumn("scan"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        # Drawn by this thread alone and only when it advances, so that it never falls between two parts of a line.
+        self._bar = Progress(
+            *columns,
+            console=self._console,
+            disable=not self._console.is_terminal,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._bar.add_task("scan", total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, size: int) -> None:
+        """Count bytes as read."""
+        self._bar.update(self._task, advance=size, refresh=True)
+
+    def print_above(self, line: str, *, err: bool = False) -> None:
+        """Print a line to standard output or standard error."""
+        if self._console.is_terminal and (err or sys.stdout.isatty()):
+            self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+        typer.echo(line, err=err)
+
+
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of *.json and *.jsonl.")],
     *,
@@ -39,13 +75,14 @@ def scan(
     problems = 0
     files = [(path, find_files(path)) for path in paths]
     total = sum(measure_file(file) for _, found in files for file in found)
-    with _progress_bar(total) as advance:
+    with _ProgressBar(total) as bar:
         for path, found in files:
             if not found:
                 problems += 1
-                _print_problem(str(path), Unreadable(place=None, reason="the folder holds no *.json or *.jsonl file"))
+                problem = Unreadable(place=None, reason="the folder holds no *.json or *.jsonl file")
+                bar.print_above(_describe_problem(str(path), problem), err=True)
             for file in found:
-                _scan_file(run, file, advance, as_json=as_json)
+                _scan_file(run, file, bar, as_json=as_json)
     _print_summary(run, as_json=as_json)
     raise typer.Exit(_choose_exit(run, problems))
 
@@ -55,13 +92,13 @@ def escape_controls(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _scan_file(run: Scan, file: Path, advance: Callable[[int], None], *, as_json: bool) -> None:
+def _scan_file(run: Scan, file: Path, bar: _ProgressBar, *, as_json: bool) -> None:
     source, seen, shown = str(file), 0, 0
 
     def follow(position: int) -> None:
         nonlocal seen
         if position - seen >= _PROGRESS_STEP:
-            advance(position - seen)
+            bar.advance(position - seen)
             seen = position
 
     for found in run.scan_entries(read_entries(file, follow)):
@@ -69,39 +106,44 @@ def _scan_file(run: Scan, file: Path, advance: Callable[[int], None], *, as_json
             case Unreadable():
                 shown += 1
                 if shown <= _SHOWN_PROBLEMS:
-                    _print_problem(source, found)
+                    bar.print_above(_describe_problem(source, found), err=True)
             case FlaggedTurn():
-                _print_flagged(source, found, as_json=as_json)
+                bar.print_above(_describe_as_json(source, found) if as_json else _describe(source, found))
     if shown > _SHOWN_PROBLEMS:
-        typer.echo(f"brightrun: {escape_controls(source)}: {shown - _SHOWN_PROBLEMS} more problems of this kind", err=True)
-    advance(measure_file(file) - seen)
+        more = Unreadable(place=None, reason=f"{shown - _SHOWN_PROBLEMS} more lines or records that cannot be read")
+        bar.print_above(_describe_problem(source, more), err=True)
+    bar.advance(measure_file(file) - seen)
 
 
-def _print_flagged(source: str, turn: FlaggedTurn, *, as_json: bool) -> None:
-    flag = turn.flag
-    if as_json:
-        row = {
-            "source": source,
-            "conversation": turn.conversation_id,
-            "turn": turn.turn_index,
-            "role": turn.role,
-            "pattern": flag.name,
-            "confidence": flag.confidence,
-            "tail": turn.tail,
-            "failure_type": flag.failure_type,
-            "details": flag.details,
-        }
-        typer.echo(json.dumps(row))
-        return
+def _describe_as_json(source: str, turn: FlaggedTurn) -> str:
+    row = {
+        "source": source,
+        "conversation": turn.conversation_id,
+        "turn": turn.turn_index,
+        "role": turn.role,
+        "pattern": turn.flag.name,
+        "confidence": turn.flag.confidence,
+        "tail": turn.tail,
+        "failure_type": turn.flag.failure_type,
+        "details": turn.flag.details,
+    }
+    return json.dumps(row)
+
+
+def _describe(source: str, turn: FlaggedTurn) -> str:
     place = "whole reply" if turn.turn_index is None else f"turn {turn.turn_index} ({turn.role or 'unknown role'})"
-    typer.echo(escape_controls(f"{source}: conversation {turn.conversation_id}, {place}: {flag.name}, {flag.confidence}"))
-    typer.echo(f"    {escape_controls(flag.details)}")
-    typer.echo(f"    ends: {escape_controls(turn.tail)}")
+    verdict = f"{turn.flag.name}, {turn.flag.confidence}"
+    lines = (
+        f"{source}: conversation {turn.conversation_id}, {place}: {verdict}",
+        f"    {turn.flag.details}",
+        f"    ends: {turn.tail}",
+    )
+    return "\n".join(escape_controls(line) for line in lines)
 
 
-def _print_problem(source: str, problem: Unreadable) -> None:
+def _describe_problem(source: str, problem: Unreadable) -> str:
     place = f", {problem.place}" if problem.place else ""
-    typer.echo(escape_controls(f"brightrun: {source}{place}: {problem.reason}"), err=True)
+    return escape_controls(f"brightrun: {source}{place}: {problem.reason}")
 
 
 def _print_summary(run: Scan, *, as_json: bool) -> None:
@@ -123,15 +165,3 @@ def _choose_exit(run: Scan, problems: int) -> ScanExit:
     if problems or run.unreadable:
         return ScanExit.UNREADABLE
     return ScanExit.FLAGGED if run.summary.flagged_turns else ScanExit.CLEAN
-
-
-@contextmanager
-def _progress_bar(total: int) -> Generator[Callable[[int], None]]:
-    """A bar over all bytes on standard error, where that is a terminal; it never takes standard output's lines."""
-    console = Console(stderr=True)
-    columns = (TextColumn("scan"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as bar:
-        task = bar.add_task("scan", total=total)
-        yield lambda step: bar.update(task, advance=step)

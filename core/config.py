@@ -105,7 +105,9 @@ class Settings(PageSettings):
     max_attempts: int = Field(default=5, ge=1, le=20, description="Calls for one item before it fails for good")
     lease_seconds: float = Field(default=30.0, ge=5, description="How long a silent worker keeps its items")
     worker_count: int = Field(default=1, ge=1, le=16, description="Workers that `brightrun up` starts")
-    port: int | None = Field(default=None, ge=1, le=65_535, description="Port of the pages; empty: 8501 or the next free one")
+    port: int | None = Field(
+        default=None, ge=1, le=65_535, description="Port of the pages; empty: 8501 or the next free one"
+    )
     sim_faults: str = Field(
         default="cut_string@shame_to_acceptance=0.25,max_tokens=0.03,overloaded=0.02,refusal=0.01",
         description="Faults of the simulated Claude: kind[@scope]=rate, comma separated; empty string: none",
@@ -142,7 +144,7 @@ def load_page_settings(**overrides: Any) -> PageSettings:  # noqa: ANN401 - fiel
 def child_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment for a child process, without any Supabase secret, with `changes` applied."""
     secret = {"SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "ANTHROPIC_API_KEY"}
-    return {name: value for name, value in os.environ.items() if name not in secret} | changes
+    return {name: value for name, value in os.environ.items() if name not in secret} | changes  # noqa: TID251 - here it is read
 
 
 def _load(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:

@@ -4,15 +4,25 @@ Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchSettings, BatchStatus, Selection, Submitted
+from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
-from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.reply import Reply
+from core.domain.results import (
+    BatchBreakdown,
+    ConversationRow,
+    FailureCursor,
+    FailureFilters,
+    FailurePage,
+    FailureRow,
+    FailureStatistics,
+)
 from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
 from core.domain.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
-from core.domain.reply import Reply
 
 
 class ScaffoldingStore(Protocol):
@@ -79,6 +89,40 @@ class WorkStore(Protocol):
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
         """Record results in one transaction, outcomes in the same order."""
+        ...
+
+
+class FailureStore(Protocol):
+    """Failed generations as the signed-in analyst sees them: their own only."""
+
+    def describe(self, failure_id: UUID) -> FailureMaterial | None:
+        """Return one failure whole; None where there is none, or it is someone else's."""
+        ...
+
+    def list_page(self, filters: FailureFilters, page_size: int, after: FailureCursor | None) -> FailurePage: ...
+
+    def count(self, filters: FailureFilters) -> FailureStatistics: ...
+
+    def download(self, path: str) -> bytes | None:
+        """Return a RAW error report from the bucket; None where it is not there (yet)."""
+        ...
+
+
+class ReportStore(Protocol):
+    """The worker's side of failed generations, with the service role's rights."""
+
+    def list_missing(self, limit: int) -> tuple[UUID, ...]:
+        """Return failures without a report in the bucket, oldest first."""
+        ...
+
+    def describe(self, failure_id: UUID) -> FailureMaterial | None: ...
+
+    def upload(self, failure_id: UUID, path: str, report: bytes) -> None:
+        """Put a report into the bucket and note its path; doing it twice is harmless."""
+        ...
+
+    def delete_older_than(self, moment: datetime) -> int:
+        """Delete failures and their reports; return how many."""
         ...
 
 

@@ -49,7 +49,9 @@ def seed(settings: Settings) -> Seeded:
             rows: list[dict[str, JSON]] = [record.model_dump(mode="json") for record in records]
             client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
             counts[table] = client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
-        active_rows = client.table("training_topics").select("id", count=CountMethod.exact, head=True).eq("is_active", True)
+        active_rows = (
+            client.table("training_topics").select("id", count=CountMethod.exact, head=True).is_("is_active", "true")
+        )
         active = active_rows.execute().count or 0
     return Seeded(rows=counts, active_topics=active, selected_topics_file=_write_selection(settings.home, selected))
 

@@ -7,12 +7,14 @@ from core.adapters.claude.client import open_claude
 from core.adapters.redis_connection import WORKER_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
+from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
 from core.errors import ConfigurationError
 from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
+from core.services.reports import ReportService
 
 SIMULATED_KEY = "simulated"
 """What the simulated Claude is given for a key; it takes any."""
@@ -58,4 +60,8 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
         doorbell = RqDoorbell(
             redis=connect_redis(settings.require_redis(), retries=WORKER_RETRIES), queue_name=settings.queue_name
         )
-        yield ReconciliationService(reconciler=SupabaseReconciler(client=client), queue=doorbell)
+        yield ReconciliationService(
+            reconciler=SupabaseReconciler(client=client),
+            queue=doorbell,
+            reports=ReportService(store=SupabaseReportStore(client=client)),
+        )

@@ -23,11 +23,12 @@ with open_page() as services:
         batch_id = None
         st.warning(escape_markdown(str(error)), icon=":material/link_off:")
     if batch_id is None:
+        batches = services.batches.list_recent(BATCHES_LISTED)
         with draw_header("Batches"):
             st.space("stretch")
-            if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+            if batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
                 open_generator()
-        if batches := services.batches.list_recent(BATCHES_LISTED):
+        if batches:
             draw_batch_table(batches, "monitor_batches")
         else:
             draw_welcome()

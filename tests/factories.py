@@ -25,9 +25,7 @@ TURNS = (
 def make_memory() -> MemoryDatabase:
     """Return an in-memory database with the shipped scaffolding: 3 personas, 8 active arcs, 20 active topics."""
     kept = {topic.topic_key for topic in select_topics(load_training_topics())}
-    topics = tuple(
-        topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics()
-    )
+    topics = tuple(topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics())
     return MemoryDatabase(
         personas=load_personas(), arcs=load_emotional_arcs(), topics=topics, templates=load_prompt_templates()
     )

@@ -151,7 +151,9 @@ def _peek_layout(data: BinaryIO) -> _Layout:
     first_item: dict[str, None] = {}
     container = _Layout.ITEMS
     try:
-        for prefix, event, value in cast("Iterator[tuple[str, str, Any]]", ijson.parse(data, multiple_values=True, buf_size=_PEEK_BYTES)):
+        for prefix, event, value in cast(
+            "Iterator[tuple[str, str, Any]]", ijson.parse(data, multiple_values=True, buf_size=_PEEK_BYTES)
+        ):
             match prefix, event:
                 case "", "map_key" if value == _Layout.TRAINING_PAIRS:
                     return _Layout.TRAINING_PAIRS

@@ -204,7 +204,7 @@ class MemoryDatabase:
 
     def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]:
         rows = [row for row in self._rows(batch_id) if row.failure is not None]
-        return tuple(_describe_failure(row) for row in reversed(rows[-limit:]))
+        return tuple(describe_failure(row) for row in reversed(rows[-limit:]))
 
     def list_history(self) -> tuple[GenerationHistory, ...]:
         by_model: dict[tuple[str, bool], list[tuple[ItemId, Attempt]]] = {}
@@ -226,7 +226,7 @@ class MemoryDatabase:
         batch = self.batches.get(batch_id)
         return None if batch is None else batch.plan
 
-    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
+    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:  # noqa: ARG002
         batch = self.batches.get(batch_id)
         if batch is None:
             return Lease(status=None)
@@ -238,9 +238,7 @@ class MemoryDatabase:
             free = max(min(wanted, batch.plan.settings.concurrency - in_flight), 0)
             ready = [row for row in rows if row.status == "queued" and row.available_at <= now][:free]
             for row in ready:
-                row.item = row.item.model_copy(
-                    update={"lease_token": uuid4(), "attempt_number": len(row.attempts) + 1}
-                )
+                row.item = row.item.model_copy(update={"lease_token": uuid4(), "attempt_number": len(row.attempts) + 1})
                 row.status, row.lease_expires_at = "processing", now + timedelta(seconds=lease_seconds)
                 leased.append(row.item)
             if leased and batch.status is BatchStatus.QUEUED:
@@ -253,7 +251,12 @@ class MemoryDatabase:
             next_available_in_seconds=max((min(waiting) - now).total_seconds(), 0.0) if waiting else None,
         )
 
-    async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
+    async def extend(
+        self,
+        batch_id: BatchId,  # noqa: ARG002 - the port's
+        items: Sequence[LeasedItem],
+        lease_seconds: float,
+    ) -> frozenset[UUID]:
         kept: set[UUID] = set()
         for item in items:
             row = self.items[item.item_id]
@@ -407,7 +410,8 @@ def _describe_conversation(row: MemoryItem) -> ConversationRow:
     )
 
 
-def _describe_failure(row: MemoryItem) -> FailureRow:
+def describe_failure(row: MemoryItem) -> FailureRow:
+    """Return a failed item as its row; raise ValueError for any other."""
     if row.failure is None:
         raise ValueError("This item has not failed.")
     attempt, failure = row.failure.attempt, row.failure.failure
@@ -423,6 +427,8 @@ def _describe_failure(row: MemoryItem) -> FailureRow:
         max_tokens=row.failure.settings.max_tokens,
         output_tokens=None if attempt is None else attempt.usage.output_tokens,
         attempt_count=len(row.attempts),
+        batch_id=row.batch_id,
+        confidence=failure.confidence,
         simulated=attempt is not None and attempt.simulated,
         created_at=row.closed_at or read_clock(),
     )

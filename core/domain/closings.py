@@ -4,8 +4,6 @@ Each entry costs recall, since a cut may fall there too: hence forms that a sent
 list items or numbers.
 """
 
-# ruff: noqa: RUF001 - typographic marks are what this file is about
-
 import re
 import unicodedata
 

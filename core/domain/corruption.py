@@ -1,7 +1,5 @@
 """Is the text of a turn damaged, though it may be whole?"""
 
-# ruff: noqa: RUF001 - mangled characters are what this file is about
-
 import re
 
 from core.domain.record import Record

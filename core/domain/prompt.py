@@ -50,7 +50,9 @@ PLACEHOLDERS = REQUIRED_PLACEHOLDERS | {
 }
 
 # Templates are data that people edit: sandboxed, and nothing is HTML here, so nothing is escaped.
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+)
 
 
 class Prompt(Record):
@@ -95,7 +97,9 @@ def render_prompt(template: PromptTemplate, persona: Persona, arc: EmotionalArc,
     except TemplateError as error:
         message = f"Prompt template {template.template_key} v{template.version} does not render: {error}."
         raise TemplateInvalid(message) from error
-    keys = f'persona="{persona.persona_key}" arc="{arc.arc_key}" topic="{topic.topic_key}" template="{template.template_key}"'
+    keys = (
+        f'persona="{persona.persona_key}" arc="{arc.arc_key}" topic="{topic.topic_key}" template="{template.template_key}"'
+    )
     return Prompt(system=f"{system}\n\n<scenario {keys}/>", user=user)
 
 
@@ -122,11 +126,22 @@ def collect_values(persona: Persona, arc: EmotionalArc, topic: TrainingTopic) ->
     }
 
 
-_PERSONA_FIELDS = (
-    "name archetype age_range occupation income_range demographics financial_background financial_situation "
-    "communication_style emotional_baseline typical_questions common_concerns language_patterns"
-).split()
-_ARC_FIELDS = "name description key_principles characteristic_phrases response_techniques avoid_tactics".split()
+_PERSONA_FIELDS = [
+    "name",
+    "archetype",
+    "age_range",
+    "occupation",
+    "income_range",
+    "demographics",
+    "financial_background",
+    "financial_situation",
+    "communication_style",
+    "emotional_baseline",
+    "typical_questions",
+    "common_concerns",
+    "language_patterns",
+]
+_ARC_FIELDS = ["name", "description", "key_principles", "characteristic_phrases", "response_techniques", "avoid_tactics"]
 
 
 def _as_text(value: str | Mapping[str, str] | Iterable[str]) -> str:

@@ -37,6 +37,52 @@ class FailureRow(Record):
     attempt_count: int
     simulated: bool
     created_at: AwareDatetime
+    batch_id: UUID | None = None
+    confidence: str | None = None
+    raw_file_path: str | None = None
+
+
+class FailureFilters(Record):
+    """Which failed generations are meant; None: any. `none` as stop_reason or pattern: those without one.
+
+    `date_from` is included, `date_to` is not. `text` is looked for in details, error message and reply, in any case.
+    """
+
+    failure_type: str | None = None
+    stop_reason: str | None = None
+    truncation_pattern: str | None = None
+    batch_id: UUID | None = None
+    persona_id: UUID | None = None
+    emotional_arc_id: UUID | None = None
+    training_topic_id: UUID | None = None
+    template_id: UUID | None = None
+    model: str | None = None
+    date_from: AwareDatetime | None = None
+    date_to: AwareDatetime | None = None
+    text: str | None = None
+
+
+class FailureCursor(Record):
+    """The last row of a page; the next page begins after it."""
+
+    created_at: AwareDatetime
+    id: UUID
+
+
+class FailurePage(Record):
+    """One page of failures, newest first; `next_cursor` is None on the last."""
+
+    failures: tuple[FailureRow, ...]
+    next_cursor: FailureCursor | None = None
+
+
+class FailureStatistics(Record):
+    """Counts over all matching failures; `none` stands for a missing stop_reason or pattern."""
+
+    total: int
+    by_type: dict[str, int]
+    by_stop_reason: dict[str, int]
+    by_pattern: dict[str, int]
 
 
 class BatchBreakdown(Record):

@@ -8,8 +8,6 @@ What cannot be known from the text: a cut right behind a full sentence, or insid
 verdict has stop_reason and the JSON around the turn.
 """
 
-# ruff: noqa: RUF001 - typographic marks are what this file is about
-
 import re
 from collections.abc import Iterable
 from typing import Protocol

@@ -14,7 +14,16 @@ from core.domain.conversation import Conversation
 from core.domain.prompt import Prompt
 from core.domain.record import Record
 from core.domain.reply import RawResponse, TokenUsage
-from core.domain.scaffolding import ArcId, EmotionalArc, Persona, PersonaId, PromptTemplate, TemplateId, TopicId, TrainingTopic
+from core.domain.scaffolding import (
+    ArcId,
+    EmotionalArc,
+    Persona,
+    PersonaId,
+    PromptTemplate,
+    TemplateId,
+    TopicId,
+    TrainingTopic,
+)
 from core.domain.verdict import Failed
 
 ItemId = NewType("ItemId", UUID)

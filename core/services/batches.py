@@ -21,10 +21,9 @@ class BatchService:
     queue: JobQueue
 
     def estimate(self, selection: Selection, settings: BatchSettings) -> Estimate:
-        """Return expected time and cost, from the database's own history of the model where there is enough."""
-        return estimate_batch(
-            selection.planned, concurrency=settings.concurrency, history=find_history(self.list_history(), settings.model)
-        )
+        """Return expected time and cost, from the model's own history where there is enough."""
+        history = find_history(self.list_history(), settings.model)
+        return estimate_batch(selection.planned, concurrency=settings.concurrency, history=history)
 
     def list_history(self) -> tuple[GenerationHistory, ...]:
         """Return what items have taken so far, one row for each model."""
@@ -34,7 +33,7 @@ class BatchService:
         """Write the batch and ring for a worker.
 
         Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if a template of the
-        selection has a hole; nothing is written then. If only the queue is away the batch is kept and starts when it is back.
+        selection has a hole; nothing is written then. If only the queue is away, the batch is kept and starts later.
         """
         selection = _without_repeats(selection)
         if selection.grid_size == 0:

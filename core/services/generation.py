@@ -69,12 +69,23 @@ class GenerationService:
             prompt = _render(plan, item)
         except TemplateInvalid as error:
             return ItemFailed(
-                item=item, attempt=None, prompt_text="", settings=plan.settings, failure=_failure(str(error), FailureType.API_ERROR)
+                item=item,
+                attempt=None,
+                prompt_text="",
+                settings=plan.settings,
+                failure=_failure(str(error), FailureType.API_ERROR),
             )
         started_at = datetime.now(UTC)
         answer = await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
         attempt = self._describe_attempt(plan, prompt, answer, started_at)
-        result = self._judge(plan, item, prompt, attempt, answer)
+        try:
+            result = self._judge(plan, item, prompt, attempt, answer)
+        except Exception as error:
+            # A defect of ours: the reply is paid for, so it is kept as a failure instead of being asked for again.
+            log.exception("judging_failed", batch_id=str(plan.id), item_id=str(item.item_id))
+            text = answer.text if isinstance(answer, Reply) else None
+            failure = _failure(f"Judging the reply failed: {error!r}", FailureType.VALIDATION_ERROR)
+            result = _fail(plan, item, prompt, attempt, failure, reply_text=text)
         _log_attempt(plan, item, result)
         return result
 
@@ -160,11 +171,16 @@ class _BatchRun:
                 await asyncio.wait(self.in_flight)
 
     async def _take_items(self) -> float | None:
-        """Fill the free slots. Return after how many seconds to ask again, None if only a finished call can change things."""
+        """Fill the free slots. Return the seconds until asking again makes sense; None: when a call ends."""
         free = self.plan.settings.concurrency - len(self.in_flight)
         if free <= 0:
             return None
-        lease = await self.service.store.lease(self.plan.id, self.service.worker, free, self.service.lease_seconds)
+        try:
+            lease = await self.service.store.lease(self.plan.id, self.service.worker, free, self.service.lease_seconds)
+        except ServiceUnavailable as error:
+            # What is in flight is paid for, so the loop waits for the database instead of ending.
+            log.warning("items_not_leased", batch_id=str(self.plan.id), error=str(error))
+            return IDLE_WAIT_SECONDS
         for item in lease.items:
             task = asyncio.create_task(self._process(item), name=f"item {item.position}")
             self.in_flight[task] = item

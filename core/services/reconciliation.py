@@ -6,6 +6,7 @@ import structlog
 
 from core.errors import ServiceUnavailable
 from core.ports import JobQueue, Reconciler
+from core.services.reports import ReportService
 
 log = structlog.get_logger(__name__)
 
@@ -18,9 +19,18 @@ class ReconciliationService:
 
     reconciler: Reconciler
     queue: JobQueue
+    reports: ReportService
 
     def run_once(self) -> int:
-        """Ring for every open batch with an item to lease; return how many. A part that is away is tried next time."""
+        """Ring for every open batch with an item to lease, and write missing reports; return how many were rung for.
+
+        A part that is away is tried next time.
+        """
+        rung = self._ring()
+        self.reports.upload_missing()
+        return rung
+
+    def _ring(self) -> int:
         try:
             batch_ids = self.reconciler.reconcile()
             for batch_id in batch_ids:

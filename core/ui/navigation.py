@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Literal
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -10,7 +11,7 @@ from core.bootstrap import PageServices
 from core.ui.links import GENERATOR, MONITOR
 from core.ui.overview import draw_overview
 from core.ui.page import configure_page, open_body
-from core.ui.session import require_services
+from core.ui.session import is_signed_in, require_services
 
 ENTERED = "entered_by_home"
 """Session state, for the length of a run: Home.py has drawn the navigation."""
@@ -19,8 +20,10 @@ ENTERED = "entered_by_home"
 def enter_home() -> StreamlitPage:
     """Let signed-in analysts in, draw the navigation and return the page that the address asks for."""
     configure_page()
-    require_services()  # Before the navigation: who is not signed in sees no pages.
-    return _draw_navigation()
+    if not is_signed_in():
+        _draw_navigation("hidden")  # The browser keeps what it was last sent; after a sign-out that is the pages.
+    require_services()
+    return _draw_navigation("top")
 
 
 @contextmanager
@@ -32,17 +35,17 @@ def open_page() -> Generator[PageServices]:
     configure_page()
     require_services()
     if not st.session_state.pop(ENTERED, False):
-        _draw_navigation()
+        _draw_navigation("top")
         st.rerun()
     with open_body() as services:
         yield services
 
 
-def _draw_navigation() -> StreamlitPage:
+def _draw_navigation(position: Literal["top", "hidden"]) -> StreamlitPage:
     st.session_state[ENTERED] = True
     pages = [
         st.Page(draw_overview, title="Home", icon=":material/home:", default=True),
         st.Page(GENERATOR, title="Bulk Generator", icon=":material/bolt:", url_path="Bulk_Generator"),
         st.Page(MONITOR, title="Batch Monitor", icon=":material/monitoring:", url_path="Batch_Monitor"),
     ]
-    return st.navigation(pages, position="top")
+    return st.navigation(pages, position=position)

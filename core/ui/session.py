@@ -47,6 +47,11 @@ def require_services() -> PageServices:
         return opened
 
 
+def is_signed_in() -> bool:
+    """Return whether there is an analyst, without asking for one."""
+    return st.session_state.get(SERVICES) is not None
+
+
 def find_settings() -> PageSettings:
     """Return the settings as they were when the session began; raises ConfigurationError."""
     settings = st.session_state.get(SETTINGS)

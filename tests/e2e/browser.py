@@ -44,7 +44,7 @@ def open_browser() -> Iterator[Browser]:
 
 
 def _find_executable() -> Path | None:
-    if chosen := os.environ.get("BRIGHTRUN_CHROMIUM"):  # noqa: TID251 - not a setting of the product
+    if chosen := os.environ.get("BRIGHTRUN_CHROMIUM"):
         return Path(chosen)
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     return None if found is None else Path(found)

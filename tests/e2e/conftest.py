@@ -19,7 +19,7 @@ def browser() -> Iterator[Browser]:
     try:
         browser = opened.__enter__()
     except BrowserMissingError as error:
-        if os.environ.get("BRIGHTRUN_REQUIRE_BROWSER") == "1":  # noqa: TID251 - not a setting of the product
+        if os.environ.get("BRIGHTRUN_REQUIRE_BROWSER") == "1":
             pytest.fail(str(error))
         pytest.skip(f"browser tests skipped: {error}")
     yield browser

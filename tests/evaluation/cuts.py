@@ -3,7 +3,7 @@
 This file does not ask the detector what a sentence end is: it looks at both sides of the cut, which a detector cannot.
 """
 
-# ruff: noqa: RUF001 - typographic marks are what this file is about
+
 
 import re
 from collections.abc import Iterator

@@ -17,9 +17,7 @@ REQUEST = ChatRequest(prompt=make_prompt(), settings=make_settings())
 
 def ask(faults: str = "", *, timeout_seconds: float = 20.0, request: ChatRequest = REQUEST) -> Reply | CallFailure:
     async def run(base_url: str) -> Reply | CallFailure:
-        async with open_claude(
-            api_key="any", base_url=base_url, timeout_seconds=timeout_seconds, simulated=False
-        ) as model:
+        async with open_claude(api_key="any", base_url=base_url, timeout_seconds=timeout_seconds, simulated=False) as model:
             assert isinstance(model, ClaudeModel)
             return await model.complete(request)
 
@@ -118,9 +116,7 @@ def test_unknown_model_is_named() -> None:
 
 def test_nobody_listening_is_a_broken_connection() -> None:
     async def run() -> Reply | CallFailure:
-        async with open_claude(
-            api_key="any", base_url="http://127.0.0.1:9", timeout_seconds=2, simulated=True
-        ) as model:
+        async with open_claude(api_key="any", base_url="http://127.0.0.1:9", timeout_seconds=2, simulated=True) as model:
             return await model.complete(REQUEST)
 
     failure = asyncio.run(run())

@@ -22,7 +22,14 @@ from core.cli import main
 from core.config import CONNECTION_FILE, child_environment
 
 ROOT = Path(__file__).parents[2]
-HOSTED = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY", "REDIS_URL", "BRIGHTRUN_EMAIL", "BRIGHTRUN_PASSWORD")
+HOSTED = (
+    "SUPABASE_URL",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "SUPABASE_ANON_KEY",
+    "REDIS_URL",
+    "BRIGHTRUN_EMAIL",
+    "BRIGHTRUN_PASSWORD",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,9 @@ class CommandLine:
     def start(self, *words: str) -> Answer:
         """Run a command as a process of its own."""
         command = [sys.executable, "-c", "from core.cli import main; main()", *words]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240, check=False
+        )
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def run(self, *words: str) -> Answer:
@@ -117,11 +126,13 @@ def test_batch_of_the_whole_core_grid_ends_with_every_item_accounted_for(running
     batch_id = summary["batch_id"]
     (failures,) = running.query("select count(*) from failed_generations where run_id = %s", batch_id)
     (overlap,) = running.query(
-        "select count(*) from conversations c join failed_generations f using (batch_item_id) where c.batch_id = %s", batch_id
+        "select count(*) from conversations c join failed_generations f using (batch_item_id) where c.batch_id = %s",
+        batch_id,
     )
     assert (summary["failed"], 0) == (failures[0], overlap[0])
     unread = running.query(
-        "select count(*) from generation_attempts where batch_id = %s and stop_reason is null and outcome <> 'retried'", batch_id
+        "select count(*) from generation_attempts where batch_id = %s and stop_reason is null and outcome <> 'retried'",
+        batch_id,
     )
     assert unread == [(0,)], "stop_reason is on every attempt that brought a reply"
     assert json.loads(running.run("status", str(batch_id), "--json").out) == summary
@@ -132,7 +143,8 @@ def test_ten_edge_conversations_are_sampled_over_the_grid_and_have_the_edge_tier
 
     assert summary["planned"] == 10
     spread = running.query(
-        "select count(distinct persona_id), count(distinct emotional_arc_id), count(distinct training_topic_id), min(tier), max(tier)"
+        "select count(distinct persona_id), count(distinct emotional_arc_id), count(distinct training_topic_id),"
+        " min(tier), max(tier)"
         " from batch_items where batch_id = %s",
         summary["batch_id"],
     )
@@ -204,9 +216,7 @@ def test_bad_input_says_what_to_do_and_writes_nothing(running: CommandLine, word
     assert before == running.query("select count(*) from batches")
 
 
-@pytest.mark.parametrize(
-    ("batch", "message"), [(str(uuid4()), "There is no batch"), ("not-an-id", "is not a batch id")]
-)
+@pytest.mark.parametrize(("batch", "message"), [(str(uuid4()), "There is no batch"), ("not-an-id", "is not a batch id")])
 def test_batch_that_does_not_exist_is_said_plainly(running: CommandLine, batch: str, message: str) -> None:
     answer = running.run("status", batch)
 
@@ -226,7 +236,12 @@ def test_without_a_stack_every_command_says_how_to_start_one(tmp_path: Path) -> 
 
 def test_database_that_is_down_and_a_wrong_key_are_said_plainly(tmp_path: Path, running: CommandLine) -> None:
     connection = json.loads((running.home / CONNECTION_FILE).read_text())
-    common = {"SUPABASE_PUBLISHABLE_KEY": "sb_publishable_wrong", "REDIS_URL": "redis://127.0.0.1:9", "BRIGHTRUN_EMAIL": "a@b.c", "BRIGHTRUN_PASSWORD": "x"}
+    common = {
+        "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_wrong",
+        "REDIS_URL": "redis://127.0.0.1:9",
+        "BRIGHTRUN_EMAIL": "a@b.c",
+        "BRIGHTRUN_PASSWORD": "x",
+    }
     for url, message in (("http://127.0.0.1:9", "does not answer"), (connection["supabase_url"], "key")):
         line = CommandLine(tmp_path / "none")
         line.environment |= common | {"SUPABASE_URL": url}

@@ -8,8 +8,9 @@ import httpx
 import psycopg
 import pytest
 
+from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.pages import SupabaseBatchStore
-from core.adapters.supabase.session import Analyst
+from core.adapters.supabase.session import Analyst, sign_in
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId
 from core.domain.estimate import estimate_batch
@@ -53,9 +54,11 @@ def stranger(seeded: Settings) -> Iterator[Analyst]:
 
 def submit(analyst: Analyst) -> BatchId:
     selection = make_selection()
-    return SupabaseBatchStore(analyst=analyst).submit(
-        "Mine", selection, make_settings(), estimate_batch(2, concurrency=3), None
-    ).batch_id
+    return (
+        SupabaseBatchStore(analyst=analyst)
+        .submit("Mine", selection, make_settings(), estimate_batch(2, concurrency=3), None)
+        .batch_id
+    )
 
 
 def count(analyst: Analyst, table: str) -> int:
@@ -147,7 +150,8 @@ def test_nil_user_can_own_nothing(seeded: Settings) -> None:
 def test_every_table_has_row_level_security(seeded: Settings) -> None:
     with psycopg.connect(seeded.require_db_url()) as connection:
         open_tables = connection.execute(
-            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity"
+            "select relname from pg_class"
+            " where relnamespace = 'public'::regnamespace and relkind = 'r' and not relrowsecurity"
         ).fetchall()
 
     assert open_tables == []
@@ -171,9 +175,6 @@ def test_every_foreign_key_has_an_index_that_leads_with_it(seeded: Settings) -> 
 
 
 def test_errors_are_translated(owner: Analyst, seeded: Settings) -> None:
-    from core.adapters.supabase.errors import translate_errors
-    from core.adapters.supabase.session import sign_in
-
     url, key = seeded.require_supabase()
     with pytest.raises(DatabaseRejected), translate_errors():
         owner.client.table("batches").insert({"id": str(uuid4())}).execute()

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import pytest
 
 from core.adapters.memory import MemoryDatabase
+from core.adapters.memory_failures import MemoryFailureStore
+from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
@@ -18,11 +21,12 @@ from core.domain.conversation import Conversation
 from core.domain.estimate import estimate_batch
 from core.domain.parsing import parse_conversation
 from core.domain.reply import TokenUsage
+from core.domain.results import FailureFilters
 from core.domain.scaffolding import ConversationCategory
 from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
 from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
 from core.errors import InvalidRequest, NotFound
-from core.ports import BatchStore, Reconciler, ScaffoldingStore, WorkStore
+from core.ports import BatchStore, FailureStore, Reconciler, ScaffoldingStore, WorkStore
 from tests.factories import make_attempt, make_conversation_json, make_memory, make_selection, make_settings
 from tests.integration.conftest import sign_up
 
@@ -41,6 +45,7 @@ class Stores:
     batches: BatchStore
     work: Worker
     reconciler: Reconciler
+    failures: FailureStore
 
 
 @pytest.fixture(params=["memory", "supabase"])
@@ -51,7 +56,13 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
         def use_memory(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
             return asyncio.run(_await(use(database)))
 
-        yield Stores(scaffolding=database, batches=database, work=use_memory, reconciler=database)
+        yield Stores(
+            scaffolding=database,
+            batches=database,
+            work=use_memory,
+            reconciler=database,
+            failures=MemoryFailureStore(database=database),
+        )
         return
     settings: Settings = request.getfixturevalue("seeded")
     url, _ = settings.require_supabase()
@@ -69,6 +80,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
             batches=SupabaseBatchStore(analyst=analyst),
             work=use_supabase,
             reconciler=SupabaseReconciler(client=client),
+            failures=SupabaseFailureStore(analyst=analyst),
         )
 
 
@@ -76,7 +88,9 @@ async def _await(awaitable: Awaitable[Result]) -> Result:
     return await awaitable
 
 
-def submit(stores: Stores, selection: Selection | None = None, *, picks: list[int] | None = None, **settings: object) -> BatchId:
+def submit(
+    stores: Stores, selection: Selection | None = None, *, picks: list[int] | None = None, **settings: object
+) -> BatchId:
     selection = selection or make_selection()
     estimate = estimate_batch(selection.planned, concurrency=3)
     return stores.batches.submit("A batch", selection, make_settings(**settings), estimate, picks).batch_id
@@ -150,7 +164,10 @@ def test_picks_are_positions_of_the_grid_in_their_order(stores: Stores) -> None:
 
     items = sorted(lease(stores, batch_id), key=lambda item: item.position)
 
-    expected = [(selection.persona_ids[p], selection.arc_ids[a], selection.topic_ids[t]) for p, a, t in [(2, 2, 3), (0, 0, 0), (1, 1, 1)]]
+    expected = [
+        (selection.persona_ids[p], selection.arc_ids[a], selection.topic_ids[t])
+        for p, a, t in [(2, 2, 3), (0, 0, 0), (1, 1, 1)]
+    ]
     assert expected == [(item.persona_id, item.emotional_arc_id, item.training_topic_id) for item in items]
 
 
@@ -296,7 +313,9 @@ def test_extended_lease_outlives_its_first_term(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 2), concurrency=2)
     kept, lost = lease(stores, batch_id, lease_seconds=1)
 
-    extended = stores.work(lambda store: store.extend(batch_id, [kept, lost.model_copy(update={"lease_token": uuid4()})], 60))
+    extended = stores.work(
+        lambda store: store.extend(batch_id, [kept, lost.model_copy(update={"lease_token": uuid4()})], 60)
+    )
 
     assert {kept.item_id} == extended
 
@@ -365,3 +384,63 @@ def test_history_tells_what_items_took(stores: Stores) -> None:
     (row,) = stores.batches.list_history()
     assert ("claude-sonnet-5-5", True, 2) == (row.model, row.simulated, row.items)
     assert (pytest.approx(0.044), pytest.approx(2.4)) == (row.cost_usd, row.duration_seconds)
+
+
+def fail_some(stores: Stores, *settings: dict[str, object]) -> BatchId:
+    """Record one failure for each dictionary of attempt settings, oldest first."""
+    batch_id = submit(stores, make_selection(1, 1, len(settings)), concurrency=len(settings))
+    for item, attempt in zip(lease(stores, batch_id), settings, strict=True):
+        record(stores, fail(item, **attempt))
+    return batch_id
+
+
+def test_failures_come_in_pages_newest_first_and_each_once(stores: Stores) -> None:
+    fail_some(stores, {}, {}, {}, {}, {})
+
+    first = stores.failures.list_page(FailureFilters(), 2, None)
+    second = stores.failures.list_page(FailureFilters(), 2, first.next_cursor)
+    third = stores.failures.list_page(FailureFilters(), 2, second.next_cursor)
+
+    rows = [*first.failures, *second.failures, *third.failures]
+    assert [2, 2, 1] == [len(page.failures) for page in (first, second, third)]
+    assert len({row.id for row in rows}) == 5
+    assert [row.created_at for row in rows] == sorted((row.created_at for row in rows), reverse=True)
+    assert third.next_cursor is None
+
+
+def test_failures_are_filtered_and_counted_alike(stores: Stores) -> None:
+    batch_id = fail_some(stores, {}, {"stop_reason": "max_tokens"}, {"stop_reason": None, "model": "claude-haiku-5-5"})
+    fail_some(stores, {})
+    expected = {
+        FailureFilters(): 4,
+        FailureFilters(batch_id=batch_id): 3,
+        FailureFilters(batch_id=batch_id, stop_reason="max_tokens"): 1,
+        FailureFilters(stop_reason="none"): 1,
+        FailureFilters(failure_type="refusal"): 0,
+        FailureFilters(truncation_pattern="lone_backslash"): 4,
+        FailureFilters(text="STOPS AT"): 4,
+        FailureFilters(text="nowhere"): 0,
+        FailureFilters(emotional_arc_id=make_selection().arc_ids[0]): 4,
+        FailureFilters(persona_id=uuid4()): 0,
+        FailureFilters(date_to=datetime(2020, 1, 1, tzinfo=UTC)): 0,
+        FailureFilters(date_from=datetime(2020, 1, 1, tzinfo=UTC)): 4,
+    }
+
+    assert expected == {filters: len(stores.failures.list_page(filters, 100, None).failures) for filters in expected}
+    assert expected == {filters: stores.failures.count(filters).total for filters in expected}
+    counted = stores.failures.count(FailureFilters(batch_id=batch_id))
+    assert {"end_turn": 1, "max_tokens": 1, "none": 1} == counted.by_stop_reason
+    assert ({"truncation": 3}, {"lone_backslash": 3}) == (counted.by_type, counted.by_pattern)
+
+
+def test_failure_is_described_with_its_attempts(stores: Stores) -> None:
+    batch_id = fail_some(stores, {})
+    (row,) = stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).failures
+
+    material = stores.failures.describe(row.id)
+
+    assert material is not None
+    assert "Write." in material.failure["prompt"]
+    assert '{"turns": []}' == material.failure["response_content"]
+    assert ["end_turn"] == [attempt["stop_reason"] for attempt in material.attempts]
+    assert stores.failures.describe(uuid4()) is None

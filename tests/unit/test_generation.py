@@ -6,11 +6,19 @@ import pytest
 from core.adapters.memory import MemoryDatabase, MemoryQueue, ScriptedModel
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
 from core.domain.reply import Reply
-from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, RecordOutcome
+from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, Lease, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable
 from core.services.batches import BatchService
 from core.services.generation import GenerationService
-from tests.factories import TURNS, make_call_failure, make_conversation_json, make_memory, make_reply, make_selection, make_settings
+from tests.factories import (
+    TURNS,
+    make_call_failure,
+    make_conversation_json,
+    make_memory,
+    make_reply,
+    make_selection,
+    make_settings,
+)
 
 Answer = Callable[[ChatRequest, int], Reply | CallFailure]
 
@@ -185,14 +193,40 @@ def test_reply_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch
             return await super().record(results)
 
     plain = make_memory()
-    database = FlakyDatabase(
-        personas=plain.personas, arcs=plain.arcs, topics=plain.topics, templates=plain.templates
-    )
+    database = FlakyDatabase(personas=plain.personas, arcs=plain.arcs, topics=plain.topics, templates=plain.templates)
     batch_id = submit(database, topics=1)
 
     progress = run(database, batch_id, always(make_reply()))
 
     assert (1, 1) == (progress.accepted, progress.attempts)
+
+
+def test_database_that_is_away_when_items_are_leased_is_waited_for() -> None:
+    class FlakyDatabase(MemoryDatabase):
+        outages = 1
+
+        async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
+            if self.outages:
+                self.outages -= 1
+                raise DatabaseUnavailable("away")
+            return await super().lease(batch_id, worker, wanted, lease_seconds)
+
+    plain = make_memory()
+    database = FlakyDatabase(personas=plain.personas, arcs=plain.arcs, topics=plain.topics, templates=plain.templates)
+    batch_id = submit(database, topics=1)
+
+    assert run(database, batch_id, always(make_reply())).accepted == 1
+
+
+def test_reply_that_cannot_even_be_judged_is_kept_as_a_failure() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+    unjudgeable = make_reply().model_copy(update={"text": None})
+
+    progress = run(database, batch_id, always(unjudgeable))
+
+    assert (1, 1) == (progress.failed, progress.attempts)
+    assert "Judging the reply failed" in (database.list_failures(batch_id, 1)[0].truncation_details or "")
 
 
 def test_reply_that_the_database_refuses_is_kept_as_a_failure_and_not_paid_for_twice() -> None:

@@ -8,8 +8,32 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "Home.py", *sorted((ROOT / "pages").glob("*.py"))]
 PAGE_IMPORTS = ("streamlit", "pandas", "plotly", "core.ui", "core.services", "core.domain", "core.errors")
-WORKER_IMPORTS = ("structlog", "core.worker_bootstrap", "core.config", "core.services", "core.domain", "core.errors", "core.logs", "core.process")
-STANDARD = {"__future__", "asyncio", "collections", "datetime", "functools", "multiprocessing", "os", "pathlib", "signal", "socket", "sys", "time", "typing", "uuid"}
+WORKER_IMPORTS = (
+    "structlog",
+    "core.worker_bootstrap",
+    "core.config",
+    "core.services",
+    "core.domain",
+    "core.errors",
+    "core.logs",
+    "core.process",
+)
+STANDARD = {
+    "__future__",
+    "asyncio",
+    "collections",
+    "datetime",
+    "functools",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "signal",
+    "socket",
+    "sys",
+    "time",
+    "typing",
+    "uuid",
+}
 
 
 def find_imports(path: Path) -> set[str]:

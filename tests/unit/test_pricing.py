@@ -15,7 +15,9 @@ from core.domain.reply import TokenUsage
         ("claude-haiku-5-5", TokenUsage(input_tokens=100_001, output_tokens=0), "0.0500005"),
         (
             "claude-sonnet-5-5",
-            TokenUsage(input_tokens=0, output_tokens=0, cache_creation_input_tokens=1_000_000, cache_read_input_tokens=10**6),
+            TokenUsage(
+                input_tokens=0, output_tokens=0, cache_creation_input_tokens=1_000_000, cache_read_input_tokens=10**6
+            ),
             "2.60",
         ),
         ("claude-sonnet-5-5", TokenUsage(input_tokens=0, output_tokens=0), "0"),

@@ -19,7 +19,9 @@ def make_item() -> LeasedItem:
 def make_failed(body: bytes) -> ItemFailed:
     raw = RawResponse(status_code=200, headers={}, body=body)
     failure = Failed(failure_type=FailureType.PARSE_ERROR, confidence=Confidence.HIGH, details="d")
-    return ItemFailed(item=make_item(), attempt=make_attempt(raw=raw), prompt_text="p", settings=make_settings(), failure=failure)
+    return ItemFailed(
+        item=make_item(), attempt=make_attempt(raw=raw), prompt_text="p", settings=make_settings(), failure=failure
+    )
 
 
 def test_zero_tokens_are_zero_and_not_null() -> None:

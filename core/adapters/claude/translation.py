@@ -93,35 +93,34 @@ def _read_message(body: bytes) -> _Message | None:
     return message if message.type == "message" else None
 
 
+_KIND_BY_STATUS = {
+    401: CallFailureKind.BAD_KEY,
+    402: CallFailureKind.NO_CREDIT,
+    403: CallFailureKind.FORBIDDEN,
+    404: CallFailureKind.UNKNOWN_MODEL,
+    408: CallFailureKind.TIMEOUT,
+    409: CallFailureKind.SERVER_ERROR,
+    429: CallFailureKind.RATE_LIMITED,
+    504: CallFailureKind.TIMEOUT,
+    529: CallFailureKind.OVERLOADED,
+}
+_SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_FIRST_SERVER_STATUS = 500
+
+
 def classify_error(status_code: int, error_type: str | None, error_code: str | None, message: str) -> CallFailureKind:
     """Name the failure behind an HTTP error status.
 
     A spend limit comes dressed as a 429, and used-up credit as an invalid request; both are fatal, not passing.
     """
-    said = message.lower()
-    if error_code in ("enforced_spend_limit_reached", "contract_spend_limit_reached"):
+    if error_code in _SPEND_LIMITS:
         return CallFailureKind.SPEND_LIMIT
-    if status_code == 402 or "credit balance" in said:  # noqa: PLR2004 - HTTP statuses are the vocabulary here
+    if "credit balance" in message.lower():
         return CallFailureKind.NO_CREDIT
-    match status_code:
-        case 401:
-            return CallFailureKind.BAD_KEY
-        case 403:
-            return CallFailureKind.FORBIDDEN
-        case 404:
-            return CallFailureKind.UNKNOWN_MODEL
-        case 429:
-            return CallFailureKind.RATE_LIMITED
-        case 529:
-            return CallFailureKind.OVERLOADED
-        case 408 | 504:
-            return CallFailureKind.TIMEOUT
-        case 409:
-            return CallFailureKind.SERVER_ERROR
-        case _ if status_code >= 500:  # noqa: PLR2004
-            return CallFailureKind.OVERLOADED if error_type == "overloaded_error" else CallFailureKind.SERVER_ERROR
-        case _:
-            return CallFailureKind.INVALID_REQUEST
+    if error_type == "overloaded_error":
+        return CallFailureKind.OVERLOADED
+    other = CallFailureKind.SERVER_ERROR if status_code >= _FIRST_SERVER_STATUS else CallFailureKind.INVALID_REQUEST
+    return _KIND_BY_STATUS.get(status_code, other)
 
 
 def read_retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:

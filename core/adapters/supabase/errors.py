@@ -15,7 +15,14 @@ from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 _AWAY_PREFIXES = ("08", "53", "57P", "PGRST0")
 _AWAY_CODES = {"500", "502", "503", "504", "522"}
 _JWT_CODES = {"PGRST301", "PGRST302", "PGRST303", "401"}
-_AWAY_WORDS = ("econnrefused", "connect_timeout", "connection terminated", "connection_closed", "connection_ended", "econnreset")
+_AWAY_WORDS = (
+    "econnrefused",
+    "connect_timeout",
+    "connection terminated",
+    "connection_closed",
+    "connection_ended",
+    "econnreset",
+)
 
 
 @contextmanager

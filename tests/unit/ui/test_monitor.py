@@ -107,6 +107,13 @@ def test_without_a_batch_the_list_is_shown(pages: Pages, submit: Callable[[int],
     assert app.dataframe[0].value["planned"].tolist() == [2, 1]
 
 
+def test_a_fresh_database_invites_to_the_first_batch(pages: Pages) -> None:
+    app = pages.open(PAGE)
+
+    assert not app.error
+    assert labels(app).count("Generate conversations") == 1
+
+
 def test_a_database_that_is_down_is_said_with_a_way_on(
     pages: Pages, submit: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - typographic marks are what this file is about
+
 
 from collections.abc import Sequence
 

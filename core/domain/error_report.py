@@ -1,0 +1,152 @@
+"""The RAW error report: one failed generation, whole, with what can be said about why. Pure."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from core.domain.record import Record
+from core.domain.reply import StopReason
+from core.domain.verdict import FailurePattern, FailureType
+
+FAR_BELOW_LIMIT = 0.2
+"""A reply that used less than this share of max_tokens was not stopped by the limit."""
+
+
+class FailureMaterial(Record):
+    """What `describe_failure` returns: the row, its attempts in order, and the names of its scaffolding."""
+
+    failure: Mapping[str, Any]
+    attempts: Sequence[Mapping[str, Any]] = ()
+    scaffolding: Mapping[str, Any] = {}
+
+
+def report_path(failure_id: UUID, created_at: datetime) -> str:
+    """Return `{year}/{month}/failed-{uuid}-{timestamp}.json`: the same for a failure however often it is uploaded."""
+    timestamp = created_at.isoformat(timespec="milliseconds").replace(":", "-").replace(".", "-").replace("+00-00", "Z")
+    return f"{created_at:%Y/%m}/failed-{failure_id}-{timestamp}.json"
+
+
+def build_report(material: FailureMaterial) -> dict[str, Any]:
+    """Return the report as JSON values."""
+    row = material.failure
+    max_tokens, output_tokens = row["max_tokens"], row.get("output_tokens")
+    return {
+        "error_report": {
+            "failed_generation_id": row["id"],
+            "batch_id": row.get("run_id"),
+            "failure_type": row["failure_type"],
+            "stop_reason": row.get("stop_reason"),
+            "stop_reason_analysis": analyse_stop_reason(row.get("stop_reason"), row["failure_type"]),
+            "truncation_pattern": row.get("truncation_pattern"),
+            "truncation_details": row.get("truncation_details"),
+            "confidence": row.get("confidence"),
+            "turn_index": row.get("turn_index"),
+            "error_message": row.get("error_message"),
+            "timestamp": row["created_at"],
+            "simulated": row.get("simulated"),
+            "analysis": {
+                "input_tokens": row.get("input_tokens"),
+                "output_tokens": output_tokens,
+                "max_tokens_configured": max_tokens,
+                "tokens_remaining": None if output_tokens is None else max_tokens - output_tokens,
+                "share_of_limit_used": None if output_tokens is None else round(output_tokens / max_tokens, 4),
+                "cost_usd": row.get("cost_usd"),
+                "conclusion": conclude(row),
+            },
+        },
+        "request_context": {
+            "model": row["model"],
+            "temperature": row.get("temperature"),
+            "max_tokens": max_tokens,
+            "effort": row.get("effort"),
+            "structured_outputs_enabled": row.get("structured_outputs_enabled"),
+            "prompt_length": row["prompt_length"],
+            "prompt": row["prompt"],
+            "request_id": row.get("request_id"),
+        },
+        "raw_response": row.get("raw_response"),
+        "extracted_content": row.get("response_content"),
+        "scaffolding_context": {
+            **{name: row.get(name) for name in ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")},
+            **material.scaffolding,
+        },
+        "attempts": [_describe_attempt(attempt) for attempt in material.attempts],
+    }
+
+
+def analyse_stop_reason(stop_reason: str | None, failure_type: str) -> str:
+    """Say in words what the stop_reason means for this failure; for every value the API knows, and for unknown ones."""
+    match stop_reason:
+        case None:
+            return "There is no stop_reason: the call brought no message. See error_message and the attempts."
+        case StopReason.END_TURN if failure_type == FailureType.TRUNCATION:
+            return "Claude says that it finished naturally, yet a turn is cut off. No limit of the API explains that."
+        case StopReason.END_TURN:
+            return "Claude says that it finished naturally. What it wrote is the problem, not where it stopped."
+        case StopReason.MAX_TOKENS:
+            return "Claude reached max_tokens, thinking included, and was stopped. The reply is cut off."
+        case StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
+            return "Prompt and reply together filled the model's context window. The reply is cut off."
+        case StopReason.REFUSAL:
+            return "Claude declined to write this. The category stands in truncation_details."
+        case StopReason.STOP_SEQUENCE:
+            return "A stop sequence ended the reply, although none was asked for."
+        case StopReason.TOOL_USE:
+            return "Claude wanted to call a tool, although none was offered."
+        case StopReason.PAUSE_TURN:
+            return "The API paused the turn for a continuation, which this product does not ask for."
+        case _:
+            return f"The stop_reason '{stop_reason}' is not known to this version; it is treated as unexpected."
+
+
+def conclude(row: Mapping[str, Any]) -> str:
+    """Say in words what most likely happened, and what to try."""
+    failure_type, pattern = row["failure_type"], row.get("truncation_pattern")
+    stop_reason, output_tokens, max_tokens = row.get("stop_reason"), row.get("output_tokens"), row["max_tokens"]
+    used = (
+        f"{output_tokens} of {max_tokens} tokens" if output_tokens is not None else f"an unknown part of {max_tokens} tokens"
+    )
+    match failure_type:
+        case FailureType.TRUNCATION if stop_reason == StopReason.MAX_TOKENS:
+            return f"Cut off by max_tokens ({max_tokens}). Raise it, or ask for shorter conversations."
+        case FailureType.TRUNCATION if stop_reason == StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
+            return "Cut off by the context window. Shorten the prompt."
+        case FailureType.TRUNCATION if stop_reason == StopReason.END_TURN:
+            below = output_tokens is not None and output_tokens < FAR_BELOW_LIMIT * max_tokens
+            where = "far below the limit" if below else "below the limit"
+            quote = pattern in (FailurePattern.LONE_BACKSLASH, FailurePattern.ESCAPED_QUOTE)
+            hint = (
+                "It stops where a quotation would open: look for escaping instructions in the template, and compare with "
+                "structured output off."
+                if quote
+                else "Compare with other templates, and with structured output off."
+            )
+            return f"A turn is cut {where} ({used}); the token limit is not the cause. {hint}"
+        case FailureType.TRUNCATION:
+            return f"The reply ended for an unexpected reason after {used}. Look at the raw response."
+        case FailureType.PARSE_ERROR:
+            return (
+                f"The reply is not the JSON that was asked for ({used}). Turn structured output on, or simplify the format."
+            )
+        case FailureType.VALIDATION_ERROR:
+            return "The reply is JSON, but not a usable conversation. Look at the template's description of the format."
+        case FailureType.CORRUPTION:
+            return "The text carries literal escapes. Remove escaping instructions from the template."
+        case FailureType.REFUSAL:
+            return "Claude declined. Look at persona, arc and topic; the same prompt will most likely be declined again."
+        case FailureType.API_ERROR:
+            return f"No usable reply came: {row.get('error_message') or row.get('truncation_details') or 'no message'}"
+        case _:
+            return "Look at the raw response."
+
+
+def _describe_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an attempt with its response as it came; the body is text, or base64 where it is not UTF-8."""
+    left_out = {"id", "batch_id", "batch_item_id", "created_by", "response_body"}
+    described = {name: value for name, value in attempt.items() if name not in left_out}
+    body = attempt.get("response_body")
+    if body is not None and attempt.get("response_body_encoding") == "base64":
+        described["response_body_bytes"] = len(base64.b64decode(body))
+    return described | {"response_body": body}

@@ -1,0 +1,45 @@
+"""RAW error reports: written into the bucket after their failure is safe in the database, and again until it works."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from core.domain.error_report import build_report, report_path
+from core.errors import DatabaseRejected, ServiceUnavailable
+from core.ports import ReportStore
+
+log = structlog.get_logger(__name__)
+
+GROUP = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportService:
+    """Uploads what is missing. Nothing waits for it: a failure has its whole diagnosis in its row already."""
+
+    store: ReportStore
+
+    def upload_missing(self) -> int:
+        """Upload the oldest missing reports; return how many. What fails is tried again at the next call."""
+        try:
+            missing = self.store.list_missing(GROUP)
+            return sum(self._upload(failure_id) for failure_id in missing)
+        except ServiceUnavailable as error:
+            log.warning("reports_wait", error=str(error))
+            return 0
+
+    def _upload(self, failure_id: UUID) -> bool:
+        material = self.store.describe(failure_id)
+        if material is None:
+            return False  # deleted in the meantime
+        created_at = datetime.fromisoformat(material.failure["created_at"])
+        report = json.dumps(build_report(material), indent=2, ensure_ascii=False).encode("utf-8")
+        try:
+            self.store.upload(failure_id, report_path(failure_id, created_at), report)
+        except DatabaseRejected as error:
+            log.warning("report_not_stored", failed_generation_id=str(failure_id), error=str(error))
+            return False
+        return True

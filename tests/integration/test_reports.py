@@ -1,0 +1,125 @@
+"""RAW error reports in the real bucket."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
+from core.adapters.supabase.pages import SupabaseBatchStore
+from core.adapters.supabase.session import Analyst, open_service, open_worker_client
+from core.adapters.supabase.worker import SupabaseWorkStore
+from core.config import Settings
+from core.domain.estimate import estimate_batch
+from core.domain.results import FailureFilters
+from core.errors import DatabaseRejected
+from core.services.failures import FailedGenerationService
+from core.services.reports import ReportService
+from tests.factories import make_selection, make_settings
+from tests.integration.conftest import sign_up
+from tests.integration.test_store_contract import fail
+
+
+@dataclass(frozen=True)
+class Owner:
+    analyst: Analyst
+    failure_id: UUID
+    reports: SupabaseReportStore
+
+    @property
+    def failures(self) -> FailedGenerationService:
+        return FailedGenerationService(store=SupabaseFailureStore(analyst=self.analyst))
+
+
+@pytest.fixture
+def owner(seeded: Settings) -> Iterator[Owner]:
+    """An analyst with one failed generation whose report is not written yet."""
+    url, _ = seeded.require_supabase()
+    with sign_up(seeded) as analyst, open_service(url, seeded.require_secret_key()) as client:
+        batches = SupabaseBatchStore(analyst=analyst)
+        estimate = estimate_batch(1, concurrency=3)
+        batch_id = batches.submit("B", make_selection(1, 1, 1), make_settings(), estimate, None).batch_id
+
+        async def record_failure() -> None:
+            async with open_worker_client(url, seeded.require_secret_key()) as worker:
+                store = SupabaseWorkStore(client=worker)
+                (item,) = (await store.lease(batch_id, "w", 1, 30)).items
+                await store.record([fail(item)])
+
+        asyncio.run(record_failure())
+        (row,) = batches.list_failures(batch_id, 1)
+        yield Owner(analyst, row.id, SupabaseReportStore(client=client))
+
+
+def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Owner) -> None:
+    ReportService(store=owner.reports).upload_missing()
+
+    path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
+    now = datetime.now(UTC)
+    assert path.startswith(f"{now:%Y/%m}/failed-{owner.failure_id}-{now:%Y-%m-%d}T")
+    assert path.endswith(".json")
+    report = owner.failures.get_report(owner.failure_id)
+    assert {
+        "error_report",
+        "request_context",
+        "raw_response",
+        "extracted_content",
+        "scaffolding_context",
+        "attempts",
+    } == set(report)
+    assert report["error_report"]["analysis"]["tokens_remaining"] == 24_576 - 2000
+    assert "the token limit is not the cause" in report["error_report"]["analysis"]["conclusion"]
+    assert report["scaffolding_context"]["arc_key"]
+    assert '{"id": "msg_1"}' == report["attempts"][0]["response_body"]
+    assert {"id": "msg_1"} == report["raw_response"]["body"]
+
+
+def test_report_is_there_before_it_is_uploaded(owner: Owner) -> None:
+    assert owner.failures.get(owner.failure_id).failure["raw_file_path"] is None
+
+    assert owner.failures.get_report(owner.failure_id)["error_report"]["failure_type"] == "truncation"
+
+
+def test_upload_that_fails_is_tried_again(owner: Owner) -> None:
+    class FullBucket(SupabaseReportStore):
+        def upload(self, failure_id: UUID, path: str, report: bytes) -> None:
+            raise DatabaseRejected("the bucket is full")
+
+    assert ReportService(store=FullBucket(client=owner.reports.client)).upload_missing() == 0
+    assert owner.failure_id in owner.reports.list_missing(1000)
+
+    ReportService(store=owner.reports).upload_missing()
+
+    assert owner.failure_id not in owner.reports.list_missing(1000)
+
+
+def test_uploading_twice_leaves_one_file(owner: Owner) -> None:
+    for text in ("first", "second"):
+        owner.reports.upload(owner.failure_id, f"2026/11/failed-{owner.failure_id}-x.json", json.dumps({"t": text}).encode())
+
+    assert {"t": "second"} == owner.failures.get_report(owner.failure_id)
+
+
+def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> None:
+    ReportService(store=owner.reports).upload_missing()
+    path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
+
+    with sign_up(seeded) as stranger:
+        assert SupabaseFailureStore(analyst=stranger).download(path) is None
+        assert SupabaseFailureStore(analyst=stranger).describe(owner.failure_id) is None
+
+
+def test_old_failures_are_deleted_with_their_files(owner: Owner) -> None:
+    ReportService(store=owner.reports).upload_missing()
+    path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
+
+    assert owner.reports.delete_older_than(datetime.now(UTC) - timedelta(days=1)) == 0
+    assert owner.reports.delete_older_than(datetime.now(UTC) + timedelta(seconds=1)) >= 1
+
+    assert owner.failures.list_page(FailureFilters()).failures == ()
+    with pytest.raises(Exception, match="not found"):
+        owner.reports.client.storage.from_("failed-generation-files").download(path)

@@ -1,0 +1,36 @@
+"""What the documents promise and a machine can check."""
+
+from pathlib import Path
+
+from core.config import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def setting_names() -> set[str]:
+    """Return the environment variable of every setting."""
+    names: set[str] = set()
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        names.add(str(alias.choices[0]) if alias is not None else f"BRIGHTRUN_{field.upper()}")  # type: ignore[union-attr]
+    return names
+
+
+def test_env_example_names_every_setting_and_no_other() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    named = {line.lstrip("#").split("=")[0] for line in lines if "=" in line and not line.startswith("# ")}
+
+    assert setting_names() == named
+
+
+def test_readme_lists_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert {name for name in setting_names() if f"`{name}`" not in readme} == set()
+
+
+def test_lock_file_holds_names_and_versions_only() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+
+    assert "://" not in lock
+    assert "@ file" not in lock

@@ -1,0 +1,54 @@
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from core.domain.error_report import FailureMaterial, analyse_stop_reason, build_report, conclude, report_path
+from core.domain.reply import StopReason
+from core.domain.verdict import FailureType
+
+FAILURE_ID = UUID("5a4a6042-5bb7-4da6-b2e2-119b6f97be6f")
+
+
+def make_row(**changes: Any) -> dict[str, Any]:
+    row = {
+        "id": str(FAILURE_ID),
+        "failure_type": "truncation",
+        "truncation_pattern": "lone_backslash",
+        "stop_reason": "end_turn",
+        "input_tokens": 0,
+        "output_tokens": 1000,
+        "max_tokens": 24_576,
+        "model": "m",
+        "prompt": "p",
+        "prompt_length": 1,
+        "created_at": "2026-11-22T10:11:12.345+00:00",
+    }
+    return row | changes
+
+
+def test_path_holds_year_month_id_and_time_and_is_always_the_same() -> None:
+    moment = datetime(2026, 3, 2, 10, 11, 12, 345_678, tzinfo=UTC)
+
+    assert f"2026/03/failed-{FAILURE_ID}-2026-03-02T10-11-12-345Z.json" == report_path(FAILURE_ID, moment)
+
+
+def test_cut_far_below_the_limit_is_not_blamed_on_the_limit() -> None:
+    analysis = build_report(FailureMaterial(failure=make_row()))["error_report"]["analysis"]
+
+    assert (0, 1000, 23_576) == (analysis["input_tokens"], analysis["output_tokens"], analysis["tokens_remaining"])
+    assert "far below the limit (1000 of 24576 tokens); the token limit is not the cause" in analysis["conclusion"]
+
+
+def test_unknown_tokens_stay_unknown() -> None:
+    analysis = build_report(FailureMaterial(failure=make_row(output_tokens=None)))["error_report"]["analysis"]
+
+    assert analysis["tokens_remaining"] is None
+
+
+@pytest.mark.parametrize("stop_reason", [None, *StopReason, "something_new"])
+@pytest.mark.parametrize("failure_type", list(FailureType))
+def test_every_stop_reason_and_failure_type_has_an_analysis(stop_reason: str | None, failure_type: str) -> None:
+    assert len(analyse_stop_reason(stop_reason, failure_type)) > 30
+    assert len(conclude(make_row(stop_reason=stop_reason, failure_type=failure_type))) > 30
