@@ -30,9 +30,7 @@ class StopBatch(Record):
 RetryDecision = RetryLater | GiveUp | StopBatch
 
 
-def decide_retry(
-    failure: CallFailure, *, attempt_number: int, max_attempts: int, jitter: float
-) -> RetryDecision:
+def decide_retry(failure: CallFailure, *, attempt_number: int, max_attempts: int, jitter: float) -> RetryDecision:
     """Decide by the kind of failure. `jitter` in [0, 1) spreads the waits; retry-after is always honoured."""
     match failure.kind:
         case (

@@ -19,7 +19,8 @@ def run_stack(home: Path, *, faults: str = "", latency_seconds: float = 0.1) -> 
     """Run the whole product in `home` and give its address; the caller's settings do not reach it."""
     environment = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(FOREIGN)} | {
         "BRIGHTRUN_HOME": str(home),
-        "BRIGHTRUN_SIM_FAULTS": faults, "BRIGHTRUN_SIMULATED": "true",
+        "BRIGHTRUN_SIM_FAULTS": faults,
+        "BRIGHTRUN_SIMULATED": "true",
         "BRIGHTRUN_SIM_LATENCY_SECONDS": str(latency_seconds),
     }
 

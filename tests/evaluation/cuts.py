@@ -3,8 +3,6 @@
 This file does not ask the detector what a sentence end is: it looks at both sides of the cut, which a detector cannot.
 """
 
-
-
 import re
 from collections.abc import Iterator
 from enum import StrEnum

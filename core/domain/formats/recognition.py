@@ -28,7 +28,7 @@ _EVIDENT_REPLY = re.compile(
 )
 
 
-def recognise_record(value: object) -> RecordKind | None:  # noqa: PLR0911 - one line for each format
+def recognise_record(value: object) -> RecordKind | None:
     """Name the format; None where it is none that is known."""
     if isinstance(value, list):
         return RecordKind.CHAT if _are_messages(cast("list[object]", value)) else None

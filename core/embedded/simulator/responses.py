@@ -96,7 +96,7 @@ def _write_text(request: MessageRequest, scene: Scene, fault: FaultKind | None, 
     return text
 
 
-def _stop(request: MessageRequest, fault: FaultKind | None, text: str, rng: Random) -> Draft:  # noqa: PLR0911 - one per ending
+def _stop(request: MessageRequest, fault: FaultKind | None, text: str, rng: Random) -> Draft:
     match fault:
         case FaultKind.MAX_TOKENS:
             cut = damage.cut_text(text, rng)
