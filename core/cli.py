@@ -173,3 +173,7 @@ def main() -> None:
     except BrightRunError as error:
         typer.echo(f"brightrun: {error}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -53,7 +53,7 @@ def simulator_program(root: Path, port: int, settings: Settings) -> Program:
 
 def worker_programs(root: Path, settings: Settings) -> list[Program]:
     """Return the workers. They inherit their secret keys from the supervisor."""
-    given = _page_variables(settings) | {"BRIGHTRUN_SIMULATED": str(settings.simulated).lower()}
+    given = _page_variables(settings)
     if settings.anthropic_base_url is not None:
         given["ANTHROPIC_BASE_URL"] = settings.anthropic_base_url
     return [
@@ -67,7 +67,8 @@ def worker_programs(root: Path, settings: Settings) -> list[Program]:
             environment=given | PYTHON_ENVIRONMENT,
             # Nothing is left to finish with when the supervisor is gone; leases make a kill harmless.
             parent_death_signal="SIGKILL",
-            stop_seconds=15,
+            # Calls in flight finish first: a real one is paid for.
+            stop_seconds=15 if settings.simulated else round(settings.request_timeout_seconds) + 15,
         )
         for number in range(1, settings.worker_count + 1)
     ]
@@ -121,5 +122,6 @@ def _page_variables(settings: PageSettings) -> dict[str, str]:
         "SUPABASE_PUBLISHABLE_KEY": key,
         "REDIS_URL": settings.require_redis(),
         "BRIGHTRUN_EMBEDDED": str(settings.embedded).lower(),
+        "BRIGHTRUN_SIMULATED": str(settings.simulated).lower(),
         "BRIGHTRUN_HOME": str(settings.home.absolute()),
     }

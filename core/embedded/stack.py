@@ -18,7 +18,7 @@ from core.embedded.supabase_api import server
 from core.embedded.supervision import Supervisor, start_supervisor
 from core.errors import ConfigurationError, StackError
 
-STOP_SECONDS = 60.0
+STOP_SECONDS = 240.0  # workers may wait for calls in flight
 
 
 class Stack:

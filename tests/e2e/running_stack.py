@@ -20,7 +20,6 @@ def run_stack(home: Path, *, faults: str = "", latency_seconds: float = 0.1) -> 
     environment = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith(FOREIGN)} | {
         "BRIGHTRUN_HOME": str(home),
         "BRIGHTRUN_SIM_FAULTS": faults,
-        "BRIGHTRUN_SIMULATED": "true",
         "BRIGHTRUN_SIM_LATENCY_SECONDS": str(latency_seconds),
     }
 
