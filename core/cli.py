@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
@@ -15,13 +15,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core import cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings, load_settings
-from core.domain.batch import BatchId, BatchProgress, BatchSettings, Effort, ErrorHandling, Selection
+from core.domain.batch import (
+    BatchId,
+    BatchProgress,
+    BatchSettings,
+    BatchStatus,
+    Effort,
+    ErrorHandling,
+    RetryChanges,
+    Selection,
+    Submitted,
+)
+from core.domain.record import Record
 from core.domain.scaffolding import ConversationCategory
 from core.errors import BrightRunError, InvalidRequest
 from core.seed import seed as seed_database
 from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
 
 POLL_SECONDS = 1.0
+Options = TypeVar("Options", bound=Record)
 
 app = typer.Typer(
     help="Bright Run: clean multi-turn conversations for LoRA training.",
@@ -62,6 +74,11 @@ def generate(
     max_tokens: Annotated[int | None, typer.Option(help="Output token limit of a call.")] = None,
     effort: Annotated[Effort | None, typer.Option(help="How hard the model thinks.")] = None,
     structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema.")] = None,
+    raise_max_tokens: Annotated[
+        bool | None, typer.Option(help="Try a reply cut by max_tokens once more with twice the limit.")
+    ] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="The batch pauses itself before it spends more.")] = None,
+    canary: Annotated[int | None, typer.Option(help="So many items run first; the rest only if enough pass.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the batch.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the batch has ended.")] = False,
     as_json: JsonOption = False,
@@ -76,6 +93,9 @@ def generate(
         max_tokens=max_tokens,
         effort=effort,
         structured_outputs=structured_outputs,
+        raise_max_tokens=raise_max_tokens,
+        budget_usd=budget_usd,
+        canary_items=canary,
     )
     if limit is not None and limit < 1:
         raise InvalidRequest(f"--limit {limit}: ask for at least 1 conversation.")
@@ -89,12 +109,28 @@ def generate(
             limit=limit,
         )
         submitted = services.batches.submit(selection, batch_settings, name=name)
-        if not as_json:
-            typer.echo(f"Batch {submitted.batch_id}: {selection.formula}")
-        if not submitted.rung:
-            typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
-        progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
-        _print_progress(services, progress, as_json=as_json)
+        _report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json)
+
+
+@app.command()
+def retry(
+    batch: Annotated[str, typer.Argument(help="Id of the batch.")],
+    *,
+    model: Annotated[str | None, typer.Option(help="Another model id.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Another output token limit.")] = None,
+    effort: Annotated[Effort | None, typer.Option(help="Another effort.")] = None,
+    structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema, or not.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the batch has ended.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new batch of a batch's failed items, the same or with changed settings."""
+    batch_id = _parse_batch_id(batch)
+    changes = _check_options(
+        RetryChanges, {"model": model, "max_tokens": max_tokens, "effort": effort, "structured_outputs": structured_outputs}
+    )
+    with closing(open_local_services(load_settings())) as services:
+        submitted = services.batches.retry_failed(batch_id, changes)
+        _report_submitted(services, submitted, f"{submitted.planned} failed items of {batch_id}", wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -121,12 +157,25 @@ def _make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # 
     defaults = {
         field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
     }
-    chosen = defaults | {field: value for field, value in asked.items() if value is not None}
+    return _check_options(BatchSettings, defaults | {field: value for field, value in asked.items() if value is not None})
+
+
+def _check_options(kind: type[Options], values: dict[str, Any]) -> Options:
+    """Build a record of options; raise InvalidRequest that names the wrong ones."""
     try:
-        return BatchSettings.model_validate(chosen)
+        return kind.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in error.errors())
         raise InvalidRequest(problems) from error
+
+
+def _report_submitted(services: PageServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool) -> None:
+    if not as_json:
+        typer.echo(f"Batch {submitted.batch_id}: {what}")
+    if not submitted.rung:
+        typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
+    progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
+    _print_progress(services, progress, as_json=as_json)
 
 
 def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
@@ -139,7 +188,9 @@ def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
             progress = services.batches.get(batch_id)
             words = f"{progress.status}: {progress.accepted} accepted, {progress.failed} failed"
             bar.update(task, description=words, completed=progress.closed, total=progress.planned)
-            if progress.status.is_final and progress.remaining == 0:
+            has_ended = progress.status.is_final and progress.remaining == 0
+            # A paused batch waits for a person, so waiting for it here would never end.
+            if has_ended or (progress.status is BatchStatus.PAUSED and progress.running == 0):
                 return progress
             time.sleep(POLL_SECONDS)
 

@@ -8,7 +8,16 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchSettings, BatchStatus, Selection, Submitted
+from core.domain.batch import (
+    BatchAction,
+    BatchId,
+    BatchProgress,
+    BatchSettings,
+    BatchStatus,
+    RetryChanges,
+    Selection,
+    Submitted,
+)
 from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.reply import Reply
@@ -47,6 +56,10 @@ class BatchStore(Protocol):
 
         `picks` are row-major positions of the grid. Raises InvalidRequest with the reason if the database refuses.
         """
+        ...
+
+    def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:
+        """Write a new batch of the failed items. Raises NotFound, or InvalidRequest where there is nothing to retry."""
         ...
 
     def get(self, batch_id: BatchId) -> BatchProgress | None: ...

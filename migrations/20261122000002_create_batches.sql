@@ -14,6 +14,13 @@ create table public.batches (
     structured_outputs boolean not null default true,
     concurrency integer not null default 3 check (concurrency between 1 and 200),
     error_handling text not null default 'continue' check (error_handling in ('continue', 'stop')),
+    raise_max_tokens boolean not null default false,
+    budget_usd numeric(12, 6) check (budget_usd > 0),
+    canary_items integer not null default 0 check (canary_items >= 0),
+    breaker_share double precision not null default 0.3 check (breaker_share > 0 and breaker_share <= 1),
+    breaker_window integer not null default 20 check (breaker_window >= 1),
+    watched_since timestamptz not null default now(),
+    retry_of uuid references public.batches (id) on delete set null,
     selection jsonb not null,
     snapshot jsonb not null,
     estimated_seconds double precision,
@@ -27,9 +34,19 @@ create table public.batches (
 );
 comment on column public.batches.snapshot is
     'Personas, arcs, topics and templates as they were at submission: {"personas": {id: row}, "arcs": ..., "topics": ..., "templates": ...}';
+comment on column public.batches.raise_max_tokens is
+    'A reply cut by max_tokens is tried once more with twice the limit; the cut attempt stays recorded';
+comment on column public.batches.canary_items is
+    'The first so many items run alone; the rest only if enough of them pass. 0: no canary';
+comment on column public.batches.breaker_share is
+    'The batch pauses itself when more than this share of its last breaker_window closed items failed';
+comment on column public.batches.watched_since is
+    'Breaker and canary look at items closed since; set anew when the analyst resumes';
+comment on column public.batches.retry_of is 'The batch whose failed items these are';
 comment on column public.batches.temperature is 'Null: none was sent (the API no longer takes one)';
 
 create index idx_batches_created_by on public.batches (created_by, created_at desc);
+create index idx_batches_retry_of on public.batches (retry_of) where retry_of is not null;
 create index idx_batches_open on public.batches (status) where status in ('queued', 'processing');
 
 create table public.batch_items (
@@ -41,6 +58,7 @@ create table public.batch_items (
     training_topic_id uuid not null references public.training_topics (id),
     template_id uuid not null references public.prompt_templates (id),
     tier text not null check (tier in ('template', 'scenario', 'edge_case')),
+    max_tokens integer check (max_tokens >= 1),
     status text not null default 'queued' check (status in ('queued', 'processing', 'completed', 'failed', 'cancelled')),
     available_at timestamptz not null default now(),
     lease_token uuid,
@@ -57,9 +75,13 @@ create table public.batch_items (
 );
 comment on column public.batch_items.last_lease_token is
     'The lease that ran out: its worker may still bring a paid reply, as long as no one else has taken the item';
+comment on column public.batch_items.max_tokens is
+    'Overrides the batch''s limit: set when a reply was cut by it and the batch allows one raise';
 comment on column public.batch_items.available_at is 'Not leased before this time; a retry waits here, so a wait survives its worker';
 
 create index idx_batch_items_status on public.batch_items (batch_id, status);
 create index idx_batch_items_next on public.batch_items (batch_id, available_at, position) where status = 'queued';
+create index idx_batch_items_closed on public.batch_items (batch_id, finished_at desc)
+    where status in ('completed', 'failed');
 create index idx_batch_items_leases on public.batch_items (lease_expires_at) where status = 'processing';
 create index idx_batch_items_created_by on public.batch_items (created_by);

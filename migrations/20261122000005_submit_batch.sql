@@ -67,10 +67,10 @@ begin
 
     insert into public.batches (
         name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
-        selection, snapshot, estimated_seconds, estimated_cost_usd, created_by
+        raise_max_tokens, budget_usd, canary_items, selection, snapshot, estimated_seconds, estimated_cost_usd, created_by
     )
     select r.name, r.conversation_category, r.model, r.max_tokens, r.effort, r.structured_outputs, r.concurrency,
-        r.error_handling, request - 'name' - 'picks',
+        r.error_handling, coalesce(r.raise_max_tokens, false), r.budget_usd, coalesce(r.canary_items, 0), request - 'name' - 'picks',
         jsonb_build_object(
             'personas', (select jsonb_object_agg(p.id, to_jsonb(p)) from public.personas p where p.id = any (persona_ids)),
             'arcs', (select jsonb_object_agg(a.id, to_jsonb(a)) from public.emotional_arcs a where a.id = any (arc_ids)),
@@ -80,7 +80,8 @@ begin
         r.estimated_seconds, r.estimated_cost_usd, owner
     from jsonb_to_record(request) as r(
         name text, conversation_category text, model text, max_tokens integer, effort text, structured_outputs boolean,
-        concurrency integer, error_handling text, estimated_seconds double precision, estimated_cost_usd numeric
+        concurrency integer, error_handling text, raise_max_tokens boolean, budget_usd numeric, canary_items integer,
+        estimated_seconds double precision, estimated_cost_usd numeric
     )
     returning id into new_batch_id;
 

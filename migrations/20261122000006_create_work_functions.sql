@@ -70,6 +70,102 @@ begin
 end
 $$;
 
+-- Pauses a batch by itself, and says why; running calls finish.
+create function public.pause_batch(target_batch_id uuid, reason text) returns void
+language sql set search_path = ''
+as $$
+    update public.batches b set status = 'paused', status_reason = reason, updated_at = now()
+    where b.id = target_batch_id and b.status in ('queued', 'processing')
+$$;
+
+-- Looks at a batch after one of its items closed. The caller holds the batch's row lock.
+create function public.check_breaker(target_batch_id uuid) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+    batch public.batches;
+    closed integer;
+    failed integer;
+begin
+    select b.* into batch from public.batches b where b.id = target_batch_id;
+    if batch.status not in ('queued', 'processing') then
+        return;
+    end if;
+    select count(*), count(*) filter (where r.status = 'failed') into closed, failed
+    from (
+        select i.status from public.batch_items i
+        where i.batch_id = target_batch_id and i.status in ('completed', 'failed') and i.finished_at >= batch.watched_since
+        order by i.finished_at desc limit batch.breaker_window
+    ) r;
+    if closed >= batch.breaker_window and failed > batch.breaker_share * closed then
+        perform public.pause_batch(target_batch_id, format(
+            'Paused by itself: %s of the last %s items failed (more than %s %%). Look at the failures, then resume or cancel.',
+            failed, closed, round((batch.breaker_share * 100)::numeric)));
+    end if;
+end
+$$;
+
+-- Says how many more items a batch may lease: none beyond its canary until that has passed, none beyond its budget. Pauses
+-- the batch where the canary failed or the budget is reached. The caller holds the batch's row lock.
+create function public.check_limits(target_batch_id uuid) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+    batch public.batches;
+    accepted integer;
+    failed integer;
+    in_flight integer;
+    spent numeric;
+    paid_calls integer;
+    expected numeric;
+    allowed integer := 1000000;
+begin
+    select b.* into batch from public.batches b where b.id = target_batch_id;
+    if batch.canary_items > 0 then
+        select count(*) filter (where i.status = 'completed'), count(*) filter (where i.status = 'failed'),
+            count(*) filter (where i.status = 'processing')
+        into accepted, failed, in_flight
+        from public.batch_items i where i.batch_id = target_batch_id and i.position < batch.canary_items;
+        if accepted + failed < least(batch.canary_items, (
+            select count(*) from public.batch_items i where i.batch_id = target_batch_id
+        )) then
+            allowed := (
+                select count(*) from public.batch_items i
+                where i.batch_id = target_batch_id and i.position < batch.canary_items and i.status = 'queued'
+            );
+        elsif failed > batch.breaker_share * batch.canary_items and batch.watched_since <= batch.created_at then
+            perform public.pause_batch(target_batch_id, format(
+                'Paused by itself: %s of the %s canary items failed (more than %s %%). Look at the failures, then resume or cancel.',
+                failed, batch.canary_items, round((batch.breaker_share * 100)::numeric)));
+            return 0;
+        end if;
+    end if;
+    if batch.budget_usd is not null then
+        select coalesce(sum(a.cost_usd), 0), count(a.cost_usd) into spent, paid_calls
+        from public.generation_attempts a where a.batch_id = target_batch_id;
+        select count(*) into in_flight from public.batch_items i
+        where i.batch_id = target_batch_id and i.status = 'processing';
+        -- What a call costs here so far; before the first, the estimate's share.
+        expected := case
+            when paid_calls > 0 then spent / paid_calls
+            else coalesce(batch.estimated_cost_usd / nullif((
+                select count(*) from public.batch_items i where i.batch_id = target_batch_id
+            ), 0), 0)
+        end;
+        if spent >= batch.budget_usd or (in_flight = 0 and spent + expected > batch.budget_usd) then
+            perform public.pause_batch(target_batch_id, format(
+                'Paused by itself: the budget of $%s is reached ($%s spent, about $%s a call). Raise it or cancel.',
+                round(batch.budget_usd, 2), round(spent, 2), round(expected, 4)));
+            return 0;
+        end if;
+        if expected > 0 then
+            allowed := least(allowed, floor((batch.budget_usd - spent) / expected)::integer - in_flight);
+        end if;
+    end if;
+    return greatest(allowed, 0);
+end
+$$;
+
 -- Leases up to `wanted` items, never more in flight than the batch's concurrency over all workers.
 -- Returns {"status", "items": [...], "open", "next_available_in_seconds"}; status is null where there is no such batch.
 create function public.lease_items(target_batch_id uuid, worker text, wanted integer, lease_seconds double precision)
@@ -79,6 +175,7 @@ as $$
 declare
     batch public.batches;
     in_flight integer;
+    allowed integer := 0;
     leased jsonb := '[]';
 begin
     select b.* into batch from public.batches b where b.id = target_batch_id for update;
@@ -87,13 +184,17 @@ begin
     end if;
     perform public.reclaim_items(target_batch_id);
     if batch.status in ('queued', 'processing') then
+        allowed := public.check_limits(target_batch_id);
+        select b.* into batch from public.batches b where b.id = target_batch_id;
+    end if;
+    if batch.status in ('queued', 'processing') then
         select count(*) into in_flight from public.batch_items i
         where i.batch_id = target_batch_id and i.status = 'processing';
         with picked as (
             select i.id from public.batch_items i
             where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()
             order by i.available_at, i.position
-            limit greatest(least(wanted, batch.concurrency - in_flight), 0)
+            limit greatest(least(wanted, allowed, batch.concurrency - in_flight), 0)
             for update skip locked
         ), taken as (
             update public.batch_items i
@@ -106,7 +207,7 @@ begin
         select coalesce(jsonb_agg(jsonb_build_object(
             'item_id', t.id, 'lease_token', t.lease_token, 'position', t.position, 'persona_id', t.persona_id,
             'emotional_arc_id', t.emotional_arc_id, 'training_topic_id', t.training_topic_id,
-            'template_id', t.template_id,
+            'template_id', t.template_id, 'max_tokens', t.max_tokens,
             'attempt_number', 1 + (
                 select count(*) from public.generation_attempts a where a.batch_item_id = t.id
             )
@@ -314,6 +415,7 @@ begin
     if stops_for is not null then
         perform public.stop_batch(item.batch_id, 'failed', stops_for);
     end if;
+    perform public.check_breaker(item.batch_id);
     return jsonb_build_object('outcome', 'recorded', 'failed_generation_id', failure_id,
         'batch_status', public.settle_batch(item.batch_id));
 end
@@ -321,7 +423,9 @@ $$;
 
 -- Gives a leased item back: after a call that is to be tried again (its attempt is recorded, the item waits
 -- `delay_seconds`), or untouched when a worker leaves (no attempt).
-create function public.release_item(item_id uuid, lease_token uuid, attempt jsonb, delay_seconds double precision) returns jsonb
+create function public.release_item(
+    item_id uuid, lease_token uuid, attempt jsonb, delay_seconds double precision, raised_max_tokens integer default null
+) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
@@ -340,6 +444,7 @@ begin
     set status = case when batch_has_ended then 'cancelled' else 'queued' end,
         finished_at = case when batch_has_ended then now() end,
         available_at = now() + make_interval(secs => delay_seconds),
+        max_tokens = coalesce(raised_max_tokens, i.max_tokens),
         lease_token = null, lease_expires_at = null, leased_by = null
     where i.id = item.id;
     return jsonb_build_object('outcome', 'recorded', 'batch_status', public.settle_batch(item.batch_id));
@@ -347,7 +452,7 @@ end
 $$;
 
 -- Records several results in one call, in order: [{"kind": "success" | "failure" | "release", "item_id", "lease_token",
--- "attempt", "conversation" | "failure" | "delay_seconds"}]; returns their outcomes in the same order.
+-- "attempt", "conversation" | "failure" | "delay_seconds" [and "raised_max_tokens"]}]; returns their outcomes in the same order.
 create function public.record_results(results jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -362,7 +467,8 @@ begin
             when 'failure' then public.record_failure((result ->> 'item_id')::uuid, (result ->> 'lease_token')::uuid,
                 result -> 'attempt', result -> 'failure')
             when 'release' then public.release_item((result ->> 'item_id')::uuid, (result ->> 'lease_token')::uuid,
-                result -> 'attempt', coalesce((result ->> 'delay_seconds')::double precision, 0))
+                result -> 'attempt', coalesce((result ->> 'delay_seconds')::double precision, 0),
+                (result ->> 'raised_max_tokens')::integer)
         end;
     end loop;
     return outcomes;
@@ -400,11 +506,13 @@ revoke execute on function
     public.insert_attempt(public.batch_items, jsonb, text), public.take_leased_item(uuid, uuid),
     public.record_superseded(uuid, jsonb),
     public.record_success(uuid, uuid, jsonb, jsonb), public.record_failure(uuid, uuid, jsonb, jsonb),
-    public.release_item(uuid, uuid, jsonb, double precision), public.record_results(jsonb), public.reconcile_batches()
+    public.release_item(uuid, uuid, jsonb, double precision, integer), public.record_results(jsonb),
+    public.reconcile_batches(), public.pause_batch(uuid, text), public.check_breaker(uuid), public.check_limits(uuid)
     from public, anon, authenticated;
 grant execute on function
     public.lease_items(uuid, text, integer, double precision),
     public.extend_leases(uuid, uuid[], double precision),
     public.record_success(uuid, uuid, jsonb, jsonb), public.record_failure(uuid, uuid, jsonb, jsonb),
-    public.release_item(uuid, uuid, jsonb, double precision), public.record_results(jsonb), public.reconcile_batches()
+    public.release_item(uuid, uuid, jsonb, double precision, integer), public.record_results(jsonb),
+    public.reconcile_batches()
     to service_role;

@@ -1,7 +1,7 @@
 -- The analyst's side: control a batch, and read how it goes. Counts are computed here, never kept.
 
--- action: pause | resume | cancel. Returns {"outcome": "done" | "rejected" | "not_found", "status", "reason"}.
-create function public.control_batch(target_batch_id uuid, action text) returns jsonb
+-- action: pause | resume | cancel; resuming may set a new budget. Returns {"outcome": "done" | "rejected" | "not_found", "status", "reason"}.
+create function public.control_batch(target_batch_id uuid, action text, new_budget_usd numeric default null) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
@@ -18,7 +18,7 @@ begin
     elsif action = 'resume' and batch.status = 'paused' then
         update public.batches b
         set status = case when b.started_at is null then 'queued' else 'processing' end, status_reason = null,
-            updated_at = now()
+            watched_since = now(), budget_usd = coalesce(new_budget_usd, b.budget_usd), updated_at = now()
         where b.id = target_batch_id;
         perform public.settle_batch(target_batch_id);
     elsif action = 'cancel' and batch.status in ('queued', 'processing', 'paused') then
@@ -34,13 +34,14 @@ begin
 end
 $$;
 
-revoke execute on function public.control_batch(uuid, text) from public, anon;
-grant execute on function public.control_batch(uuid, text) to authenticated;
+revoke execute on function public.control_batch(uuid, text, numeric) from public, anon;
+grant execute on function public.control_batch(uuid, text, numeric) to authenticated;
 
 -- One row for each batch: always planned = accepted + failed + cancelled + running + queued.
 create view public.batch_progress with (security_invoker = true) as
 select b.id, b.name, b.status, b.status_reason, b.conversation_category, b.model, b.max_tokens, b.effort,
-    b.structured_outputs, b.concurrency, b.error_handling, b.estimated_seconds, b.estimated_cost_usd, b.created_by,
+    b.structured_outputs, b.concurrency, b.error_handling, b.raise_max_tokens, b.budget_usd, b.canary_items, b.retry_of,
+    b.estimated_seconds, b.estimated_cost_usd, b.created_by,
     b.created_at, b.updated_at, b.started_at, b.completed_at,
     i.planned, i.accepted, i.failed, i.cancelled, i.running, i.queued,
     a.attempts, a.cost_usd, a.input_tokens, a.output_tokens, a.simulated

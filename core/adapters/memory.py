@@ -5,7 +5,7 @@ They keep the same contract as the real ones; `tests/integration/test_store_cont
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from core.domain.batch import (
     BatchSettings,
     BatchStatus,
     ErrorHandling,
+    RetryChanges,
     Selection,
     Submitted,
     is_allowed,
@@ -25,6 +26,7 @@ from core.domain.conversation import Conversation
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.reply import Reply
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.safeguards import NO_LIMIT, check_breaker, check_budget, check_canary
 from core.domain.scaffolding import ConversationCategory, EmotionalArc, Persona, PromptTemplate, Tier, TrainingTopic
 from core.domain.work import (
     Attempt,
@@ -79,6 +81,8 @@ class MemoryBatch:
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    watched_since: datetime
+    retry_of: BatchId | None = None
 
 
 @dataclass(kw_only=True)
@@ -114,7 +118,9 @@ class MemoryDatabase:
         grid = list(product(selection.persona_ids, selection.arc_ids, selection.topic_ids))
         batch_id = BatchId(uuid4())
         plan = BatchPlan(id=batch_id, name=name, settings=settings, snapshot=snapshot, created_by=self.user_id)
-        self.batches[batch_id] = MemoryBatch(plan=plan, selection=selection, estimate=estimate, created_at=self.clock())
+        self.batches[batch_id] = MemoryBatch(
+            plan=plan, selection=selection, estimate=estimate, created_at=(now := self.clock()), watched_since=now
+        )
         positions = range(len(grid)) if picks is None else picks
         for position, grid_position in enumerate(positions):
             persona_id, arc_id, topic_id = grid[grid_position]
@@ -134,6 +140,40 @@ class MemoryDatabase:
             self.items[item.item_id] = row
         return Submitted(batch_id=batch_id, planned=len(positions))
 
+    def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:
+        batch = self.batches.get(batch_id)
+        if batch is None:
+            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        failed = [row for row in self._rows(batch_id) if row.status == "failed"]
+        if not failed:
+            raise InvalidRequest("No item of this batch has failed; there is nothing to retry.")
+        changed = changes.model_dump(exclude_none=True, exclude={"name", "template_id"})
+        snapshot, template = batch.plan.snapshot, None
+        if changes.template_id is not None:
+            template = next((t for t in self.templates if t.id == changes.template_id and t.is_active), None)
+            if template is None or template.emotional_arc_id not in snapshot.arcs:
+                raise InvalidRequest("This template is not active or belongs to an arc that the batch does not have.")
+            snapshot = snapshot.model_copy(update={"templates": {**snapshot.templates, template.id: template}})
+        new_id, now = BatchId(uuid4()), self.clock()
+        plan = batch.plan.model_copy(
+            update={
+                "id": new_id,
+                "name": changes.name or f"Retry of {batch.plan.name}",
+                "settings": batch.plan.settings.model_copy(update=changed),
+                "snapshot": snapshot,
+            }
+        )
+        self.batches[new_id] = replace(
+            batch, plan=plan, status=BatchStatus.QUEUED, status_reason=None, created_at=now, watched_since=now,
+            started_at=None, completed_at=None, retry_of=batch_id,
+        )  # fmt: skip
+        for position, row in enumerate(sorted(failed, key=lambda row: row.item.position)):
+            replaces = template is not None and template.emotional_arc_id == row.item.emotional_arc_id
+            identity = {"item_id": ItemId(uuid4()), "position": position, "attempt_number": 1, "max_tokens": None}
+            item = row.item.model_copy(update=identity | ({"template_id": changes.template_id} if replaces else {}))
+            self.items[item.item_id] = MemoryItem(item=item, batch_id=new_id, tier=row.tier, available_at=now)
+        return Submitted(batch_id=new_id, planned=len(failed))
+
     def get(self, batch_id: BatchId) -> BatchProgress | None:
         batch = self.batches.get(batch_id)
         if batch is None:
@@ -149,6 +189,7 @@ class MemoryDatabase:
             status_reason=batch.status_reason,
             conversation_category=batch.selection.category,
             **settings.model_dump(),
+            retry_of=batch.retry_of,
             estimated_seconds=batch.estimate.seconds,
             estimated_cost_usd=batch.estimate.cost_usd,
             created_by=self.user_id,
@@ -182,7 +223,7 @@ class MemoryDatabase:
             batch.status, batch.status_reason = BatchStatus.PAUSED, "Paused by the analyst."
         elif action is BatchAction.RESUME:
             batch.status = BatchStatus.QUEUED if batch.started_at is None else BatchStatus.PROCESSING
-            batch.status_reason = None
+            batch.status_reason, batch.watched_since = None, self.clock()
             self._settle(batch_id)
         else:
             self._stop(batch_id, BatchStatus.CANCELLED, "Cancelled by the analyst.")
@@ -233,9 +274,10 @@ class MemoryDatabase:
         self._reclaim(batch_id)
         rows, now = self._rows(batch_id), self.clock()
         leased: list[LeasedItem] = []
+        allowed = self._check_limits(batch, rows) if batch.status.is_active else 0
         if batch.status.is_active:
             in_flight = sum(row.status == "processing" for row in rows)
-            free = max(min(wanted, batch.plan.settings.concurrency - in_flight), 0)
+            free = max(min(wanted, allowed, batch.plan.settings.concurrency - in_flight), 0)
             ready = [row for row in rows if row.status == "queued" and row.available_at <= now][:free]
             for row in ready:
                 row.item = row.item.model_copy(update={"lease_token": uuid4(), "attempt_number": len(row.attempts) + 1})
@@ -297,6 +339,8 @@ class MemoryDatabase:
                 row.attempts.append((AttemptOutcome.RETRIED, result.attempt))
             row.status = "cancelled" if batch.status.is_final else "queued"
             row.available_at = self.clock() + timedelta(seconds=result.delay_seconds)
+            if result.raised_max_tokens is not None:
+                row.item = row.item.model_copy(update={"max_tokens": result.raised_max_tokens})
         elif isinstance(result, ItemAccepted):
             row.attempts.append((AttemptOutcome.ACCEPTED, result.attempt))
             row.status, row.conversation, row.closed_at = "completed", result.conversation, self.clock()
@@ -314,6 +358,42 @@ class MemoryDatabase:
             because = f"Stopped at the first failed item ({result.failure.failure_type}), as this batch asks."
         if because is not None:
             self._stop(row.batch_id, BatchStatus.FAILED, because)
+        self._check_breaker(batch, row.batch_id)
+
+    def _check_breaker(self, batch: MemoryBatch, batch_id: BatchId) -> None:
+        closed = [
+            (row.closed_at, row.status == "failed")
+            for row in self._rows(batch_id)
+            if row.status in ("completed", "failed") and row.closed_at is not None and row.closed_at >= batch.watched_since
+        ]
+        newest_first = [failed for _, failed in sorted(closed, key=lambda entry: entry[0], reverse=True)]
+        _pause(batch, check_breaker(newest_first))
+
+    def _check_limits(self, batch: MemoryBatch, rows: list[MemoryItem]) -> int:
+        settings, allowed = batch.plan.settings, NO_LIMIT
+        if settings.canary_items:
+            canary = Counter(row.status for row in rows if row.item.position < settings.canary_items)
+            allowance = check_canary(
+                size=min(settings.canary_items, len(rows)),
+                accepted=canary["completed"],
+                failed=canary["failed"],
+                queued=canary["queued"],
+                was_resumed=batch.watched_since > batch.created_at,
+            )
+            _pause(batch, allowance.pause_because)
+            allowed = min(allowed, allowance.items)
+        if settings.budget_usd is not None:
+            costs = [float(a.cost_usd) for row in rows for _, a in row.attempts if a.cost_usd is not None]
+            first_guess = batch.estimate.cost_usd / len(rows)
+            allowance = check_budget(
+                budget_usd=settings.budget_usd,
+                spent_usd=sum(costs),
+                expected_usd=sum(costs) / len(costs) if costs else first_guess,
+                in_flight=sum(row.status == "processing" for row in rows),
+            )
+            _pause(batch, allowance.pause_because)
+            allowed = min(allowed, allowance.items)
+        return allowed
 
     def _rows(self, batch_id: BatchId) -> list[MemoryItem]:
         return [row for row in self.items.values() if row.batch_id == batch_id]
@@ -392,6 +472,11 @@ class ScriptedModel:
     async def complete(self, request: ChatRequest) -> Reply | CallFailure:
         self.requests.append(request)
         return self.answer(request, len(self.requests))
+
+
+def _pause(batch: MemoryBatch, because: str | None) -> None:
+    if because is not None and batch.status.is_active:
+        batch.status, batch.status_reason = BatchStatus.PAUSED, because
 
 
 def _describe_conversation(row: MemoryItem) -> ConversationRow:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from core.domain.record import Record
-from core.domain.scaffolding import ArcId, ConversationCategory, PersonaId, TopicId
+from core.domain.scaffolding import ArcId, ConversationCategory, PersonaId, TemplateId, TopicId
 
 BatchId = NewType("BatchId", UUID)
 
@@ -80,6 +80,24 @@ class BatchSettings(Record):
     structured_outputs: bool = True
     concurrency: int = Field(default=3, ge=1, le=200)
     error_handling: ErrorHandling = ErrorHandling.CONTINUE
+    raise_max_tokens: bool = False
+    """Try a reply that max_tokens cut once more, with twice the limit."""
+    budget_usd: float | None = Field(default=None, gt=0)
+    """The batch pauses itself before it spends more, what is in flight included."""
+    canary_items: int = Field(default=0, ge=0)
+    """So many items, spread over the grid, run first; the rest only if enough of them pass."""
+
+
+class RetryChanges(Record):
+    """What a retry of failed items changes; None keeps the first batch's setting."""
+
+    name: str | None = None
+    model: str | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=128_000)
+    effort: Effort | None = None
+    structured_outputs: bool | None = None
+    template_id: TemplateId | None = None
+    """Replaces the template of its arc."""
 
 
 class Selection(Record):
@@ -143,6 +161,10 @@ class BatchProgress(Record):
     structured_outputs: bool
     concurrency: int
     error_handling: ErrorHandling
+    raise_max_tokens: bool = False
+    budget_usd: float | None = None
+    canary_items: int = 0
+    retry_of: BatchId | None = None
     estimated_seconds: float | None = None
     estimated_cost_usd: float | None = None
     created_by: UUID

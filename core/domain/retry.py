@@ -2,7 +2,9 @@
 
 from typing import assert_never
 
+from core.domain.batch import BatchSettings
 from core.domain.record import Record
+from core.domain.reply import Reply, StopReason
 from core.domain.work import CallFailure, CallFailureKind
 
 FIRST_DELAY_SECONDS = 1.0
@@ -25,6 +27,21 @@ class StopBatch(Record):
     """No call of this batch can succeed until someone acts."""
 
     because: str
+
+
+MAX_OUTPUT_TOKENS = 128_000
+"""No model takes a higher limit."""
+
+
+def raise_limit(reply: Reply, settings: BatchSettings, *, raised_before: bool) -> int | None:
+    """Return the limit for one more try of a reply that max_tokens cut; None where the batch or the model allows none.
+
+    Any other cut is never tried again unchanged: the same prompt would most likely be cut again, and paid for again.
+    """
+    if reply.stop_reason != StopReason.MAX_TOKENS or not settings.raise_max_tokens or raised_before:
+        return None
+    raised = min(settings.max_tokens * 2, MAX_OUTPUT_TOKENS)
+    return raised if raised > settings.max_tokens else None
 
 
 RetryDecision = RetryLater | GiveUp | StopBatch

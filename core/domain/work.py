@@ -59,6 +59,8 @@ class LeasedItem(Record):
     emotional_arc_id: ArcId
     training_topic_id: TopicId
     template_id: TemplateId
+    max_tokens: int | None = None
+    """Overrides the batch's limit, after a reply that it cut."""
 
 
 class Lease(Record):
@@ -170,6 +172,8 @@ class ItemReleased(Record):
     item: LeasedItem
     attempt: Attempt | None = None
     delay_seconds: float = 0.0
+    raised_max_tokens: int | None = None
+    """The limit of the next attempt, where the batch allows one raise."""
 
 
 ItemResult = ItemAccepted | ItemFailed | ItemReleased

@@ -3,13 +3,24 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchSettings, BatchStatus, Selection, Submitted
+from core.domain.batch import (
+    BatchAction,
+    BatchId,
+    BatchProgress,
+    BatchSettings,
+    BatchStatus,
+    RetryChanges,
+    Selection,
+    Submitted,
+)
 from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
 from core.domain.grid import sample_grid
 from core.domain.prompt import check_template
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
+
+NO_CHANGES = RetryChanges()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +51,22 @@ class BatchService:
             raise InvalidRequest("Select at least one persona, one arc and one topic.")
         self._check_templates(selection)
         picks = None
-        if selection.planned < selection.grid_size:
+        # A canary is the first items, so they must be spread over the grid like a sample.
+        if selection.planned < selection.grid_size or settings.canary_items:
             picks = sample_grid(
                 len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=selection.planned
             )
         estimate = self.estimate(selection, settings)
         chosen_name = (name or "").strip() or _default_name(selection)
         submitted = self.batches.submit(chosen_name, selection, settings, estimate, picks)
+        return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
+
+    def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
+        """Make a new batch of a batch's failed items, the same or with changed settings, and ring for a worker.
+
+        The two stay linked (`retry_of`). Raises NotFound, or InvalidRequest where nothing has failed.
+        """
+        submitted = self.batches.retry_failed(batch_id, changes)
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
 
     def get(self, batch_id: BatchId) -> BatchProgress:

@@ -19,7 +19,7 @@ from core.domain.judgement import judge_reply
 from core.domain.pricing import compute_cost_usd
 from core.domain.prompt import Prompt, render_prompt
 from core.domain.reply import Reply, StopReason
-from core.domain.retry import GiveUp, RetryLater, StopBatch, decide_retry
+from core.domain.retry import GiveUp, RetryLater, StopBatch, decide_retry, raise_limit
 from core.domain.verdict import Accepted, Confidence, Failed, FailureType
 from core.domain.work import (
     Attempt,
@@ -66,6 +66,7 @@ class GenerationService:
     async def generate_item(self, plan: BatchPlan, item: LeasedItem) -> ItemResult:
         """Make one attempt at an item and decide what it means; raises nothing that an item could cause."""
         try:
+            plan = _apply_item(plan, item)
             prompt = _render(plan, item)
         except TemplateInvalid as error:
             return ItemFailed(
@@ -96,6 +97,10 @@ class GenerationService:
             verdict = judge_reply(answer)
             if isinstance(verdict, Accepted):
                 return ItemAccepted(item=item, attempt=attempt, prompt_text=prompt.text, conversation=verdict.conversation)
+            raised = raise_limit(answer, plan.settings, raised_before=item.max_tokens is not None)
+            if raised is not None:
+                cut = attempt.model_copy(update={"failure_type": verdict.failure_type, "failure_pattern": verdict.pattern})
+                return ItemReleased(item=item, attempt=cut, raised_max_tokens=raised)
             return _fail(plan, item, prompt, attempt, verdict, reply_text=answer.text)
         decision = decide_retry(
             answer,
@@ -254,6 +259,12 @@ def describe_rejected(result: ItemResult, reason: str) -> ItemResult:
         settings=attempt.settings,
         failure=failure,
     )
+
+
+def _apply_item(plan: BatchPlan, item: LeasedItem) -> BatchPlan:
+    if item.max_tokens is None:
+        return plan
+    return plan.model_copy(update={"settings": plan.settings.model_copy(update={"max_tokens": item.max_tokens})})
 
 
 def _render(plan: BatchPlan, item: LeasedItem) -> Prompt:

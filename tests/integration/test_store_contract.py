@@ -16,13 +16,13 @@ from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffolding
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, Selection
+from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, RetryChanges, Selection
 from core.domain.conversation import Conversation
 from core.domain.estimate import estimate_batch
 from core.domain.parsing import parse_conversation
 from core.domain.reply import TokenUsage
 from core.domain.results import FailureFilters
-from core.domain.scaffolding import ConversationCategory
+from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
 from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
 from core.errors import InvalidRequest, NotFound
@@ -444,3 +444,106 @@ def test_failure_is_described_with_its_attempts(stores: Stores) -> None:
     assert '{"turns": []}' == material.failure["response_content"]
     assert ["end_turn"] == [attempt["stop_reason"] for attempt in material.attempts]
     assert stores.failures.describe(uuid4()) is None
+
+
+def close_all(stores: Stores, batch_id: BatchId, *, failing: set[int], **attempt: object) -> None:
+    """Lease and record item by item until nothing more is given out; positions in `failing` fail."""
+    while items := lease(stores, batch_id, wanted=1):
+        for item in items:
+            record(stores, fail(item, **attempt) if item.position in failing else accept(item, **attempt))
+
+
+def test_batch_pauses_itself_when_too_many_of_its_last_items_failed(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(3, 1, 10))
+
+    close_all(stores, batch_id, failing={0, 3, 6, 9, 12, 15, 18, 19})
+
+    progress = read(stores, batch_id)
+    assert (BatchStatus.PAUSED, 20) == (progress.status, progress.accepted + progress.failed)
+    assert "of the last 20 items failed (more than 30" in (progress.status_reason or "")
+    stores.batches.control(batch_id, BatchAction.RESUME)
+    close_all(stores, batch_id, failing={20})
+    assert read(stores, batch_id).status is BatchStatus.COMPLETED, "it looks at what closed since it was resumed"
+
+
+def test_few_failures_pause_nothing(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(3, 1, 10))
+
+    close_all(stores, batch_id, failing={0, 5, 10, 15, 20, 25})
+
+    assert read(stores, batch_id).status is BatchStatus.COMPLETED
+
+
+def test_nothing_runs_beside_the_canary_and_the_rest_follows_when_it_passes(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 6), canary_items=2, concurrency=6)
+
+    canary = lease(stores, batch_id)
+    assert (2, ()) == (len(canary), lease(stores, batch_id))
+    record(stores, *(accept(item) for item in canary))
+
+    assert len(lease(stores, batch_id)) == 4
+
+
+def test_failed_canary_pauses_the_batch_until_it_is_resumed(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 6), canary_items=2, concurrency=6)
+    first, second = lease(stores, batch_id)
+    record(stores, accept(first), fail(second))
+
+    assert lease(stores, batch_id) == ()
+
+    assert "1 of the 2 canary items failed" in (read(stores, batch_id).status_reason or "")
+    stores.batches.control(batch_id, BatchAction.RESUME)
+    assert len(lease(stores, batch_id)) == 4
+
+
+def test_budget_counts_what_is_in_flight_and_pauses_the_batch(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 10), budget_usd=0.1, concurrency=10)
+    # Nothing is known yet, so the estimate of 0.45 USD a call would already be too much.
+    assert lease(stores, batch_id) == ()
+    assert "budget of $0.10 is reached" in (read(stores, batch_id).status_reason or "")
+
+    other = submit(stores, make_selection(1, 1, 10), budget_usd=1.0, concurrency=10)
+    in_flight = lease(stores, other)
+    assert len(in_flight) == 2, "two calls of 0.45 USD fit into one dollar"
+    record(stores, *(accept(item, cost_usd="0.3") for item in in_flight))
+    assert len(lease(stores, other)) == 1, "0.6 spent and 0.3 a call leave room for one"
+
+
+def test_item_whose_limit_was_raised_comes_back_with_it(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 1), raise_max_tokens=True)
+    (item,) = lease(stores, batch_id)
+
+    record(stores, ItemReleased(item=item, attempt=make_attempt(stop_reason="max_tokens"), raised_max_tokens=49_152))
+
+    assert [(2, 49_152)] == [(item.attempt_number, item.max_tokens) for item in lease(stores, batch_id)]
+
+
+def test_failed_items_become_a_new_linked_batch_with_changed_settings(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 4), concurrency=4)
+    close_all(stores, batch_id, failing={1, 3})
+    changes = RetryChanges(max_tokens=50_000, structured_outputs=False)
+
+    submitted = stores.batches.retry_failed(batch_id, changes)
+
+    first, retry = read(stores, batch_id), read(stores, submitted.batch_id)
+    assert (2, 2, BatchStatus.QUEUED, batch_id) == (submitted.planned, retry.queued, retry.status, retry.retry_of)
+    assert (50_000, False, first.model) == (retry.max_tokens, retry.structured_outputs, retry.model)
+    assert first.failed == 2, "the first batch stays as it was"
+    plan = stores.work(lambda store: store.get_plan(submitted.batch_id))
+    before = stores.work(lambda store: store.get_plan(batch_id))
+    assert plan is not None
+    assert before is not None
+    assert before.snapshot == plan.snapshot
+    assert len({item.training_topic_id for item in lease(stores, submitted.batch_id)}) == 2
+
+
+def test_retry_without_a_failure_is_refused(stores: Stores) -> None:
+    batch_id = submit(stores)
+
+    with pytest.raises(InvalidRequest, match="nothing to retry"):
+        stores.batches.retry_failed(batch_id, RetryChanges())
+    with pytest.raises(NotFound):
+        stores.batches.retry_failed(BatchId(uuid4()), RetryChanges())
+    close_all(stores, batch_id, failing={0})
+    with pytest.raises(InvalidRequest, match="not active"):
+        stores.batches.retry_failed(batch_id, RetryChanges(template_id=TemplateId(uuid4())))

@@ -264,3 +264,28 @@ def test_lost_lease_keeps_the_paid_reply_but_not_a_second_conversation() -> None
 
     (row,) = database.items.values()
     assert [AttemptOutcome.ACCEPTED, AttemptOutcome.SUPERSEDED] == [outcome for outcome, _ in row.attempts]
+
+
+def test_reply_cut_by_max_tokens_is_tried_once_more_with_a_raised_limit_where_the_batch_asks_for_it() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1, raise_max_tokens=True)
+    limits: list[int] = []
+
+    def answer(request: ChatRequest, _call: int) -> Reply | CallFailure:
+        limits.append(request.settings.max_tokens)
+        return make_reply('{"turns": [', stop_reason="max_tokens")
+
+    progress = run(database, batch_id, answer)
+
+    assert [24_576, 49_152] == limits
+    assert (1, 2) == (progress.failed, progress.attempts)
+    (row,) = database.items.values()
+    assert [AttemptOutcome.RETRIED, AttemptOutcome.FAILED] == [outcome for outcome, _ in row.attempts]
+
+
+def test_other_cuts_are_not_tried_again_even_then() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1, raise_max_tokens=True)
+    cut = make_conversation_json((*TURNS[:3], "You could start with the \\"))
+
+    assert run(database, batch_id, always(make_reply(cut))).attempts == 1

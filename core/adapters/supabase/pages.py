@@ -8,7 +8,16 @@ from pydantic import TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.session import Analyst
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchSettings, BatchStatus, Selection, Submitted
+from core.domain.batch import (
+    BatchAction,
+    BatchId,
+    BatchProgress,
+    BatchSettings,
+    BatchStatus,
+    RetryChanges,
+    Selection,
+    Submitted,
+)
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.record import Record
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
@@ -52,7 +61,7 @@ class _ControlOutcome(Record):
 
 
 class _SubmitOutcome(Record):
-    outcome: Literal["submitted", "rejected"]
+    outcome: Literal["submitted", "rejected", "not_found"]
     batch_id: BatchId | None = None
     planned: int | None = None
     reason: str | None = None
@@ -76,10 +85,14 @@ class SupabaseBatchStore:
             "estimated_seconds": estimate.seconds,
             "estimated_cost_usd": estimate.cost_usd,
         }
-        outcome = _SubmitOutcome.model_validate(self._call("submit_batch", {"request": request}))
-        if outcome.batch_id is None or outcome.planned is None:
-            raise InvalidRequest(outcome.reason or "The database refused the batch without saying why.")
-        return Submitted(batch_id=outcome.batch_id, planned=outcome.planned)
+        return _require_submitted(_SubmitOutcome.model_validate(self._call("submit_batch", {"request": request})))
+
+    def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:
+        parameters = {"target_batch_id": str(batch_id), "changes": changes.model_dump(mode="json", exclude_none=True)}
+        outcome = _SubmitOutcome.model_validate(self._call("retry_failed_items", parameters))
+        if outcome.outcome == "not_found":
+            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        return _require_submitted(outcome)
 
     def get(self, batch_id: BatchId) -> BatchProgress | None:
         with translate_errors():
@@ -136,6 +149,12 @@ class SupabaseBatchStore:
     def _call(self, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
         with translate_errors():
             return self.analyst.client.rpc(function, parameters).execute().data
+
+
+def _require_submitted(outcome: _SubmitOutcome) -> Submitted:
+    if outcome.batch_id is None or outcome.planned is None:
+        raise InvalidRequest(outcome.reason or "The database refused the batch without saying why.")
+    return Submitted(batch_id=outcome.batch_id, planned=outcome.planned)
 
 
 def _sum_by(rows: list[dict[str, Any]], name: str, count: str) -> dict[str, int]:

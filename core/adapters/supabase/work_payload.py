@@ -20,8 +20,8 @@ def encode_result(result: ItemResult) -> dict[str, Any]:
             return payload | {"conversation": encode_conversation(conversation)}
         case ItemFailed():
             return payload | {"failure": encode_failure(result)}
-        case ItemReleased(delay_seconds=delay_seconds):
-            return payload | {"delay_seconds": delay_seconds}
+        case ItemReleased(delay_seconds=delay_seconds, raised_max_tokens=raised_max_tokens):
+            return payload | {"delay_seconds": delay_seconds, "raised_max_tokens": raised_max_tokens}
 
 
 def encode_attempt(attempt: Attempt) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from core.adapters.supabase.work_payload import encode_result
 from core.domain.batch import BatchId, BatchSettings
 from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome, Snapshot
 
-PLAN_COLUMNS = "id,name,model,max_tokens,effort,structured_outputs,concurrency,error_handling,snapshot,created_by"
+PLAN_COLUMNS = (
+    "id,name,model,max_tokens,effort,structured_outputs,concurrency,error_handling,raise_max_tokens,"
+    "budget_usd,canary_items,snapshot,created_by"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
