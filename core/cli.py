@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core import cli_scan, cli_stack
+from core import cli_bench, cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings, load_settings
 from core.domain.batch import (
@@ -41,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(cli_bench.bench, name="bench")
 app.command()(cli_stack.up)
 app.command()(cli_stack.down)
 app.command()(cli_stack.doctor)

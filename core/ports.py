@@ -20,6 +20,7 @@ from core.domain.batch import (
 )
 from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.pacing import Pace
 from core.domain.reply import Reply
 from core.domain.results import (
     BatchBreakdown,
@@ -100,6 +101,12 @@ class WorkStore(Protocol):
         """Extend the leases; return the ids of the items whose lease is still this worker's."""
         ...
 
+    async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
+        """Note how many calls may be in flight now, and why that changed."""
+        ...
+
+    async def pause(self, batch_id: BatchId, reason: str) -> None: ...
+
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
         """Record results in one transaction, outcomes in the same order."""
         ...
@@ -136,6 +143,22 @@ class ReportStore(Protocol):
 
     def delete_older_than(self, moment: datetime) -> int:
         """Delete failures and their reports; return how many."""
+        ...
+
+
+class PaceBoard(Protocol):
+    """What workers have learnt about how much Claude takes, shared between them; may be lost at any time."""
+
+    async def read(self, model: str) -> Pace | None: ...
+
+    async def write(self, model: str, pace: Pace) -> None: ...
+
+
+class Spool(Protocol):
+    """Results that workers could not record and left on disk."""
+
+    def replay(self) -> int:
+        """Record what waits; return how many."""
         ...
 
 

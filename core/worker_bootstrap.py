@@ -4,9 +4,11 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 from core.adapters.claude.client import open_claude
-from core.adapters.redis_connection import WORKER_RETRIES, connect_redis
+from core.adapters.redis_connection import WORKER_RETRIES, connect_async_redis, connect_redis
+from core.adapters.redis_pace_board import RedisPaceBoard
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
+from core.adapters.spool import FileSpool, SpoolingWorkStore, SpoolReplay
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
@@ -16,6 +18,7 @@ from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
 
+SPOOL_FOLDER = "spool"
 SIMULATED_KEY = "simulated"
 """What the simulated Claude is given for a key; it takes any."""
 
@@ -28,6 +31,7 @@ async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[Gen
     if key is None and not settings.simulated:
         raise ConfigurationError("Set ANTHROPIC_API_KEY, or use the stack on this machine with its simulated Claude.")
     async with (
+        connect_async_redis(settings.require_redis()) as redis,
         open_worker_client(url, settings.require_secret_key()) as client,
         open_claude(
             api_key=SIMULATED_KEY if key is None else key.get_secret_value(),
@@ -37,9 +41,12 @@ async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[Gen
         ) as model,
     ):
         yield GenerationService(
-            store=SupabaseWorkStore(client=client),
+            store=SpoolingWorkStore(
+                inner=SupabaseWorkStore(client=client), spool=FileSpool(folder=settings.home / SPOOL_FOLDER)
+            ),
             model=model,
             worker=worker,
+            pace_board=RedisPaceBoard(redis=redis),
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
         )
@@ -60,8 +67,10 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
         doorbell = RqDoorbell(
             redis=connect_redis(settings.require_redis(), retries=WORKER_RETRIES), queue_name=settings.queue_name
         )
+        reconciler = SupabaseReconciler(client=client)
         yield ReconciliationService(
-            reconciler=SupabaseReconciler(client=client),
+            reconciler=reconciler,
+            spool=SpoolReplay(spool=FileSpool(folder=settings.home / SPOOL_FOLDER), recorder=reconciler),
             queue=doorbell,
             reports=ReportService(store=SupabaseReportStore(client=client)),
         )

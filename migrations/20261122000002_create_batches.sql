@@ -21,6 +21,9 @@ create table public.batches (
     breaker_window integer not null default 20 check (breaker_window >= 1),
     watched_since timestamptz not null default now(),
     retry_of uuid references public.batches (id) on delete set null,
+    pace_limit integer check (pace_limit >= 1),
+    pace_reason text,
+    pace_changed_at timestamptz,
     selection jsonb not null,
     snapshot jsonb not null,
     estimated_seconds double precision,
@@ -43,6 +46,8 @@ comment on column public.batches.breaker_share is
 comment on column public.batches.watched_since is
     'Breaker and canary look at items closed since; set anew when the analyst resumes';
 comment on column public.batches.retry_of is 'The batch whose failed items these are';
+comment on column public.batches.pace_limit is
+    'Calls that may be in flight now, as Claude''s answers allow; null: as many as concurrency says';
 comment on column public.batches.temperature is 'Null: none was sent (the API no longer takes one)';
 
 create index idx_batches_created_by on public.batches (created_by, created_at desc);

@@ -194,7 +194,7 @@ begin
             select i.id from public.batch_items i
             where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()
             order by i.available_at, i.position
-            limit greatest(least(wanted, allowed, batch.concurrency - in_flight), 0)
+            limit greatest(least(wanted, allowed, least(batch.concurrency, batch.pace_limit) - in_flight), 0)
             for update skip locked
         ), taken as (
             update public.batch_items i
@@ -233,6 +233,15 @@ begin
         )
     );
 end
+$$;
+
+-- Notes how many calls may be in flight now, and why that changed last.
+create function public.set_pace(target_batch_id uuid, new_limit integer, reason text) returns void
+language sql security definer set search_path = ''
+as $$
+    update public.batches b
+    set pace_limit = new_limit, pace_reason = reason, pace_changed_at = now(), updated_at = now()
+    where b.id = target_batch_id
 $$;
 
 -- Says that a worker still works on its items; returns the ids of those whose lease is still its own.
@@ -507,12 +516,13 @@ revoke execute on function
     public.record_superseded(uuid, jsonb),
     public.record_success(uuid, uuid, jsonb, jsonb), public.record_failure(uuid, uuid, jsonb, jsonb),
     public.release_item(uuid, uuid, jsonb, double precision, integer), public.record_results(jsonb),
-    public.reconcile_batches(), public.pause_batch(uuid, text), public.check_breaker(uuid), public.check_limits(uuid)
+    public.reconcile_batches(), public.pause_batch(uuid, text), public.check_breaker(uuid), public.check_limits(uuid),
+    public.set_pace(uuid, integer, text)
     from public, anon, authenticated;
 grant execute on function
     public.lease_items(uuid, text, integer, double precision),
     public.extend_leases(uuid, uuid[], double precision),
     public.record_success(uuid, uuid, jsonb, jsonb), public.record_failure(uuid, uuid, jsonb, jsonb),
     public.release_item(uuid, uuid, jsonb, double precision, integer), public.record_results(jsonb),
-    public.reconcile_batches()
+    public.reconcile_batches(), public.pause_batch(uuid, text), public.set_pace(uuid, integer, text)
     to service_role;

@@ -41,6 +41,7 @@ grant execute on function public.control_batch(uuid, text, numeric) to authentic
 create view public.batch_progress with (security_invoker = true) as
 select b.id, b.name, b.status, b.status_reason, b.conversation_category, b.model, b.max_tokens, b.effort,
     b.structured_outputs, b.concurrency, b.error_handling, b.raise_max_tokens, b.budget_usd, b.canary_items, b.retry_of,
+    b.pace_limit, b.pace_reason, b.pace_changed_at,
     b.estimated_seconds, b.estimated_cost_usd, b.created_by,
     b.created_at, b.updated_at, b.started_at, b.completed_at,
     i.planned, i.accepted, i.failed, i.cancelled, i.running, i.queued,

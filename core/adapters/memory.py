@@ -24,6 +24,7 @@ from core.domain.batch import (
 )
 from core.domain.conversation import Conversation
 from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.pacing import Pace
 from core.domain.reply import Reply
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
 from core.domain.safeguards import NO_LIMIT, check_breaker, check_budget, check_canary
@@ -83,6 +84,7 @@ class MemoryBatch:
     completed_at: datetime | None = None
     watched_since: datetime
     retry_of: BatchId | None = None
+    pace: tuple[int, str, datetime] | None = None
 
 
 @dataclass(kw_only=True)
@@ -190,6 +192,9 @@ class MemoryDatabase:
             conversation_category=batch.selection.category,
             **settings.model_dump(),
             retry_of=batch.retry_of,
+            pace_limit=None if batch.pace is None else batch.pace[0],
+            pace_reason=None if batch.pace is None else batch.pace[1],
+            pace_changed_at=None if batch.pace is None else batch.pace[2],
             estimated_seconds=batch.estimate.seconds,
             estimated_cost_usd=batch.estimate.cost_usd,
             created_by=self.user_id,
@@ -277,7 +282,7 @@ class MemoryDatabase:
         allowed = self._check_limits(batch, rows) if batch.status.is_active else 0
         if batch.status.is_active:
             in_flight = sum(row.status == "processing" for row in rows)
-            free = max(min(wanted, allowed, batch.plan.settings.concurrency - in_flight), 0)
+            free = max(min(wanted, allowed, _count_slots(batch) - in_flight), 0)
             ready = [row for row in rows if row.status == "queued" and row.available_at <= now][:free]
             for row in ready:
                 row.item = row.item.model_copy(update={"lease_token": uuid4(), "attempt_number": len(row.attempts) + 1})
@@ -306,6 +311,12 @@ class MemoryDatabase:
                 row.lease_expires_at = self.clock() + timedelta(seconds=lease_seconds)
                 kept.add(item.item_id)
         return frozenset(kept)
+
+    async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
+        self.batches[batch_id].pace = (limit, reason, self.clock())
+
+    async def pause(self, batch_id: BatchId, reason: str) -> None:
+        _pause(self.batches[batch_id], reason)
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
         return tuple(self._record(result) for result in results)
@@ -463,6 +474,19 @@ class MemoryQueue:
 
 
 @dataclass(kw_only=True)
+class MemoryPaceBoard:
+    """A PaceBoard for one process."""
+
+    paces: dict[str, Pace] = field(default_factory=dict)
+
+    async def read(self, model: str) -> Pace | None:
+        return self.paces.get(model)
+
+    async def write(self, model: str, pace: Pace) -> None:
+        self.paces[model] = pace
+
+
+@dataclass(kw_only=True)
 class ScriptedModel:
     """A ChatModel that answers from a function of the request and the number of the call, counted from 1."""
 
@@ -472,6 +496,11 @@ class ScriptedModel:
     async def complete(self, request: ChatRequest) -> Reply | CallFailure:
         self.requests.append(request)
         return self.answer(request, len(self.requests))
+
+
+def _count_slots(batch: MemoryBatch) -> int:
+    concurrency = batch.plan.settings.concurrency
+    return concurrency if batch.pace is None else min(concurrency, batch.pace[0])
 
 
 def _pause(batch: MemoryBatch, because: str | None) -> None:

@@ -1,6 +1,7 @@
 """Redis as every part of Bright Run opens it: patient with an outage, quick to notice one."""
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -19,4 +20,11 @@ def connect_redis(url: str, *, retries: int) -> Redis:
         health_check_interval=15,
         socket_connect_timeout=3,
         socket_keepalive=True,
+    )
+
+
+def connect_async_redis(url: str) -> AsyncRedis:
+    """Return a client for what may be lost: it gives up at once, so that a call to Claude never waits for Redis."""
+    return AsyncRedis.from_url(  # pyright: ignore[reportUnknownMemberType] - redis-py leaves its keyword arguments untyped
+        url, socket_connect_timeout=1, socket_timeout=1, health_check_interval=15
     )

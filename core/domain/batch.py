@@ -165,6 +165,10 @@ class BatchProgress(Record):
     budget_usd: float | None = None
     canary_items: int = 0
     retry_of: BatchId | None = None
+    pace_limit: int | None = None
+    """Calls that may be in flight now; None: as many as `concurrency` says."""
+    pace_reason: str | None = None
+    pace_changed_at: AwareDatetime | None = None
     estimated_seconds: float | None = None
     estimated_cost_usd: float | None = None
     created_by: UUID

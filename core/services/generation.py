@@ -16,6 +16,7 @@ import structlog
 
 from core.domain.batch import BatchId
 from core.domain.judgement import judge_reply
+from core.domain.pacing import Pace, begin_pace, find_storm, pace_after_failure, pace_after_reply, read_headroom
 from core.domain.pricing import compute_cost_usd
 from core.domain.prompt import Prompt, render_prompt
 from core.domain.reply import Reply, StopReason
@@ -33,11 +34,13 @@ from core.domain.work import (
     LeasedItem,
 )
 from core.errors import DatabaseRejected, ServiceUnavailable, TemplateInvalid
-from core.ports import ChatModel, WorkStore
+from core.ports import ChatModel, PaceBoard, WorkStore
 from core.services.recording import ResultRecorder
 
 log = structlog.get_logger(__name__)
 
+MAX_HOLD_SECONDS = 5.0
+"""Another worker may learn meanwhile that calls are welcome again, so a held-back loop looks again this often."""
 IDLE_WAIT_SECONDS = 1.0
 """How long a loop with free slots waits before it asks for items again."""
 
@@ -51,6 +54,8 @@ class GenerationService:
     worker: str
     lease_seconds: float
     max_attempts: int
+    pace_board: PaceBoard
+    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on SIGTERM: calls in flight finish and are recorded, nothing more is leased."""
 
@@ -79,6 +84,7 @@ class GenerationService:
         started_at = datetime.now(UTC)
         answer = await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
         attempt = self._describe_attempt(plan, prompt, answer, started_at)
+        await self._learn(plan, answer)
         try:
             result = self._judge(plan, item, prompt, attempt, answer)
         except Exception as error:
@@ -89,6 +95,32 @@ class GenerationService:
             result = _fail(plan, item, prompt, attempt, failure, reply_text=text)
         _log_attempt(plan, item, result)
         return result
+
+    async def read_pace(self, plan: BatchPlan) -> Pace:
+        """Return how many calls may be in flight, as all workers have learnt it."""
+        known = await self.pace_board.read(plan.settings.model)
+        return known or begin_pace(plan.settings.concurrency, datetime.now(UTC))
+
+    async def _learn(self, plan: BatchPlan, answer: Reply | CallFailure) -> None:
+        """Adapt the pace to an answer, share it, and note it for the monitor; pause the batch in a lasting storm."""
+        now = datetime.now(UTC)
+        async with self.learning:
+            before = await self.read_pace(plan)
+            if isinstance(answer, Reply):
+                headroom = read_headroom(answer.raw.headers)
+                after = pace_after_reply(before, headroom, ceiling=plan.settings.concurrency, now=now)
+            else:
+                after = pace_after_failure(before, answer, now=now)
+            if after != before:
+                await self.pace_board.write(plan.settings.model, after)
+        try:
+            if (after.limit, after.reason) != (before.limit, before.reason):
+                log.info("pace_changed", batch_id=str(plan.id), limit=after.limit, reason=after.reason)
+                await self.store.set_pace(plan.id, after.limit, after.reason)
+            if (because := find_storm(after, now)) is not None:
+                await self.store.pause(plan.id, because)
+        except ServiceUnavailable as error:
+            log.warning("pace_not_noted", batch_id=str(plan.id), error=str(error))
 
     def _judge(
         self, plan: BatchPlan, item: LeasedItem, prompt: Prompt, attempt: Attempt, answer: Reply | CallFailure
@@ -177,7 +209,10 @@ class _BatchRun:
 
     async def _take_items(self) -> float | None:
         """Fill the free slots. Return the seconds until asking again makes sense; None: when a call ends."""
-        free = self.plan.settings.concurrency - len(self.in_flight)
+        pace = await self.service.read_pace(self.plan)
+        if (wait_seconds := pace.wait_seconds(datetime.now(UTC))) > 0:
+            return min(wait_seconds, MAX_HOLD_SECONDS)
+        free = min(self.plan.settings.concurrency, pace.limit) - len(self.in_flight)
         if free <= 0:
             return None
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from core.errors import ServiceUnavailable
-from core.ports import JobQueue, Reconciler
+from core.ports import JobQueue, Reconciler, Spool
 from core.services.reports import ReportService
 
 log = structlog.get_logger(__name__)
@@ -20,15 +20,24 @@ class ReconciliationService:
     reconciler: Reconciler
     queue: JobQueue
     reports: ReportService
+    spool: Spool
 
     def run_once(self) -> int:
-        """Ring for every open batch with an item to lease, and write missing reports; return how many were rung for.
+        """Record what waits on disk, ring for every open batch with an item to lease, write missing reports.
 
-        A part that is away is tried next time.
+        Returns for how many batches it rang. A part that is away is tried next time.
         """
+        # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
+        self._replay()
         rung = self._ring()
         self.reports.upload_missing()
         return rung
+
+    def _replay(self) -> None:
+        try:
+            self.spool.replay()
+        except ServiceUnavailable as error:
+            log.warning("spool_waits", error=str(error))
 
     def _ring(self) -> int:
         try:

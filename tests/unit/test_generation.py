@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.adapters.memory import MemoryDatabase, MemoryQueue, ScriptedModel
+from core.adapters.memory import MemoryDatabase, MemoryPaceBoard, MemoryQueue, ScriptedModel
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
 from core.domain.reply import Reply
 from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, Lease, RecordOutcome
@@ -31,7 +31,12 @@ def submit(database: MemoryDatabase, *, topics: int = 2, **settings: object) -> 
 def make_service(database: MemoryDatabase, answer: Answer, **changes: int) -> GenerationService:
     model = ScriptedModel(answer=answer)
     return GenerationService(
-        store=database, model=model, worker="test:1", lease_seconds=30, max_attempts=changes.get("max_attempts", 3)
+        store=database,
+        model=model,
+        worker="test:1",
+        lease_seconds=30,
+        max_attempts=changes.get("max_attempts", 3),
+        pace_board=MemoryPaceBoard(),
     )
 
 
@@ -143,7 +148,9 @@ def test_never_more_calls_in_flight_than_the_concurrency() -> None:
 
     database = make_memory()
     batch_id = submit(database, topics=12, concurrency=4)
-    service = GenerationService(store=database, model=CountingModel(), worker="w", lease_seconds=30, max_attempts=3)
+    service = GenerationService(
+        store=database, model=CountingModel(), worker="w", lease_seconds=30, max_attempts=3, pace_board=MemoryPaceBoard()
+    )
 
     asyncio.run(service.run_batch(batch_id))
 
@@ -289,3 +296,19 @@ def test_other_cuts_are_not_tried_again_even_then() -> None:
     cut = make_conversation_json((*TURNS[:3], "You could start with the \\"))
 
     assert run(database, batch_id, always(make_reply(cut))).attempts == 1
+
+
+def test_pace_follows_what_claude_says_and_is_noted_for_the_monitor() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=6, concurrency=4)
+
+    def answer(_request: ChatRequest, call: int) -> Reply | CallFailure:
+        if call == 1:
+            return make_call_failure(CallFailureKind.RATE_LIMITED, retry_after_seconds=0.2)
+        return make_reply()
+
+    progress = run(database, batch_id, answer)
+
+    assert progress.accepted == 6
+    assert progress.pace_limit is not None
+    assert "replies without a refusal" in (progress.pace_reason or "")

@@ -56,6 +56,12 @@ class SupabaseWorkStore:
         answer = await self._call("extend_leases", parameters)
         return frozenset(UUID(item_id) for item_id in answer["item_ids"])
 
+    async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
+        await self._call("set_pace", {"target_batch_id": str(batch_id), "new_limit": limit, "reason": reason})
+
+    async def pause(self, batch_id: BatchId, reason: str) -> None:
+        await self._call("pause_batch", {"target_batch_id": str(batch_id), "reason": reason})
+
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
         answer = await self._call("record_results", {"results": [encode_result(result) for result in results]})
         return TypeAdapter(tuple[RecordOutcome, ...]).validate_python(answer)
@@ -67,7 +73,7 @@ class SupabaseWorkStore:
 
 @dataclass(frozen=True, kw_only=True)
 class SupabaseReconciler:
-    """Calls reconcile_batches."""
+    """Calls reconcile_batches, and records what workers left on disk."""
 
     client: Client
 
@@ -75,3 +81,8 @@ class SupabaseReconciler:
         with translate_errors():
             answer = self.client.rpc("reconcile_batches", {}).execute().data
         return TypeAdapter(tuple[BatchId, ...]).validate_python(answer)
+
+    def record_encoded(self, results: list[dict[str, Any]]) -> None:
+        """Record results that waited on disk."""
+        with translate_errors():
+            self.client.rpc("record_results", {"results": results}).execute()

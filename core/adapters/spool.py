@@ -1,0 +1,117 @@
+"""Results on disk while the database is away, so that a paid reply outlives its worker."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+
+from core.adapters.supabase.work_payload import encode_result
+from core.domain.batch import BatchId
+from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
+from core.errors import DatabaseRejected, ServiceUnavailable
+from core.ports import WorkStore
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSpool:
+    """One file for each result that waits, named by its attempt."""
+
+    folder: Path
+
+    def keep(self, result: ItemResult) -> None:
+        """Write a result with an attempt, whole or not at all; one without an attempt costs nothing to lose."""
+        if result.attempt is None:
+            return
+        path = self._path(result.attempt.id)
+        if path.exists():
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+        with unfinished.open("w", encoding="utf-8") as file:
+            json.dump(encode_result(result), file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+
+    def forget(self, attempt_id: UUID) -> None:
+        """Remove a result that is in the database."""
+        self._path(attempt_id).unlink(missing_ok=True)
+
+    def list_waiting(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Return what waits, oldest first, as `record_results` takes it."""
+        paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+
+    def _path(self, attempt_id: UUID) -> Path:
+        return self.folder / f"{attempt_id}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolingWorkStore:
+    """A WorkStore that keeps on disk what the database could not take."""
+
+    inner: WorkStore
+    spool: FileSpool
+
+    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
+        return await self.inner.get_plan(batch_id)
+
+    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
+        return await self.inner.lease(batch_id, worker, wanted, lease_seconds)
+
+    async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
+        return await self.inner.extend(batch_id, items, lease_seconds)
+
+    async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
+        await self.inner.set_pace(batch_id, limit, reason)
+
+    async def pause(self, batch_id: BatchId, reason: str) -> None:
+        await self.inner.pause(batch_id, reason)
+
+    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
+        try:
+            outcomes = await self.inner.record(results)
+        except ServiceUnavailable:
+            for result in results:
+                self.spool.keep(result)
+            raise
+        for result in results:
+            if result.attempt is not None:
+                self.spool.forget(result.attempt.id)
+        return outcomes
+
+
+class ResultRecorder(Protocol):
+    """Records encoded results, in order."""
+
+    def record_encoded(self, results: list[dict[str, Any]]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolReplay:
+    """Records what dead workers left on disk. Recording twice changes nothing, so a living worker's file is harmless."""
+
+    spool: FileSpool
+    recorder: ResultRecorder
+
+    def replay(self) -> int:
+        """Record every waiting result; return how many. Raises DatabaseUnavailable while the database is away."""
+        waiting = self.spool.list_waiting()
+        for path, encoded in waiting:
+            try:
+                self.recorder.record_encoded([encoded])
+            except DatabaseRejected:
+                # Kept for a person to look at, out of the way of the others.
+                log.exception("spooled_result_rejected", file=path.name)
+                path.rename(path.with_suffix(".rejected"))
+                continue
+            path.unlink(missing_ok=True)
+            log.info("spooled_result_recorded", item_id=encoded["item_id"])
+        return len(waiting)

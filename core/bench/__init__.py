@@ -1,0 +1,1 @@
+"""Long measurements of the product by itself, run by `brightrun bench`."""

@@ -1,0 +1,121 @@
+"""A batch with each simulated fault: it ends in the right failure type, pattern and report, whole in the real database."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from core.adapters.claude.client import open_claude
+from core.adapters.memory import MemoryPaceBoard
+from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
+from core.adapters.supabase.pages import SupabaseBatchStore
+from core.adapters.supabase.session import Analyst, open_service, open_worker_client
+from core.adapters.supabase.worker import SupabaseWorkStore
+from core.config import Settings
+from core.domain.batch import BatchId, BatchStatus
+from core.domain.estimate import estimate_batch
+from core.embedded.simulator.faults import FaultKind
+from core.services.failures import FailedGenerationService
+from core.services.generation import GenerationService
+from core.services.reports import ReportService
+from tests.factories import make_selection, make_settings
+from tests.integration.conftest import sign_up
+from tests.integration.simulator.test_simulator_with_sdk import running_simulator
+
+
+class Expected(NamedTuple):
+    """How a fault ends."""
+
+    failure_type: str
+    pattern: str | None
+    stop_reason: str | None
+    attempts: int = 1
+    stops_batch: bool = False
+
+
+EXPECTED = {
+    FaultKind.MAX_TOKENS: Expected("truncation", "unexpected_stop_reason", "max_tokens"),
+    FaultKind.CONTEXT_WINDOW: Expected("truncation", "unexpected_stop_reason", "model_context_window_exceeded"),
+    FaultKind.CUT_STRING: Expected("truncation", "lone_backslash", "end_turn"),
+    FaultKind.CUT_MID_WORD: Expected("truncation", "mid_word", "end_turn"),
+    FaultKind.CUT_JSON: Expected("parse_error", None, "end_turn"),
+    FaultKind.REFUSAL: Expected("refusal", None, "refusal"),
+    FaultKind.PAUSE_TURN: Expected("truncation", "unexpected_stop_reason", "pause_turn"),
+    FaultKind.TOOL_USE: Expected("truncation", "unexpected_stop_reason", "tool_use"),
+    FaultKind.STOP_SEQUENCE: Expected("truncation", "unexpected_stop_reason", "stop_sequence"),
+    FaultKind.EMPTY: Expected("validation_error", "empty", "end_turn"),
+    FaultKind.MALFORMED: Expected("api_error", None, None),
+    FaultKind.WRONG_ROLES: Expected("validation_error", None, "end_turn"),
+    FaultKind.ESCAPED_TEXT: Expected("corruption", "escaped_text", "end_turn"),
+    FaultKind.RATE_LIMIT: Expected("api_error", None, None, attempts=2),
+    FaultKind.OVERLOADED: Expected("api_error", None, None, attempts=2),
+    FaultKind.SERVER_ERROR: Expected("api_error", None, None, attempts=2),
+    FaultKind.TIMEOUT: Expected("api_error", None, None, attempts=2),
+    FaultKind.DISCONNECT: Expected("api_error", None, None, attempts=2),
+    FaultKind.BAD_KEY: Expected("api_error", None, None, stops_batch=True),
+    FaultKind.NO_CREDIT: Expected("api_error", None, None, stops_batch=True),
+}
+
+
+@pytest.fixture
+def analyst(seeded: Settings) -> Iterator[Analyst]:
+    with sign_up(seeded) as analyst:
+        yield analyst
+
+
+def run_with_fault(settings: Settings, batch_id: BatchId, fault: FaultKind) -> None:
+    async def run(base_url: str) -> None:
+        url, _ = settings.require_supabase()
+        async with (
+            open_worker_client(url, settings.require_secret_key()) as client,
+            open_claude(api_key="any", base_url=base_url, timeout_seconds=1.0, simulated=True) as model,
+        ):
+            service = GenerationService(
+                store=SupabaseWorkStore(client=client),
+                model=model,
+                worker="test",
+                lease_seconds=30,
+                max_attempts=2,
+                pace_board=MemoryPaceBoard(),
+            )
+            await service.run_batch(batch_id)
+
+    with running_simulator(f"{fault}=1") as base_url:
+        asyncio.run(run(base_url))
+
+
+def test_every_fault_kind_has_its_expectation() -> None:
+    assert set(FaultKind) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("fault", EXPECTED)
+def test_fault_ends_in_the_right_failure_with_its_report(seeded: Settings, analyst: Analyst, fault: FaultKind) -> None:
+    expected = EXPECTED[fault]
+    batches = SupabaseBatchStore(analyst=analyst)
+    estimate = estimate_batch(1, concurrency=1)
+    items = 2 if expected.stops_batch else 1
+    batch_id = batches.submit("B", make_selection(1, 1, items), make_settings(concurrency=1), estimate, None).batch_id
+
+    run_with_fault(seeded, batch_id, fault)
+
+    progress = batches.get(batch_id)
+    assert progress is not None
+    assert (progress.accepted, progress.failed, progress.status) == (0, 1, BatchStatus.FAILED)
+    assert progress.cancelled == items - 1
+    assert progress.attempts == expected.attempts
+    (row,) = batches.list_failures(batch_id, 10)
+    assert (row.failure_type, row.truncation_pattern, row.stop_reason) == expected[:3]
+    assert row.truncation_details
+    with open_service(seeded.require_supabase()[0], seeded.require_secret_key()) as client:
+        ReportService(store=SupabaseReportStore(client=client)).upload_missing()
+    failures = FailedGenerationService(store=SupabaseFailureStore(analyst=analyst))
+    assert failures.get(row.id).failure["raw_file_path"] is not None
+    report = failures.get_report(row.id)
+    assert report["error_report"]["stop_reason_analysis"]
+    assert report["error_report"]["analysis"]["conclusion"]
+    assert "<scenario" in report["request_context"]["prompt"]
+    assert len(report["attempts"]) == expected.attempts
+    if fault not in (FaultKind.TIMEOUT, FaultKind.DISCONNECT):
+        assert report["raw_response"]["body"] is not None
+        assert "request-id" in report["raw_response"]["headers"]
