@@ -50,12 +50,11 @@ class BatchService:
         if selection.grid_size == 0:
             raise InvalidRequest("Select at least one persona, one arc and one topic.")
         self._check_templates(selection)
-        picks = None
-        # A canary is the first items, so they must be spread over the grid like a sample.
-        if selection.planned < selection.grid_size or settings.canary_items:
-            picks = sample_grid(
-                len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=selection.planned
-            )
+        # Even the whole grid is generated in spread order, so that a canary, the circuit breaker and whoever watches see all
+        # personas, arcs and topics from the start.
+        picks = sample_grid(
+            len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=selection.planned
+        )
         estimate = self.estimate(selection, settings)
         chosen_name = (name or "").strip() or _default_name(selection)
         submitted = self.batches.submit(chosen_name, selection, settings, estimate, picks)

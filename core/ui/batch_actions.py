@@ -9,7 +9,7 @@ from core.domain.batch import BatchAction, BatchProgress, BatchStatus, is_allowe
 from core.errors import InvalidRequest
 from core.ui.batch_results import CONVERSATIONS, results_key
 from core.ui.formats import escape_markdown, format_count
-from core.ui.links import open_batch_list, open_generator
+from core.ui.links import open_batch, open_batch_list, open_generator
 
 CANCELLING = "cancelling_batch"
 
@@ -17,7 +17,7 @@ CANCELLING = "cancelling_batch"
 def draw_actions(services: PageServices, progress: BatchProgress) -> None:
     """Draw the buttons that make sense now."""
     if progress.status.is_final:
-        _draw_next_steps(progress)
+        _draw_next_steps(services, progress)
     else:
         _draw_controls(services, progress)
     if st.button("All batches", icon=":material/list:", type="tertiary"):
@@ -41,13 +41,21 @@ def _draw_controls(services: PageServices, progress: BatchProgress) -> None:
             _control(services, progress, action)
 
 
-def _draw_next_steps(progress: BatchProgress) -> None:
+def _draw_next_steps(services: PageServices, progress: BatchProgress) -> None:
     if progress.accepted:
         st.button("View conversations", icon=":material/forum:", on_click=_show_conversations, args=(progress,))
+    if progress.failed:
+        _draw_retry(services, progress)
     again = progress.status is BatchStatus.FAILED
     label, icon = ("Try again", ":material/refresh:") if again else ("Generate more", ":material/bolt:")
     if st.button(label, icon=icon, type="primary", help="To the Bulk Generator, with the choices last made there"):
         open_generator()
+
+
+def _draw_retry(services: PageServices, progress: BatchProgress) -> None:
+    failed = format_count(progress.failed, "failed item")
+    if st.button("Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with the same settings"):
+        open_batch(services.batches.retry_failed(progress.id).batch_id)
 
 
 def _show_conversations(progress: BatchProgress) -> None:

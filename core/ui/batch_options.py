@@ -94,9 +94,11 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             key="option_structured",
             persist_state="session",
         )
+        safeguards = _draw_safeguards()
     try:
         return BatchSettings.model_validate(
-            {
+            safeguards
+            | {
                 "model": model or "",
                 "max_tokens": max_tokens,
                 "effort": None if effort == NO_EFFORT else effort,
@@ -108,6 +110,36 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
     except ValidationError as error:
         problems = "; ".join(f"{str(e['loc'][0]).replace('_', ' ')}: {e['msg']}" for e in error.errors())
         raise InvalidRequest(f"Check the advanced settings: {problems}") from error
+
+
+def _draw_safeguards() -> dict[str, object]:
+    left, right = st.columns(2, gap="small")
+    budget_usd = left.number_input(
+        "Budget, USD",
+        min_value=0.01,
+        value=None,
+        step=1.0,
+        placeholder="None",
+        key="option_budget",
+        help="The batch pauses itself before it spends more, calls in flight included.",
+        persist_state="session",
+    )
+    canary_items = right.number_input(
+        "Canary",
+        min_value=0,
+        value=0,
+        step=1,
+        key="option_canary",
+        help="So many conversations, spread over the grid, come first; the rest only if at most 30 % of them fail.",
+        persist_state="session",
+    )
+    raise_max_tokens = st.toggle(
+        "Raise max output tokens once",
+        help="A reply that the limit cut is tried once more with twice the limit. The cut attempt stays recorded.",
+        key="option_raise",
+        persist_state="session",
+    )
+    return {"budget_usd": budget_usd, "canary_items": canary_items, "raise_max_tokens": raise_max_tokens}
 
 
 def _draw_price(model: str) -> None:

@@ -98,10 +98,17 @@ def _draw_figures(progress: BatchProgress) -> None:
     _draw_card(remaining, "Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
     cancelled = f"{progress.cancelled:,} cancelled" if progress.cancelled else progress.conversation_category.value
     _draw_card(total, "Total", f"{progress.planned:,}", cancelled)
-    _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), f"{progress.concurrency} at once")
+    _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_pace(progress))
     estimated = progress.estimated_cost_usd
     against = f"{progress.attempts:,} calls" if estimated is None else f"of {format_money(estimated)} estimated"
     _draw_card(spend, "Spend, simulated" if progress.simulated else "Spend", format_money(progress.cost_usd), against)
+
+
+def describe_pace(progress: BatchProgress) -> str:
+    """Say how many calls run at once now, and why fewer than asked for."""
+    if progress.pace_limit is None or progress.pace_limit >= progress.concurrency:
+        return f"{progress.concurrency} at once"
+    return f"{progress.pace_limit} of {progress.concurrency} at once: {progress.pace_reason}"
 
 
 def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
