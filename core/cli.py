@@ -177,6 +177,9 @@ def _report_submitted(services: PageServices, submitted: Submitted, what: str, *
         typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
     progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
     _print_progress(services, progress, as_json=as_json)
+    if wait and progress.status is not BatchStatus.COMPLETED:
+        typer.echo(f"brightrun: the batch is {progress.status}: {progress.status_reason}", err=True)
+        raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
 
 
 def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
@@ -211,8 +214,9 @@ def _print_progress(services: PageServices, progress: BatchProgress, *, as_json:
         f"planned {progress.planned} = accepted {progress.accepted} + failed {progress.failed} + cancelled "
         f"{progress.cancelled} + running {progress.running} + queued {progress.queued}"
     )
-    spend = "simulated" if progress.simulated else "spent"
-    typer.echo(f"{progress.attempts} calls, {progress.output_tokens} output tokens, ${progress.cost_usd:.4f} {spend}")
+    if progress.attempts:
+        spend = "simulated" if progress.simulated else "spent"
+        typer.echo(f"{progress.attempts} calls, {progress.output_tokens} output tokens, ${progress.cost_usd:.4f} {spend}")
     for title, counts in (("failures", breakdown.by_failure_type), ("stop_reason", breakdown.by_stop_reason)):
         if counts:
             typer.echo(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))

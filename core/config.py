@@ -124,7 +124,11 @@ class Settings(PageSettings):
     def require_db_url(self) -> str:
         """Return the PostgreSQL URL; raise ConfigurationError if it is missing."""
         if self.supabase_db_url is None:
-            raise ConfigurationError("Set SUPABASE_DB_URL to the PostgreSQL URL of the project (README, Settings).")
+            message = (
+                "No database is configured. Start the stack on this machine with `brightrun up`, or set SUPABASE_DB_URL to "
+                "the PostgreSQL URL of the project (README, Settings)."
+            )
+            raise ConfigurationError(message)
         return self.supabase_db_url.get_secret_value()
 
 

@@ -198,12 +198,16 @@ class BatchProgress(Record):
         return self.running + self.queued
 
     @property
-    def fraction_closed(self) -> float:
-        """Share of items closed, 0 to 1."""
-        return self.closed / self.planned if self.planned else 0.0
+    def judged(self) -> int:
+        """Items that were generated, accepted or not."""
+        return self.accepted + self.failed
+
+    @property
+    def fraction_judged(self) -> float:
+        """Share of items that were generated, 0 to 1; cancelled ones never are."""
+        return self.judged / self.planned if self.planned else 0.0
 
     @property
     def failure_rate(self) -> float | None:
         """Failed share of the judged items; None before the first."""
-        judged = self.accepted + self.failed
-        return self.failed / judged if judged else None
+        return self.failed / self.judged if self.judged else None

@@ -46,7 +46,8 @@ def estimate_batch(conversations: int, *, concurrency: int, history: GenerationH
         basis = f"default figures: {seconds_each:.0f} s and ${cost_usd_each:.2f} a conversation"
     return Estimate(
         conversations=conversations,
-        seconds=conversations * seconds_each / concurrency,
+        # However many run at once, the last one takes its own time.
+        seconds=max(conversations * seconds_each / concurrency, seconds_each if conversations else 0.0),
         cost_usd=conversations * cost_usd_each,
         basis=basis,
     )

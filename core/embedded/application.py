@@ -53,7 +53,12 @@ def simulator_program(root: Path, port: int, settings: Settings) -> Program:
 
 def worker_programs(root: Path, settings: Settings) -> list[Program]:
     """Return the workers. They inherit their secret keys from the supervisor."""
-    given = _page_variables(settings)
+    given = _page_variables(settings) | {
+        "BRIGHTRUN_QUEUE_NAME": settings.queue_name,
+        "BRIGHTRUN_REQUEST_TIMEOUT_SECONDS": str(settings.request_timeout_seconds),
+        "BRIGHTRUN_MAX_ATTEMPTS": str(settings.max_attempts),
+        "BRIGHTRUN_LEASE_SECONDS": str(settings.lease_seconds),
+    }
     if settings.anthropic_base_url is not None:
         given["ANTHROPIC_BASE_URL"] = settings.anthropic_base_url
     return [

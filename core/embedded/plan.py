@@ -14,6 +14,7 @@ from core.config import Settings, load_settings
 from core.embedded import analyst, postgres, valkey
 from core.embedded.application import simulator_url
 from core.embedded.folder import StackFolder, write_private
+from core.embedded.simulator.faults import FaultSpecError, parse_fault_spec
 from core.embedded.state import StackSecrets
 from core.embedded.supabase_api import server
 from core.errors import ConfigurationError
@@ -76,8 +77,13 @@ def plan_stack(settings: Settings, **changes: Any) -> StackPlan:  # noqa: ANN401
             "REDIS_URL is set but SUPABASE_URL is not. Set both for hosted services, neither for the stack on this machine."
         )
         raise ConfigurationError(message)
-    parts = frozenset(Part) if settings.anthropic_api_key is None else frozenset(Part) - {Part.SIMULATOR}
-    return StackPlan(settings, parts, **changes)
+    if settings.anthropic_api_key is not None:
+        return StackPlan(settings, frozenset(Part) - {Part.SIMULATOR}, **changes)
+    try:
+        parse_fault_spec(settings.sim_faults)
+    except FaultSpecError as error:
+        raise ConfigurationError(f"BRIGHTRUN_SIM_FAULTS: {error}") from error
+    return StackPlan(settings, frozenset(Part), **changes)
 
 
 def embedded_settings(plan: StackPlan, ports: Mapping[str, int], secrets: StackSecrets) -> Settings:

@@ -20,7 +20,7 @@ def draw_limit(selection: Selection) -> Selection:
     """Ask for a limit and return the selection with it; raise InvalidRequest for a limit that is none."""
     limit = st.number_input(
         "Limit",
-        min_value=1,
+        min_value=0,  # 0 comes through and is answered below; a smaller minimum of the field would read it as no limit
         value=None,
         step=1,
         placeholder="None",

@@ -32,7 +32,7 @@ def _make_row(batch: BatchProgress) -> dict[str, Any]:
     return {
         "name": batch.name,
         "status": [batch.status.value],
-        "progress": batch.fraction_closed,
+        "progress": batch.fraction_judged,
         "planned": batch.planned,
         "accepted": batch.accepted,
         "failed": batch.failed,

@@ -59,12 +59,14 @@ def _draw_title(services: PageServices, progress: BatchProgress) -> None:
             draw_simulated_badge()
         st.space("stretch")
         draw_actions(services, progress)
-    st.progress(progress.fraction_closed, text=_describe_progress(progress))
+    st.progress(progress.fraction_judged, text=_describe_progress(progress))
 
 
 def _describe_progress(progress: BatchProgress) -> str:
     now = datetime.now(UTC)
-    parts = [f"**{progress.closed:,} of {progress.planned:,}** done", f"{progress.fraction_closed:.0%}"]
+    parts = [f"**{progress.judged:,} of {progress.planned:,}** done", f"{progress.fraction_judged:.0%}"]
+    if progress.cancelled:
+        parts.append(f"{progress.cancelled:,} cancelled")
     left = estimate_remaining_seconds(progress, now)
     elapsed = measure_elapsed_seconds(progress, now)
     if left is not None:

@@ -172,6 +172,22 @@ def test_killed_worker_loses_no_item_and_does_none_twice(running: CommandLine) -
     assert twice == []
 
 
+def test_waiting_for_a_batch_that_fails_is_no_success(running: CommandLine) -> None:
+    answer = running.run("generate", "--category", "core", "--limit", "2", "--model", "no-such-model", "--wait", "--json")
+
+    assert answer.code == 2
+    assert json.loads(answer.out)["status"] == "failed"
+    assert "Choose another one" in answer.err
+
+
+def test_wrong_faults_are_said_before_anything_starts(tmp_path: Path) -> None:
+    answer = CommandLine(tmp_path / "none", BRIGHTRUN_SIM_FAULTS="nonsense=1").run("up", "--detach")
+
+    assert answer.code == 2
+    assert "nonsense" in answer.err
+    assert not (tmp_path / "none" / "postgres").exists()
+
+
 def test_everything_simulated_is_marked(running: CommandLine) -> None:
     assert running.query("select count(*) from conversations where not simulated") == [(0,)]
 

@@ -24,5 +24,7 @@ def test_little_history_says_nothing() -> None:
     assert "default figures" in estimate_batch(10, concurrency=2, history=history).basis
 
 
-def test_minutes_round_up() -> None:
-    assert estimate_batch(1, concurrency=3).minutes == 1
+def test_minutes_round_up_and_fewer_conversations_than_slots_take_as_long_as_one() -> None:
+    assert estimate_batch(2, concurrency=3).seconds == 60.0
+    assert estimate_batch(100, concurrency=3).minutes == 34
+    assert estimate_batch(0, concurrency=3).seconds == 0.0

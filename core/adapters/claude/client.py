@@ -17,6 +17,7 @@ from core.adapters.claude.translation import (
     build_payload,
     classify_error,
     keep_raw,
+    read_error_message,
     read_reply,
     read_retry_after_seconds,
 )
@@ -64,10 +65,11 @@ class ClaudeModel:
     def _describe_status(self, error: anthropic.APIStatusError, duration_ms: int) -> CallFailure:
         response = error.response
         code = getattr(error, "error_code", None)
-        kind = classify_error(error.status_code, error.type, code if isinstance(code, str) else None, str(error.message))
+        message = read_error_message(error.body) or str(error.message)
+        kind = classify_error(error.status_code, error.type, code if isinstance(code, str) else None, message)
         return CallFailure(
             kind=kind,
-            message=str(error.message),
+            message=f"{error.status_code} {error.type or ''}: {message}".replace(" :", ":"),
             error_type=error.type,
             http_status=error.status_code,
             request_id=response.headers.get(REQUEST_ID_HEADER),

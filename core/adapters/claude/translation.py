@@ -54,6 +54,14 @@ class _StopDetails(_Lenient):
     explanation: str | None = None
 
 
+class _Error(_Lenient):
+    message: str
+
+
+class _ErrorBody(_Lenient):
+    error: _Error
+
+
 class _Message(_Lenient):
     type: str
     model: str | None = None
@@ -91,6 +99,14 @@ def _read_message(body: bytes) -> _Message | None:
     except (ValueError, ValidationError, RecursionError):
         return None
     return message if message.type == "message" else None
+
+
+def read_error_message(body: object) -> str | None:
+    """Return what the API says in an error body, without the envelope around it; None where it is no such body."""
+    try:
+        return _ErrorBody.model_validate(body).error.message
+    except ValidationError:
+        return None
 
 
 _KIND_BY_STATUS = {

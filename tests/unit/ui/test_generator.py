@@ -158,7 +158,17 @@ def test_what_the_service_refuses_is_said_in_the_page(pages: Pages) -> None:
     assert not pages.database.batches
 
 
-@pytest.mark.parametrize("field", ["option_limit", "option_max_tokens", "option_concurrency"])
+def test_a_limit_of_zero_is_answered_and_nothing_can_be_generated(pages: Pages) -> None:
+    app = pages.open(PAGE)
+    choose(app, 1, 1, 2)
+
+    app.number_input(key="option_limit").set_value(0).run()
+
+    assert any("limit must be 1 or more" in said(error) for error in app.error)
+    assert not [button for button in app.button if button.key == "generate"]
+
+
+@pytest.mark.parametrize("field", ["option_max_tokens", "option_concurrency"])
 def test_a_number_out_of_range_never_reaches_a_batch(pages: Pages, field: str) -> None:
     app = pages.open(PAGE)
     choose(app, 1, 1, 2)
