@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check unit integration e2e fix lock screenshots clean
+.PHONY: run test check unit integration e2e fix lock screenshots time-start clean
 
 run: $(READY)
 	$(BIN)/brightrun up
@@ -37,6 +37,9 @@ lock: $(BIN)/uv
 
 screenshots: $(READY)
 	$(BIN)/python -m tests.e2e.screenshots docs/screenshots
+
+time-start:
+	$(PYTHON) tests/measure_start.py
 
 clean:
 	rm -rf $(VENV)
