@@ -22,10 +22,23 @@ def measure_start(clone: Path) -> float:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BRIGHTRUN_")}
     began = time.monotonic()
     process = subprocess.Popen(
-        ["make", "run"], cwd=clone, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ["make", "run"],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
-    url = next(found.group(1) for line in process.stdout if (found := READY.search(line)))
+    said = ""
+    for line in process.stdout:
+        said += line
+        if found := READY.search(line):
+            break
+    else:
+        raise SystemExit(f"`make run` ended by itself:\n{said}")
+    url = found.group(1)
     with urllib.request.urlopen(url, timeout=30) as page:
         page.read()
     seconds = time.monotonic() - began

@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAP_DAC_OVERRIDE = 1
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
@@ -53,7 +54,9 @@ def drop_root() -> None:
     """Become `nobody`, but keep the right to pass folders of other users: data may lie under a 0700 home of root."""
     nobody = pwd.getpwnam("nobody")
     if sys.platform == "linux":
-        call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # Keeps capabilities over the change of user, and lets access(2), by which PostgreSQL looks for its own programs,
+        # count them; without it a clone under a 0700 folder could not be read.
+        call("prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(nobody.pw_gid)
     os.setuid(nobody.pw_uid)

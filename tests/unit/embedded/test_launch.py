@@ -49,6 +49,17 @@ def test_root_becomes_nobody_and_still_reaches_private_folders(folder: StackFold
     assert show(folder, code, drops_root=True) == "True [] reached"
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux gives up root")
+def test_access_counts_what_is_kept_of_root_so_postgresql_finds_its_programs_in_a_private_clone(folder: StackFolder) -> None:
+    private = folder.path / "private"
+    private.mkdir(mode=0o700)
+    (private / "initdb").write_text("#!/bin/sh\n")
+    (private / "initdb").chmod(0o755)
+    code = f"import os; print(os.geteuid() != 0, os.access({str(private / 'initdb')!r}, os.X_OK))"
+
+    assert show(folder, code, drops_root=True) == "True True"
+
+
 def test_recorded_number_of_another_process_is_not_taken_for_ours(folder: StackFolder) -> None:
     (folder.programs / "worker-1.pid").write_text(f"{os.getpid()} 1\n")
     assert find_left_processes(folder) == []
