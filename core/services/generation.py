@@ -113,12 +113,19 @@ class GenerationService:
                 after = pace_after_failure(before, answer, now=now)
             if after != before:
                 await self.pace_board.write(plan.settings.model, after)
+        if (after.limit, after.reason) != (before.limit, before.reason):
+            log.info("pace_changed", batch_id=str(plan.id), limit=after.limit, reason=after.reason)
+            await self.note_pace(plan, after)
         try:
-            if (after.limit, after.reason) != (before.limit, before.reason):
-                log.info("pace_changed", batch_id=str(plan.id), limit=after.limit, reason=after.reason)
-                await self.store.set_pace(plan.id, after.limit, after.reason)
             if (because := find_storm(after, now)) is not None:
                 await self.store.pause(plan.id, because)
+        except ServiceUnavailable as error:
+            log.warning("batch_not_paused", batch_id=str(plan.id), error=str(error))
+
+    async def note_pace(self, plan: BatchPlan, pace: Pace) -> None:
+        """Write the pace to the batch, where the database leases by it and the monitor shows it."""
+        try:
+            await self.store.set_pace(plan.id, pace.limit, pace.reason)
         except ServiceUnavailable as error:
             log.warning("pace_not_noted", batch_id=str(plan.id), error=str(error))
 
@@ -198,6 +205,8 @@ class _BatchRun:
     in_flight: dict[asyncio.Task[None], LeasedItem] = field(default_factory=dict)
 
     async def run(self) -> None:
+        # What an earlier worker noted may be long out of date, and the database leases by it.
+        await self.service.note_pace(self.plan, await self.service.read_pace(self.plan))
         async with self._heartbeat():
             while not self.service.stopping.is_set():
                 wait_seconds = await self._take_items()

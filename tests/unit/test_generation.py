@@ -312,3 +312,13 @@ def test_pace_follows_what_claude_says_and_is_noted_for_the_monitor() -> None:
     assert progress.accepted == 6
     assert progress.pace_limit is not None
     assert "replies without a refusal" in (progress.pace_reason or "")
+
+
+def test_pace_of_long_ago_does_not_slow_a_batch_that_goes_on() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=4, concurrency=4)
+    asyncio.run(database.set_pace(batch_id, 1, "Claude answered 429 (rate limit)"))
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (4, 4) == (progress.accepted, progress.pace_limit)
