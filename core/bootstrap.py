@@ -1,15 +1,17 @@
 """The composition root of pages and command line. With worker_bootstrap the only module that knows services and adapters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
-from core.adapters.supabase.failures import SupabaseFailureStore
+from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
-from core.adapters.supabase.session import Analyst, sign_in
-from core.config import PageSettings
+from core.adapters.supabase.session import Analyst, open_service, sign_in
+from core.config import PageSettings, Settings
 from core.errors import NotSignedIn
+from core.ports import ReportStore
 from core.services.batches import BatchService
 from core.services.failures import FailedGenerationService
 from core.services.scaffolding import ScaffoldingService
@@ -44,6 +46,14 @@ def open_local_services(settings: PageSettings) -> PageServices:
     if settings.email is None or settings.password is None:
         raise NotSignedIn("Set BRIGHTRUN_EMAIL and BRIGHTRUN_PASSWORD to act as an analyst (README, Settings).")
     return open_page_services(settings, settings.email, settings.password.get_secret_value())
+
+
+@contextmanager
+def open_report_store(settings: Settings) -> Generator[ReportStore]:
+    """Open the failures of all analysts, with the service role's rights; for the command line only."""
+    url, _ = settings.require_supabase()
+    with open_service(url, settings.require_secret_key()) as client:
+        yield SupabaseReportStore(client=client)
 
 
 def build_page_services(settings: PageSettings, analyst: Analyst) -> PageServices:

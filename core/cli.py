@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core import cli_bench, cli_scan, cli_stack
-from core.bootstrap import PageServices, open_local_services
+from core.bootstrap import PageServices, open_local_services, open_report_store
 from core.config import Settings, load_settings
 from core.domain.batch import (
     BatchId,
@@ -143,6 +144,21 @@ def status(
     batch_id = _parse_batch_id(batch)
     with closing(open_local_services(load_settings())) as services:
         _print_progress(services, services.batches.get(batch_id), as_json=as_json)
+
+
+@app.command()
+def prune(
+    *,
+    older_than_days: Annotated[int, typer.Option(help="Failures older than this many days are deleted.", min=1)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete old failed generations and their RAW reports, of all analysts. Conversations and attempts stay."""
+    settings = load_settings()
+    if not yes:
+        typer.confirm(f"Delete every failed generation older than {older_than_days} days, for good?", abort=True)
+    with open_report_store(settings) as store:
+        deleted = store.delete_older_than(datetime.now(UTC) - timedelta(days=older_than_days))
+    typer.echo(f"deleted {deleted} failed generations")
 
 
 def _parse_batch_id(text: str) -> BatchId:

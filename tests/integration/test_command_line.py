@@ -180,6 +180,14 @@ def test_waiting_for_a_batch_that_fails_is_no_success(running: CommandLine) -> N
     assert "Choose another one" in answer.err
 
 
+def test_pruning_deletes_only_what_is_old_enough(running: CommandLine) -> None:
+    before = running.query("select count(*) from failed_generations")
+
+    assert "deleted 0 failed generations" in running.run("prune", "--older-than-days", "1", "--yes").out
+    assert running.run("prune", "--older-than-days", "0", "--yes").code == 2
+    assert before == running.query("select count(*) from failed_generations")
+
+
 def test_wrong_faults_are_said_before_anything_starts(tmp_path: Path) -> None:
     answer = CommandLine(tmp_path / "none", BRIGHTRUN_SIM_FAULTS="nonsense=1").run("up", "--detach")
 
