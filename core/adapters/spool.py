@@ -88,7 +88,7 @@ class SpoolingWorkStore:
         return outcomes
 
 
-class ResultRecorder(Protocol):
+class EncodedResultStore(Protocol):
     """Records encoded results, in order."""
 
     def record_encoded(self, results: list[dict[str, Any]]) -> None: ...
@@ -99,7 +99,7 @@ class SpoolReplay:
     """Records what dead workers left on disk. Recording twice changes nothing, so a living worker's file is harmless."""
 
     spool: FileSpool
-    recorder: ResultRecorder
+    recorder: EncodedResultStore
 
     def replay(self) -> int:
         """Record every waiting result; return how many. Raises DatabaseUnavailable while the database is away."""

@@ -16,7 +16,7 @@ from redis import Redis
 from core.adapters.migrations import apply_migrations
 from core.bootstrap import open_local_services
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchSettings, BatchStatus, Selection
+from core.domain.batch import BatchAction, BatchId, BatchSettings, Selection
 from core.domain.conversation import Conversation
 from core.domain.judgement import judge_conversation
 from core.domain.record import Record
@@ -123,7 +123,6 @@ def _submit(settings: Settings, items: int) -> list[BatchId]:
     """Submit core and edge batches until the number is reached."""
     services = open_local_services(settings)
     choices = services.scaffolding.list_choices()
-    # The breaker is not what is tried here, and a storm of faults would trip it.
     batch_settings = BatchSettings(model=settings.model, max_tokens=settings.max_tokens, concurrency=CONCURRENCY)
     batch_ids: list[BatchId] = []
     categories = list(ConversationCategory)
@@ -169,15 +168,15 @@ def _kill(folder: StackFolder, name: str) -> None:
 
 
 def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) -> None:
-    """Wait until every batch has ended and every failure has its report; only the batches' own way back counts."""
+    """Wait until every batch has ended and every failure has its report. A batch that its breaker paused is resumed."""
     deadline = time.monotonic() + 600
-    last = ""
+    standing = "nothing could be read"
     while time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         try:
             with _connect(settings) as connection:
                 row = connection.execute(
-                    "select count(*) filter (where status in ('queued', 'processing')), count(*) from public.batch_items"
+                    "select count(*) from public.batch_items where status in ('queued', 'processing')"
                 ).fetchone()
                 missing = connection.execute(
                     "select count(*) from public.failed_generations where raw_file_path is null"
@@ -190,22 +189,20 @@ def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) ->
         open_items, missing_reports = (row or (0,))[0], (missing or (0,))[0]
         if open_items == 0 and missing_reports == 0:
             return
-        if (now := f"{open_items} items open, {missing_reports} reports missing") != last:
-            last = now
-    raise StackError(f"The batches {', '.join(map(str, batch_ids))} did not end within 600 s: {last}.")
+        standing = f"{open_items} items open, {missing_reports} reports missing"
+    raise StackError(f"The batches {', '.join(map(str, batch_ids))} did not end within 600 s: {standing}.")
 
 
 def _resume(settings: Settings, batch_id: BatchId, say: Say) -> None:
     """Go on with a batch that its circuit breaker paused, as an analyst would."""
     try:
         services = open_local_services(settings)
-        status = services.batches.control(batch_id, BatchAction.RESUME)
+        services.batches.control(batch_id, BatchAction.RESUME)
         services.close()
     except BrightRunError as error:
         say(f"          not resumed yet: {error}")
         return
-    if status is not BatchStatus.PAUSED:
-        say(f"          batch {batch_id} was paused by its circuit breaker and is resumed")
+    say(f"          batch {batch_id} was paused by its circuit breaker and is resumed")
 
 
 def _count(settings: Settings, disturbances: tuple[Disturbance, ...], seconds: float) -> ChaosResult:
