@@ -22,6 +22,13 @@ def draw_actions(services: PageServices, progress: BatchProgress) -> None:
         _draw_controls(services, progress)
     if st.button("All batches", icon=":material/list:", type="tertiary"):
         open_batch_list()
+
+
+def draw_question(services: PageServices, progress: BatchProgress) -> None:
+    """Draw the question that is open, if one is.
+
+    Called outside the fragment that refreshes itself: a refresh that ran while the reader closes the dialog would open it anew.
+    """
     if st.session_state.get(CANCELLING) == progress.id:
         if is_allowed(BatchAction.CANCEL, progress.status):
             _confirm_cancel(services, progress)
@@ -37,6 +44,7 @@ def _draw_controls(services: PageServices, progress: BatchProgress) -> None:
             continue
         if action is BatchAction.CANCEL:
             st.session_state[CANCELLING] = progress.id
+            st.rerun()
         else:
             _control(services, progress, action)
 

@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.bootstrap import PageServices
 from core.domain.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
-from core.ui.batch_actions import draw_actions
+from core.ui.batch_actions import draw_actions, draw_question
 from core.ui.batch_results import draw_breakdown, draw_results
 from core.ui.formats import escape_markdown, format_duration, format_money, format_rate, format_share, format_time
 from core.ui.page import draw_header, draw_simulated_badge
@@ -21,7 +21,8 @@ REFRESH = "batch_refresh_seconds"
 
 def watch_batch(services: PageServices, batch_id: BatchId) -> None:
     """Draw the batch, again and again while it is active."""
-    every = find_refresh_seconds(services.batches.get(batch_id))
+    now = services.batches.get(batch_id)
+    every = find_refresh_seconds(now)
     st.session_state[REFRESH] = every
 
     def draw() -> None:
@@ -32,6 +33,7 @@ def watch_batch(services: PageServices, batch_id: BatchId) -> None:
                 st.rerun()  # One run of the whole page sets the new pace, or none.
 
     st.fragment(draw, run_every=every)()
+    draw_question(services, now)
 
 
 def find_refresh_seconds(progress: BatchProgress) -> int | None:
