@@ -103,6 +103,9 @@ class Settings(PageSettings):
     )
     request_timeout_seconds: float = Field(default=180.0, gt=0, description="Longest wait for one reply of Claude")
     max_attempts: int = Field(default=5, ge=1, le=20, description="Calls for one item before it fails for good")
+    max_retry_seconds: float = Field(
+        default=900.0, gt=0, description="How long calls and waits for one item may take before it fails for good"
+    )
     lease_seconds: float = Field(default=30.0, ge=5, description="How long a silent worker keeps its items")
     worker_count: int = Field(default=1, ge=1, le=16, description="Workers that `brightrun up` starts")
     port: int | None = Field(

@@ -13,6 +13,7 @@ from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
+from core.domain.retry import RetryLimits
 from core.errors import ConfigurationError
 from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
@@ -48,7 +49,7 @@ async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[Gen
             worker=worker,
             pace_board=RedisPaceBoard(redis=redis),
             lease_seconds=settings.lease_seconds,
-            max_attempts=settings.max_attempts,
+            retry_limits=RetryLimits(max_attempts=settings.max_attempts, max_seconds=settings.max_retry_seconds),
         )
 
 

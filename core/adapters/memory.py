@@ -285,7 +285,14 @@ class MemoryDatabase:
             free = max(min(wanted, allowed, _count_slots(batch) - in_flight), 0)
             ready = [row for row in rows if row.status == "queued" and row.available_at <= now][:free]
             for row in ready:
-                row.item = row.item.model_copy(update={"lease_token": uuid4(), "attempt_number": len(row.attempts) + 1})
+                spent_ms = sum(attempt.duration_ms + attempt.wait_ms for _, attempt in row.attempts)
+                row.item = row.item.model_copy(
+                    update={
+                        "lease_token": uuid4(),
+                        "attempt_number": len(row.attempts) + 1,
+                        "spent_seconds": spent_ms / 1000,
+                    }
+                )
                 row.status, row.lease_expires_at = "processing", now + timedelta(seconds=lease_seconds)
                 leased.append(row.item)
             if leased and batch.status is BatchStatus.QUEUED:

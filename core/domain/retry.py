@@ -11,6 +11,14 @@ FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 60.0
 
 
+class RetryLimits(Record):
+    """How long one item is tried, whichever ends first."""
+
+    max_attempts: int
+    max_seconds: float
+    """Of calls and waits; while its batch is paused an item spends none."""
+
+
 class RetryLater(Record):
     """The same call may succeed after a wait."""
 
@@ -47,8 +55,13 @@ def raise_limit(reply: Reply, settings: BatchSettings, *, raised_before: bool) -
 RetryDecision = RetryLater | GiveUp | StopBatch
 
 
-def decide_retry(failure: CallFailure, *, attempt_number: int, max_attempts: int, jitter: float) -> RetryDecision:
-    """Decide by the kind of failure. `jitter` in [0, 1) spreads the waits; retry-after is always honoured."""
+def decide_retry(
+    failure: CallFailure, *, attempt_number: int, spent_seconds: float, limits: RetryLimits, jitter: float
+) -> RetryDecision:
+    """Decide by the kind of failure. `jitter` in [0, 1) spreads the waits; retry-after is always honoured.
+
+    `spent_seconds` is what this call and the earlier attempts at the item have taken, with their waits.
+    """
     match failure.kind:
         case (
             CallFailureKind.RATE_LIMITED
@@ -57,10 +70,16 @@ def decide_retry(failure: CallFailure, *, attempt_number: int, max_attempts: int
             | CallFailureKind.TIMEOUT
             | CallFailureKind.CONNECTION
         ):
-            if attempt_number >= max_attempts:
+            if attempt_number >= limits.max_attempts:
                 return GiveUp(because=f"{attempt_number} attempts brought no reply; the last: {failure.message}")
             backoff_seconds = min(FIRST_DELAY_SECONDS * 2 ** (attempt_number - 1), MAX_DELAY_SECONDS) * (0.5 + jitter / 2)
-            return RetryLater(delay_seconds=max(backoff_seconds, failure.retry_after_seconds or 0.0))
+            delay_seconds = max(backoff_seconds, failure.retry_after_seconds or 0.0)
+            if spent_seconds + delay_seconds > limits.max_seconds:
+                return GiveUp(
+                    because=f"No reply in {spent_seconds:.0f} s, and the next try would be {delay_seconds:.0f} s later: "
+                    f"an item is tried for {limits.max_seconds:.0f} s at most; the last: {failure.message}"
+                )
+            return RetryLater(delay_seconds=delay_seconds)
         case CallFailureKind.INVALID_REQUEST:
             return GiveUp(because=failure.message)
         case CallFailureKind.BAD_KEY:

@@ -61,6 +61,8 @@ class LeasedItem(Record):
     template_id: TemplateId
     max_tokens: int | None = None
     """Overrides the batch's limit, after a reply that it cut."""
+    spent_seconds: float = 0.0
+    """What earlier attempts at the item have taken, calls and waits."""
 
 
 class Lease(Record):

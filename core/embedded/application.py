@@ -57,6 +57,7 @@ def worker_programs(root: Path, settings: Settings) -> list[Program]:
         "BRIGHTRUN_QUEUE_NAME": settings.queue_name,
         "BRIGHTRUN_REQUEST_TIMEOUT_SECONDS": str(settings.request_timeout_seconds),
         "BRIGHTRUN_MAX_ATTEMPTS": str(settings.max_attempts),
+        "BRIGHTRUN_MAX_RETRY_SECONDS": str(settings.max_retry_seconds),
         "BRIGHTRUN_LEASE_SECONDS": str(settings.lease_seconds),
     }
     if settings.anthropic_base_url is not None:

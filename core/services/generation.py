@@ -20,7 +20,7 @@ from core.domain.pacing import Pace, begin_pace, find_storm, pace_after_failure,
 from core.domain.pricing import compute_cost_usd
 from core.domain.prompt import Prompt, render_prompt
 from core.domain.reply import Reply, StopReason
-from core.domain.retry import GiveUp, RetryLater, StopBatch, decide_retry, raise_limit
+from core.domain.retry import GiveUp, RetryLater, RetryLimits, StopBatch, decide_retry, raise_limit
 from core.domain.verdict import Accepted, Confidence, Failed, FailureType
 from core.domain.work import (
     Attempt,
@@ -53,7 +53,7 @@ class GenerationService:
     model: ChatModel
     worker: str
     lease_seconds: float
-    max_attempts: int
+    retry_limits: RetryLimits
     pace_board: PaceBoard
     learning: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -144,7 +144,8 @@ class GenerationService:
         decision = decide_retry(
             answer,
             attempt_number=item.attempt_number,
-            max_attempts=self.max_attempts,
+            spent_seconds=item.spent_seconds + answer.duration_ms / 1000,
+            limits=self.retry_limits,
             jitter=random.random(),  # noqa: S311 - spreads waits, keeps no secret
         )
         match decision:

@@ -27,7 +27,8 @@ def draw_actions(services: PageServices, progress: BatchProgress) -> None:
 def draw_question(services: PageServices, progress: BatchProgress) -> None:
     """Draw the question that is open, if one is.
 
-    Called outside the fragment that refreshes itself: a refresh that ran while the reader closes the dialog would open it anew.
+    Called outside the fragment that refreshes itself: a refresh in flight while a reader opens or closes the dialog would
+    close it or open it anew.
     """
     if st.session_state.get(CANCELLING) == progress.id:
         if is_allowed(BatchAction.CANCEL, progress.status):

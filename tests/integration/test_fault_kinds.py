@@ -15,6 +15,7 @@ from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
 from core.domain.batch import BatchId, BatchStatus
 from core.domain.estimate import estimate_batch
+from core.domain.retry import RetryLimits
 from core.embedded.simulator.faults import FaultKind
 from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService
@@ -76,7 +77,7 @@ def run_with_fault(settings: Settings, batch_id: BatchId, fault: FaultKind) -> N
                 model=model,
                 worker="test",
                 lease_seconds=30,
-                max_attempts=2,
+                retry_limits=RetryLimits(max_attempts=2, max_seconds=900),
                 pace_board=MemoryPaceBoard(),
             )
             await service.run_batch(batch_id)

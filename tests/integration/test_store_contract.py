@@ -305,8 +305,8 @@ def test_released_item_waits_and_comes_back_with_the_next_attempt_number(stores:
     assert waiting.next_available_in_seconds is not None
     assert 50 < waiting.next_available_in_seconds <= 60
     (item,) = lease(stores, other := submit(stores, make_selection(1, 1, 1)))
-    record(stores, ItemReleased(item=item, attempt=make_attempt(stop_reason=None)))
-    assert [2] == [item.attempt_number for item in lease(stores, other)]
+    record(stores, ItemReleased(item=item, attempt=make_attempt(stop_reason=None, duration_ms=1200, wait_ms=300)))
+    assert [(2, 1.5)] == [(item.attempt_number, item.spent_seconds) for item in lease(stores, other)]
 
 
 def test_extended_lease_outlives_its_first_term(stores: Stores) -> None:

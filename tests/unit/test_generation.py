@@ -6,6 +6,7 @@ import pytest
 from core.adapters.memory import MemoryDatabase, MemoryPaceBoard, MemoryQueue, ScriptedModel
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
 from core.domain.reply import Reply
+from core.domain.retry import RetryLimits
 from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, Lease, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable
 from core.services.batches import BatchService
@@ -35,7 +36,7 @@ def make_service(database: MemoryDatabase, answer: Answer, **changes: int) -> Ge
         model=model,
         worker="test:1",
         lease_seconds=30,
-        max_attempts=changes.get("max_attempts", 3),
+        retry_limits=RetryLimits(max_attempts=changes.get("max_attempts", 3), max_seconds=900),
         pace_board=MemoryPaceBoard(),
     )
 
@@ -149,7 +150,12 @@ def test_never_more_calls_in_flight_than_the_concurrency() -> None:
     database = make_memory()
     batch_id = submit(database, topics=12, concurrency=4)
     service = GenerationService(
-        store=database, model=CountingModel(), worker="w", lease_seconds=30, max_attempts=3, pace_board=MemoryPaceBoard()
+        store=database,
+        model=CountingModel(),
+        worker="w",
+        lease_seconds=30,
+        retry_limits=RetryLimits(max_attempts=3, max_seconds=900),
+        pace_board=MemoryPaceBoard(),
     )
 
     asyncio.run(service.run_batch(batch_id))

@@ -1,6 +1,6 @@
 import pytest
 
-from core.domain.retry import GiveUp, RetryDecision, RetryLater, StopBatch, decide_retry
+from core.domain.retry import GiveUp, RetryDecision, RetryLater, RetryLimits, StopBatch, decide_retry
 from core.domain.work import CallFailureKind
 from tests.factories import make_call_failure
 
@@ -20,9 +20,12 @@ FATAL = [
 ]
 
 
-def decide(kind: CallFailureKind, attempt_number: int = 1, jitter: float = 0.0, **changes: float) -> RetryDecision:
+def decide(
+    kind: CallFailureKind, attempt_number: int = 1, jitter: float = 0.0, spent_seconds: float = 0.0, **changes: float
+) -> RetryDecision:
     failure = make_call_failure(kind, **changes)
-    return decide_retry(failure, attempt_number=attempt_number, max_attempts=3, jitter=jitter)
+    limits = RetryLimits(max_attempts=3, max_seconds=100)
+    return decide_retry(failure, attempt_number=attempt_number, spent_seconds=spent_seconds, limits=limits, jitter=jitter)
 
 
 @pytest.mark.parametrize("kind", PASSING)
@@ -47,3 +50,12 @@ def test_waits_grow_with_jitter_and_retry_after_is_honoured() -> None:
     assert decide(CallFailureKind.OVERLOADED, 1, jitter=0.0) == RetryLater(delay_seconds=0.5)
     assert decide(CallFailureKind.OVERLOADED, 2, jitter=1.0) == RetryLater(delay_seconds=2.0)
     assert decide(CallFailureKind.RATE_LIMITED, 1, retry_after_seconds=42.0) == RetryLater(delay_seconds=42.0)
+
+
+def test_item_is_given_up_when_the_next_try_would_come_too_late() -> None:
+    assert isinstance(decide(CallFailureKind.TIMEOUT, spent_seconds=99.4), RetryLater)
+    given_up = decide(CallFailureKind.TIMEOUT, spent_seconds=99.6)
+
+    assert isinstance(given_up, GiveUp)
+    assert "100 s at most" in given_up.because
+    assert isinstance(decide(CallFailureKind.RATE_LIMITED, retry_after_seconds=101.0), GiveUp)
