@@ -77,6 +77,8 @@ _OPENER_PATTERNS = {
     "«": FailurePattern.LONG_UNCLOSED_STRING,
 }
 _BRACKET_PAIRS = {"(": ")", "[": "]", "{": "}"}
+_OPENERS = {closer: opener for opener, closer in _BRACKET_PAIRS.items()}
+_EMOTICON_EYES = frozenset(":;=")
 
 _LONGEST_ABBREVIATION = 12
 _PARAGRAPH_BREAK = re.compile(r"\n[ \t]*\n")
@@ -238,20 +240,24 @@ def _still_open(prose: str, paragraph: str) -> FailurePattern | None:
     """The innermost construct that the last paragraph opens and does not close, though it ends with a sentence."""
     if "```" in prose and not fences_are_closed(prose):
         return FailurePattern.OPEN_MARKUP
-    opened: dict[str, int] = {}
+    opened = dict.fromkeys(_BRACKET_PAIRS, 0)
     in_quotation = in_bold = False
+    last = len(paragraph)
     for found in _MARKS.finditer(paragraph):
-        mark, before = found.group(), paragraph[max(0, found.start() - 1) : found.start()]
-        after = paragraph[found.end() : found.end() + 1]
-        if mark in '"“”':
-            in_quotation = _opens_quotation(mark, before, after, in_quotation=in_quotation)
-        elif mark.startswith("*"):
+        start, end = found.span()
+        mark = paragraph[start]
+        before = paragraph[start - 1] if start else ""
+        after = paragraph[end] if end < last else ""
+        if mark in opened:
+            if before not in _EMOTICON_EYES:
+                opened[mark] += 1
+        elif mark in _OPENERS:
+            if opened[_OPENERS[mark]]:
+                opened[_OPENERS[mark]] -= 1
+        elif mark == "*":
             in_bold = _opens_bold(before, after, in_bold=in_bold)
-        elif mark in _BRACKET_PAIRS:
-            opened[mark] = opened.get(mark, 0) + (0 if before in (":", ";", "=") else 1)
         else:
-            opener = next(key for key, closer in _BRACKET_PAIRS.items() if closer == mark)
-            opened[opener] = max(0, opened.get(opener, 0) - 1)
+            in_quotation = _opens_quotation(mark, before, after, in_quotation=in_quotation)
     if in_quotation:
         return FailurePattern.LONG_UNCLOSED_STRING
     unclosed = next((bracket for bracket, depth in opened.items() if depth), None)
