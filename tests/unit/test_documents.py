@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from core.config import Settings
+from core.domain.reply import StopReason
+from core.domain.verdict import FailurePattern, FailureType
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +36,11 @@ def test_lock_file_holds_names_and_versions_only() -> None:
 
     assert "://" not in lock
     assert "@ file" not in lock
+
+
+def test_troubleshooting_explains_every_failure_type_pattern_and_stop_reason() -> None:
+    text = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
+    types = {f"### {kind}" for kind in FailureType}
+    named = {f"`{name}`" for name in (*FailurePattern, *StopReason)}
+
+    assert {part for part in types | named if part not in text} == set()
