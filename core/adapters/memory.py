@@ -161,13 +161,13 @@ class MemoryDatabase:
             update={
                 "id": new_id,
                 "name": changes.name or f"Retry of {batch.plan.name}",
-                "settings": batch.plan.settings.model_copy(update=changed),
+                "settings": batch.plan.settings.model_copy(update=changed | {"canary_items": 0}),
                 "snapshot": snapshot,
             }
         )
         self.batches[new_id] = replace(
             batch, plan=plan, status=BatchStatus.QUEUED, status_reason=None, created_at=now, watched_since=now,
-            started_at=None, completed_at=None, retry_of=batch_id,
+            started_at=None, completed_at=None, retry_of=batch_id, estimate=batch.estimate.scale(len(failed)),
         )  # fmt: skip
         for position, row in enumerate(sorted(failed, key=lambda row: row.item.position)):
             replaces = template is not None and template.emotional_arc_id == row.item.emotional_arc_id
@@ -279,11 +279,13 @@ class MemoryDatabase:
         self._reclaim(batch_id)
         rows, now = self._rows(batch_id), self.clock()
         leased: list[LeasedItem] = []
+        canary = rows[: batch.plan.settings.canary_items]
+        candidates = canary if any(row.status in ("queued", "processing") for row in canary) else rows
         allowed = self._check_limits(batch, rows) if batch.status.is_active else 0
         if batch.status.is_active:
             in_flight = sum(row.status == "processing" for row in rows)
             free = max(min(wanted, allowed, _count_slots(batch) - in_flight), 0)
-            ready = [row for row in rows if row.status == "queued" and row.available_at <= now][:free]
+            ready = [row for row in candidates if row.status == "queued" and row.available_at <= now][:free]
             for row in ready:
                 spent_ms = sum(attempt.duration_ms + attempt.wait_ms for _, attempt in row.attempts)
                 row.item = row.item.model_copy(
@@ -297,7 +299,7 @@ class MemoryDatabase:
                 leased.append(row.item)
             if leased and batch.status is BatchStatus.QUEUED:
                 batch.status, batch.started_at = BatchStatus.PROCESSING, batch.started_at or now
-        waiting = [row.available_at for row in rows if row.status == "queued"]
+        waiting = [row.available_at for row in candidates if row.status == "queued"]
         return Lease(
             status=batch.status,
             items=tuple(leased),
@@ -396,17 +398,23 @@ class MemoryDatabase:
                 accepted=canary["completed"],
                 failed=canary["failed"],
                 queued=canary["queued"],
-                was_resumed=batch.watched_since > batch.created_at,
+                was_resumed=all(
+                    row.closed_at is not None and row.closed_at < batch.watched_since
+                    for row in rows
+                    if row.item.position < settings.canary_items
+                ),
             )
             _pause(batch, allowance.pause_because)
             allowed = min(allowed, allowance.items)
         if settings.budget_usd is not None:
-            costs = [float(a.cost_usd) for row in rows for _, a in row.attempts if a.cost_usd is not None]
-            first_guess = batch.estimate.cost_usd / len(rows)
+            attempts = [attempt for row in rows for _, attempt in row.attempts]
+            costs = [float(attempt.cost_usd) for attempt in attempts if attempt.cost_usd is not None]
+            unpriced = sum(attempt.cost_usd is None and attempt.stop_reason is not None for attempt in attempts)
+            expected_usd = sum(costs) / len(costs) if costs else batch.estimate.cost_usd / len(rows)
             allowance = check_budget(
                 budget_usd=settings.budget_usd,
-                spent_usd=sum(costs),
-                expected_usd=sum(costs) / len(costs) if costs else first_guess,
+                spent_usd=sum(costs) + unpriced * expected_usd,
+                expected_usd=expected_usd,
                 in_flight=sum(row.status == "processing" for row in rows),
             )
             _pause(batch, allowance.pause_because)

@@ -1,8 +1,11 @@
-"""Results on disk while the database is away, so that a paid reply outlives its worker."""
+"""Results on disk until the database has them, so that a paid reply outlives its worker."""
 
+import asyncio
 import json
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +16,7 @@ import structlog
 from core.adapters.supabase.work_payload import encode_result
 from core.domain.batch import BatchId
 from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
-from core.errors import DatabaseRejected, ServiceUnavailable
+from core.errors import DatabaseRejected
 from core.ports import WorkStore
 
 log = structlog.get_logger(__name__)
@@ -24,9 +27,14 @@ class FileSpool:
     """One file for each result that waits, named by its attempt."""
 
     folder: Path
+    min_age_seconds: float = 10.0
+    """Younger files are left to the worker that writes the same result to the database right now."""
 
     def keep(self, result: ItemResult) -> None:
-        """Write a result with an attempt, whole or not at all; one without an attempt costs nothing to lose."""
+        """Write a result with an attempt, whole or not at all; one without an attempt costs nothing to lose.
+
+        Raises OSError where the disk takes nothing.
+        """
         if result.attempt is None:
             return
         path = self._path(result.attempt.id)
@@ -46,8 +54,14 @@ class FileSpool:
 
     def list_waiting(self) -> list[tuple[Path, dict[str, Any]]]:
         """Return what waits, oldest first, as `record_results` takes it."""
-        paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        return [(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+        newest = time.time() - self.min_age_seconds
+        waiting: list[tuple[float, Path, dict[str, Any]]] = []
+        for path in self.folder.glob("*.json"):
+            with suppress(FileNotFoundError):  # Its worker has recorded it meanwhile.
+                written_at = path.stat().st_mtime
+                if written_at <= newest:
+                    waiting.append((written_at, path, json.loads(path.read_text(encoding="utf-8"))))
+        return [(path, encoded) for _, path, encoded in sorted(waiting, key=lambda entry: entry[0])]
 
     def _path(self, attempt_id: UUID) -> Path:
         return self.folder / f"{attempt_id}.json"
@@ -55,7 +69,10 @@ class FileSpool:
 
 @dataclass(frozen=True, kw_only=True)
 class SpoolingWorkStore:
-    """A WorkStore that keeps on disk what the database could not take."""
+    """A WorkStore that keeps every result on disk until the database has taken it.
+
+    Before, not after the database failed: one that hangs says nothing until the worker may long be gone.
+    """
 
     inner: WorkStore
     spool: FileSpool
@@ -76,16 +93,31 @@ class SpoolingWorkStore:
         await self.inner.pause(batch_id, reason)
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
+        await asyncio.to_thread(self._keep, results)
         try:
             outcomes = await self.inner.record(results)
-        except ServiceUnavailable:
+        except DatabaseRejected:
+            self._forget(results)  # The same again would be refused again; what the recorder makes of it is kept anew.
+            raise
+        self._forget(results)
+        return outcomes
+
+    def _keep(self, results: Sequence[ItemResult]) -> None:
+        try:
             for result in results:
                 self.spool.keep(result)
-            raise
+        except OSError as error:
+            # The disk is the second road; the first may well be open.
+            log.warning("results_not_spooled", results=len(results), error=str(error))
+
+    def _forget(self, results: Sequence[ItemResult]) -> None:
         for result in results:
-            if result.attempt is not None:
+            if result.attempt is None:
+                continue
+            try:
                 self.spool.forget(result.attempt.id)
-        return outcomes
+            except OSError as error:  # It is in the database; recorded from disk once more, it changes nothing.
+                log.warning("result_not_removed", attempt_id=str(result.attempt.id), error=str(error))
 
 
 class EncodedResultStore(Protocol):

@@ -30,7 +30,8 @@ create or replace function pg_temp.draw(number bigint, salt text) returns intege
 $$ select ('x' || substr(md5(number || salt), 1, 7))::bit(28)::integer $$
 """
 _PICK = """
-create or replace function pg_temp.pick(choices anyarray, number bigint, salt text) returns anyelement language sql immutable as
+create or replace function pg_temp.pick(choices anyarray, number bigint, salt text) returns anyelement language sql
+    immutable as
 $$ select choices[1 + pg_temp.draw(number, salt) % cardinality(choices)] $$
 """
 _SCAFFOLDING = """
@@ -43,7 +44,8 @@ where p.is_active and a.is_active and t.is_active and a.conversation_category = 
 """
 _INDEX_SCAFFOLDING = "create unique index on combination (number)"
 _BATCHES = """
-insert into public.batches (name, status, conversation_category, model, max_tokens, structured_outputs, concurrency, selection,
+insert into public.batches (name, status, conversation_category, model, max_tokens, structured_outputs, concurrency,
+    selection,
     snapshot, estimated_seconds, estimated_cost_usd, created_by, created_at, started_at, completed_at)
 select 'Volume ' || n, 'completed', 'core', 'claude-sonnet-5-5', 24576, n %% 4 > 0, 3, '{}',
     jsonb_build_object(
@@ -57,7 +59,8 @@ from generate_series(1, %(batches)s) n,
     lateral (select now() - make_interval(days => %(days)s) * (%(batches)s - n + 1) / %(batches)s) as moment(at)
 """
 _LARGE_BATCH = """
-insert into public.batches (name, status, conversation_category, model, max_tokens, structured_outputs, concurrency, selection,
+insert into public.batches (name, status, conversation_category, model, max_tokens, structured_outputs, concurrency,
+    selection,
     snapshot, estimated_seconds, estimated_cost_usd, created_by, created_at, started_at, completed_at)
 select 'Volume, one large batch', 'completed', b.conversation_category, b.model, b.max_tokens, b.structured_outputs,
     b.concurrency, b.selection, b.snapshot, 36000, 450, b.created_by, now() - interval '2 hours', now() - interval '2 hours',
@@ -66,7 +69,8 @@ from public.batches b where b.name = 'Volume 1' and b.created_by = %(owner)s
 """
 # The first items of each batch are accepted, as many as the share asks for, the rest have failed.
 _ITEMS = """
-insert into public.batch_items (batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, status,
+insert into public.batch_items (batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id,
+    tier, status,
     created_by, created_at, started_at, finished_at)
 select b.id, n, c.persona_id, c.arc_id, c.topic_id, c.template_id, c.tier,
     case when pg_temp.draw(n, b.id::text) %% 1000 < %(accepted_per_mille)s then 'completed' else 'failed' end,
@@ -78,14 +82,18 @@ join combination c on c.number = (n + pg_temp.draw(1, b.id::text) %% 7) %% (sele
 where b.created_by = %(owner)s and b.name = any (%(names)s)
 """
 _ATTEMPTS = """
-insert into public.generation_attempts (batch_id, batch_item_id, attempt_number, outcome, model, max_tokens, structured_outputs,
-    prompt_length, stop_reason, failure_type, failure_pattern, http_status, request_id, input_tokens, output_tokens, cost_usd,
+insert into public.generation_attempts (batch_id, batch_item_id, attempt_number, outcome, model, max_tokens,
+    structured_outputs,
+    prompt_length, stop_reason, failure_type, failure_pattern, http_status, request_id, input_tokens, output_tokens,
+     cost_usd,
     duration_ms, response_body, response_body_encoding, simulated, worker, created_by, started_at, created_at)
 select i.batch_id, i.id, 1, case i.status when 'completed' then 'accepted' else 'failed' end, b.model, b.max_tokens,
-    b.structured_outputs, 8200, k.stop_reason, k.failure_type, k.pattern, case when k.stop_reason is null then 529 else 200 end,
+    b.structured_outputs, 8200, k.stop_reason, k.failure_type, k.pattern, case when k.stop_reason is null then 529
+     else 200 end,
     'req_' || md5(i.id::text), 2100, case when k.stop_reason is not null then 800 + d %% 6000 end,
     (0.0063 + (800 + d %% 6000) * 0.000015)::numeric(12, 6), 20000 + d %% 40000,
-    '{"content": "' || repeat(md5(i.id::text), 20) || '"}', 'utf-8', true, 'volume:1', i.created_by, i.started_at, i.finished_at
+    '{"content": "' || repeat(md5(i.id::text), 20) || '"}', 'utf-8', true, 'volume:1', i.created_by, i.started_at,
+     i.finished_at
 from public.batch_items i
 join public.batches b on b.id = i.batch_id
 cross join lateral (select pg_temp.draw(i.position, i.batch_id::text || 'kind')) as drawn(d)
@@ -114,7 +122,8 @@ insert into public.failed_generations (run_id, batch_item_id, attempt_id, prompt
     structured_outputs_enabled, raw_response, response_content, stop_reason, input_tokens, output_tokens, failure_type,
     truncation_pattern, truncation_details, confidence, turn_index, error_message, raw_file_path, created_at, created_by,
     persona_id, emotional_arc_id, training_topic_id, template_id, request_id, cost_usd, attempt_count, simulated)
-select a.batch_id, i.id, a.id, repeat('Prompt of the volume. ', 370), a.prompt_length, a.model, a.max_tokens, a.structured_outputs,
+select a.batch_id, i.id, a.id, repeat('Prompt of the volume. ', 370), a.prompt_length, a.model, a.max_tokens,
+    a.structured_outputs,
     jsonb_build_object('id', 'msg_' || md5(i.id::text), 'stop_reason', a.stop_reason),
     '{"turns": [{"role": "user", "content": "' || repeat('I keep thinking about ' || c.topic || '. ', 60) || md5(i.id::text),
     a.stop_reason, a.input_tokens, a.output_tokens, a.failure_type, a.failure_pattern,
@@ -129,7 +138,8 @@ where a.created_by = %(owner)s and a.worker = 'volume:1' and a.outcome = 'failed
 _CONVERSATIONS = """
 insert into public.conversations (batch_id, batch_item_id, attempt_id, name, conversation_category, tier, turns, metadata,
     starting_emotion, starting_intensity, ending_emotion, ending_intensity, review_status, persona_id, emotional_arc_id,
-    training_topic_id, template_id, scaffolding_snapshot, model, stop_reason, input_tokens, output_tokens, cost_usd, simulated,
+    training_topic_id, template_id, scaffolding_snapshot, model, stop_reason, input_tokens, output_tokens, cost_usd,
+     simulated,
     created_by, created_at)
 select a.batch_id, i.id, a.id, c.persona || ', ' || c.arc || ', ' || c.topic, c.conversation_category, i.tier, spoken.turns,
     '{"client_persona": "volume", "session_context": "volume", "conversation_phase": "volume", "expected_outcome": null}',
@@ -145,8 +155,10 @@ join combination c on c.persona_id = i.persona_id and c.arc_id = i.emotional_arc
 cross join lateral (
     select jsonb_agg(jsonb_build_object(
         'turn_number', n, 'role', case when n %% 2 = 1 then 'user' else 'assistant' end,
-        'content', repeat('I keep thinking about ' || c.topic || ' and what it means for us. ', 6) || md5(i.id::text || n) || '.',
-        'emotional_context', jsonb_build_object('primary_emotion', 'worry', 'secondary_emotion', null, 'intensity', 0.9 - n * 0.06)
+        'content', repeat('I keep thinking about ' || c.topic || ' and what it means for us. ', 6) || md5(i.id::text
+         || n) || '.',
+        'emotional_context', jsonb_build_object('primary_emotion', 'worry', 'secondary_emotion', null, 'intensity',
+         0.9 - n * 0.06)
     ) order by n) as turns
     from generate_series(1, 10) n
 ) spoken

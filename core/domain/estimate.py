@@ -28,6 +28,12 @@ class Estimate(Record):
     cost_usd: float
     basis: str
 
+    def scale(self, conversations: int) -> "Estimate":
+        """Return the estimate's share for some of its conversations."""
+        share = conversations / self.conversations if self.conversations else 0.0
+        changes = {"conversations": conversations, "seconds": self.seconds * share, "cost_usd": self.cost_usd * share}
+        return self.model_copy(update=changes)
+
     @property
     def minutes(self) -> int:
         """Whole minutes, rounded up."""

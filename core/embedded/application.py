@@ -74,7 +74,7 @@ def worker_programs(root: Path, settings: Settings) -> list[Program]:
             # Nothing is left to finish with when the supervisor is gone; leases make a kill harmless.
             parent_death_signal="SIGKILL",
             # Calls in flight finish first: a real one is paid for.
-            stop_seconds=15 if settings.simulated else round(settings.request_timeout_seconds) + 15,
+            stop_seconds=round(settings.request_timeout_seconds) + 15,
         )
         for number in range(1, settings.worker_count + 1)
     ]

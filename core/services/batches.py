@@ -15,6 +15,7 @@ from core.domain.batch import (
 )
 from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
 from core.domain.grid import sample_grid
+from core.domain.pricing import find_price
 from core.domain.prompt import check_template
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
@@ -46,6 +47,7 @@ class BatchService:
         Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if a template of the
         selection has a hole; nothing is written then. If only the queue is away, the batch is kept and starts later.
         """
+        _check_budget(settings.model, settings.budget_usd)
         selection = _without_repeats(selection)
         if selection.grid_size == 0:
             raise InvalidRequest("Select at least one persona, one arc and one topic.")
@@ -65,6 +67,8 @@ class BatchService:
 
         The two stay linked (`retry_of`). Raises NotFound, or InvalidRequest where nothing has failed.
         """
+        if changes.model is not None:
+            _check_budget(changes.model, self.get(batch_id).budget_usd)
         submitted = self.batches.retry_failed(batch_id, changes)
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
 
@@ -111,6 +115,13 @@ class BatchService:
                 continue
             if problems := check_template(template.system_prompt, template.user_prompt):
                 raise TemplateInvalid(f"Prompt template {template.name} v{template.version}: {' '.join(problems)}")
+
+
+def _check_budget(model: str, budget_usd: float | None) -> None:
+    if budget_usd is not None and find_price(model) is None:
+        raise InvalidRequest(
+            f"No price is known for {model}, so a budget could not be kept. Choose another model, or leave the budget out."
+        )
 
 
 def find_history(history: tuple[GenerationHistory, ...], model: str) -> GenerationHistory | None:

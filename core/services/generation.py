@@ -33,7 +33,7 @@ from core.domain.work import (
     ItemResult,
     LeasedItem,
 )
-from core.errors import DatabaseRejected, ServiceUnavailable, TemplateInvalid
+from core.errors import BrightRunError, ServiceUnavailable, TemplateInvalid
 from core.ports import ChatModel, PaceBoard, WorkStore
 from core.services.recording import ResultRecorder
 
@@ -119,14 +119,14 @@ class GenerationService:
         try:
             if (because := find_storm(after, now)) is not None:
                 await self.store.pause(plan.id, because)
-        except ServiceUnavailable as error:
+        except BrightRunError as error:
             log.warning("batch_not_paused", batch_id=str(plan.id), error=str(error))
 
     async def note_pace(self, plan: BatchPlan, pace: Pace) -> None:
         """Write the pace to the batch, where the database leases by it and the monitor shows it."""
         try:
             await self.store.set_pace(plan.id, pace.limit, pace.reason)
-        except ServiceUnavailable as error:
+        except BrightRunError as error:
             log.warning("pace_not_noted", batch_id=str(plan.id), error=str(error))
 
     def _judge(
@@ -227,8 +227,10 @@ class _BatchRun:
             return None
         try:
             lease = await self.service.store.lease(self.plan.id, self.service.worker, free, self.service.lease_seconds)
-        except ServiceUnavailable as error:
-            # What is in flight is paid for, so the loop waits for the database instead of ending.
+        except BrightRunError as error:
+            # What is in flight is paid for, so the loop waits instead of ending. Without any, the next job may do better.
+            if not self.in_flight and not isinstance(error, ServiceUnavailable):
+                raise
             log.warning("items_not_leased", batch_id=str(self.plan.id), error=str(error))
             return IDLE_WAIT_SECONDS
         for item in lease.items:
@@ -259,9 +261,9 @@ class _BatchRun:
         result = await self.service.generate_item(self.plan, item)
         try:
             outcome = await self.recorder.record(result)
-        except DatabaseRejected as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reply is paid for
             # Recording it again would be refused again, and giving the item back would pay for the same reply again.
-            outcome = await self.recorder.record(describe_rejected(result, str(error)))
+            outcome = await self.recorder.record(describe_rejected(result, str(error) or repr(error)))
         if outcome.outcome == "lease_lost":
             log.warning("lease_lost", batch_id=str(self.plan.id), item_id=str(item.item_id))
 
@@ -282,7 +284,7 @@ class _BatchRun:
                 continue
             try:
                 await self.service.store.extend(self.plan.id, items, self.service.lease_seconds)
-            except ServiceUnavailable as error:
+            except BrightRunError as error:
                 # The results say later whether the leases held; a call that is paid for is not broken off.
                 log.warning("leases_not_extended", batch_id=str(self.plan.id), items=len(items), error=str(error))
 

@@ -9,7 +9,7 @@ from typing import Self
 import structlog
 
 from core.domain.work import ItemResult, RecordOutcome
-from core.errors import DatabaseRejected, ServiceUnavailable
+from core.errors import BrightRunError, DatabaseRejected
 from core.ports import WorkStore
 
 log = structlog.get_logger(__name__)
@@ -39,8 +39,9 @@ class ResultRecorder:
             await asyncio.gather(writer, return_exceptions=True)
 
     async def record(self, result: ItemResult) -> RecordOutcome:
-        """Return when the result is in the database; waits through an outage. Raises DatabaseRejected for a result that the
-        database refuses by itself.
+        """Return when the result is in the database; waits through an outage, also through one of keys or rights.
+
+        Raises DatabaseRejected for a result that the database refuses by itself, and whatever a defect in writing it raises.
         """
         acknowledged: asyncio.Future[RecordOutcome] = asyncio.get_running_loop().create_future()
         await self._waiting.put((result, acknowledged))
@@ -53,8 +54,9 @@ class ResultRecorder:
                 group.append(self._waiting.get_nowait())
             try:
                 outcomes = await self._write([result for result, _ in group])
-            except DatabaseRejected:
+            except Exception as error:  # noqa: BLE001 - nothing may end this task: every result would wait for ever
                 # One result spoils its group, so each is written alone and only the guilty one fails.
+                log.warning("group_not_written", results=len(group), error=repr(error))
                 await self._write_singly(group)
                 continue
             for (_, acknowledged), outcome in zip(group, outcomes, strict=True):
@@ -64,7 +66,7 @@ class ResultRecorder:
         for result, acknowledged in group:
             try:
                 _resolve(acknowledged, (await self._write([result]))[0])
-            except DatabaseRejected as error:
+            except Exception as error:
                 log.exception("result_rejected", item_id=str(result.item.item_id))
                 if not acknowledged.done():
                     acknowledged.set_exception(error)
@@ -74,7 +76,10 @@ class ResultRecorder:
         while True:
             try:
                 return await self.store.record(results)
-            except ServiceUnavailable as error:
+            except DatabaseRejected:
+                raise
+            except BrightRunError as error:
+                # Away, or its keys are no longer accepted: whoever puts that right finds the replies still here.
                 log.warning("results_wait", results=len(results), retry_in_seconds=delay_seconds, error=str(error))
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, MAX_RETRY_SECONDS)

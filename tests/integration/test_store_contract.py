@@ -484,6 +484,34 @@ def test_nothing_runs_beside_the_canary_and_the_rest_follows_when_it_passes(stor
     assert len(lease(stores, batch_id)) == 4
 
 
+def test_rest_of_the_batch_waits_while_a_canary_item_waits_for_its_next_try(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 6), canary_items=2, concurrency=6)
+    first, second = lease(stores, batch_id)
+    record(
+        stores,
+        accept(first),
+        ItemReleased(item=second, attempt=make_attempt(stop_reason=None, cost_usd=None), delay_seconds=60),
+    )
+
+    waiting = stores.work(lambda store: store.lease(batch_id, "test:1", 6, 30))
+
+    assert waiting.items == ()
+    assert waiting.next_available_in_seconds is not None
+    assert waiting.next_available_in_seconds > 50
+
+
+def test_canary_counts_though_the_batch_was_paused_in_between(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 6), canary_items=2, concurrency=6)
+    canary = lease(stores, batch_id)
+    stores.batches.control(batch_id, BatchAction.PAUSE)
+    stores.batches.control(batch_id, BatchAction.RESUME)
+
+    record(stores, *(fail(item) for item in canary))
+
+    assert lease(stores, batch_id) == ()
+    assert read(stores, batch_id).status is BatchStatus.PAUSED
+
+
 def test_failed_canary_pauses_the_batch_until_it_is_resumed(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 6), canary_items=2, concurrency=6)
     first, second = lease(stores, batch_id)
@@ -509,6 +537,15 @@ def test_budget_counts_what_is_in_flight_and_pauses_the_batch(stores: Stores) ->
     assert len(lease(stores, other)) == 1, "0.6 spent and 0.3 a call leave room for one"
 
 
+def test_reply_without_a_price_counts_as_estimated_towards_the_budget(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 10), budget_usd=1.0, concurrency=10)
+
+    record(stores, *(accept(item, cost_usd=None) for item in lease(stores, batch_id)))
+
+    assert lease(stores, batch_id) == ()
+    assert "$0.90 spent" in (read(stores, batch_id).status_reason or "")
+
+
 def test_item_whose_limit_was_raised_comes_back_with_it(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 1), raise_max_tokens=True)
     (item,) = lease(stores, batch_id)
@@ -528,6 +565,7 @@ def test_failed_items_become_a_new_linked_batch_with_changed_settings(stores: St
     first, retry = read(stores, batch_id), read(stores, submitted.batch_id)
     assert (2, 2, BatchStatus.QUEUED, batch_id) == (submitted.planned, retry.queued, retry.status, retry.retry_of)
     assert (50_000, False, first.model) == (retry.max_tokens, retry.structured_outputs, retry.model)
+    assert (1.8, 0.9) == (first.estimated_cost_usd, retry.estimated_cost_usd)
     assert first.failed == 2, "the first batch stays as it was"
     plan = stores.work(lambda store: store.get_plan(submitted.batch_id))
     before = stores.work(lambda store: store.get_plan(batch_id))

@@ -1,7 +1,7 @@
 import pytest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
-from core.domain.batch import BatchAction, BatchStatus
+from core.domain.batch import BatchAction, BatchStatus, RetryChanges
 from core.domain.scaffolding import ConversationCategory
 from core.errors import InvalidRequest, NotFound, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
@@ -112,3 +112,14 @@ def test_name_is_made_from_the_category_where_none_is_given() -> None:
 
     assert named.name == "Autumn"
     assert unnamed.name.startswith("Edge case batch, ")
+
+
+def test_budget_is_refused_where_no_price_is_known() -> None:
+    service = make_service()
+
+    with pytest.raises(InvalidRequest, match="No price is known for claude-next-9"):
+        service.submit(make_selection(), make_settings(model="claude-next-9", budget_usd=1.0))
+
+    budgeted = service.submit(make_selection(), make_settings(budget_usd=1.0)).batch_id
+    with pytest.raises(InvalidRequest, match="No price is known"):
+        service.retry_failed(budgeted, RetryChanges(model="claude-next-9"))

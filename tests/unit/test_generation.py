@@ -8,7 +8,7 @@ from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
 from core.domain.reply import Reply
 from core.domain.retry import RetryLimits
 from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, Lease, RecordOutcome
-from core.errors import DatabaseRejected, DatabaseUnavailable
+from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 from core.services.batches import BatchService
 from core.services.generation import GenerationService
 from tests.factories import (
@@ -195,14 +195,15 @@ def test_worker_that_is_asked_to_stop_records_what_is_in_flight_and_leaves_the_r
     assert (6, 0) == (progress.queued, progress.running)
 
 
-def test_reply_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), NotSignedIn("the key was changed")])
+def test_reply_waits_for_a_database_that_is_away_or_closed(error: Exception) -> None:
     class FlakyDatabase(MemoryDatabase):
         outages = 2
 
         async def record(self, results: list[ItemResult]) -> tuple[RecordOutcome, ...]:  # type: ignore[override]
             if self.outages:
                 self.outages -= 1
-                raise DatabaseUnavailable("away")
+                raise error
             return await super().record(results)
 
     plain = make_memory()
@@ -242,11 +243,12 @@ def test_reply_that_cannot_even_be_judged_is_kept_as_a_failure() -> None:
     assert "Judging the reply failed" in (database.list_failures(batch_id, 1)[0].truncation_details or "")
 
 
-def test_reply_that_the_database_refuses_is_kept_as_a_failure_and_not_paid_for_twice() -> None:
+@pytest.mark.parametrize("error", [DatabaseRejected("no such column"), ValueError("a defect in writing it")])
+def test_reply_that_cannot_be_stored_is_kept_as_a_failure_and_not_paid_for_twice(error: Exception) -> None:
     class PickyDatabase(MemoryDatabase):
         async def record(self, results: list[ItemResult]) -> tuple[RecordOutcome, ...]:  # type: ignore[override]
             if any(result.kind == "success" for result in results):
-                raise DatabaseRejected("no such column")
+                raise error
             return await super().record(results)
 
     plain = make_memory()

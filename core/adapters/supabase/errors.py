@@ -1,5 +1,6 @@
 """Translates what supabase-py and httpx raise into our errors, once."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -10,10 +11,10 @@ from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
 
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 
-# PostgreSQL classes 08 (connection), 53 (resources), 57 (operator intervention), PostgREST's connection errors, and the bare
-# HTTP codes of a gateway or an API whose database is away.
-_AWAY_PREFIXES = ("08", "53", "57P", "PGRST0")
-_AWAY_CODES = {"500", "502", "503", "504", "522"}
+# PostgreSQL classes 08 (connection), 40 (rolled back: deadlock, serialization), 53 (resources), 55P03 (lock not available),
+# 57 (operator intervention, statement timeout), 58 (system), PostgREST's connection errors, and the bare HTTP codes of a
+# gateway that is busy or whose database is away: all may go well a moment later.
+_AWAY_CODE = re.compile(r"08\w{3}|40\w{3}|53\w{3}|55P03|57\w{3}|58\w{3}|PGRST0\d\d|408|429|5\d\d")
 _JWT_CODES = {"PGRST301", "PGRST302", "PGRST303", "401"}
 _AWAY_WORDS = (
     "econnrefused",
@@ -55,7 +56,7 @@ def _translate_api_error(error: APIError) -> DatabaseUnavailable | NotSignedIn |
     if code in _JWT_CODES or "jwt expired" in message.lower():
         return NotSignedIn(f"Supabase did not accept the key or the session ({message}). Sign in again, or check the keys.")
     text = f"{message} {error.details or ''}".lower()
-    if code.startswith(_AWAY_PREFIXES) or code in _AWAY_CODES or any(word in text for word in _AWAY_WORDS):
+    if _AWAY_CODE.fullmatch(code) or any(word in text for word in _AWAY_WORDS):
         return DatabaseUnavailable(f"The database behind Supabase does not answer ({message}). {_ADVICE}")
     return DatabaseRejected(f"The database refused ({code or 'no code'}): {message} {error.details or ''}".rstrip())
 

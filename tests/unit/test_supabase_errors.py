@@ -1,0 +1,28 @@
+import pytest
+from postgrest.exceptions import APIError
+
+from core.adapters.supabase.errors import translate_errors
+from core.errors import BrightRunError, DatabaseRejected, DatabaseUnavailable, NotSignedIn
+
+
+def translate(code: str, message: str = "no") -> BrightRunError:
+    with pytest.raises(BrightRunError) as caught, translate_errors():
+        raise APIError({"code": code, "message": message, "details": None, "hint": None})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "code", ["08006", "40P01", "40001", "53300", "55P03", "57014", "57P01", "58030", "PGRST002", "429", "500", "503", "546"]
+)
+def test_what_may_go_well_a_moment_later_is_an_outage(code: str) -> None:
+    assert isinstance(translate(code), DatabaseUnavailable)
+
+
+@pytest.mark.parametrize("code", ["23505", "42703", "22P02", "PGRST116", "404", ""])
+def test_what_would_be_refused_again_is_a_rejection(code: str) -> None:
+    assert isinstance(translate(code), DatabaseRejected)
+
+
+@pytest.mark.parametrize("code", ["PGRST301", "401"])
+def test_key_that_is_not_accepted_is_a_matter_of_signing_in(code: str) -> None:
+    assert isinstance(translate(code), NotSignedIn)
