@@ -78,17 +78,19 @@ _OPENER_PATTERNS = {
 }
 _BRACKET_PAIRS = {"(": ")", "[": "]", "{": "}"}
 _OPENERS = {closer: opener for opener, closer in _BRACKET_PAIRS.items()}
+# Marks that only open or only close. German opens with „ and closes with what opens in English.
+_QUOTATION_PAIRS = (("«", "»"), ("「", "」"), ("『", "』"), ("（", "）"))
 _EMOTICON_EYES = frozenset(":;=")
 
 _LONGEST_ABBREVIATION = 12
 _PARAGRAPH_BREAK = re.compile(r"\n[ \t]*\n")
-_MARKS = re.compile(r"[\"“”(){}\[\]]|\*\*+")
+_MARKS = re.compile(r"[\"„“”(){}\[\]]|\*\*+")
 
 _LIST_MARKER = re.compile(r"[ \t>*_-]*(?:\d{1,3}|[A-Za-z])\.\Z")
 # Behind these a full stop ends no sentence; "etc.", "Inc." and "p.m." can end one, and so can "Part D." and "Plan B.".
 # A single letter is half of "e.g.", "a.m." or "U.S.", while "I." and "Plan A." end sentences.
 _ABBREVIATION = re.compile(
-    r"(?:(?<![\w.])(?:(?i:e\.g|i\.e|vs|cf|viz|approx|incl|esp|mr|mrs|ms|dr|prof|messrs)|[eiapU])|(?<=\d)[ap]|\bwww)\.\Z"
+    r"(?:(?<![\w.])(?:(?i:e\.g|i\.e|vs|cf|viz|approx|incl|esp|mr|mrs|ms|dr|prof|messrs|dept|jan|feb|aug|sept|oct|nov)|[eiapU])|(?<=\d)[ap]|\bwww)\.\Z"
 )
 _HEADING = re.compile(r" {0,3}#{1,6}\s")
 
@@ -196,7 +198,7 @@ def _opener_at_end(paragraph: str) -> FailurePattern | None:
     stands_free = before == "" or before.isspace()
     if last in "([" and ends_with_emoticon(paragraph):
         return None
-    if last in _OPENER_PATTERNS:
+    if last in _OPENER_PATTERNS and not (last in "“«" and before in tuple(TERMINATORS)):  # „So schließt Deutsch.“
         return _OPENER_PATTERNS[last]
     if last in "\"'" and (stands_free or before in "([{"):
         return FailurePattern.LONG_UNCLOSED_STRING
@@ -212,6 +214,8 @@ def _stands_free(paragraph: str, stripped: str) -> bool:
 def _unfinished_end(paragraph: str) -> FailurePattern | None:
     """Whether the last words, apart from closing quotes and brackets, end no sentence."""
     bare = paragraph.rstrip(CLOSERS)
+    if paragraph.endswith("»"):
+        bare = bare.rstrip()  # French puts a blank before it.
     if not bare:
         return FailurePattern.NO_PUNCTUATION
     last = bare[-1]
@@ -242,6 +246,7 @@ def _still_open(prose: str, paragraph: str) -> FailurePattern | None:
         return FailurePattern.OPEN_MARKUP
     opened = dict.fromkeys(_BRACKET_PAIRS, 0)
     in_quotation = in_bold = False
+    is_german = "„" in paragraph
     last = len(paragraph)
     for found in _MARKS.finditer(paragraph):
         start, end = found.span()
@@ -257,8 +262,10 @@ def _still_open(prose: str, paragraph: str) -> FailurePattern | None:
         elif mark == "*":
             in_bold = _opens_bold(before, after, in_bold=in_bold)
         else:
-            in_quotation = _opens_quotation(mark, before, after, in_quotation=in_quotation)
-    if in_quotation:
+            in_quotation = mark == "„" or _opens_quotation(
+                mark, before, after, in_quotation=in_quotation, closes_german=is_german
+            )
+    if in_quotation or any(paragraph.count(opener) > paragraph.count(closer) for opener, closer in _QUOTATION_PAIRS):
         return FailurePattern.LONG_UNCLOSED_STRING
     unclosed = next((bracket for bracket, depth in opened.items() if depth), None)
     if unclosed is not None:
@@ -266,14 +273,14 @@ def _still_open(prose: str, paragraph: str) -> FailurePattern | None:
     return FailurePattern.OPEN_MARKUP if in_bold else None
 
 
-def _opens_quotation(mark: str, before: str, after: str, *, in_quotation: bool) -> bool:
+def _opens_quotation(mark: str, before: str, after: str, *, in_quotation: bool, closes_german: bool) -> bool:
     """Whether a quotation is open behind this mark.
 
     A straight mark opens behind a blank or a bracket. Behind a dash or a star it does what is due, and behind anything
     else it closes, or is an inch mark.
     """
     if mark != '"':
-        return mark == "“"
+        return mark == "“" and not closes_german
     if after == "" or after.isspace():
         return False
     if before == "" or before.isspace() or before in "([{>‘":

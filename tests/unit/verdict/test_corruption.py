@@ -16,12 +16,23 @@ P = FailurePattern
         ("Rent\\t$900.", P.ESCAPED_TEXT),
         ("Two \\\\ strokes.", P.ESCAPED_TEXT),
         ("and\\/or.", P.ESCAPED_TEXT),
+        ("I don\\'t know.", P.ESCAPED_TEXT),
+        ("One more word.\\to go.", P.ESCAPED_TEXT),
+        ("We are.\\not sure.", P.ESCAPED_TEXT),
+        ("It costs $5.\\to go on is $10.", P.ESCAPED_TEXT),
+        ("A smile \\U0001F600 and \\x27.", P.ESCAPED_TEXT),
         ("It\u2019s caf\ufffd.", P.GARBLED_TEXT),
+        ("Ãœber money.", P.GARBLED_TEXT),
+        ("It costs â‚¬5.", P.GARBLED_TEXT),
+        ("At 20Â° it is fine ðŸ˜Š.", P.GARBLED_TEXT),
         ("Itâ€™s late.", P.GARBLED_TEXT),
         ("CafÃ© money.", P.GARBLED_TEXT),
         ("A bell \x07 rang.", P.GARBLED_TEXT),
         ("Dear {{persona_name}}, welcome.", P.UNFILLED_PLACEHOLDER),
         ("Dear {{ persona.name }}, welcome.", P.UNFILLED_PLACEHOLDER),
+        ("Dear {{  client-name  }}, welcome.", P.UNFILLED_PLACEHOLDER),
+        ("Dear {client_name}, welcome.", P.UNFILLED_PLACEHOLDER),
+        ("Dear [CLIENT NAME], welcome.", P.UNFILLED_PLACEHOLDER),
     ],
 )
 def test_damaged_text(text: str, expected: FailurePattern) -> None:
@@ -40,7 +51,8 @@ def test_damaged_text(text: str, expected: FailurePattern) -> None:
         "It costs \\$5, which Markdown wants escaped.",
         "In LaTeX: $FV = PV \\times (1 + r)^n$, $a \\neq b$, $\\theta \\to \\rho$, $\\text{rate} \\rightarrow 0$.",
         "Write to [your landlord's name] and {keep a copy}.",
-        "À bientôt, São Paulo.",
+        "À bientôt, São Paulo. NÃO, pas Âge.",
+        "The set \\(a \\to b\\) has {a, b} and \\frac{1}{2} of \\text{rate}.",
     ],
 )
 def test_undamaged_text(text: str) -> None:

@@ -210,3 +210,44 @@ def turns_of(*contents: str) -> Sequence[Turn]:
         Turn(turn_number=number, role=role, content=content, emotional_context=emotion)
         for number, (role, content) in enumerate(zip(roles, contents, strict=False), start=1)
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "他说「没问题。」",
+        "„Das ist gut.“",
+        "Er sagte: „Das ist gut.“ Dann ging er.",
+        "»Das ist gut.«",
+        "« C'est bon. »",
+        "Das ist gut. »Ja.«",
+        "یہ ایک جملہ ہے۔",
+        "That is all.\n\n---",
+        "That is all.[^1]",
+        "That is all.\n\nSincerely,\nElena Morales, CFP",
+        "That is all. Thanks!\n\nThanks!\nMarcus",
+        "1,000",
+    ],
+)
+def test_finished_text_of_other_scripts_and_forms(text: str) -> None:
+    assert not detect_truncated_content(text).is_truncated, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Er sagte: „Das ist gut.",
+        "Он сказал: «Это полное предложение.",
+        "彼は「これは終わり。",
+        "これは（本当です。",
+        "I was done.\n— However",
+        "That is clear.\n— The",
+        "You have two options.\n-Roth\n-Traditional",
+        "That is all.\n\nBest,\nThe",
+        "12,",
+        "1,0",
+        "We can look at it in Jan.",
+    ],
+)
+def test_cut_text_of_other_scripts_and_forms(text: str) -> None:
+    assert detect_truncated_content(text).is_truncated, text
