@@ -133,13 +133,24 @@ def conclude(row: Mapping[str, Any]) -> str:
         case FailureType.VALIDATION_ERROR:
             return "The reply is JSON, but not a usable conversation. Look at the template's description of the format."
         case FailureType.CORRUPTION:
-            return "The text carries literal escapes. Remove escaping instructions from the template."
+            return _conclude_corruption(pattern)
         case FailureType.REFUSAL:
             return "Claude declined. Look at persona, arc and topic; the same prompt will most likely be declined again."
         case FailureType.API_ERROR:
             return f"No usable reply came: {row.get('error_message') or row.get('truncation_details') or 'no message'}"
         case _:
             return "Look at the raw response."
+
+
+def _conclude_corruption(pattern: str | None) -> str:
+    if pattern == FailurePattern.GARBLED_TEXT:
+        return (
+            "The text holds characters of a broken encoding. Look for the same characters in template and scaffolding: "
+            "text pasted in a wrong encoding comes back; if there are none, report the request id."
+        )
+    if pattern == FailurePattern.UNFILLED_PLACEHOLDER:
+        return "Claude wrote a placeholder. Look for one that the template shows as an example, and say it in words."
+    return "The text carries literal escapes. Remove escaping instructions from the template."
 
 
 def _describe_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:

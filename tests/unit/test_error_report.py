@@ -6,7 +6,7 @@ import pytest
 
 from core.domain.error_report import FailureMaterial, analyse_stop_reason, build_report, conclude, report_path
 from core.domain.reply import StopReason
-from core.domain.verdict import FailureType
+from core.domain.verdict import FailurePattern, FailureType
 
 FAILURE_ID = UUID("5a4a6042-5bb7-4da6-b2e2-119b6f97be6f")
 
@@ -52,3 +52,11 @@ def test_unknown_tokens_stay_unknown() -> None:
 def test_every_stop_reason_and_failure_type_has_an_analysis(stop_reason: str | None, failure_type: str) -> None:
     assert len(analyse_stop_reason(stop_reason, failure_type)) > 30
     assert len(conclude(make_row(stop_reason=stop_reason, failure_type=failure_type))) > 30
+
+
+def test_each_kind_of_corruption_has_its_own_conclusion() -> None:
+    kinds = (FailurePattern.ESCAPED_TEXT, FailurePattern.GARBLED_TEXT, FailurePattern.UNFILLED_PLACEHOLDER)
+
+    conclusions = {conclude(make_row(failure_type=FailureType.CORRUPTION, truncation_pattern=kind)) for kind in kinds}
+
+    assert len(conclusions) == len(kinds)

@@ -78,12 +78,13 @@ class SupabaseReportStore:
     def delete_older_than(self, moment: datetime) -> int:
         total = 0
         while True:
-            answer = _call(self.client, "delete_old_failures", older_than=moment.isoformat(), max_rows=DELETE_GROUP)
-            total += answer["deleted"]
-            if answer["paths"]:
+            group = _call(self.client, "list_old_failures", older_than=moment.isoformat(), max_rows=DELETE_GROUP)
+            # Files first: a file whose row is gone would never be found again.
+            if paths := [failure["raw_file_path"] for failure in group if failure["raw_file_path"] is not None]:
                 with translate_errors():
-                    self.client.storage.from_(BUCKET).remove(answer["paths"])
-            if answer["deleted"] < DELETE_GROUP:
+                    self.client.storage.from_(BUCKET).remove(paths)
+            total += _call(self.client, "delete_failures", failure_ids=[failure["id"] for failure in group])
+            if len(group) < DELETE_GROUP:
                 return total
 
 

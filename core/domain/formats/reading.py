@@ -22,6 +22,7 @@ def read_conversations(entries: Iterable[Entry]) -> Iterator[ImportedConversatio
     for entry in entries:
         match entry:
             case Unreadable():
+                next(numbers)  # It keeps its index, so that those behind it keep theirs.
                 yield entry
             case TextEntry():
                 yield _read_text(entry, numbers)
@@ -50,6 +51,7 @@ def _read_value(
     yield from _present(pairs.close())
     match kind:
         case None:
+            next(numbers)
             yield Unreadable(place=entry.place, reason=UNKNOWN_FORMAT)
         case RecordKind.HEADER:
             pass

@@ -15,7 +15,7 @@ def test_a_bad_line_is_told_and_the_rest_is_scanned(scan_text: ScanText) -> None
 
     assert scanned.exit_code == 2
     assert "line 2: not JSON" in scanned.errors
-    assert scanned.places == [(1, 1, "assistant", "lone_backslash")]
+    assert scanned.places == [(2, 1, "assistant", "lone_backslash")]
 
 
 @pytest.mark.parametrize("bad", ["what is this", "{", '{"messages": [{"role": "us', '{"rows": 1}', "[1, 2]", "17"])
