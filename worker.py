@@ -13,11 +13,12 @@ import structlog
 
 from core.config import load_settings
 from core.domain.batch import BatchId
+from core.domain.work import ChatRequest
 from core.errors import BrightRunError
 from core.logs import configure_logging
 from core.process import die_with_parent
 from core.services.reconciliation import INTERVAL_SECONDS
-from core.worker_bootstrap import open_generation, open_reconciliation, open_worker
+from core.worker_bootstrap import open_generation, open_model, open_reconciliation, open_worker
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,16 @@ async def _run_batch(batch_id: BatchId) -> None:
         # A warm shutdown: calls in flight finish and are recorded, the rest waits for the next worker.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, generation.stopping.set)
         await generation.run_batch(batch_id)
+
+
+def count_tokens(request_json: str) -> int | None:
+    """RQ job: count the input tokens of a request, for a page that waits for it."""
+    return asyncio.run(_count_tokens(ChatRequest.model_validate_json(request_json)))
+
+
+async def _count_tokens(request: ChatRequest) -> int | None:
+    async with open_model(load_settings()) as model:
+        return await model.count_tokens(request)
 
 
 def reconcile_forever() -> None:

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
+from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, open_service, sign_in
 from core.config import PageSettings, Settings
 from core.errors import NotSignedIn
 from core.ports import ReportStore
 from core.services.batches import BatchService
 from core.services.failures import FailedGenerationService
+from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
+from core.services.scaffolding_editing import ScaffoldingEditingService
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,8 @@ class PageServices:
 
     user_email: str
     scaffolding: ScaffoldingService
+    scaffolding_editing: ScaffoldingEditingService
+    prompts: PromptService
     batches: BatchService
     failures: FailedGenerationService
     release: Callable[[], None] = lambda: None
@@ -69,6 +75,8 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
     return PageServices(
         user_email=analyst.email,
         scaffolding=ScaffoldingService(store=scaffolding),
+        scaffolding_editing=ScaffoldingEditingService(store=scaffolding, editor=SupabaseScaffoldingEditor(analyst=analyst)),
+        prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         release=release,

@@ -26,6 +26,7 @@ from core.domain.batch import (
     RetryChanges,
     Selection,
     Submitted,
+    choose_skip,
 )
 from core.domain.record import Record
 from core.domain.scaffolding import ConversationCategory
@@ -81,6 +82,9 @@ def generate(
     ] = None,
     budget_usd: Annotated[float | None, typer.Option(help="The batch pauses itself before it spends more.")] = None,
     canary: Annotated[int | None, typer.Option(help="So many items run first; the rest only if enough pass.")] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out combinations that have a conversation of yours already.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the batch.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the batch has ended.")] = False,
     as_json: JsonOption = False,
@@ -109,6 +113,7 @@ def generate(
             arc_ids=tuple(arc.id for arc in pick_arcs(choices, category, arcs)),
             topic_ids=tuple(topic.id for topic in pick_topics(choices, topics)),
             limit=limit,
+            skip_existing=choose_skip(simulated=settings.simulated) if skip_existing else None,
         )
         submitted = services.batches.submit(selection, batch_settings, name=name)
         _report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json)

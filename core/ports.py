@@ -3,7 +3,7 @@
 Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors) beside what it says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -16,6 +16,7 @@ from core.domain.batch import (
     BatchStatus,
     RetryChanges,
     Selection,
+    SkipExisting,
     Submitted,
 )
 from core.domain.error_report import FailureMaterial
@@ -31,7 +32,17 @@ from core.domain.results import (
     FailureRow,
     FailureStatistics,
 )
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding import (
+    EmotionalArc,
+    Persona,
+    PromptTemplate,
+    SaveOutcome,
+    Scaffold,
+    ScaffoldKind,
+    TemplateId,
+    TrainingTopic,
+    Uses,
+)
 from core.domain.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
 
 
@@ -47,6 +58,32 @@ class ScaffoldingStore(Protocol):
     def list_templates(self) -> tuple[PromptTemplate, ...]: ...
 
 
+class ScaffoldingEditor(Protocol):
+    """Changes the scaffolding; batches keep the snapshot that they were made from."""
+
+    def save(self, record: Scaffold) -> SaveOutcome:
+        """Write a new row, or, where `updated_at` is set, change the row if it still is as of then. Keys never change."""
+        ...
+
+    def save_template(self, template: PromptTemplate, based_on: int | None) -> SaveOutcome:
+        """Write the next version of a template after `based_on`, its newest so far; None for a new template."""
+        ...
+
+    def set_template_active(self, template_id: TemplateId, *, active: bool) -> SaveOutcome: ...
+
+    def count_uses(self, kind: ScaffoldKind) -> Mapping[UUID, Uses]:
+        """Return what came of each record so far; records without any are left out."""
+        ...
+
+
+class TokenCounter(Protocol):
+    """Counts what a prompt takes without sending it."""
+
+    def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return the request's input tokens; None where nobody can say within a few seconds."""
+        ...
+
+
 class BatchStore(Protocol):
     """Batches as the signed-in analyst sees them: their own only."""
 
@@ -55,8 +92,14 @@ class BatchStore(Protocol):
     ) -> Submitted:
         """Write the batch and all items of its grid, or nothing.
 
-        `picks` are row-major positions of the grid. Raises InvalidRequest with the reason if the database refuses.
+        `picks` are row-major positions of the grid. With `selection.skip_existing` they are all of it in the order in which
+        they are wanted: what exists is left out, then the first `selection.limit` are taken. Raises InvalidRequest with the
+        reason if the database refuses.
         """
+        ...
+
+    def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
+        """Return how many combinations of the grid `skip` leaves out."""
         ...
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:

@@ -46,7 +46,7 @@ def seed(settings: Settings) -> Seeded:
     counts: dict[str, int] = {}
     with open_service(url, settings.require_secret_key()) as client, translate_errors():
         for table, records, key in tables:
-            rows: list[dict[str, JSON]] = [record.model_dump(mode="json") for record in records]
+            rows: list[dict[str, JSON]] = [record.model_dump(mode="json", exclude={"updated_at"}) for record in records]
             client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
             counts[table] = client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
         active_rows = (

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
-from core.adapters.claude.client import open_claude
+from core.adapters.claude.client import ClaudeModel, open_claude
 from core.adapters.redis_connection import WORKER_RETRIES, connect_async_redis, connect_redis
 from core.adapters.redis_pace_board import RedisPaceBoard
 from core.adapters.rq_doorbell import RqDoorbell
@@ -28,18 +28,10 @@ SIMULATED_KEY = "simulated"
 async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[GenerationService]:
     """Open what one job needs, inside the job: connections do not survive RQ's fork, nor another event loop."""
     url, _ = settings.require_supabase()
-    key = settings.anthropic_api_key
-    if key is None and not settings.simulated:
-        raise ConfigurationError("Set ANTHROPIC_API_KEY, or use the stack on this machine with its simulated Claude.")
     async with (
         connect_async_redis(settings.require_redis()) as redis,
         open_worker_client(url, settings.require_secret_key()) as client,
-        open_claude(
-            api_key=SIMULATED_KEY if key is None else key.get_secret_value(),
-            base_url=settings.anthropic_base_url,
-            timeout_seconds=settings.request_timeout_seconds,
-            simulated=settings.simulated,
-        ) as model,
+        open_model(settings) as model,
     ):
         yield GenerationService(
             store=SpoolingWorkStore(
@@ -51,6 +43,21 @@ async def open_generation(settings: Settings, worker: str) -> AsyncGenerator[Gen
             lease_seconds=settings.lease_seconds,
             retry_limits=RetryLimits(max_attempts=settings.max_attempts, max_seconds=settings.max_retry_seconds),
         )
+
+
+@asynccontextmanager
+async def open_model(settings: Settings) -> AsyncGenerator[ClaudeModel]:
+    """Open Claude alone; raises ConfigurationError without a key."""
+    key = settings.anthropic_api_key
+    if key is None and not settings.simulated:
+        raise ConfigurationError("Set ANTHROPIC_API_KEY, or use the stack on this machine with its simulated Claude.")
+    async with open_claude(
+        api_key=SIMULATED_KEY if key is None else key.get_secret_value(),
+        base_url=settings.anthropic_base_url,
+        timeout_seconds=settings.request_timeout_seconds,
+        simulated=settings.simulated,
+    ) as model:
+        yield model
 
 
 def open_worker(settings: Settings) -> BatchWorker:

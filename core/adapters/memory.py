@@ -3,11 +3,12 @@
 They keep the same contract as the real ones; `tests/integration/test_store_contract.py` runs the same tests on both.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from statistics import stdev
 from uuid import UUID, uuid4
 
 from core.domain.batch import (
@@ -19,6 +20,7 @@ from core.domain.batch import (
     ErrorHandling,
     RetryChanges,
     Selection,
+    SkipExisting,
     Submitted,
     is_allowed,
 )
@@ -28,7 +30,18 @@ from core.domain.pacing import Pace
 from core.domain.reply import Reply
 from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
 from core.domain.safeguards import NO_LIMIT, check_breaker, check_budget, check_canary
-from core.domain.scaffolding import ConversationCategory, EmotionalArc, Persona, PromptTemplate, Tier, TrainingTopic
+from core.domain.scaffolding import (
+    ArcId,
+    ConversationCategory,
+    EmotionalArc,
+    Persona,
+    PersonaId,
+    PromptTemplate,
+    Tier,
+    TopicId,
+    TrainingTopic,
+    find_template,
+)
 from core.domain.work import (
     Attempt,
     AttemptOutcome,
@@ -100,6 +113,14 @@ class MemoryDatabase:
     batches: dict[BatchId, MemoryBatch] = field(default_factory=dict)
     items: dict[ItemId, MemoryItem] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Date what is there from the beginning."""
+        now = self.clock()
+        self.personas = tuple(row.model_copy(update={"updated_at": now}) for row in self.personas)
+        self.arcs = tuple(row.model_copy(update={"updated_at": now}) for row in self.arcs)
+        self.topics = tuple(row.model_copy(update={"updated_at": now}) for row in self.topics)
+        self.templates = tuple(row.model_copy(update={"updated_at": now}) for row in self.templates)
+
     def list_personas(self) -> tuple[Persona, ...]:
         return self.personas
 
@@ -118,12 +139,17 @@ class MemoryDatabase:
         snapshot = self._take_snapshot(selection)
         template_ids = {template.emotional_arc_id: template.id for template in snapshot.templates.values()}
         grid = list(product(selection.persona_ids, selection.arc_ids, selection.topic_ids))
+        positions = range(len(grid)) if picks is None else picks
+        if selection.skip_existing is not None:
+            existing = self._find_existing(selection.skip_existing)
+            positions = [position for position in positions if grid[position] not in existing][: selection.limit]
+            if not positions:
+                raise InvalidRequest("Every combination of this selection has a conversation already.")
         batch_id = BatchId(uuid4())
         plan = BatchPlan(id=batch_id, name=name, settings=settings, snapshot=snapshot, created_by=self.user_id)
         self.batches[batch_id] = MemoryBatch(
             plan=plan, selection=selection, estimate=estimate, created_at=(now := self.clock()), watched_since=now
         )
-        positions = range(len(grid)) if picks is None else picks
         for position, grid_position in enumerate(positions):
             persona_id, arc_id, topic_id = grid[grid_position]
             item = LeasedItem(
@@ -141,6 +167,10 @@ class MemoryDatabase:
             row = MemoryItem(item=item, batch_id=batch_id, tier=tier, available_at=self.clock())
             self.items[item.item_id] = row
         return Submitted(batch_id=batch_id, planned=len(positions))
+
+    def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
+        existing = self._find_existing(skip)
+        return sum(cell in existing for cell in product(selection.persona_ids, selection.arc_ids, selection.topic_ids))
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:
         batch = self.batches.get(batch_id)
@@ -257,16 +287,7 @@ class MemoryDatabase:
         for row in self.items.values():
             for _, attempt in row.attempts:
                 by_model.setdefault((attempt.model, attempt.simulated), []).append((row.item.item_id, attempt))
-        return tuple(
-            GenerationHistory(
-                model=model,
-                simulated=simulated,
-                items=len({item_id for item_id, _ in attempts}),
-                cost_usd=float(sum(attempt.cost_usd or 0 for _, attempt in attempts)),
-                duration_seconds=sum(attempt.duration_ms for _, attempt in attempts) / 1000,
-            )
-            for (model, simulated), attempts in by_model.items()
-        )
+        return tuple(_sum_history(model, attempts, simulated=simulated) for (model, simulated), attempts in by_model.items())
 
     async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
         batch = self.batches.get(batch_id)
@@ -421,6 +442,13 @@ class MemoryDatabase:
             allowed = min(allowed, allowance.items)
         return allowed
 
+    def _find_existing(self, skip: SkipExisting) -> set[tuple[PersonaId, ArcId, TopicId]]:
+        return {
+            (row.item.persona_id, row.item.emotional_arc_id, row.item.training_topic_id)
+            for row in self.items.values()
+            if row.conversation is not None and (skip is SkipExisting.ANY or not row.attempts[-1][1].simulated)
+        }
+
     def _rows(self, batch_id: BatchId) -> list[MemoryItem]:
         return [row for row in self.items.values() if row.batch_id == batch_id]
 
@@ -461,17 +489,14 @@ class MemoryDatabase:
         if unknown:
             message = f"Not there, not active or of the other category: {', '.join(unknown)}. Reload and select again."
             raise InvalidRequest(message)
-        newest: dict[UUID, PromptTemplate] = {}
-        for template in sorted(self.templates, key=lambda template: template.version):
-            if template.is_active and template.emotional_arc_id in selection.arc_ids:
-                newest[template.emotional_arc_id] = template
-        if missing := [arcs[arc_id].name for arc_id in selection.arc_ids if arc_id not in newest]:
+        found = {arc_id: find_template(self.templates, arc_id) for arc_id in selection.arc_ids}
+        if missing := [arcs[arc_id].name for arc_id, template in found.items() if template is None]:
             raise InvalidRequest(f"No active prompt template for: {', '.join(missing)}. Add one, or leave these arcs out.")
         return Snapshot(
             personas={i: personas[i] for i in selection.persona_ids},
             arcs={i: arcs[i] for i in selection.arc_ids},
             topics={i: topics[i] for i in selection.topic_ids},
-            templates={template.id: template for template in newest.values()},
+            templates={template.id: template for template in found.values() if template is not None},
         )
 
 
@@ -511,6 +536,25 @@ class ScriptedModel:
     async def complete(self, request: ChatRequest) -> Reply | CallFailure:
         self.requests.append(request)
         return self.answer(request, len(self.requests))
+
+
+def _sum_history(model: str, attempts: list[tuple[ItemId, Attempt]], *, simulated: bool) -> GenerationHistory:
+    costs: defaultdict[ItemId, float] = defaultdict(float)
+    seconds: defaultdict[ItemId, float] = defaultdict(float)
+    for item_id, attempt in attempts:
+        costs[item_id] += float(attempt.cost_usd or 0)
+        seconds[item_id] += attempt.duration_ms / 1000
+    tokens = sum(attempt.usage.input_tokens or 0 for _, attempt in attempts)
+    return GenerationHistory(
+        model=model,
+        simulated=simulated,
+        items=len(costs),
+        cost_usd=sum(costs.values()),
+        duration_seconds=sum(seconds.values()),
+        cost_deviation_usd=stdev(costs.values()) if len(costs) > 1 else None,
+        duration_deviation_seconds=stdev(seconds.values()) if len(seconds) > 1 else None,
+        characters_per_token=sum(attempt.prompt_length for _, attempt in attempts) / tokens if tokens else None,
+    )
 
 
 def _count_slots(batch: MemoryBatch) -> int:

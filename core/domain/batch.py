@@ -71,6 +71,18 @@ class ErrorHandling(StrEnum):
     STOP = "stop"
 
 
+class SkipExisting(StrEnum):
+    """Which combinations a batch leaves out: those with a conversation of the analyst already."""
+
+    REAL = "real"  #: only what Claude wrote counts
+    ANY = "any"  #: simulated conversations count, too
+
+
+def choose_skip(*, simulated: bool) -> SkipExisting:
+    """Say what counts as existing: where Claude is simulated all there is, else only what Claude wrote."""
+    return SkipExisting.ANY if simulated else SkipExisting.REAL
+
+
 class BatchSettings(Record):
     """How the calls of a batch are made."""
 
@@ -108,6 +120,7 @@ class Selection(Record):
     arc_ids: tuple[ArcId, ...]
     topic_ids: tuple[TopicId, ...]
     limit: int | None = Field(default=None, ge=1)
+    skip_existing: SkipExisting | None = None
 
     @property
     def grid_size(self) -> int:
@@ -116,19 +129,30 @@ class Selection(Record):
 
     @property
     def planned(self) -> int:
-        """Conversations that will be asked for."""
-        return self.grid_size if self.limit is None else min(self.limit, self.grid_size)
+        """Conversations that will be asked for, if none of them is left out."""
+        return self.count_planned(0)
 
     @property
     def formula(self) -> str:
         """The count in words, as `3 personas × 5 arcs × 6 topics = 90`."""
+        return self.explain(0)
+
+    def count_planned(self, existing: int) -> int:
+        """Return how many conversations will be asked for where `existing` combinations are left out."""
+        left = max(self.grid_size - existing, 0)
+        return left if self.limit is None else min(self.limit, left)
+
+    def explain(self, existing: int) -> str:
+        """Return the formula where `existing` combinations are left out."""
         parts = (
             _count(len(self.persona_ids), "persona"),
             _count(len(self.arc_ids), "arc"),
             _count(len(self.topic_ids), "topic"),
         )
-        sampled = f", {self.planned} of them" if self.planned < self.grid_size else ""
-        return f"{' × '.join(parts)} = {self.grid_size}{sampled}"
+        planned = self.count_planned(existing)
+        skipped = f", {existing} there already" if existing else ""
+        sampled = f", {planned} of them" if planned < self.grid_size - existing else ""
+        return f"{' × '.join(parts)} = {self.grid_size}{skipped}{sampled}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,9 +1,11 @@
 """Scaffolding: the personas, emotional arcs and topics that a conversation is made from, and the prompt templates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 from uuid import UUID
+
+from pydantic import AwareDatetime
 
 from core.domain.record import Record
 
@@ -28,8 +30,16 @@ class Tier(StrEnum):
     EDGE_CASE = "edge_case"
 
 
+class ComplexityLevel(StrEnum):
+    """How much a client must know to talk about a topic."""
+
+    BEGINNER = "beginner"
+    INTERMEDIATE = "intermediate"
+    ADVANCED = "advanced"
+
+
 class Persona(Record):
-    """Who the client is."""
+    """Who the client is. Like all scaffolding: without `updated_at` it is not in a database yet."""
 
     id: PersonaId
     persona_key: str
@@ -47,6 +57,7 @@ class Persona(Record):
     common_concerns: tuple[str, ...] = ()
     language_patterns: tuple[str, ...] = ()
     is_active: bool = True
+    updated_at: AwareDatetime | None = None
 
 
 class EmotionalArc(Record):
@@ -75,6 +86,7 @@ class EmotionalArc(Record):
     suitable_personas: tuple[str, ...] = ()
     suitable_topics: tuple[str, ...] = ()
     is_active: bool = True
+    updated_at: AwareDatetime | None = None
 
 
 class TrainingTopic(Record):
@@ -92,6 +104,7 @@ class TrainingTopic(Record):
     suitable_emotional_arcs: tuple[str, ...] = ()
     requires_specialist: bool = False
     is_active: bool = True
+    updated_at: AwareDatetime | None = None
 
 
 class PromptTemplate(Record):
@@ -106,3 +119,38 @@ class PromptTemplate(Record):
     system_prompt: str
     user_prompt: str
     is_active: bool = True
+    updated_at: AwareDatetime | None = None
+
+
+Scaffold = Persona | EmotionalArc | TrainingTopic
+"""What a prompt is filled with."""
+
+
+class ScaffoldKind(StrEnum):
+    """The tables of the scaffolding."""
+
+    PERSONA = "persona"
+    ARC = "arc"
+    TOPIC = "topic"
+    TEMPLATE = "template"
+
+
+class SaveOutcome(Record):
+    """What the database made of an edit; `reason` says why it was not saved."""
+
+    outcome: Literal["saved", "rejected", "conflict"]
+    id: UUID | None = None
+    reason: str | None = None
+
+
+class Uses(Record):
+    """What came of a persona, an arc, a topic or a template so far: the analyst's items."""
+
+    accepted: int = 0
+    failed: int = 0
+
+
+def find_template(templates: Iterable[PromptTemplate], arc_id: ArcId) -> PromptTemplate | None:
+    """Return the template that a new batch takes for an arc: the newest active version."""
+    offered = (template for template in templates if template.is_active and template.emotional_arc_id == arc_id)
+    return max(offered, key=lambda template: template.version, default=None)

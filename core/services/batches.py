@@ -1,5 +1,6 @@
 """Batches as an analyst handles them: estimate, submit, watch, control."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from core.domain.batch import (
     BatchStatus,
     RetryChanges,
     Selection,
+    SkipExisting,
     Submitted,
 )
 from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
@@ -34,8 +36,14 @@ class BatchService:
 
     def estimate(self, selection: Selection, settings: BatchSettings) -> Estimate:
         """Return expected time and cost, from the model's own history where there is enough."""
+        skip = selection.skip_existing
+        existing = 0 if skip is None else self.count_existing(selection, skip)
         history = find_history(self.list_history(), settings.model)
-        return estimate_batch(selection.planned, concurrency=settings.concurrency, history=history)
+        return estimate_batch(selection.count_planned(existing), concurrency=settings.concurrency, history=history)
+
+    def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
+        """Return how many of the selection's combinations have a conversation already."""
+        return self.batches.count_existing(selection, skip) if selection.grid_size else 0
 
     def list_history(self) -> tuple[GenerationHistory, ...]:
         """Return what items have taken so far, one row for each model."""
@@ -54,13 +62,25 @@ class BatchService:
         self._check_templates(selection)
         # Even the whole grid is generated in spread order, so that a canary, the circuit breaker and whoever watches see all
         # personas, arcs and topics from the start.
-        picks = sample_grid(
-            len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=selection.planned
-        )
+        wanted = selection.planned if selection.skip_existing is None else selection.grid_size
+        picks = sample_grid(len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=wanted)
         estimate = self.estimate(selection, settings)
         chosen_name = (name or "").strip() or _default_name(selection)
         submitted = self.batches.submit(chosen_name, selection, settings, estimate, picks)
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
+
+    def submit_all(self, selections: Sequence[Selection], settings: BatchSettings) -> tuple[Submitted, ...]:
+        """Submit one batch for each selection; one with nothing left to generate is left out.
+
+        Raises what submit raises; the templates of all are checked before the first is written.
+        """
+        planned = [self.estimate(selection, settings).conversations for selection in selections]
+        wanted = [selection for selection, count in zip(selections, planned, strict=True) if count]
+        if not wanted:
+            raise InvalidRequest("Every combination has a conversation already; nothing is left to generate.")
+        for selection in wanted:
+            self._check_templates(selection)
+        return tuple(self.submit(selection, settings) for selection in wanted)
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
         """Make a new batch of a batch's failed items, the same or with changed settings, and ring for a worker.

@@ -4,7 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.domain.scaffolding import ConversationCategory, EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding import (
+    ConversationCategory,
+    EmotionalArc,
+    Persona,
+    PromptTemplate,
+    TrainingTopic,
+    find_template,
+)
 from core.errors import InvalidRequest
 from core.ports import ScaffoldingStore
 
@@ -24,6 +31,10 @@ class Choices:
     def arcs_of(self, category: ConversationCategory) -> tuple[EmotionalArc, ...]:
         """Return the arcs of one category."""
         return tuple(arc for arc in self.arcs if arc.conversation_category is category)
+
+    def find_template(self, arc: EmotionalArc) -> PromptTemplate | None:
+        """Return the template that a new batch takes for an arc."""
+        return find_template(self.templates, arc.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +70,10 @@ def pick_topics(choices: Choices, keys: str) -> tuple[TrainingTopic, ...]:
     wanted = int(keys)
     if not 1 <= wanted <= len(choices.topics):
         raise InvalidRequest(f"--topics {wanted}: there are {len(choices.topics)} active topics; ask for 1 to that many.")
-    return _spread(choices.topics, wanted)
+    return spread_topics(choices.topics, wanted)
 
 
-def _spread(topics: tuple[TrainingTopic, ...], wanted: int) -> tuple[TrainingTopic, ...]:
+def spread_topics(topics: tuple[TrainingTopic, ...], wanted: int) -> tuple[TrainingTopic, ...]:
     """Take the first of each category, then the second of each, and so on: the same ones every time."""
     rank: dict[str, int] = {}
     ranked: list[tuple[int, int]] = []

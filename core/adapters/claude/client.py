@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import anthropic
 import httpx2
+import structlog
 from anthropic import AsyncAnthropic
 
 from core.adapters.claude.translation import (
@@ -26,6 +27,10 @@ from core.domain.work import CallFailure, CallFailureKind, ChatRequest
 
 MAX_CONNECTIONS = 220
 """The largest concurrency of a batch, and some."""
+COUNT_TIMEOUT_SECONDS = 5.0
+"""Whoever asks for a count is looking at a page."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,18 @@ class ClaudeModel:
             message = f"The connection to Claude broke: {type(cause).__name__}: {cause}"
             return self._describe(CallFailureKind.CONNECTION, message.rstrip(": "), _elapsed_ms(begun))
         return read_reply(raw, duration_ms=_elapsed_ms(begun), simulated=self.simulated)
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return how many input tokens a request takes; None where Claude does not say."""
+        payload = build_payload(request)
+        del payload["max_tokens"]
+        count = cast("Callable[..., Awaitable[Any]]", self.client.messages.count_tokens)
+        try:
+            async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):
+                return int((await count(**payload)).input_tokens)
+        except (anthropic.APIError, httpx2.TransportError, TimeoutError) as error:
+            log.warning("tokens_not_counted", error=str(error))
+            return None
 
     async def _send(self, request: ChatRequest) -> RawResponse:
         # The SDK's overloads cannot take a mapping; the payload is built, and tested, in one place.

@@ -16,6 +16,7 @@ from core.domain.batch import (
     BatchStatus,
     RetryChanges,
     Selection,
+    SkipExisting,
     Submitted,
 )
 from core.domain.estimate import Estimate, GenerationHistory
@@ -79,13 +80,19 @@ class SupabaseBatchStore:
         request = {
             "name": name,
             "conversation_category": selection.category,
-            **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit"}),
+            **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit", "skip_existing"}),
             "picks": None if picks is None else list(picks),
             **settings.model_dump(mode="json"),
             "estimated_seconds": estimate.seconds,
             "estimated_cost_usd": estimate.cost_usd,
         }
         return _require_submitted(_SubmitOutcome.model_validate(self._call("submit_batch", {"request": request})))
+
+    def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
+        ids = selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids"})
+        request = ids | {"skip_existing": skip}
+        answer = self._call("count_existing_combinations", {"request": request})
+        return TypeAdapter(dict[str, int]).validate_python(answer)["existing"]
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:
         parameters = {"target_batch_id": str(batch_id), "changes": changes.model_dump(mode="json", exclude_none=True)}

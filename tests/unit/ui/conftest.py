@@ -12,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
 from core.adapters.memory_failures import MemoryFailureStore
+from core.adapters.memory_scaffolding import MemoryScaffoldingEditor
+from core.adapters.memory_token_counter import MemoryTokenCounter
 from core.bootstrap import PageServices
 from core.config import PageSettings
 from core.domain.batch import BatchSettings, Selection
@@ -20,7 +22,9 @@ from core.domain.topic_selection import select_topics
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.batches import BatchService
 from core.services.failures import FailedGenerationService
+from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
+from core.services.scaffolding_editing import ScaffoldingEditingService
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 30
@@ -71,6 +75,8 @@ def pages(settings: PageSettings) -> Pages:
         user_email="analyst@example.com",
         scaffolding=ScaffoldingService(store=database),
         batches=BatchService(batches=database, scaffolding=database, queue=queue),
+        scaffolding_editing=ScaffoldingEditingService(store=database, editor=MemoryScaffoldingEditor(database=database)),
+        prompts=PromptService(counter=MemoryTokenCounter(tokens=1234)),
         failures=FailedGenerationService(store=MemoryFailureStore(database=database)),
     )
     return Pages(database=database, queue=queue, services=services, settings=settings)

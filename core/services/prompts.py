@@ -1,0 +1,23 @@
+"""Prompts before they are sent: how many tokens they take."""
+
+from dataclasses import dataclass
+
+from core.domain.batch import BatchSettings
+from core.domain.prompt import Prompt
+from core.domain.work import ChatRequest
+from core.errors import QueueUnavailable
+from core.ports import TokenCounter
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptService:
+    """Asks Claude what a prompt takes."""
+
+    counter: TokenCounter
+
+    def count_tokens(self, prompt: Prompt, settings: BatchSettings) -> int | None:
+        """Return Claude's count of input tokens; None where no worker could ask for it within a few seconds."""
+        try:
+            return self.counter.count_tokens(ChatRequest(prompt=prompt, settings=settings))
+        except QueueUnavailable:
+            return None

@@ -1,0 +1,173 @@
+-- submit_batch learns to leave out combinations that have a conversation already.
+--
+-- A new key, `skip_existing`: null (nothing is left out), "real" (combinations with a conversation of the caller that Claude
+-- wrote) or "any" (simulated conversations count, too). A conversation that its reviewer rejected counts as none. What is
+-- left out is decided here, in the transaction that writes the items. `picks` are then the whole order in which combinations
+-- are wanted, and the first `limit` of what is left are taken, so the sample stays even.
+
+create or replace function public.submit_batch(request jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    max_items constant integer := 100000;
+    owner uuid := auth.uid();
+    persona_ids uuid[] := array(select p::uuid from jsonb_array_elements_text(request -> 'persona_ids') p);
+    arc_ids uuid[] := array(select a::uuid from jsonb_array_elements_text(request -> 'arc_ids') a);
+    topic_ids uuid[] := array(select t::uuid from jsonb_array_elements_text(request -> 'topic_ids') t);
+    picks integer[] := case when jsonb_typeof(request -> 'picks') = 'array'
+        then array(select k::integer from jsonb_array_elements_text(request -> 'picks') k) end;
+    grid_size bigint := cardinality(persona_ids)::bigint * cardinality(arc_ids) * cardinality(topic_ids);
+    skip text := request ->> 'skip_existing';
+    templates jsonb;
+    missing text;
+    new_batch_id uuid;
+    planned integer;
+begin
+    if owner is null then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: a batch belongs to a user.');
+    end if;
+    if grid_size = 0 or cardinality(picks) = 0 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Select at least one persona, one arc and one topic.');
+    end if;
+    if skip is not null and skip not in ('real', 'any') then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'skip_existing is "real", "any" or null.');
+    end if;
+    if skip is not null then
+        select array_agg(g.grid_position order by g.pick_order) into picks from (
+            select c.grid_position, c.pick_order
+            from (
+                select p.id as persona_id, a.id as arc_id, t.id as topic_id, l.grid_position,
+                    coalesce(k.n, l.grid_position) as pick_order
+                from unnest(persona_ids) with ordinality p(id, n)
+                cross join unnest(arc_ids) with ordinality a(id, n)
+                cross join unnest(topic_ids) with ordinality t(id, n)
+                cross join lateral (
+                    select (((p.n - 1) * cardinality(arc_ids) + (a.n - 1)) * cardinality(topic_ids) + (t.n - 1))::integer
+                        as grid_position
+                ) l
+                left join unnest(picks) with ordinality k(grid_position, n) on k.grid_position = l.grid_position
+                where picks is null or k.n is not null
+            ) c
+            where not exists (
+                select 1 from public.conversations done
+                where done.created_by = owner and done.persona_id = c.persona_id
+                    and done.emotional_arc_id = c.arc_id and done.training_topic_id = c.topic_id
+                    and done.review_status <> 'rejected' and (skip = 'any' or not done.simulated)
+            )
+            order by c.pick_order
+            limit (request ->> 'limit')::integer
+        ) g;
+        if picks is null then
+            return jsonb_build_object('outcome', 'rejected', 'reason',
+                'Every combination of this selection has a conversation already; nothing is left to generate.');
+        end if;
+    end if;
+    if coalesce(cardinality(picks), grid_size) > max_items then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            format('A batch holds at most %s conversations; this selection has %s. Select fewer or set a limit.',
+                max_items, coalesce(cardinality(picks), grid_size)));
+    end if;
+
+    select string_agg(w.what, ', ') into missing from (
+        select 'persona ' || i as what from unnest(persona_ids) i
+        where not exists (select 1 from public.personas p where p.id = i and p.is_active)
+        union all
+        select 'arc ' || i from unnest(arc_ids) i
+        where not exists (
+            select 1 from public.emotional_arcs a
+            where a.id = i and a.is_active and a.conversation_category = request ->> 'conversation_category'
+        )
+        union all
+        select 'topic ' || i from unnest(topic_ids) i
+        where not exists (select 1 from public.training_topics t where t.id = i and t.is_active)
+    ) w;
+    if missing is not null then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'Not there, not active or of the other category: ' || missing || '. Reload and select again.');
+    end if;
+
+    -- The newest active template of each arc.
+    select jsonb_object_agg(t.emotional_arc_id, to_jsonb(t)) into templates
+    from (
+        select distinct on (pt.emotional_arc_id) pt.* from public.prompt_templates pt
+        where pt.is_active and pt.emotional_arc_id = any (arc_ids)
+        order by pt.emotional_arc_id, pt.version desc, pt.created_at desc
+    ) t;
+    select string_agg(a.name, ', ' order by a.name) into missing from public.emotional_arcs a
+    where a.id = any (arc_ids) and not coalesce(templates, '{}') ? a.id::text;
+    if missing is not null then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'No active prompt template for: ' || missing || '. Add one, or leave these arcs out.');
+    end if;
+
+    insert into public.batches (
+        name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
+        raise_max_tokens, budget_usd, canary_items, selection, snapshot, estimated_seconds, estimated_cost_usd, created_by
+    )
+    select r.name, r.conversation_category, r.model, r.max_tokens, r.effort, r.structured_outputs, r.concurrency,
+        r.error_handling, coalesce(r.raise_max_tokens, false), r.budget_usd, coalesce(r.canary_items, 0), request - 'name' - 'picks',
+        jsonb_build_object(
+            'personas', (select jsonb_object_agg(p.id, to_jsonb(p)) from public.personas p where p.id = any (persona_ids)),
+            'arcs', (select jsonb_object_agg(a.id, to_jsonb(a)) from public.emotional_arcs a where a.id = any (arc_ids)),
+            'topics', (select jsonb_object_agg(t.id, to_jsonb(t)) from public.training_topics t where t.id = any (topic_ids)),
+            'templates', (select jsonb_object_agg(t.value ->> 'id', t.value) from jsonb_each(templates) t)
+        ),
+        r.estimated_seconds, r.estimated_cost_usd, owner
+    from jsonb_to_record(request) as r(
+        name text, conversation_category text, model text, max_tokens integer, effort text, structured_outputs boolean,
+        concurrency integer, error_handling text, raise_max_tokens boolean, budget_usd numeric, canary_items integer,
+        estimated_seconds double precision, estimated_cost_usd numeric
+    )
+    returning id into new_batch_id;
+
+    insert into public.batch_items (
+        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by
+    )
+    select new_batch_id, row_number() over (order by g.pick_order, g.grid_position) - 1,
+        g.persona_id, g.arc_id, g.topic_id, (templates -> g.arc_id::text ->> 'id')::uuid,
+        case when arc.conversation_category = 'edge' then 'edge_case' else arc.tier end, owner
+    from (
+        select p.id as persona_id, a.id as arc_id, t.id as topic_id,
+            ((p.n - 1) * cardinality(arc_ids) + (a.n - 1)) * cardinality(topic_ids) + (t.n - 1) as grid_position,
+            k.n as pick_order
+        from unnest(persona_ids) with ordinality p(id, n)
+        cross join unnest(arc_ids) with ordinality a(id, n)
+        cross join unnest(topic_ids) with ordinality t(id, n)
+        left join unnest(picks) with ordinality k(grid_position, n)
+            on k.grid_position = ((p.n - 1) * cardinality(arc_ids) + (a.n - 1)) * cardinality(topic_ids) + (t.n - 1)
+        where picks is null or k.grid_position is not null
+    ) g
+    join public.emotional_arcs arc on arc.id = g.arc_id;
+    get diagnostics planned = row_count;
+
+    return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
+end
+$$;
+
+-- How many combinations of a selection have a conversation already: {"existing"}. The same rule as in submit_batch.
+create function public.count_existing_combinations(request jsonb) returns jsonb
+language plpgsql stable set search_path = ''
+as $$
+declare
+    owner uuid := auth.uid();
+    persona_ids uuid[] := array(select p::uuid from jsonb_array_elements_text(request -> 'persona_ids') p);
+    arc_ids uuid[] := array(select a::uuid from jsonb_array_elements_text(request -> 'arc_ids') a);
+    topic_ids uuid[] := array(select t::uuid from jsonb_array_elements_text(request -> 'topic_ids') t);
+    skip text := request ->> 'skip_existing';
+begin
+    return (
+        select jsonb_build_object('existing', count(*)) from (
+            select distinct c.persona_id, c.emotional_arc_id, c.training_topic_id from public.conversations c
+            where c.created_by = owner and c.persona_id = any (persona_ids) and c.emotional_arc_id = any (arc_ids)
+                and c.training_topic_id = any (topic_ids)
+                and c.review_status <> 'rejected' and (skip = 'any' or not c.simulated)
+        ) d
+    );
+end
+$$;
+
+revoke execute on function public.count_existing_combinations(jsonb) from public, anon;
+grant execute on function public.count_existing_combinations(jsonb) to authenticated;
+
+create index idx_conversations_combination on public.conversations
+    (created_by, persona_id, emotional_arc_id, training_topic_id) include (simulated, review_status);
