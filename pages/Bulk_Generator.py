@@ -4,15 +4,25 @@ import streamlit as st
 
 from core.ui.batch_summary import draw_summary
 from core.ui.choices import draw_choices, load_choices
+from core.ui.generator_tools import draw_link, draw_presets, draw_set_question, open_link
 from core.ui.navigation import open_page
 from core.ui.page import draw_header
+from core.ui.prompt_preview import draw_preview_button
 from core.ui.session import find_settings
 
 with open_page() as services:
+    choices = load_choices(services, services.user_email)
     with draw_header("Bulk Conversation Generator"):
         st.space("stretch")
+        draw_presets(choices)
+        link = st.container(width="content")
+    open_link(choices)
     choosing, summary = st.columns([7, 3], gap="small")
     with choosing:
-        selection = draw_choices(load_choices(services, services.user_email))
+        selection = draw_choices(choices)
     with summary:
-        draw_summary(services, find_settings(), selection)
+        selection, settings = draw_summary(services, find_settings(), selection)
+        draw_preview_button(services, choices, selection, settings)
+    with link:
+        draw_link(choices, selection, settings)
+    draw_set_question(services, settings)

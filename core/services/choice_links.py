@@ -1,4 +1,4 @@
-"""What is chosen in the Bulk Generator, as the parameters of a link, and back. Keys, not ids: they mean the same anywhere."""
+"""What is chosen in the Bulk Generator, as the parameters of a link, and back. Keys, not ids: they last."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar

@@ -4,7 +4,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from core.config import PageSettings
-from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection
+from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
 from core.domain.pricing import MODELS, PRICES_AS_OF, find_price
 from core.errors import InvalidRequest
 from core.ui.formats import escape_markdown
@@ -16,6 +16,37 @@ ERROR_HANDLING_LABELS = {
 }
 
 
+LIMIT, SKIP = "option_limit", "option_skip"
+
+
+def read_defaults(settings: PageSettings) -> BatchSettings:
+    """Return the settings of a batch for which nothing else is asked."""
+    names = BatchSettings.model_fields.keys() & PageSettings.model_fields.keys()
+    return BatchSettings.model_validate({name: getattr(settings, name) for name in names})
+
+
+def set_options(selection: Selection, settings: BatchSettings) -> None:
+    """Set limit, skipping and advanced settings; only before they are drawn."""
+    st.session_state[LIMIT] = selection.limit
+    st.session_state[SKIP] = selection.skip_existing is not None
+    for name, value in settings.model_dump().items():
+        st.session_state[_key(name)] = NO_EFFORT if name == "effort" and value is None else value
+
+
+def draw_skip(selection: Selection, skip: SkipExisting, existing: int) -> Selection:
+    """Ask whether what exists is left out, and say how much would be left; return the selection with it."""
+    skipping = st.toggle(
+        "Skip what I have",
+        key=SKIP,
+        help="Leaves out combinations that have an accepted conversation of yours, unless it was rejected in review.",
+        persist_state="session",
+    )
+    if existing:
+        left = selection.grid_size - existing
+        st.caption(f"{existing:,} of {selection.grid_size:,} combinations have a conversation, {left:,} are new.")
+    return selection.model_copy(update={"skip_existing": skip if skipping else None})
+
+
 def draw_limit(selection: Selection) -> Selection:
     """Ask for a limit and return the selection with it; raise InvalidRequest for a limit that is none."""
     limit = st.number_input(
@@ -24,7 +55,7 @@ def draw_limit(selection: Selection) -> Selection:
         value=None,
         step=1,
         placeholder="None",
-        key="option_limit",
+        key=LIMIT,
         help="At most this many of the combinations, spread evenly over personas, arcs and topics.",
         persist_state="session",
     )
@@ -49,7 +80,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
     """Draw the advanced settings, folded up; raise InvalidRequest that names what is wrong."""
     with st.expander("Advanced", icon=":material/tune:"):
         models = list(dict.fromkeys((defaults.model, *MODELS)))
-        model = st.selectbox("Model", models, key="option_model", accept_new_options=True, persist_state="session")
+        model = st.selectbox("Model", models, key=_key("model"), accept_new_options=True, persist_state="session")
         _draw_price(str(model or ""))
         left, right = st.columns(2, gap="small")
         max_tokens = left.number_input(
@@ -58,7 +89,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             max_value=128_000,
             value=defaults.max_tokens,
             step=1024,
-            key="option_max_tokens",
+            key=_key("max_tokens"),
             persist_state="session",
         )
         concurrency = right.number_input(
@@ -67,7 +98,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             max_value=200,
             value=defaults.concurrency,
             step=1,
-            key="option_concurrency",
+            key=_key("concurrency"),
             persist_state="session",
         )
         efforts = [NO_EFFORT, *Effort]
@@ -76,7 +107,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             efforts,
             index=efforts.index(defaults.effort or NO_EFFORT),
             format_func=lambda value: "The model's own" if value == NO_EFFORT else str(value),
-            key="option_effort",
+            key=_key("effort"),
             persist_state="session",
         )
         error_handling = st.radio(
@@ -84,14 +115,14 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             list(ErrorHandling),
             format_func=lambda value: ERROR_HANDLING_LABELS[ErrorHandling(value)],
             horizontal=True,
-            key="option_error_handling",
+            key=_key("error_handling"),
             persist_state="session",
         )
         structured = st.toggle(
             "Structured output",
             value=defaults.structured_outputs,
             help="Claude is held to the conversation's JSON schema.",
-            key="option_structured",
+            key=_key("structured_outputs"),
             persist_state="session",
         )
         safeguards = _draw_safeguards()
@@ -120,7 +151,7 @@ def _draw_safeguards() -> dict[str, object]:
         value=None,
         step=1.0,
         placeholder="None",
-        key="option_budget",
+        key=_key("budget_usd"),
         help="The batch pauses itself before it spends more, calls in flight included.",
         persist_state="session",
     )
@@ -129,14 +160,14 @@ def _draw_safeguards() -> dict[str, object]:
         min_value=0,
         value=0,
         step=1,
-        key="option_canary",
+        key=_key("canary_items"),
         help="So many conversations, spread over the grid, come first; the rest only if at most 30 % of them fail.",
         persist_state="session",
     )
     raise_max_tokens = st.toggle(
         "Raise max output tokens once",
         help="A reply that the limit cut is tried once more with twice the limit. The cut attempt stays recorded.",
-        key="option_raise",
+        key=_key("raise_max_tokens"),
         persist_state="session",
     )
     return {"budget_usd": budget_usd, "canary_items": canary_items, "raise_max_tokens": raise_max_tokens}
@@ -148,3 +179,7 @@ def _draw_price(model: str) -> None:
         st.caption(f"No price is known for {escape_markdown(model)}: its cost will not be shown.")
     else:
         st.caption(f"\\${price.input_usd} in, \\${price.output_usd} out per million tokens ({PRICES_AS_OF})")
+
+
+def _key(name: str) -> str:
+    return f"option_{name}"

@@ -9,6 +9,7 @@ from core.domain.batch import BatchId
 from core.errors import InvalidRequest
 
 GENERATOR, MONITOR = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py"
+SCAFFOLDING = "pages/Scaffolding.py"
 BATCH = "batch"
 
 

@@ -1,0 +1,62 @@
+"""What the Scaffolding page remembers: which record is open, as it was then, and what came of the last save."""
+
+from typing import TypeVar
+
+import streamlit as st
+
+from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, SaveOutcome, TrainingTopic
+from core.ui.choices import load_choices
+from core.ui.formats import escape_markdown
+from core.ui.page import leave_notice
+
+OPEN, NEW = "open", "new"
+OPENED = "scaffold_opened"
+Row = TypeVar("Row", Persona | EmotionalArc | TrainingTopic, PromptTemplate)
+
+
+def read_open() -> str | None:
+    """Return the key of `?open=KEY`; `new` for a record that is being added."""
+    return st.query_params.get(OPEN)
+
+
+def open_record(key: str) -> None:
+    """Show a record; its place in the list stays in the link."""
+    st.query_params[OPEN] = key
+
+
+def close_record() -> None:
+    """Go back to the list and forget what was being edited."""
+    st.query_params.pop(OPEN, None)
+    forget_opened()
+
+
+def forget_opened() -> None:
+    """Read the record anew at the next run, with nothing of what was typed."""
+    for key in [OPENED, *(key for key in st.session_state if str(key).startswith("scaffold_"))]:
+        st.session_state.pop(key, None)
+
+
+def remember_opened(current: Row | None) -> Row | None:
+    """Return the record as it was when it was opened: what somebody else saves meanwhile must not slip in unseen."""
+    opened: Row | None = st.session_state.get(OPENED)
+    if current is None or opened is None or opened.id != current.id:
+        st.session_state[OPENED] = opened = current
+    return opened
+
+
+def say_outcome(outcome: SaveOutcome, name: str) -> None:
+    """Go back to the list where a record was saved; else say why not and keep what was typed."""
+    if outcome.outcome == "saved":
+        load_choices.clear()
+        leave_notice(f"{escape_markdown(name)} is saved.")
+        close_record()
+        st.rerun()
+    lines = "\n".join(f"- {escape_markdown(line)}" for line in (outcome.reason or "").splitlines())
+    if outcome.outcome == "conflict":
+        st.warning(
+            f"Not saved:\n{lines}\n\nReload to see it as it is now; what you typed is lost then.",
+            icon=":material/sync_problem:",
+        )
+        st.button("Reload", icon=":material/refresh:", on_click=forget_opened)
+    else:
+        st.error(f"Not saved:\n{lines}", icon=":material/error:")
