@@ -19,7 +19,7 @@ from core.ui.session import find_settings
 
 PREVIEWING = "previewing_prompt"
 COUNTS = "token_counts"
-TEXT_HEIGHT = 360
+TEXT_HEIGHT = 320
 Item = TypeVar("Item", Persona, EmotionalArc, TrainingTopic)
 
 

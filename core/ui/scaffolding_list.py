@@ -16,15 +16,17 @@ from core.ui.tables import draw_table
 
 Row = Persona | EmotionalArc | TrainingTopic | PromptTemplate
 EDIT, SWITCH_ON, SWITCH_OFF = ":material/edit: Edit", ":material/toggle_off: Activate", ":material/toggle_on: Deactivate"
+SEARCH = "search"
 ACTIVE, INACTIVE = "active", "inactive"
 MEANING = "Inactive is not offered for new batches. Nothing is deleted, and past batches keep what they were made from."
 
 
-def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row], words: str) -> None:
-    """Draw the rows that have all the words, with what came of them."""
-    shown = [row for row in rows if _has_words(row, words)]
+def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -> None:
+    """Draw the rows that the search finds, with what came of them."""
     active = sum(row.is_active for row in rows)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        words = _draw_search()
+        shown = [row for row in rows if _has_words(row, words)]
         found = f", {len(shown)} found" if words else ""
         st.caption(f"{format_count(len(rows), kind)}, {active} active{found}. {MEANING}", width="stretch")
         st.button(f"Add {kind}", icon=":material/add:", on_click=open_record, args=(NEW,), key="add_record")
@@ -42,6 +44,21 @@ def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row], w
         key=f"list_{kind}",
         alt=f"{len(shown)} of {len(rows)} {kind}s, {active} active",
     )
+
+
+def _draw_search() -> str:
+    words = st.text_input(
+        "Search",
+        key=SEARCH,
+        type="search",
+        live="300ms",
+        bind="query-params",
+        persist_state="session",
+        placeholder="Search all texts",
+        label_visibility="collapsed",
+        width=260,
+    )
+    return words or ""
 
 
 def _switch(services: PageServices, row: Row) -> None:

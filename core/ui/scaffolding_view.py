@@ -20,7 +20,7 @@ LABELS = {
     ScaffoldKind.TOPIC: "Topics",
     ScaffoldKind.TEMPLATE: "Templates",
 }
-KIND, SEARCH = "kind", "search"
+KIND = "kind"
 
 
 def draw_tabs() -> ScaffoldKind:
@@ -45,12 +45,12 @@ def draw_kind(services: PageServices, kind: ScaffoldKind) -> None:
     opened = read_open()
     if opened is None:
         forget_opened()
-        draw_list(services, kind, rows, _draw_search())
+        draw_list(services, kind, rows)
         return
     row = None if opened == NEW else _find_row(rows, opened)
     if row is None and opened != NEW:
         st.warning(f"There is no {kind} “{escape_markdown(opened[:60])}”. Choose from the list.", icon=":material/link_off:")
-        draw_list(services, kind, rows, _draw_search())
+        draw_list(services, kind, rows)
         return
     _draw_record(services, kind, rows, row)
 
@@ -61,20 +61,6 @@ def _draw_record(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]
         draw_template_editor(services, templates, row if isinstance(row, PromptTemplate) else None)
     elif not isinstance(row, PromptTemplate):
         draw_form(services, kind, row)
-
-
-def _draw_search() -> str:
-    words = st.text_input(
-        "Search",
-        key=SEARCH,
-        type="search",
-        live="300ms",
-        bind="query-params",
-        placeholder="Search all texts",
-        label_visibility="collapsed",
-        width=320,
-    )
-    return words or ""
 
 
 def _list_rows(services: PageServices, kind: ScaffoldKind) -> Sequence[Row]:

@@ -1,0 +1,69 @@
+"""Leaving out what exists: the count, the batch and the limit agree, in memory and in SQL."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from core.domain.batch import SkipExisting
+from core.errors import InvalidRequest
+from tests.factories import make_selection
+from tests.integration.choice_stores import Stores, accept, open_stores, submit
+
+
+@pytest.fixture(params=["memory", "supabase"])
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    with open_stores(request, request.param) as opened:
+        yield opened
+
+
+def test_nothing_exists_in_the_beginning(stores: Stores) -> None:
+    assert stores.batches.count_existing(make_selection(3, 5, 6), SkipExisting.ANY) == 0
+
+
+def test_combinations_with_a_conversation_are_counted_and_left_out(stores: Stores) -> None:
+    done = accept(stores, submit(stores, make_selection(1, 1, 2)))
+    wanted = make_selection(2, 1, 3)
+
+    assert stores.batches.count_existing(wanted, SkipExisting.ANY) == len(done) == 2
+    batch_id = submit(stores, wanted.model_copy(update={"skip_existing": SkipExisting.ANY}))
+
+    again = accept(stores, batch_id)
+    assert len(again) == 3  # As many as the batch's concurrency lets run at once.
+    assert not set(again) & set(done)
+    progress = stores.batches.get(batch_id)
+    assert progress is not None
+    assert progress.planned == 4
+
+
+def test_simulated_conversations_do_not_count_where_claude_is_real(stores: Stores) -> None:
+    selection = make_selection(1, 1, 2)
+    accept(stores, submit(stores, selection), simulated=True)
+
+    assert stores.batches.count_existing(selection, SkipExisting.REAL) == 0
+    assert stores.batches.count_existing(selection, SkipExisting.ANY) == 2
+
+
+def test_what_claude_wrote_counts_either_way(stores: Stores) -> None:
+    selection = make_selection(1, 1, 1)
+    accept(stores, submit(stores, selection), simulated=False)
+
+    assert [stores.batches.count_existing(selection, skip) for skip in SkipExisting] == [1, 1]
+
+
+def test_the_limit_is_of_what_is_left_in_the_order_that_is_wanted(stores: Stores) -> None:
+    selection = make_selection(1, 1, 4)
+    accept(stores, submit(stores, selection, [3]))
+
+    limited = selection.model_copy(update={"skip_existing": SkipExisting.ANY, "limit": 2})
+    combinations = accept(stores, submit(stores, limited, [3, 2, 1, 0]))
+
+    assert [topic for _, _, topic in combinations] == [selection.topic_ids[2], selection.topic_ids[1]]
+
+
+def test_a_batch_of_nothing_is_refused(stores: Stores) -> None:
+    selection = make_selection(1, 1, 2)
+    accept(stores, submit(stores, selection))
+
+    with pytest.raises(InvalidRequest, match="has a conversation already"):
+        submit(stores, selection.model_copy(update={"skip_existing": SkipExisting.ANY}))
+    assert len(stores.batches.list_recent(10)) == 1

@@ -1,0 +1,88 @@
+"""What helps to choose: presets, hints, and estimates with their range."""
+
+import pytest
+
+from core.domain.compatibility import find_hints
+from core.domain.estimate import GenerationHistory, estimate_batch, estimate_tokens
+from core.domain.scaffolding import ConversationCategory
+from core.services.presets import build_presets
+from core.services.scaffolding import Choices, ScaffoldingService
+from tests.factories import make_memory
+
+CHOICES = ScaffoldingService(store=make_memory()).list_choices()
+EMPTY = Choices(personas=(), arcs=(), topics=(), templates=())
+
+
+def find(rows: tuple, key: str) -> object:
+    return next(row for row in rows if key in row.model_dump().values())
+
+
+def make_history(**changes: object) -> GenerationHistory:
+    values = {"model": "m", "simulated": False, "items": 100, "cost_usd": 50.0, "duration_seconds": 4000.0}
+    deviations = {"cost_deviation_usd": 0.1, "duration_deviation_seconds": 10.0, "characters_per_token": 3.5}
+    return GenerationHistory.model_validate(values | deviations | changes)
+
+
+def test_the_whole_data_set_is_ninety_core_and_ten_edge_conversations() -> None:
+    whole = build_presets(CHOICES)[0]
+
+    assert [(s.category, s.planned) for s in whole.selections] == [
+        (ConversationCategory.CORE, 90),
+        (ConversationCategory.EDGE, 10),
+    ]
+    assert whole.name == "Whole data set: 90 core + 10 edge"
+
+
+def test_the_trial_is_two_conversations_and_the_others_are_everything() -> None:
+    _, *others = build_presets(CHOICES)
+
+    assert [preset.selections[0].planned for preset in others] == [2, 300, 180]
+
+
+def test_an_empty_scaffolding_has_no_presets() -> None:
+    assert build_presets(EMPTY) == ()
+
+
+def test_a_hint_names_the_personas_and_topics_that_an_arc_does_not() -> None:
+    arc, david = find(CHOICES.arcs, "shame_to_acceptance"), find(CHOICES.personas, "pragmatic_optimist")
+    topics = CHOICES.topics
+
+    (hint,) = find_hints([arc], CHOICES.personas, topics)
+
+    assert hint.personas == (david,)
+    assert {topic.topic_key for topic in hint.topics}.isdisjoint(arc.suitable_topics)
+
+
+def test_an_arc_that_names_no_topics_suits_all() -> None:
+    arc = find(CHOICES.arcs, "crisis_to_referral")
+
+    assert find_hints([arc], CHOICES.personas, CHOICES.topics) == ()
+
+
+def test_the_range_is_around_the_estimate_and_narrower_for_larger_batches() -> None:
+    small = estimate_batch(10, concurrency=2, history=make_history())
+    large = estimate_batch(1000, concurrency=2, history=make_history())
+    assert small.cost_usd_range is not None
+    assert large.cost_usd_range is not None
+    assert small.cost_usd == pytest.approx(5.0)
+    assert small.cost_usd_range.low < small.cost_usd < small.cost_usd_range.high
+
+    def share(estimate: object) -> float:
+        return (estimate.cost_usd_range.high - estimate.cost_usd) / estimate.cost_usd
+
+    assert share(large) < share(small)
+
+
+def test_a_range_is_never_below_zero_and_there_is_none_without_a_history() -> None:
+    wild = estimate_batch(1, concurrency=1, history=make_history(cost_deviation_usd=9.0, duration_deviation_seconds=900.0))
+    assert wild.cost_usd_range is not None
+    assert wild.seconds_range is not None
+    assert (wild.cost_usd_range.low, wild.seconds_range.low) == (0.0, 0.0)
+
+    assert estimate_batch(10, concurrency=1).cost_usd_range is None
+    assert estimate_batch(10, concurrency=1, history=make_history(items=19)).seconds_range is None
+
+
+def test_tokens_are_estimated_by_history_else_by_four_characters_each() -> None:
+    assert estimate_tokens(7000, make_history()) == 2000
+    assert estimate_tokens(8000, None) == 2000
