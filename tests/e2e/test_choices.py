@@ -4,7 +4,8 @@ import re
 from urllib.parse import quote_plus
 from uuid import uuid4
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.test_pages import (
     BATCH_URL,
@@ -17,6 +18,25 @@ from tests.e2e.test_pages import (
     select_all,
     wait_until_idle,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_server(browser: Browser, url: str) -> None:
+    """Let the pages import everything once; the first run on a cold server takes longer than these tests wait."""
+    page = browser.new_page()
+    page.goto(f"{url}/Bulk_Generator")
+    expect(page.get_by_role("heading", name="Bulk Conversation Generator")).to_be_visible(timeout=90_000)
+    page.close()
+
+
+def wait_until_completed(page: Page, batches: int) -> None:
+    for _ in range(60):
+        if cells(page, "completed").count() == batches:
+            return
+        page.wait_for_timeout(2_000)
+        page.reload()
+        expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    pytest.fail(f"There are not {batches} completed batches after two minutes.")
 
 
 def open_scaffolding(page: Page, url: str, query: str = "") -> None:
@@ -71,7 +91,7 @@ def test_the_whole_data_set_is_two_batches_of_ninety_and_ten(page: Page, url: st
     expect(page.get_by_text("100 conversations on the way in 2 batches")).to_be_visible()
     expect(cells(page, "Core batch")).to_have_count(1)
     expect(cells(page, "Edge case batch")).to_have_count(1)
-    expect(cells(page, "completed")).to_have_count(2, timeout=120_000)
+    wait_until_completed(page, 2)
 
 
 def test_skipping_what_exists_changes_the_count(page: Page, url: str) -> None:
@@ -173,9 +193,7 @@ def test_kind_search_and_record_are_in_the_link(page: Page, url: str) -> None:
     expect(page.get_by_text("There is no persona")).to_be_visible()
 
 
-def test_a_template_with_an_unknown_placeholder_cannot_be_saved_and_a_good_one_is_a_new_version(
-    page: Page, url: str
-) -> None:
+def test_a_template_with_an_unknown_placeholder_cannot_be_saved_and_a_good_one_is_a_version(page: Page, url: str) -> None:
     open_scaffolding(page, url, "?kind=Templates&open=calm_and_clear")
     prompt = field(page, "User prompt")
     text = prompt.input_value()

@@ -1,0 +1,81 @@
+"""The Scaffolding page: lists, forms and the template editor over stores in memory."""
+
+import pytest
+
+from tests.unit.ui.conftest import Pages, said
+
+pytestmark = pytest.mark.usefixtures("warm_server")
+
+PAGE = "pages/Scaffolding.py"
+
+
+def area(app: object, label: str) -> object:
+    return next(area for area in app.text_area if area.label == label)
+
+
+def line(app: object, label: str) -> object:
+    return next(entry for entry in app.text_input if entry.label == label)
+
+
+def button(app: object, label: str) -> object:
+    return next(button for button in app.button if button.label == label)
+
+
+@pytest.mark.parametrize("kind", ["Personas", "Emotional arcs", "Topics", "Templates"])
+def test_each_kind_is_listed_and_can_be_added_to(pages: Pages, kind: str) -> None:
+    app = pages.open(PAGE, kind=kind)
+    assert not app.exception
+    assert not app.error
+
+    next(entry for entry in app.button if entry.label.startswith("Add ")).click().run()
+
+    assert not app.exception
+    assert line(app, "Key").value == ""
+
+
+def test_a_form_says_everything_that_is_wrong_at_once(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Topics", open="new")
+
+    button(app, "Save").click().run()
+
+    (error,) = app.error
+    for words in ("Key:", "Name: write something", "Category: write something"):
+        assert words in said(error)
+
+
+def test_a_change_of_somebody_else_is_not_overwritten(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Personas", open="anxious_planner")
+    theirs = next(row for row in pages.database.personas if row.persona_key == "anxious_planner")
+    pages.services.scaffolding_editing.save(theirs.model_copy(update={"occupation": "Pilot"}))
+
+    line(app, "Name").set_value("Mine")
+    button(app, "Save").click().run()
+
+    assert any("Somebody else has changed it" in said(warning) for warning in app.warning)
+    saved = next(row for row in pages.database.personas if row.persona_key == "anxious_planner")
+    assert (saved.name, saved.occupation) == (theirs.name, "Pilot")
+
+
+def test_a_template_that_lacks_a_placeholder_cannot_be_saved(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Templates", open="calm_and_clear")
+    assert not button(app, "Save as a new version").disabled
+
+    area(app, "User prompt").set_value("Hello {{ nobody }}").run()
+
+    assert button(app, "Save as a new version").disabled
+    (warning,) = app.warning
+    assert "Unknown placeholder {{ nobody }}" in said(warning)
+    assert "Missing placeholder {{ topic_name }}" in said(warning)
+
+
+def test_a_saved_template_is_a_new_version_and_the_old_one_stays(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Templates", open="calm_and_clear")
+    text = area(app, "User prompt")
+    text.set_value(f"{text.value} Be brief.").run()
+
+    button(app, "Save as a new version").click().run()
+
+    assert not app.exception
+    versions = [row for row in pages.database.templates if row.template_key == "calm_and_clear"]
+    assert [row.version for row in versions] == [1, 2]
+    assert "Be brief." not in versions[0].user_prompt
