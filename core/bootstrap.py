@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, open_service, sign_in
@@ -13,6 +14,7 @@ from core.config import PageSettings, Settings
 from core.errors import NotSignedIn
 from core.ports import ReportStore
 from core.services.batches import BatchService
+from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
 from core.services.scaffolding import ScaffoldingService
 
@@ -25,6 +27,7 @@ class PageServices:
     scaffolding: ScaffoldingService
     batches: BatchService
     failures: FailedGenerationService
+    conversations: ConversationService
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 
@@ -71,5 +74,6 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         scaffolding=ScaffoldingService(store=scaffolding),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
+        conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
         release=release,
     )

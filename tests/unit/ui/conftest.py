@@ -11,6 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
+from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_failures import MemoryFailureStore
 from core.bootstrap import PageServices
 from core.config import PageSettings
@@ -19,6 +20,7 @@ from core.domain.scaffolding import ConversationCategory
 from core.domain.topic_selection import select_topics
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.batches import BatchService
+from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
 from core.services.scaffolding import ScaffoldingService
 
@@ -72,6 +74,7 @@ def pages(settings: PageSettings) -> Pages:
         scaffolding=ScaffoldingService(store=database),
         batches=BatchService(batches=database, scaffolding=database, queue=queue),
         failures=FailedGenerationService(store=MemoryFailureStore(database=database)),
+        conversations=ConversationService(store=MemoryConversationStore(database=database)),
     )
     return Pages(database=database, queue=queue, services=services, settings=settings)
 
