@@ -107,7 +107,6 @@ def _make_row(row: ListedConversation) -> dict[str, Any]:
         "journey": f"{row.starting_emotion} → {row.ending_emotion}" if row.starting_emotion and row.ending_emotion else None,
         "quality": row.quality_score,
         "review": [format_words(row.review_status)],
-        "cost": row.cost_usd,
         "batch": row.batch_name,
         "data": mark_simulated(simulated=row.simulated),
         "created": row.created_at,
@@ -119,14 +118,13 @@ def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     reviews = [format_words(status) for status in REVIEW_COLORS]
     return {
-        "name": column.TextColumn("Conversation", width=330),
+        "name": column.TextColumn("Conversation", width=325),
         "tier": column.MultiselectColumn("Tier", options=list(TIER_COLORS), color=list(TIER_COLORS.values()), width=90),
         "turns": column.NumberColumn("Turns", width=55),
-        "journey": column.TextColumn("Emotions", width=160),
+        "journey": column.TextColumn("Emotions", width=165),
         "quality": column.NumberColumn("Quality", format="%.1f", width=65),
         "review": column.MultiselectColumn("Review", options=reviews, color=list(REVIEW_COLORS.values()), width=115),
-        "cost": column.NumberColumn("Cost", format="$%.4f", width=75),
-        "batch": column.TextColumn("Batch", width=140),
+        "batch": column.TextColumn("Batch", width=115),
         "data": simulated_column(),
         "created": age_column("Accepted"),
     }

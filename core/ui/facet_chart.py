@@ -67,12 +67,13 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
         hovertemplate="%{y}: %{x:,}<br>click to filter<extra></extra>",
     )
     layout = {
-        "height": BAR_PIXELS * max(2, len(counts)) + FRAME_PIXELS,
+        "height": BAR_PIXELS * MOST_BARS + FRAME_PIXELS,
         "margin": {"l": 4, "r": 48, "t": 2, "b": 2},
         "bargap": 0.3,
         "showlegend": False,
         "dragmode": False,
         "xaxis": {"visible": False, "fixedrange": True},
-        "yaxis": {"autorange": "reversed", "fixedrange": True, "type": "category"},
+        # As much room for each bar however many there are: the page below does not move when a filter changes.
+        "yaxis": {"range": [MOST_BARS - 0.5, -0.5], "fixedrange": True, "type": "category"},
     }
     return go.Figure(data=[bars], layout=layout)

@@ -105,7 +105,7 @@ def _make_row(row: FailureRow) -> dict[str, Any]:
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "created": column.DatetimeColumn("Date", format="D MMM YYYY, HH:mm", width=135),
+        "created": column.DatetimeColumn("Date", format="D MMM YYYY, HH:mm", timezone=st.context.timezone, width=135),
         "type": column.MultiselectColumn("Type", options=list(TYPE_COLORS), color=list(TYPE_COLORS.values()), width=120),
         "stop_reason": column.TextColumn("Stop reason", width=100),
         "pattern": column.TextColumn("Pattern", width=155),

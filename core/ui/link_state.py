@@ -3,10 +3,10 @@
 Widgets show what the link says and write into it; nothing is kept beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import TypeVar, cast
+from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -100,7 +100,7 @@ def draw_choice(name: str, label: str, labels: Mapping[str, str]) -> None:
         placeholder=f"Any {label.lower()}",
         format_func=lambda value: known.get(str(value), str(value)),
         on_change=_write,
-        args=(name, key, str),
+        args=(name, key),
         label_visibility="collapsed",
     )
 
@@ -115,22 +115,23 @@ def draw_search(name: str, label: str, help_text: str) -> None:
         placeholder=label,
         help=help_text,
         on_change=_write,
-        args=(name, key, str),
+        args=(name, key),
         label_visibility="collapsed",
     )
 
 
 def draw_dates(label: str) -> None:
-    """Draw a range of days."""
-    key = _show(DATES, read_dates() or ())
+    """Draw a range of days; the link changes when both are chosen, or none."""
+    # The key changes with the link, so the widget begins anew with what the link says.
+    key = f"link_{DATES}_{st.query_params.get(DATES, '')}"
+
+    def write() -> None:
+        days: tuple[date, ...] = st.session_state[key]
+        if len(days) != 1:
+            change_link({DATES: f"{days[0]}..{days[1]}" if days else None})
+
     st.date_input(
-        label,
-        value=[],
-        key=key,
-        on_change=_write,
-        args=(DATES, key, _format_days),
-        label_visibility="collapsed",
-        format="YYYY-MM-DD",
+        label, value=read_dates() or [], key=key, on_change=write, label_visibility="collapsed", format="YYYY-MM-DD"
     )
 
 
@@ -159,11 +160,5 @@ def _show(name: str, value: object) -> str:
     return key
 
 
-def _write(name: str, key: str, as_text: Callable[[object], str]) -> None:
-    value = st.session_state[key]
-    change_link({name: as_text(value) if value else None})
-
-
-def _format_days(value: object) -> str:
-    days = cast("tuple[date, ...]", value)
-    return f"{days[0]}..{days[-1]}"
+def _write(name: str, key: str) -> None:
+    change_link({name: st.session_state[key] or None})
