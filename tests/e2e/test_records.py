@@ -154,8 +154,8 @@ def test_clear_filters_shows_everything_again(page: Page, results: Results) -> N
 def test_a_search_that_finds_nothing_says_what_to_do(page: Page, results: Results) -> None:
     open_failures(page, results)
 
-    page.get_by_role("textbox", name="Search the text").fill("nowheretobefound")
-    page.get_by_role("textbox", name="Search the text").press("Enter")
+    page.get_by_role("searchbox", name="Search the text").fill("nowheretobefound")
+    page.get_by_role("searchbox", name="Search the text").press("Enter")
 
     expect(page.get_by_text("No failed generation fits these filters")).to_be_visible()
 
