@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import streamlit as st
 
@@ -65,12 +65,15 @@ def send_wanted_report(services: PageServices) -> None:
     name, content = name_report(failure_id), base64.b64encode(make_report_file(services, failure_id)).decode()
     st.html(
         f"""<script>
+        {{
         const bytes = Uint8Array.from(atob("{content}"), (character) => character.charCodeAt(0));
         const link = document.createElement("a");
         link.href = URL.createObjectURL(new Blob([bytes], {{ type: "application/json" }}));
         link.download = "{name}";
         link.click();
-        URL.revokeObjectURL(link.href);
+        setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+        }}
+        // {uuid4()}: a script that is the same as the last one would not run again
         </script>""",
         unsafe_allow_javascript=True,
     )
