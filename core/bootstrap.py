@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_token_counter import RqTokenCounter
+from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
@@ -15,6 +16,7 @@ from core.config import PageSettings, Settings
 from core.errors import NotSignedIn
 from core.ports import ReportStore
 from core.services.batches import BatchService
+from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
 from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
@@ -31,6 +33,7 @@ class PageServices:
     prompts: PromptService
     batches: BatchService
     failures: FailedGenerationService
+    conversations: ConversationService
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 
@@ -79,5 +82,6 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
+        conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
         release=release,
     )

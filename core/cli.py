@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core import cli_bench, cli_scan, cli_stack
+from core import cli_bench, cli_export, cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services, open_report_store
 from core.config import Settings, load_settings
 from core.domain.batch import (
@@ -49,6 +49,7 @@ app.command()(cli_stack.down)
 app.command()(cli_stack.doctor)
 app.command()(cli_stack.migrate)
 app.command()(cli_scan.scan)
+app.command()(cli_export.export)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

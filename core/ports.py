@@ -19,16 +19,25 @@ from core.domain.batch import (
     SkipExisting,
     Submitted,
 )
+from core.domain.conversation_records import (
+    ConversationCounts,
+    ConversationFilters,
+    ConversationPlace,
+    ExportedConversation,
+    ListedConversation,
+    ReviewStatus,
+    StoredConversation,
+)
 from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.pacing import Pace
+from core.domain.paging import Direction, Page, RowCursor
 from core.domain.reply import Reply
+from core.domain.result_options import ResultOptions
 from core.domain.results import (
     BatchBreakdown,
     ConversationRow,
-    FailureCursor,
     FailureFilters,
-    FailurePage,
     FailureRow,
     FailureStatistics,
 )
@@ -162,12 +171,46 @@ class FailureStore(Protocol):
         """Return one failure whole; None where there is none, or it is someone else's."""
         ...
 
-    def list_page(self, filters: FailureFilters, page_size: int, after: FailureCursor | None) -> FailurePage: ...
+    def list_page(
+        self, filters: FailureFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
+    ) -> Page[FailureRow]: ...
 
     def count(self, filters: FailureFilters) -> FailureStatistics: ...
 
+    def list_options(self) -> ResultOptions: ...
+
     def download(self, path: str) -> bytes | None:
         """Return a RAW error report from the bucket; None where it is not there (yet)."""
+        ...
+
+
+class ConversationStore(Protocol):
+    """Conversations as the signed-in analyst sees them: their own only."""
+
+    def list_page(
+        self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
+    ) -> Page[ListedConversation]: ...
+
+    def count(self, filters: ConversationFilters) -> ConversationCounts: ...
+
+    def list_options(self) -> ResultOptions: ...
+
+    def describe(self, conversation_id: UUID) -> StoredConversation | None:
+        """Return one conversation whole; None where there is none, or it is someone else's."""
+        ...
+
+    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> ConversationPlace:
+        """Return what stands before and behind a conversation under the filters."""
+        ...
+
+    def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
+        """Set the review status; raise NotFound where there is no such conversation, or it is someone else's."""
+        ...
+
+    def list_for_export(
+        self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None
+    ) -> tuple[ExportedConversation, ...]:
+        """Return whole conversations, oldest first, behind the row that the cursor names."""
         ...
 
 

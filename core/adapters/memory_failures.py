@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.adapters.memory import MemoryDatabase, MemoryItem, describe_failure
+from core.adapters.memory_reading import has_words, list_memory_options, read_memory_page
 from core.domain.error_report import FailureMaterial
-from core.domain.results import FailureCursor, FailureFilters, FailurePage, FailureRow, FailureStatistics
+from core.domain.paging import Direction, Page, RowCursor
+from core.domain.result_options import ResultOptions
+from core.domain.results import FailureFilters, FailureRow, FailureStatistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,24 +24,24 @@ class MemoryFailureStore:
                 return _describe(row)
         return None
 
-    def list_page(self, filters: FailureFilters, page_size: int, after: FailureCursor | None) -> FailurePage:
-        rows = [
-            row for row in self._list(filters) if after is None or (row.created_at, row.id) < (after.created_at, after.id)
-        ]
-        shown = tuple(rows[:page_size])
-        more = len(rows) > page_size
-        return FailurePage(
-            failures=shown, next_cursor=FailureCursor(created_at=shown[-1].created_at, id=shown[-1].id) if more else None
-        )
+    def list_page(
+        self, filters: FailureFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
+    ) -> Page[FailureRow]:
+        return read_memory_page(self._list(filters), page_size, cursor, direction)
 
     def count(self, filters: FailureFilters) -> FailureStatistics:
-        rows = self._list(filters)
+        def list_without(field: str) -> list[FailureRow]:
+            return self._list(filters.model_copy(update={field: None}))
+
         return FailureStatistics(
-            total=len(rows),
-            by_type=dict(Counter(row.failure_type for row in rows)),
-            by_stop_reason=dict(Counter(row.stop_reason or "none" for row in rows)),
-            by_pattern=dict(Counter(row.truncation_pattern or "none" for row in rows)),
+            total=len(self._list(filters)),
+            by_type=dict(Counter(row.failure_type for row in list_without("failure_type"))),
+            by_stop_reason=dict(Counter(row.stop_reason or "none" for row in list_without("stop_reason"))),
+            by_pattern=dict(Counter(row.truncation_pattern or "none" for row in list_without("truncation_pattern"))),
         )
+
+    def list_options(self) -> ResultOptions:
+        return list_memory_options(self.database)
 
     def download(self, path: str) -> bytes | None:  # noqa: ARG002 - the port's; nothing is ever uploaded here
         return None
@@ -70,7 +73,7 @@ def _fits(filters: FailureFilters, row: MemoryItem, failure: FailureRow) -> bool
         all(asked is None or asked == found for asked, found in wanted)
         and (filters.date_from is None or failure.created_at >= filters.date_from)
         and (filters.date_to is None or failure.created_at < filters.date_to)
-        and (filters.text is None or filters.text.lower() in text.lower())
+        and (filters.text is None or has_words(text, filters.text))
     )
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from core.domain.paging import RecordRow
 from core.domain.record import Record
 
 
@@ -21,10 +22,9 @@ class ConversationRow(Record):
     created_at: AwareDatetime
 
 
-class FailureRow(Record):
+class FailureRow(RecordRow):
     """One failed generation, without prompt and reply."""
 
-    id: UUID
     failure_type: str
     truncation_pattern: str | None = None
     truncation_details: str | None = None
@@ -36,8 +36,8 @@ class FailureRow(Record):
     output_tokens: int | None = None
     attempt_count: int
     simulated: bool
-    created_at: AwareDatetime
     batch_id: UUID | None = None
+    batch_name: str | None = None
     confidence: str | None = None
     raw_file_path: str | None = None
 
@@ -45,7 +45,8 @@ class FailureRow(Record):
 class FailureFilters(Record):
     """Which failed generations are meant; None: any. `none` as stop_reason or pattern: those without one.
 
-    `date_from` is included, `date_to` is not. `text` is looked for in details, error message and reply, in any case.
+    `date_from` is included, `date_to` is not. `text` means words: each of them, or the beginning of one, is in the details,
+    the error message or the reply, in any case.
     """
 
     failure_type: str | None = None
@@ -62,22 +63,11 @@ class FailureFilters(Record):
     text: str | None = None
 
 
-class FailureCursor(Record):
-    """The last row of a page; the next page begins after it."""
-
-    created_at: AwareDatetime
-    id: UUID
-
-
-class FailurePage(Record):
-    """One page of failures, newest first; `next_cursor` is None on the last."""
-
-    failures: tuple[FailureRow, ...]
-    next_cursor: FailureCursor | None = None
-
-
 class FailureStatistics(Record):
-    """Counts over all matching failures; `none` stands for a missing stop_reason or pattern."""
+    """Counts over all matching failures; `none` stands for a missing stop_reason or pattern.
+
+    Each of the three leaves its own filter out, so that a chart shows what else could be chosen.
+    """
 
     total: int
     by_type: dict[str, int]

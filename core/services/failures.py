@@ -6,7 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from core.domain.error_report import FailureMaterial, build_report
-from core.domain.results import FailureCursor, FailureFilters, FailurePage, FailureStatistics
+from core.domain.paging import Direction, Page, RowCursor, needs_first_page
+from core.domain.result_options import ResultOptions
+from core.domain.results import FailureFilters, FailureRow, FailureStatistics
 from core.errors import NotFound
 from core.ports import FailureStore
 
@@ -28,14 +30,24 @@ class FailedGenerationService:
         return material
 
     def list_page(
-        self, filters: FailureFilters = ANY_FAILURE, *, page_size: int = PAGE_SIZE, after: FailureCursor | None = None
-    ) -> FailurePage:
-        """Return a page, newest first, after the row that `after` names."""
-        return self.store.list_page(filters, page_size, after)
+        self,
+        filters: FailureFilters = ANY_FAILURE,
+        *,
+        page_size: int = PAGE_SIZE,
+        cursor: RowCursor | None = None,
+        direction: Direction = Direction.OLDER,
+    ) -> Page[FailureRow]:
+        """Return a page, newest first, on one side of a cursor; the first page where there is less than a page left."""
+        page = self.store.list_page(filters, page_size, cursor, direction)
+        return self.store.list_page(filters, page_size, None) if needs_first_page(page, page_size, direction) else page
 
     def count(self, filters: FailureFilters = ANY_FAILURE) -> FailureStatistics:
         """Return counts over everything that matches, computed in the database."""
         return self.store.count(filters)
+
+    def list_options(self) -> ResultOptions:
+        """Return what failures can be filtered by."""
+        return self.store.list_options()
 
     def get_report(self, failure_id: UUID) -> dict[str, Any]:
         """Return the RAW error report: the stored file, or, where it is not uploaded yet, the same made afresh."""

@@ -10,7 +10,8 @@ from core.errors import InvalidRequest
 
 GENERATOR, MONITOR = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py"
 SCAFFOLDING = "pages/Scaffolding.py"
-BATCH = "batch"
+FAILURES, CONVERSATIONS = "pages/Failed_Generations.py", "pages/Conversations.py"
+BATCH, CONVERSATION = "batch", "conversation"
 
 
 def read_batch_link() -> BatchId | None:
@@ -38,3 +39,18 @@ def open_batch_list() -> NoReturn:
 def open_generator() -> NoReturn:
     """Go to the Bulk Generator, with the choices last made there."""
     st.switch_page(GENERATOR)
+
+
+def open_failures(batch_id: BatchId) -> NoReturn:
+    """Go to the failed generations of a batch."""
+    st.switch_page(FAILURES, query_params={BATCH: str(batch_id)})
+
+
+def open_conversations(batch_id: BatchId) -> NoReturn:
+    """Go to the conversations of a batch."""
+    st.switch_page(CONVERSATIONS, query_params={BATCH: str(batch_id)})
+
+
+def open_conversation(conversation_id: UUID) -> NoReturn:
+    """Go to the reading view of a conversation."""
+    st.switch_page(CONVERSATIONS, query_params={CONVERSATION: str(conversation_id)})

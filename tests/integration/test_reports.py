@@ -120,6 +120,6 @@ def test_old_failures_are_deleted_with_their_files(owner: Owner) -> None:
     assert owner.reports.delete_older_than(datetime.now(UTC) - timedelta(days=1)) == 0
     assert owner.reports.delete_older_than(datetime.now(UTC) + timedelta(seconds=1)) >= 1
 
-    assert owner.failures.list_page(FailureFilters()).failures == ()
+    assert owner.failures.list_page(FailureFilters()).rows == ()
     with pytest.raises(Exception, match="not found"):
         owner.reports.client.storage.from_("failed-generation-files").download(path)

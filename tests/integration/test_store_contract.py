@@ -401,8 +401,8 @@ def test_failures_come_in_pages_newest_first_and_each_once(stores: Stores) -> No
     second = stores.failures.list_page(FailureFilters(), 2, first.next_cursor)
     third = stores.failures.list_page(FailureFilters(), 2, second.next_cursor)
 
-    rows = [*first.failures, *second.failures, *third.failures]
-    assert [2, 2, 1] == [len(page.failures) for page in (first, second, third)]
+    rows = [*first.rows, *second.rows, *third.rows]
+    assert [2, 2, 1] == [len(page.rows) for page in (first, second, third)]
     assert len({row.id for row in rows}) == 5
     assert [row.created_at for row in rows] == sorted((row.created_at for row in rows), reverse=True)
     assert third.next_cursor is None
@@ -426,7 +426,7 @@ def test_failures_are_filtered_and_counted_alike(stores: Stores) -> None:
         FailureFilters(date_from=datetime(2020, 1, 1, tzinfo=UTC)): 4,
     }
 
-    assert expected == {filters: len(stores.failures.list_page(filters, 100, None).failures) for filters in expected}
+    assert expected == {filters: len(stores.failures.list_page(filters, 100, None).rows) for filters in expected}
     assert expected == {filters: stores.failures.count(filters).total for filters in expected}
     counted = stores.failures.count(FailureFilters(batch_id=batch_id))
     assert {"end_turn": 1, "max_tokens": 1, "none": 1} == counted.by_stop_reason
@@ -435,7 +435,7 @@ def test_failures_are_filtered_and_counted_alike(stores: Stores) -> None:
 
 def test_failure_is_described_with_its_attempts(stores: Stores) -> None:
     batch_id = fail_some(stores, {})
-    (row,) = stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).failures
+    (row,) = stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).rows
 
     material = stores.failures.describe(row.id)
 

@@ -11,6 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
+from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_failures import MemoryFailureStore
 from core.adapters.memory_scaffolding import MemoryScaffoldingEditor
 from core.adapters.memory_token_counter import MemoryTokenCounter
@@ -21,6 +22,7 @@ from core.domain.scaffolding import ConversationCategory
 from core.domain.topic_selection import select_topics
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.batches import BatchService
+from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
 from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
@@ -78,6 +80,7 @@ def pages(settings: PageSettings) -> Pages:
         scaffolding_editing=ScaffoldingEditingService(store=database, editor=MemoryScaffoldingEditor(database=database)),
         prompts=PromptService(counter=MemoryTokenCounter(tokens=1234)),
         failures=FailedGenerationService(store=MemoryFailureStore(database=database)),
+        conversations=ConversationService(store=MemoryConversationStore(database=database)),
     )
     return Pages(database=database, queue=queue, services=services, settings=settings)
 

@@ -1,0 +1,91 @@
+"""Conversations, read and reviewed with the analyst's rights."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from core.adapters.supabase.reading import call_function, dump_filters, read_options, read_page
+from core.adapters.supabase.session import Analyst
+from core.domain.conversation_records import (
+    ConversationCounts,
+    ConversationFilters,
+    ConversationPlace,
+    ExportedConversation,
+    ListedConversation,
+    ReviewStatus,
+    StoredConversation,
+)
+from core.domain.paging import Direction, Page, RowCursor
+from core.domain.record import Record
+from core.domain.result_options import ResultOptions
+from core.errors import InvalidRequest, NotFound
+
+
+class _ReviewOutcome(Record):
+    outcome: Literal["done", "rejected", "not_found"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseConversationStore:
+    """Implements ConversationStore over the database's functions."""
+
+    analyst: Analyst
+
+    def list_page(
+        self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
+    ) -> Page[ListedConversation]:
+        return read_page(
+            self.analyst.client,
+            "list_conversations",
+            ListedConversation,
+            filters=filters,
+            page_size=page_size,
+            cursor=cursor,
+            direction=direction,
+        )
+
+    def count(self, filters: ConversationFilters) -> ConversationCounts:
+        answer = call_function(self.analyst.client, "count_conversations", filters=dump_filters(filters))
+        return ConversationCounts.model_validate(answer)
+
+    def list_options(self) -> ResultOptions:
+        return read_options(self.analyst.client)
+
+    def describe(self, conversation_id: UUID) -> StoredConversation | None:
+        answer = call_function(self.analyst.client, "describe_conversation", conversation_id=str(conversation_id))
+        return None if answer is None else StoredConversation.model_validate(answer)
+
+    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> ConversationPlace:
+        answer = call_function(
+            self.analyst.client,
+            "find_conversation_place",
+            filters=dump_filters(filters),
+            conversation_id=str(conversation_id),
+        )
+        return ConversationPlace.model_validate(answer)
+
+    def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
+        answer = call_function(
+            self.analyst.client, "review_conversation", conversation_id=str(conversation_id), new_status=status
+        )
+        outcome = _ReviewOutcome.model_validate(answer)
+        if outcome.outcome == "not_found":
+            raise NotFound(f"There is no conversation {conversation_id}, or it is not yours.")
+        if outcome.outcome == "rejected":
+            raise InvalidRequest(outcome.reason or "The database refused the review.")
+
+    def list_for_export(
+        self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None
+    ) -> tuple[ExportedConversation, ...]:
+        rows = call_function(
+            self.analyst.client,
+            "export_conversations",
+            filters=dump_filters(filters),
+            page_size=page_size,
+            cursor_created_at=None if cursor is None else cursor.created_at.isoformat(),
+            cursor_id=None if cursor is None else str(cursor.id),
+        )
+        return TypeAdapter(tuple[ExportedConversation, ...]).validate_python(rows)

@@ -1,0 +1,73 @@
+"""`brightrun export`: conversations as chat messages in JSON Lines."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from core.bootstrap import open_local_services
+from core.config import load_settings
+from core.domain.batch import BatchId
+from core.domain.conversation_records import ConversationFilters, ReviewStatus
+from core.errors import InvalidRequest
+
+STANDARD_OUTPUT = "-"
+
+
+def export(
+    *,
+    output: Annotated[str, typer.Option("--output", "-o", help="File to write; `-` is standard output.")],
+    batch: Annotated[str | None, typer.Option(help="Only the conversations of this batch.")] = None,
+    review_status: Annotated[ReviewStatus | None, typer.Option(help="Only those with this review status.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write accepted conversations as chat messages, one JSON object a line, oldest first."""
+    filters = ConversationFilters(batch_id=_parse_batch(batch), review_status=review_status)
+    path = None if output == STANDARD_OUTPUT else Path(output)
+    if path is not None and path.exists() and not force:
+        raise InvalidRequest(f"{path} is there already. Name another file, or replace it with --force.")
+    with closing(open_local_services(load_settings())) as services:
+        if filters.batch_id is not None:
+            services.batches.get(BatchId(filters.batch_id))  # An unknown batch is a mistake, not an empty data set.
+        lines = services.conversations.export(filters)
+        written = _write_standard_output(lines) if path is None else _write_file(path, lines)
+    typer.echo(f"{written} conversations", err=True)
+
+
+def _write_standard_output(lines: Iterator[bytes]) -> int:
+    written = 0
+    for line in lines:
+        sys.stdout.buffer.write(line)
+        written += 1
+    sys.stdout.buffer.flush()
+    return written
+
+
+def _write_file(path: Path, lines: Iterator[bytes]) -> int:
+    """Write beside the file and move it there at the end, so that nobody finds half a data set under its name."""
+    partial = path.with_name(f".{path.name}.partial")
+    written = 0
+    try:
+        with partial.open("wb") as file:
+            for line in lines:
+                file.write(line)
+                written += 1
+        partial.replace(path)
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _parse_batch(text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text!r} is not a batch id. The Batch Monitor shows it in its address.") from error

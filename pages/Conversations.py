@@ -1,0 +1,22 @@
+"""Read, review and download conversations: the list, or one of them (`?conversation=ID`); the whole view is in the link."""
+
+import streamlit as st
+
+from core.errors import NotFound
+from core.ui.conversation_list import draw_conversation_list
+from core.ui.conversation_view import draw_conversation
+from core.ui.formats import escape_markdown
+from core.ui.link_state import read_uuid
+from core.ui.links import CONVERSATION
+from core.ui.navigation import open_page
+
+with open_page() as services:
+    conversation_id = read_uuid(CONVERSATION)
+    if conversation_id is not None:
+        try:
+            draw_conversation(services, conversation_id)
+        except NotFound as error:  # A wrong id: say so and offer the list.
+            conversation_id = None
+            st.warning(escape_markdown(str(error)), icon=":material/link_off:")
+    if conversation_id is None:
+        draw_conversation_list(services)

@@ -1,0 +1,242 @@
+"""Conversations: the same contract on the in-memory store and on the real one, and who may see and change them."""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from typer.testing import CliRunner
+
+from core.adapters.memory_conversations import MemoryConversationStore
+from core.adapters.supabase.conversations import SupabaseConversationStore
+from core.adapters.supabase.pages import SupabaseBatchStore
+from core.adapters.supabase.session import Analyst, open_worker_client
+from core.adapters.supabase.worker import SupabaseWorkStore
+from core.cli import app
+from core.config import Settings
+from core.domain.batch import BatchId
+from core.domain.conversation_records import ConversationFilters, ReviewStatus
+from core.domain.estimate import estimate_batch
+from core.domain.paging import Direction
+from core.domain.scaffolding import ConversationCategory, Tier
+from core.errors import InvalidRequest, NotFound
+from core.ports import BatchStore, WorkStore
+from core.services.conversations import ConversationService
+from tests.factories import make_memory, make_selection, make_settings
+from tests.integration.conftest import sign_up
+from tests.integration.test_store_contract import accept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """An analyst with a way to have conversations made."""
+
+    conversations: ConversationService
+    batches: BatchStore
+    settings: Settings | None
+    memory: WorkStore | None
+
+    def make(self, topics: int, name: str = "A batch") -> BatchId:
+        """Have a batch of so many conversations accepted, one after the other."""
+        selection, estimate = make_selection(1, 1, topics), estimate_batch(topics, concurrency=3)
+        batch_id = self.batches.submit(name, selection, make_settings(concurrency=topics), estimate, None).batch_id
+
+        async def work(store: WorkStore) -> None:
+            for item in (await store.lease(batch_id, "test:1", topics, 30)).items:
+                await store.record([accept(item)])
+
+        async def work_in_database(settings: Settings) -> None:
+            url, _ = settings.require_supabase()
+            async with open_worker_client(url, settings.require_secret_key()) as client:
+                await work(SupabaseWorkStore(client=client))
+
+        if self.settings is not None:
+            asyncio.run(work_in_database(self.settings))
+        elif self.memory is not None:
+            asyncio.run(work(self.memory))
+        return batch_id
+
+
+@pytest.fixture(params=["memory", "supabase"])
+def owner(request: pytest.FixtureRequest) -> Iterator[Owner]:
+    if request.param == "memory":
+        database = make_memory()
+        service = ConversationService(store=MemoryConversationStore(database=database))
+        yield Owner(conversations=service, batches=database, settings=None, memory=database)
+        return
+    settings: Settings = request.getfixturevalue("seeded")
+    with sign_up(settings) as analyst:
+        yield make_owner(analyst, settings)
+
+
+def make_owner(analyst: Analyst, settings: Settings) -> Owner:
+    service = ConversationService(store=SupabaseConversationStore(analyst=analyst))
+    return Owner(conversations=service, batches=SupabaseBatchStore(analyst=analyst), settings=settings, memory=None)
+
+
+def list_ids(owner: Owner) -> list[UUID]:
+    return [row.id for row in owner.conversations.list_page(page_size=100).rows]
+
+
+def test_pages_lead_to_older_and_back_to_newer_rows(owner: Owner) -> None:
+    owner.make(5)
+    everything = list_ids(owner)
+
+    first = owner.conversations.list_page(page_size=2)
+    second = owner.conversations.list_page(page_size=2, cursor=first.next_cursor)
+    third = owner.conversations.list_page(page_size=2, cursor=second.next_cursor)
+    back = owner.conversations.list_page(page_size=2, cursor=third.previous_cursor, direction=Direction.NEWER)
+
+    assert everything == [row.id for page in (first, second, third) for row in page.rows]
+    assert [0, 2, 4] == [page.newer for page in (first, second, third)]
+    assert (None, None) == (first.previous_cursor, third.next_cursor)
+    assert second == back
+
+
+def test_less_than_a_page_of_newer_rows_shows_the_first_page(owner: Owner) -> None:
+    owner.make(4)
+    first = owner.conversations.list_page(page_size=3)
+
+    back = owner.conversations.list_page(page_size=3, cursor=first.next_cursor, direction=Direction.NEWER)
+
+    assert first == back
+
+
+def test_conversations_are_filtered_and_counted_alike(owner: Owner) -> None:
+    batch_id = owner.make(3)
+    owner.make(1)
+    selection = make_selection(1, 1, 3)
+    owner.conversations.review(list_ids(owner)[0], ReviewStatus.APPROVED)
+    expected = {
+        ConversationFilters(): 4,
+        ConversationFilters(batch_id=batch_id): 3,
+        ConversationFilters(persona_id=selection.persona_ids[0]): 4,
+        ConversationFilters(emotional_arc_id=uuid4()): 0,
+        ConversationFilters(training_topic_id=selection.topic_ids[0]): 2,
+        ConversationFilters(category=ConversationCategory.CORE): 4,
+        ConversationFilters(category=ConversationCategory.EDGE): 0,
+        ConversationFilters(tier=Tier.EDGE_CASE): 0,
+        ConversationFilters(model="claude-sonnet-5-5"): 4,
+        ConversationFilters(model="another"): 0,
+        ConversationFilters(review_status=ReviewStatus.APPROVED): 1,
+        ConversationFilters(review_status=ReviewStatus.PENDING_REVIEW): 3,
+        ConversationFilters(minimum_quality=5): 0,
+        ConversationFilters(text="STATEMENT balan"): 4,
+        ConversationFilters(text="atement"): 0,
+        ConversationFilters(text="\\ '"): 0,
+    }
+
+    assert expected == {filters: len(owner.conversations.list_page(filters).rows) for filters in expected}
+    assert expected == {filters: owner.conversations.count(filters).total for filters in expected}
+
+
+def test_counts_by_review_leave_that_filter_out(owner: Owner) -> None:
+    owner.make(3)
+    owner.conversations.review(list_ids(owner)[0], ReviewStatus.REJECTED)
+
+    counts = owner.conversations.count(ConversationFilters(review_status=ReviewStatus.REJECTED))
+
+    assert (1, {ReviewStatus.REJECTED: 1, ReviewStatus.PENDING_REVIEW: 2}) == (counts.total, counts.by_review_status)
+
+
+def test_a_conversation_is_described_with_its_origin(owner: Owner) -> None:
+    batch_id = owner.make(1, "Named")
+
+    found = owner.conversations.get(list_ids(owner)[0])
+
+    assert (batch_id, "Named", True) == (found.batch_id, found.batch_name, found.simulated)
+    assert [1, 2, 3, 4] == [turn.turn_number for turn in found.turns]
+    assert found.persona is not None
+    assert found.template is not None
+    assert found.template.user_prompt
+    with pytest.raises(NotFound):
+        owner.conversations.get(uuid4())
+
+
+def test_neighbours_are_those_under_the_filters(owner: Owner) -> None:
+    batch_id = owner.make(3)
+    newest, middle, oldest = list_ids(owner)
+    owner.make(1)
+
+    place = owner.conversations.find_place(middle, ConversationFilters(batch_id=batch_id))
+
+    assert (newest, oldest, 1, 3) == (place.newer_id, place.older_id, place.newer, place.total)
+    alone = owner.conversations.find_place(middle, ConversationFilters(model="another"))
+    assert (None, None, 0, 0) == (alone.newer_id, alone.older_id, alone.newer, alone.total)
+
+
+def test_a_review_can_be_changed_and_taken_back(owner: Owner) -> None:
+    owner.make(1)
+    (conversation_id,) = list_ids(owner)
+
+    for status in (ReviewStatus.APPROVED, ReviewStatus.REJECTED, ReviewStatus.PENDING_REVIEW):
+        owner.conversations.review(conversation_id, status)
+        assert status is owner.conversations.get(conversation_id).review_status
+    with pytest.raises(InvalidRequest, match="approved, rejected or pending_review"):
+        owner.conversations.review(conversation_id, ReviewStatus.ARCHIVED)
+    with pytest.raises(NotFound):
+        owner.conversations.review(uuid4(), ReviewStatus.APPROVED)
+
+
+def test_an_export_holds_each_conversation_once_oldest_first_over_page_ends(owner: Owner) -> None:
+    owner.make(5)
+
+    records = [json.loads(line) for line in owner.conversations.export(page_size=2)]
+
+    assert [str(conversation_id) for conversation_id in reversed(list_ids(owner))] == [r["metadata"]["id"] for r in records]
+    assert {"user", "assistant"} == {message["role"] for message in records[0]["messages"]}
+    assert {"core"} == {record["metadata"]["category"] for record in records}
+    assert all(record["metadata"]["simulated"] is True for record in records)
+    assert all(records[0]["metadata"][name] for name in ("persona", "arc", "topic", "template", "batch_name", "model"))
+
+
+def test_options_name_scaffolding_and_batches(owner: Owner) -> None:
+    batch_id = owner.make(1, "Named")
+
+    options = owner.conversations.list_options()
+
+    assert [(batch_id, "Named")] == [(option.id, option.name) for option in options.batches]
+    assert (3, ("claude-sonnet-5-5",)) == (len(options.personas), options.models)
+
+
+def test_a_stranger_sees_and_changes_nothing(seeded: Settings) -> None:
+    with sign_up(seeded) as analyst, sign_up(seeded) as other:
+        owner, stranger = make_owner(analyst, seeded), make_owner(other, seeded)
+        batch_id = owner.make(1)
+        (conversation_id,) = list_ids(owner)
+
+        assert [] == list_ids(stranger)
+        assert 0 == stranger.conversations.count(ConversationFilters(batch_id=batch_id)).total
+        assert () == stranger.conversations.list_page(ConversationFilters(text="statement")).rows
+        assert [] == list(stranger.conversations.export())
+        assert () == stranger.conversations.list_options().batches
+        assert None is stranger.conversations.find_place(conversation_id).older_id
+        assert [] == other.client.rpc("find_conversations_by_words", {"search": "statement"}).execute().data
+        with pytest.raises(NotFound):
+            stranger.conversations.get(conversation_id)
+        with pytest.raises(NotFound):
+            stranger.conversations.review(conversation_id, ReviewStatus.REJECTED)
+        assert ReviewStatus.PENDING_REVIEW is owner.conversations.get(conversation_id).review_status
+        with pytest.raises(Exception, match="permission denied"):
+            analyst.client.table("conversations").update({"review_status": "approved"}).eq(
+                "id", str(conversation_id)
+            ).execute()
+
+
+def test_the_exported_file_is_read_by_scan_with_its_ids(seeded: Settings, tmp_path: Path) -> None:
+    with sign_up(seeded) as analyst:
+        owner = make_owner(analyst, seeded)
+        owner.make(2)
+        cut = io.BytesIO(b"".join(owner.conversations.export())).getvalue().replace(b"on page two.", b"on page")
+        (tmp_path / "conversations.jsonl").write_bytes(cut)
+
+        scanned = CliRunner().invoke(app, ["scan", "--json", str(tmp_path / "conversations.jsonl")])
+
+        flagged = [json.loads(line) for line in scanned.stdout.splitlines()]
+        assert {str(conversation_id) for conversation_id in list_ids(owner)} == {
+            line["conversation"] for line in flagged if "conversation" in line
+        }
