@@ -111,6 +111,7 @@ class Settings(PageSettings):
     port: int | None = Field(
         default=None, ge=1, le=65_535, description="Port of the pages; empty: 8501 or the next free one"
     )
+    chromium: Path | None = Field(default=None, description="Chromium for browser tests and measurements; empty: the PATH's")
     sim_faults: str = Field(
         default="cut_string@shame_to_acceptance=0.25,max_tokens=0.03,overloaded=0.02,refusal=0.01",
         description="Faults of the simulated Claude: kind[@scope]=rate, comma separated; empty string: none",

@@ -12,6 +12,9 @@ from core.domain.record import Record
 
 BATCH_ITEMS = 1_000
 """Items of each past batch."""
+LARGE_BATCH = "Volume, one large batch"
+QUEUED_ITEMS = 500
+"""Of the large batch, which is still running."""
 DAYS = 60
 """The past batches lie within so many days."""
 Say = Callable[[str], None]
@@ -62,9 +65,9 @@ _LARGE_BATCH = """
 insert into public.batches (name, status, conversation_category, model, max_tokens, structured_outputs, concurrency,
     selection,
     snapshot, estimated_seconds, estimated_cost_usd, created_by, created_at, started_at, completed_at)
-select 'Volume, one large batch', 'completed', b.conversation_category, b.model, b.max_tokens, b.structured_outputs,
-    b.concurrency, b.selection, b.snapshot, 36000, 450, b.created_by, now() - interval '2 hours', now() - interval '2 hours',
-    now() - interval '5 minutes'
+select %(name)s, 'processing', b.conversation_category, b.model, b.max_tokens, b.structured_outputs,
+    b.concurrency, b.selection, b.snapshot, 36000, 450, b.created_by, now() - interval '2 hours',
+    now() - interval '2 hours', null
 from public.batches b where b.name = 'Volume 1' and b.created_by = %(owner)s
 """
 # The first items of each batch are accepted, as many as the share asks for, the rest have failed.
@@ -73,12 +76,14 @@ insert into public.batch_items (batch_id, position, persona_id, emotional_arc_id
     tier, status,
     created_by, created_at, started_at, finished_at)
 select b.id, n, c.persona_id, c.arc_id, c.topic_id, c.template_id, c.tier,
-    case when pg_temp.draw(n, b.id::text) %% 1000 < %(accepted_per_mille)s then 'completed' else 'failed' end,
-    b.created_by, b.created_at, at - interval '40 seconds', at
+    case when n >= %(closed)s then 'queued'
+        when pg_temp.draw(n, b.id::text) %% 1000 < %(accepted_per_mille)s then 'completed' else 'failed' end,
+    b.created_by, b.created_at, case when n < %(closed)s then at - interval '40 seconds' end,
+    case when n < %(closed)s then at end
 from public.batches b
 cross join generate_series(0, %(items)s - 1) n
 join combination c on c.number = (n + pg_temp.draw(1, b.id::text) %% 7) %% (select count(*) from combination),
-    lateral (select b.started_at + (b.completed_at - b.started_at) * (n + 1) / %(items)s) as moment(at)
+    lateral (select b.started_at + (coalesce(b.completed_at, now()) - b.started_at) * (n + 1) / %(items)s) as moment(at)
 where b.created_by = %(owner)s and b.name = any (%(names)s)
 """
 _ATTEMPTS = """
@@ -102,7 +107,7 @@ cross join lateral (
         else pg_temp.pick_kind(d %% 10) end
 ) as chosen(kind)
 cross join lateral (select kind[1], kind[2], kind[3]) as k(stop_reason, failure_type, pattern)
-where b.created_by = %(owner)s and b.name like 'Volume%%'
+where b.created_by = %(owner)s and b.name like 'Volume%%' and i.finished_at is not null
 """
 _KINDS = """
 create or replace function pg_temp.pick_kind(number integer) returns text[] language sql immutable as
@@ -183,12 +188,17 @@ def fill_database(database_url: str, owner_email: str, volume: Volume, say: Say)
         for statement in (_DRAW, _PICK, _KINDS, _SCAFFOLDING, _INDEX_SCAFFOLDING):
             connection.execute(statement)
         connection.execute(_BATCHES, owner | {"batches": batches, "days": DAYS})
-        connection.execute(_LARGE_BATCH, owner)
+        connection.execute(_LARGE_BATCH, owner | {"name": LARGE_BATCH})
         names = [f"Volume {number}" for number in range(1, batches + 1)]
         share = owner | {"accepted_per_mille": accepted_per_mille}
         say(f"{batches:,} batches of {BATCH_ITEMS:,} items and one of {volume.large_batch_items:,} …")
-        connection.execute(_ITEMS, share | {"items": BATCH_ITEMS, "names": names})
-        connection.execute(_ITEMS, share | {"items": volume.large_batch_items, "names": ["Volume, one large batch"]})
+        connection.execute(_ITEMS, share | {"items": BATCH_ITEMS, "closed": BATCH_ITEMS, "names": names})
+        large = {
+            "items": volume.large_batch_items,
+            "closed": volume.large_batch_items - QUEUED_ITEMS,
+            "names": [LARGE_BATCH],
+        }
+        connection.execute(_ITEMS, share | large)
         say("Attempts, failures and conversations …")
         connection.execute("analyze public.batch_items")
         for statement in (_ATTEMPTS, _FAILURES, _CONVERSATIONS):

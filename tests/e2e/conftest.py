@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.e2e.browser import VIEWPORT, BrowserMissingError, open_browser
+from core.bench.browser import VIEWPORT, BrowserMissingError, open_browser
+from core.config import load_settings
 from tests.e2e.running_stack import run_stack
 
 expect.set_options(timeout=15_000)
@@ -15,7 +16,7 @@ expect.set_options(timeout=15_000)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    opened = open_browser()
+    opened = open_browser(load_settings().chromium)
     try:
         browser = opened.__enter__()
     except BrowserMissingError as error:

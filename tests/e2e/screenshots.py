@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import VIEWPORT, open_browser
+from core.bench.browser import VIEWPORT, open_browser
+from core.config import load_settings
 from tests.e2e.running_stack import run_stack
 
 # Few enough that the circuit breaker (30 % of the last 20) does not pause the batch that is pictured.
@@ -92,7 +93,7 @@ def main() -> None:
         if url is None:
             home = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="brightrun-pictures-")))
             url = cleanup.enter_context(run_stack(home, faults=FAULTS, latency_seconds=0.5))
-        browser = cleanup.enter_context(open_browser())
+        browser = cleanup.enter_context(open_browser(load_settings().chromium))
         for theme in arguments.themes.split(","):
             context = browser.new_context(viewport=VIEWPORT, color_scheme=theme)
             take_pictures(context.new_page(), url.rstrip("/"), arguments.folder, theme)

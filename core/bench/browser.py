@@ -1,12 +1,11 @@
-"""A Chromium for the browser tests and the screenshots, whichever this machine has."""
+"""A Chromium for measurements, browser tests and screenshots, whichever this machine has."""
 
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, ViewportSize, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -19,7 +18,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-VIEWPORT = {"width": 1366, "height": 768}
+VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
 
 
 class BrowserMissingError(Exception):
@@ -27,11 +26,11 @@ class BrowserMissingError(Exception):
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Open the browser of BRIGHTRUN_CHROMIUM, of the PATH, or playwright's own; raise BrowserMissingError without one."""
+def open_browser(chosen: Path | None) -> Generator[Browser]:
+    """Open the chosen browser, that of the PATH, or playwright's own; raise BrowserMissingError without one."""
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=_find_executable(), args=list(ARGUMENTS))
+            browser = playwright.chromium.launch(executable_path=chosen or _find_executable(), args=list(ARGUMENTS))
         except Error as error:
             raise BrowserMissingError(
                 "No Chromium or Chrome is found. Install one (`apt install chromium`, or `playwright install chromium`), "
@@ -44,7 +43,5 @@ def open_browser() -> Iterator[Browser]:
 
 
 def _find_executable() -> Path | None:
-    if chosen := os.environ.get("BRIGHTRUN_CHROMIUM"):
-        return Path(chosen)
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     return None if found is None else Path(found)

@@ -1,0 +1,220 @@
+"""How long an analyst waits: each page in a real browser, over a database as full as years of work leave it.
+
+Measured is what the browser shows: from the click (or the beginning of a load) to the moment at which Streamlit says that
+the script has run and the page has drawn it.
+"""
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from playwright.sync_api import Locator, Page
+
+from core.adapters.migrations import apply_migrations
+from core.bench.browser import VIEWPORT, open_browser
+from core.bench.volume import LARGE_BATCH, Volume, fill_database
+from core.bootstrap import PageServices, open_local_services
+from core.config import Settings
+from core.domain.batch import BatchId
+from core.domain.record import Record
+from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
+from core.embedded.stack import start_stack
+from core.errors import StackError
+from core.seed import seed
+
+ROUNDS = 5
+PAGE_MS, FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 1_000, 500, 300, 300, 1_000
+WATCH_SCRIPT = """
+window.brightrunRuns = [];
+new MutationObserver(() => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    const state = app && app.getAttribute('data-test-script-state');
+    const last = window.brightrunRuns.at(-1);
+    if (state === 'running' && (!last || last.ended)) window.brightrunRuns.push({began: performance.now()});
+    if (state === 'notRunning' && last && !last.ended) last.ended = performance.now();
+}).observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-test-script-state']});
+"""
+"""Notes when each run of the page's script began and ended, as the page shows it."""
+SETTLED = """
+(after) => {
+    const runs = window.brightrunRuns.filter(run => run.began >= after);
+    return runs.length && runs.every(run => run.ended) && performance.now() - runs.at(-1).ended > 250
+        ? runs.at(-1).ended - after : null;
+}
+"""
+Say = Callable[[str], None]
+Act = Callable[[], object]
+
+
+class Timing(Record):
+    """One thing an analyst does, and how long it takes, in milliseconds."""
+
+    page: str
+    action: str
+    target_ms: float
+    rounds_ms: tuple[float, ...]
+
+    @property
+    def median_ms(self) -> float:
+        """The middle of all rounds."""
+        return statistics.median(self.rounds_ms)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the target is reached."""
+        return self.median_ms <= self.target_ms
+
+
+def run_pages(settings: Settings, volume: Volume, say: Say) -> tuple[Timing, ...]:
+    """Measure every page of a stack of its own, under `settings.home`, with `volume` in its database."""
+    plan = StackPlan(
+        settings.model_copy(update={"sim_faults": "", "sim_latency_seconds": 3.0}),
+        SERVICES | {Part.SIMULATOR, Part.WORKER, Part.PAGES},
+        migrate=partial(apply_migrations, folder=REPOSITORY / "migrations"),
+        seed=seed,
+    )
+    with start_stack(plan, say) as stack:
+        if stack.settings.email is None or stack.page_url is None:
+            raise StackError("The stack on this machine has no analyst or no pages; look at its logs.")
+        fill_database(stack.settings.require_db_url(), stack.settings.email, volume, say)
+        with closing(open_local_services(stack.settings)) as services, open_browser(settings.chromium) as browser:
+            page = browser.new_context(viewport=VIEWPORT).new_page()
+            page.add_init_script(WATCH_SCRIPT)
+            return PageBench(page=page, url=stack.page_url, services=services, say=say).run()
+
+
+class PageBench:
+    """The measurements, one page after the other, in one browser tab."""
+
+    def __init__(self, *, page: Page, url: str, services: PageServices, say: Say) -> None:
+        self._page, self._url, self._services, self._say = page, url, services, say
+        self._timings: list[Timing] = []
+
+    def run(self) -> tuple[Timing, ...]:
+        """Measure everything; returns what was measured, in order."""
+        large = next(batch for batch in self._services.batches.list_recent(1000) if batch.name == LARGE_BATCH)
+        failure = self._services.failures.list_page().rows[0].id
+        for name, path in self._list_pages(large.id):
+            self._open(path)  # Warm: whoever works here has been here before.
+            self._measure(name, "open by its address", PAGE_MS, partial(self._open, path))
+        for name in ("Bulk Generator", "Batch Monitor", "Failed Generations", "Conversations", "Scaffolding", "System"):
+            self._measure(name, "open from Home", PAGE_MS, partial(self._follow, name))
+        self._measure_failures(str(failure))
+        self._measure_conversations()
+        self._measure_monitor(large.id)
+        return tuple(self._timings)
+
+    def _list_pages(self, large: BatchId) -> list[tuple[str, str]]:
+        return [
+            ("Home", ""),
+            ("Bulk Generator", "Bulk_Generator"),
+            ("Batch Monitor", "Batch_Monitor"),
+            ("Batch Monitor, 10,000 items", f"Batch_Monitor?batch={large}"),
+            ("Failed Generations", "Failed_Generations"),
+            ("Conversations", "Conversations"),
+            ("Scaffolding", "Scaffolding"),
+            ("System", "System"),
+        ]
+
+    def _measure_failures(self, failure_id: str) -> None:
+        page, name = self._page, "Failed Generations"
+
+        def filter_by_type() -> float:
+            self._open("Failed_Generations")
+            page.get_by_role("combobox", name="Type", exact=True).click()
+            return self._time(page.get_by_role("option", name="truncation", exact=True).click)
+
+        def search() -> float:
+            self._open("Failed_Generations")
+            page.get_by_label("Search the text").fill("overloaded")
+            return self._time(lambda: page.keyboard.press("Enter"))
+
+        def turn_page() -> float:
+            self._open("Failed_Generations")
+            return self._time(page.get_by_role("button", name="Older").click)
+
+        def open_report() -> float:
+            self._open("Failed_Generations")
+            return self._time(lambda: self._click_table(from_right=112))
+
+        def download() -> float:
+            self._open("Failed_Generations")
+            began = perf_counter()
+            with page.expect_download() as started:
+                self._click_table(from_right=37)
+            size = len(json.dumps(json.loads(Path(started.value.path()).read_text())))
+            if not size:
+                raise StackError("The RAW report is empty.")
+            return (perf_counter() - began) * 1000
+
+        self._measure(name, "filter by type", FILTER_MS, filter_by_type)
+        self._measure(name, "search the text", FILTER_MS, search)
+        self._measure(name, "older page", FILTER_MS, turn_page)
+        self._measure(name, "open a report", DIALOG_MS, open_report)
+        self._measure(name, "download RAW", DOWNLOAD_MS, download)
+        self._measure(
+            name, "open a report by its address", PAGE_MS, lambda: self._open(f"Failed_Generations?failure={failure_id}")
+        )
+
+    def _measure_conversations(self) -> None:
+        page, name = self._page, "Conversations"
+
+        def search() -> float:
+            self._open("Conversations")
+            page.get_by_label("Search").first.fill("retirement")
+            return self._time(lambda: page.keyboard.press("Enter"))
+
+        def turn_page() -> float:
+            self._open("Conversations")
+            return self._time(page.get_by_role("button", name="Older").click)
+
+        self._measure(name, "search the text", FILTER_MS, search)
+        self._measure(name, "older page", FILTER_MS, turn_page)
+
+    def _measure_monitor(self, large: BatchId) -> None:
+        """The large batch is running, so its page refreshes itself."""
+        self._open(f"Batch_Monitor?batch={large}")
+        seen: list[float] = []
+        while len(seen) < ROUNDS:
+            self._page.wait_for_timeout(2_500)
+            runs = self._page.evaluate("window.brightrunRuns.filter(run => run.ended).map(run => run.ended - run.began)")
+            seen = runs[1:]
+        self._note("Batch Monitor, 10,000 items", "refresh", REFRESH_MS, seen[:ROUNDS])
+
+    def _open(self, path: str) -> float:
+        self._page.goto(f"{self._url}/{path}", wait_until="commit")
+        return self._wait_until_settled(0.0)
+
+    def _follow(self, name: str) -> float:
+        self._open("")
+        return self._time(self._page.get_by_role("link", name=name).first.click)
+
+    def _time(self, act: Act) -> float:
+        began = float(self._page.evaluate("performance.now()"))
+        act()
+        return self._wait_until_settled(began)
+
+    def _wait_until_settled(self, began: float) -> float:
+        return float(self._page.wait_for_function(SETTLED, arg=began, timeout=60_000).json_value())
+
+    def _click_table(self, *, from_right: int) -> None:
+        table: Locator = self._page.get_by_test_id("stDataFrame").first
+        table.wait_for()
+        frame = table.bounding_box()
+        if frame is None:
+            raise StackError("The table is not visible.")
+        self._page.mouse.click(frame["x"] + frame["width"] - from_right, frame["y"] + 45)
+
+    def _measure(self, name: str, action: str, target_ms: float, act: Callable[[], float]) -> None:
+        self._note(name, action, target_ms, [act() for _ in range(ROUNDS)])
+
+    def _note(self, name: str, action: str, target_ms: float, rounds_ms: Sequence[float]) -> None:
+        timing = Timing(page=name, action=action, target_ms=target_ms, rounds_ms=tuple(rounds_ms))
+        self._timings.append(timing)
+        self._say(
+            f"{name:<30}{action:<30}{timing.median_ms:>7.0f} ms of {target_ms:.0f}{'' if timing.is_kept else '  MISSED'}"
+        )
