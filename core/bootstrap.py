@@ -3,12 +3,17 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from core.adapters.migrations import read_migrations
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.conversations import SupabaseConversationStore
+from core.adapters.rq_health import RqProbe
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
+from core.adapters.supabase.health import SupabaseProbe
+from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, open_service, sign_in
@@ -19,8 +24,14 @@ from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
 from core.services.prompts import PromptService
+from core.services.health import HealthService
+from core.services.monitor import MonitorService
+from core.services.overview import OverviewService
 from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+BYTES_OF_GIGABYTE = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +43,9 @@ class PageServices:
     scaffolding_editing: ScaffoldingEditingService
     prompts: PromptService
     batches: BatchService
+    monitor: MonitorService
+    overview: OverviewService
+    health: HealthService
     failures: FailedGenerationService
     conversations: ConversationService
     release: Callable[[], None] = lambda: None
@@ -71,7 +85,16 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
     redis = connect_redis(settings.require_redis(), retries=PAGE_RETRIES)
     doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
 
+    storage_limit_bytes = round(settings.storage_limit_gb * BYTES_OF_GIGABYTE)
+    health = HealthService(
+        database=SupabaseProbe(analyst=analyst),
+        queue=RqProbe(redis=redis, queue_name=settings.queue_name),
+        storage_limit_bytes=storage_limit_bytes,
+        shipped_migrations=tuple(migration.version for migration in read_migrations(MIGRATIONS)),
+    )
+
     def release() -> None:
+        health.close()
         analyst.close()
         redis.close()
 
@@ -81,6 +104,9 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         scaffolding_editing=ScaffoldingEditingService(store=scaffolding, editor=SupabaseScaffoldingEditor(analyst=analyst)),
         prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+        monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
+        overview=OverviewService(store=SupabaseOverviewStore(analyst=analyst), storage_limit_bytes=storage_limit_bytes),
+        health=health,
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
         release=release,

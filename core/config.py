@@ -48,6 +48,9 @@ class PageSettings(BaseSettings):
     structured_outputs: bool = Field(default=True, description="Ask for the conversation's JSON schema")
     concurrency: int = Field(default=3, ge=1, le=200, description="Calls in flight of a new batch")
     simulated: bool = Field(default=False, description="Set by `brightrun up`: Claude is simulated, mark what it writes")
+    storage_limit_gb: float = Field(
+        default=1.0, gt=0, description="Storage of the Supabase project; an alert comes before it"
+    )
     queue_name: str = Field(default="brightrun", pattern=r"^[A-Za-z0-9_-]+$", description="RQ queue of the doorbell")
 
     @model_validator(mode="before")

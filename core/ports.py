@@ -30,6 +30,9 @@ from core.domain.conversation_records import (
 )
 from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
+from core.domain.overview import Overview
 from core.domain.pacing import Pace
 from core.domain.paging import Direction, Page, RowCursor
 from core.domain.reply import Reply
@@ -121,8 +124,11 @@ class BatchStore(Protocol):
         """Newest first."""
         ...
 
-    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
-        """Return the new status. Raises NotFound, or InvalidRequest where the action is not legal now."""
+    def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
+        """Return the new status; a resume may set a new budget.
+
+        Raises NotFound, or InvalidRequest where the action is not legal now.
+        """
         ...
 
     def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown: ...
@@ -132,6 +138,50 @@ class BatchStore(Protocol):
     def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]: ...
 
     def list_history(self) -> tuple[GenerationHistory, ...]: ...
+
+
+class MonitorStore(Protocol):
+    """Batches as the monitor shows them: pages, one batch whole, its items and its log. The analyst's own only."""
+
+    def list_batches(self, filters: BatchFilters, page_size: int, offset: int) -> BatchPage: ...
+
+    def watch(self, batch_id: BatchId, trend_points: int) -> BatchWatch | None: ...
+
+    def list_items(self, batch_id: BatchId, status: ItemStatus | None, page_size: int, offset: int) -> ItemPage: ...
+
+    def list_log(self, batch_id: BatchId, after: LogRow | None, page_size: int) -> tuple[LogRow, ...]:
+        """Return the next attempts after a row, in the order in which they were recorded."""
+        ...
+
+    def list_retry_templates(self, batch_id: BatchId) -> tuple[RetryTemplate, ...]:
+        """Return the active templates of the arcs that the batch's failed items have."""
+        ...
+
+
+class OverviewStore(Protocol):
+    """Totals of everything that the signed-in analyst made."""
+
+    def read(self) -> Overview: ...
+
+
+class DatabaseProbe(Protocol):
+    """Asks the database and its storage how they do, with the signed-in analyst's rights."""
+
+    def read_database(self) -> DatabaseHealth: ...
+
+    def measure_storage(self) -> StorageUse:
+        """Ask the storage itself, and what it holds."""
+        ...
+
+    def read_claude(self) -> ClaudeHealth:
+        """Return how Claude answered this analyst last."""
+        ...
+
+
+class QueueProbe(Protocol):
+    """Asks the queue who works on it."""
+
+    def read_queue(self) -> QueueHealth: ...
 
 
 class JobQueue(Protocol):
@@ -238,6 +288,12 @@ class PaceBoard(Protocol):
     async def read(self, model: str) -> Pace | None: ...
 
     async def write(self, model: str, pace: Pace) -> None: ...
+
+
+class Pulse(Protocol):
+    """Where a reconciler says that it has looked; may be lost at any time."""
+
+    def beat(self) -> None: ...
 
 
 class Spool(Protocol):

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from core.adapters.claude.client import ClaudeModel, open_claude
 from core.adapters.redis_connection import WORKER_RETRIES, connect_async_redis, connect_redis
 from core.adapters.redis_pace_board import RedisPaceBoard
+from core.adapters.redis_pulse import RedisPulse
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
 from core.adapters.spool import FileSpool, SpoolingWorkStore, SpoolReplay
@@ -72,13 +73,13 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
     """Open what rings again for batches that nobody works on."""
     url, _ = settings.require_supabase()
     with open_service(url, settings.require_secret_key()) as client:
-        doorbell = RqDoorbell(
-            redis=connect_redis(settings.require_redis(), retries=WORKER_RETRIES), queue_name=settings.queue_name
-        )
+        redis = connect_redis(settings.require_redis(), retries=WORKER_RETRIES)
+        doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
         reconciler = SupabaseReconciler(client=client)
         yield ReconciliationService(
             reconciler=reconciler,
             spool=SpoolReplay(spool=FileSpool(folder=settings.home / SPOOL_FOLDER), recorder=reconciler),
             queue=doorbell,
             reports=ReportService(store=SupabaseReportStore(client=client)),
+            pulse=RedisPulse(redis=redis, queue_name=settings.queue_name),
         )

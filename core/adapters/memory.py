@@ -248,7 +248,7 @@ class MemoryDatabase:
         newest_first = sorted(self.batches, key=lambda batch_id: self.batches[batch_id].created_at, reverse=True)
         return tuple(progress for batch_id in newest_first[:limit] if (progress := self.get(batch_id)) is not None)
 
-    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
+    def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         batch = self.batches.get(batch_id)
         if batch is None:
             raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
@@ -259,6 +259,9 @@ class MemoryDatabase:
         elif action is BatchAction.RESUME:
             batch.status = BatchStatus.QUEUED if batch.started_at is None else BatchStatus.PROCESSING
             batch.status_reason, batch.watched_since = None, self.clock()
+            if budget_usd is not None:
+                settings = batch.plan.settings.model_copy(update={"budget_usd": budget_usd})
+                batch.plan = batch.plan.model_copy(update={"settings": settings})
             self._settle(batch_id)
         else:
             self._stop(batch_id, BatchStatus.CANCELLED, "Cancelled by the analyst.")

@@ -11,6 +11,7 @@ from core.domain.pacing import Pace
 
 log = structlog.get_logger(__name__)
 
+PACE_PREFIX = "brightrun:pace:"
 FORGET_AFTER_SECONDS = 600
 """Rate limits of ten minutes ago say nothing about now."""
 
@@ -25,7 +26,7 @@ class RedisPaceBoard:
     async def read(self, model: str) -> Pace | None:
         """Return the pace that was learnt last; None if nobody has learnt anything lately."""
         try:
-            text = await self.redis.get(_key(model))
+            text = await self.redis.get(pace_key(model))
         except RedisError as error:
             log.warning("pace_not_read", error=str(error))
             return self.known.get(model)
@@ -38,10 +39,11 @@ class RedisPaceBoard:
         """Share a pace."""
         self.known[model] = pace
         try:
-            await self.redis.set(_key(model), pace.model_dump_json(), ex=FORGET_AFTER_SECONDS)
+            await self.redis.set(pace_key(model), pace.model_dump_json(), ex=FORGET_AFTER_SECONDS)
         except RedisError as error:
             log.warning("pace_not_shared", error=str(error))
 
 
-def _key(model: str) -> str:
-    return f"brightrun:pace:{model}"
+def pace_key(model: str) -> str:
+    """Return the key of a model's pace."""
+    return f"{PACE_PREFIX}{model}"

@@ -37,3 +37,18 @@ def estimate_remaining_seconds(progress: BatchProgress, now: datetime) -> float 
     if progress.estimated_seconds is None or progress.planned == 0:
         return None
     return progress.estimated_seconds * progress.remaining / progress.planned
+
+
+def find_needed_budget_usd(progress: BatchProgress) -> float | None:
+    """Return the least budget with which a paused batch can go on; None where its budget does not hold it back.
+
+    The database pauses by the same rule: what was spent and one more call, at the batch's own mean cost.
+    """
+    if progress.status is not BatchStatus.PAUSED or progress.budget_usd is None or progress.remaining == 0:
+        return None
+    if progress.attempts:
+        call_usd = progress.cost_usd / progress.attempts
+    else:
+        call_usd = (progress.estimated_cost_usd or 0.0) / progress.planned
+    needed = progress.cost_usd + call_usd
+    return needed if progress.cost_usd >= progress.budget_usd or needed > progress.budget_usd else None

@@ -103,9 +103,14 @@ class BatchService:
         """Return the analyst's newest batches first."""
         return self.batches.list_recent(limit)
 
-    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
-        """Pause, resume or cancel; raise NotFound, or InvalidRequest where that is not possible now."""
-        status = self.batches.control(batch_id, action)
+    def control(self, batch_id: BatchId, action: BatchAction, *, budget_usd: float | None = None) -> BatchStatus:
+        """Pause, resume or cancel; a resume may set a new budget, which must be more than was spent.
+
+        Raises NotFound, or InvalidRequest where that is not possible now.
+        """
+        if budget_usd is not None:
+            self._check_budget(batch_id, action, budget_usd)
+        status = self.batches.control(batch_id, action, budget_usd)
         if status.is_active:
             self._ring(batch_id)
         return status
@@ -121,6 +126,13 @@ class BatchService:
     def list_failures(self, batch_id: BatchId, limit: int = 100) -> tuple[FailureRow, ...]:
         """Return the batch's newest failures first."""
         return self.batches.list_failures(batch_id, limit)
+
+    def _check_budget(self, batch_id: BatchId, action: BatchAction, budget_usd: float) -> None:
+        if action is not BatchAction.RESUME:
+            raise InvalidRequest(f"A budget can be set when a batch is resumed, not with {action}.")
+        spent_usd = self.get(batch_id).cost_usd
+        if budget_usd <= spent_usd:
+            raise InvalidRequest(f"The batch has spent ${spent_usd:,.2f} already. Set a budget of more than that.")
 
     def _ring(self, batch_id: BatchId) -> bool:
         try:

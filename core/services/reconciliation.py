@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from core.errors import ServiceUnavailable
-from core.ports import JobQueue, Reconciler, Spool
+from core.ports import JobQueue, Pulse, Reconciler, Spool
 from core.services.reports import ReportService
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ class ReconciliationService:
     queue: JobQueue
     reports: ReportService
     spool: Spool
+    pulse: Pulse
 
     def run_once(self) -> int:
         """Record what waits on disk, ring for every open batch with an item to lease, write missing reports.
@@ -31,6 +32,7 @@ class ReconciliationService:
         self._replay()
         rung = self._ring()
         self.reports.upload_missing()
+        self.pulse.beat()
         return rung
 
     def _replay(self) -> None:

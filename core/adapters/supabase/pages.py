@@ -113,8 +113,9 @@ class SupabaseBatchStore:
             rows = table.select("*").order("created_at", desc=True).limit(limit).execute().data
         return TypeAdapter(tuple[BatchProgress, ...]).validate_python(rows)
 
-    def control(self, batch_id: BatchId, action: BatchAction) -> BatchStatus:
-        answer = self._call("control_batch", {"target_batch_id": str(batch_id), "action": action})
+    def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
+        parameters = {"target_batch_id": str(batch_id), "action": action, "new_budget_usd": budget_usd}
+        answer = self._call("control_batch", parameters)
         outcome = _ControlOutcome.model_validate(answer)
         if outcome.outcome == "not_found" or outcome.status is None:
             raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")

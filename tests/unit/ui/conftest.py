@@ -15,6 +15,8 @@ from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_failures import MemoryFailureStore
 from core.adapters.memory_scaffolding import MemoryScaffoldingEditor
 from core.adapters.memory_token_counter import MemoryTokenCounter
+from core.adapters.memory_health import MemoryProbe
+from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
 from core.bootstrap import PageServices
 from core.config import PageSettings
 from core.domain.batch import BatchSettings, Selection
@@ -25,6 +27,9 @@ from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
 from core.services.prompts import PromptService
+from core.services.health import HealthService
+from core.services.monitor import MonitorService
+from core.services.overview import OverviewService
 from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
 
@@ -43,6 +48,7 @@ class Pages:
 
     database: MemoryDatabase
     queue: MemoryQueue
+    probe: MemoryProbe
     services: PageServices
     settings: PageSettings
 
@@ -72,17 +78,20 @@ def pages(settings: PageSettings) -> Pages:
     database = MemoryDatabase(
         personas=load_personas(), arcs=load_emotional_arcs(), topics=selected, templates=load_prompt_templates()
     )
-    queue = MemoryQueue()
+    queue, probe = MemoryQueue(), MemoryProbe()
     services = PageServices(
         user_email="analyst@example.com",
         scaffolding=ScaffoldingService(store=database),
         batches=BatchService(batches=database, scaffolding=database, queue=queue),
         scaffolding_editing=ScaffoldingEditingService(store=database, editor=MemoryScaffoldingEditor(database=database)),
         prompts=PromptService(counter=MemoryTokenCounter(tokens=1234)),
+        monitor=MonitorService(store=MemoryMonitorStore(database=database)),
+        overview=OverviewService(store=MemoryOverviewStore(database=database), storage_limit_bytes=1_000_000_000),
+        health=HealthService(database=probe, queue=probe, storage_limit_bytes=1_000_000_000),
         failures=FailedGenerationService(store=MemoryFailureStore(database=database)),
         conversations=ConversationService(store=MemoryConversationStore(database=database)),
     )
-    return Pages(database=database, queue=queue, services=services, settings=settings)
+    return Pages(database=database, queue=queue, probe=probe, services=services, settings=settings)
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""Parts that are well, or as ill as a test makes them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+
+
+def _find_no_worker() -> QueueHealth:
+    return QueueHealth(waiting_jobs=0, started_jobs=0, failed_jobs=0)
+
+
+@dataclass(kw_only=True)
+class MemoryProbe:
+    """Implements DatabaseProbe and QueueProbe; a test puts other answers, or errors, in their place."""
+
+    answer_database: Callable[[], DatabaseHealth] = lambda: DatabaseHealth(database="memory", migrations=())
+    answer_storage: Callable[[], StorageUse] = lambda: StorageUse(bytes=0, files=0)
+    answer_claude: Callable[[], ClaudeHealth] = ClaudeHealth
+    answer_queue: Callable[[], QueueHealth] = _find_no_worker
+
+    def read_database(self) -> DatabaseHealth:
+        return self.answer_database()
+
+    def measure_storage(self) -> StorageUse:
+        return self.answer_storage()
+
+    def read_claude(self) -> ClaudeHealth:
+        return self.answer_claude()
+
+    def read_queue(self) -> QueueHealth:
+        return self.answer_queue()

@@ -1,0 +1,164 @@
+"""How every part does, found out in parallel and within a moment, and what to do about what is wrong."""
+
+import platform
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+from core.domain.alerts import STORAGE_WARNING_SHARE
+from core.domain.health import (
+    ClaudeHealth,
+    DatabaseHealth,
+    Health,
+    Part,
+    PartHealth,
+    PartState,
+    QueueHealth,
+    StorageUse,
+)
+from core.ports import DatabaseProbe, QueueProbe
+from core.services.probing import Probe
+
+WAIT_SECONDS = 1.5
+KEEP_SECONDS, KEEP_STORAGE_SECONDS = 3.0, 60.0
+LEAST_CALLS = 5
+"""Fewer calls of the last hour than this say too little about Claude."""
+PACKAGES = ("brightrun", "streamlit", "anthropic", "supabase", "rq", "redis", "plotly", "pydantic")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthService:
+    """Asks the parts; none of them can hold a page up for longer than WAIT_SECONDS."""
+
+    database: DatabaseProbe
+    queue: QueueProbe
+    storage_limit_bytes: int
+    shipped_migrations: tuple[str, ...] = ()
+    wait_seconds: float = WAIT_SECONDS
+    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "health"), repr=False)
+    _probes: dict[str, Probe[object]] = field(default_factory=dict[str, Probe[object]], repr=False)
+
+    def __post_init__(self) -> None:
+        self._probes.update(
+            database=Probe[object](self.database.read_database, keep_seconds=KEEP_SECONDS),
+            storage=Probe[object](self.database.measure_storage, keep_seconds=KEEP_STORAGE_SECONDS),
+            queue=Probe[object](self.queue.read_queue, keep_seconds=KEEP_SECONDS),
+            claude=Probe[object](self.database.read_claude, keep_seconds=KEEP_SECONDS),
+        )
+
+    def check(self) -> Health:
+        """Return what every part says; what does not answer in time is down."""
+        for probe in self._probes.values():
+            probe.begin(self._executor)
+        until, now = time.monotonic() + self.wait_seconds, datetime.now(UTC)
+        answers = {name: probe.read(until) for name, probe in self._probes.items()}
+        database, storage = answers["database"], answers["storage"]
+        queue, claude = answers["queue"], answers["claude"]
+        return Health(
+            parts=(
+                _judge_database(database, self.shipped_migrations),
+                _judge_storage(storage, self.storage_limit_bytes),
+                _judge_queue(queue),
+                _judge_workers(queue, now),
+                _judge_claude(claude),
+            ),
+            database=_keep(database, DatabaseHealth),
+            storage=_keep(storage, StorageUse),
+            queue=_keep(queue, QueueHealth),
+            claude=_keep(claude, ClaudeHealth),
+            checked_at=now,
+        )
+
+    def close(self) -> None:
+        """Ask nothing more; what hangs is left behind."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def read_versions() -> Mapping[str, str]:
+    """Return the versions of this program, of Python and of the packages that matter most."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _judge_database(answer: object, shipped: tuple[str, ...]) -> PartHealth:
+    if not isinstance(answer, DatabaseHealth):
+        return PartHealth(part=Part.DATABASE, state=PartState.DOWN, found=str(answer))
+    applied = set(answer.migrations)
+    missing = [migration for migration in shipped if migration not in applied]
+    found = f"PostgreSQL {answer.database.split()[0]}, {len(applied)} migrations"
+    if missing:
+        return PartHealth(
+            part=Part.DATABASE,
+            state=PartState.PROBLEM,
+            found=f"{found}; {len(missing)} of this version are not applied",
+            advice="Run `brightrun migrate`.",
+        )
+    if shipped and (unknown := applied - set(shipped)):
+        return PartHealth(
+            part=Part.DATABASE,
+            state=PartState.PROBLEM,
+            found=f"{found}, {len(unknown)} of them unknown to this version",
+            advice="The database is newer than these pages: update them.",
+        )
+    return PartHealth(part=Part.DATABASE, state=PartState.UP, found=f"{found}, all applied")
+
+
+def _judge_storage(answer: object, limit_bytes: int) -> PartHealth:
+    if not isinstance(answer, StorageUse):
+        return PartHealth(part=Part.STORAGE, state=PartState.DOWN, found=str(answer))
+    found = f"{answer.bytes / 1e6:,.1f} of {limit_bytes / 1e6:,.0f} MB in {answer.files:,} error reports"
+    if answer.bytes < STORAGE_WARNING_SHARE * limit_bytes:
+        return PartHealth(part=Part.STORAGE, state=PartState.UP, found=found)
+    advice = "Delete old failures with `brightrun prune --older-than-days 30`, or raise BRIGHTRUN_STORAGE_LIMIT_GB."
+    return PartHealth(part=Part.STORAGE, state=PartState.PROBLEM, found=found, advice=advice)
+
+
+def _judge_queue(answer: object) -> PartHealth:
+    if not isinstance(answer, QueueHealth):
+        return PartHealth(part=Part.QUEUE, state=PartState.DOWN, found=str(answer))
+    found = f"{answer.waiting_jobs:,} jobs wait, {answer.started_jobs:,} run, {answer.failed_jobs:,} failed"
+    return PartHealth(part=Part.QUEUE, state=PartState.UP, found=found)
+
+
+def _judge_workers(answer: object, now: datetime) -> PartHealth:
+    if not isinstance(answer, QueueHealth):
+        return PartHealth(part=Part.WORKERS, state=PartState.UNKNOWN, found="They announce themselves in Redis.")
+    alive = answer.count_alive(now)
+    silent = len(answer.workers) - alive
+    if alive == 0:
+        found = f"none is alive ({silent} silent)" if silent else "none is alive"
+        advice = "Start one: `python worker.py`, or `brightrun up` for the whole stack."
+        return PartHealth(part=Part.WORKERS, state=PartState.DOWN, found=found, advice=advice)
+    busy = sum(worker.batch_id is not None and worker.is_alive(now) for worker in answer.workers)
+    if silent:
+        advice = "A worker that was killed disappears by itself within minutes; its work goes on with the others."
+        return PartHealth(part=Part.WORKERS, state=PartState.PROBLEM, found=f"{alive} alive, {silent} silent", advice=advice)
+    return PartHealth(part=Part.WORKERS, state=PartState.UP, found=f"{alive} alive, {busy} at work")
+
+
+def _judge_claude(answer: object) -> PartHealth:
+    if not isinstance(answer, ClaudeHealth):
+        return PartHealth(part=Part.CLAUDE, state=PartState.UNKNOWN, found="Known from the calls in the database.")
+    calls, silent = sum(answer.stop_reasons.values()), answer.stop_reasons.get("none", 0)
+    if answer.seen_at is None:
+        return PartHealth(part=Part.CLAUDE, state=PartState.UNKNOWN, found="not called yet")
+    if calls >= LEAST_CALLS and silent == calls:
+        advice = "Look at the newest failures: key, credit, limits, or an outage (status.anthropic.com)."
+        found = f"none of the {calls:,} calls of the last hour brought a reply"
+        return PartHealth(part=Part.CLAUDE, state=PartState.PROBLEM, found=found, advice=advice)
+    found = f"{calls:,} calls in the last hour" + (f", {silent:,} without a reply" if silent else "")
+    return PartHealth(part=Part.CLAUDE, state=PartState.UP, found=found + (", simulated" if answer.simulated else ""))
+
+
+def _keep(answer: object, kind: type[Answer]) -> Answer | None:
+    return answer if isinstance(answer, kind) else None

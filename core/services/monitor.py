@@ -1,0 +1,92 @@
+"""Batches as an analyst watches them."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from core.domain.batch import BatchId
+from core.domain.monitor import (
+    BatchFilters,
+    BatchPage,
+    BatchWatch,
+    ItemPage,
+    ItemStatus,
+    LogFormat,
+    LogRow,
+    RetryTemplate,
+)
+from core.errors import NotFound
+from core.ports import MonitorStore
+
+BATCHES_OF_PAGE, ITEMS_OF_PAGE, LOG_ROWS_OF_PAGE = 25, 50, 2000
+TREND_POINTS = 60
+ANY_BATCH = BatchFilters()
+FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet would run a cell that begins like this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorService:
+    """Reads pages of batches, one batch, its items and its log. Pages are counted from 1."""
+
+    store: MonitorStore
+
+    def list_batches(
+        self, filters: BatchFilters = ANY_BATCH, *, page: int = 1, page_size: int = BATCHES_OF_PAGE
+    ) -> BatchPage:
+        """Return a page of the batches that match, newest first."""
+        return self.store.list_batches(filters, page_size, (page - 1) * page_size)
+
+    def watch(self, batch_id: BatchId) -> BatchWatch:
+        """Return a batch with its charts and its retries; raise NotFound if there is none or it is someone else's."""
+        found = self.store.watch(batch_id, TREND_POINTS)
+        if found is None:
+            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        return found
+
+    def list_items(
+        self, batch_id: BatchId, status: ItemStatus | None = None, *, page: int = 1, page_size: int = ITEMS_OF_PAGE
+    ) -> ItemPage:
+        """Return a page of the batch's items, in the order in which they are generated."""
+        return self.store.list_items(batch_id, status, page_size, (page - 1) * page_size)
+
+    def list_retry_templates(self, batch_id: BatchId) -> tuple[RetryTemplate, ...]:
+        """Return what a retry may use instead of the templates it used."""
+        return self.store.list_retry_templates(batch_id)
+
+    def iterate_log(self, batch_id: BatchId) -> Iterator[LogRow]:
+        """Yield the batch's attempts as they were recorded, read in pages."""
+        after: LogRow | None = None
+        while rows := self.store.list_log(batch_id, after, LOG_ROWS_OF_PAGE):
+            yield from rows
+            if len(rows) < LOG_ROWS_OF_PAGE:
+                return
+            after = rows[-1]
+
+    def write_log(self, batch_id: BatchId, log_format: LogFormat) -> bytes:
+        """Return the batch's log as a file."""
+        match log_format:
+            case LogFormat.CSV:
+                return _write_csv(self.iterate_log(batch_id))
+            case LogFormat.JSONL:
+                return "".join(row.model_dump_json(exclude={"id"}) + "\n" for row in self.iterate_log(batch_id)).encode()
+            case _:
+                assert_never(log_format)
+
+
+def _write_csv(rows: Iterator[LogRow]) -> bytes:
+    text = io.StringIO()
+    fields = [field for field in LogRow.model_fields if field != "id"]
+    writer = csv.DictWriter(text, fields)
+    writer.writeheader()
+    for row in rows:
+        values = row.model_dump(mode="json", exclude={"id"})
+        writer.writerow({field: _disarm(value) for field, value in values.items()})
+    return text.getvalue().encode("utf-8")
+
+
+def _disarm(value: object) -> object:
+    """Keep text of Claude or of an analyst from being run as a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_MARKS) else value
