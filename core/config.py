@@ -7,13 +7,16 @@ Streamlit process cannot hold it.
 
 import json
 import os
+import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from core.domain.batch import Effort
+from core.domain.record import Record
 from core.errors import ConfigurationError
 
 CONNECTION_FILE = "connection.json"
@@ -150,6 +153,54 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - fields of Set
 def load_page_settings(**overrides: Any) -> PageSettings:  # noqa: ANN401 - fields of PageSettings, checked by it
     """Read what the pages may know; raise ConfigurationError that names each wrong one."""
     return _load(PageSettings, overrides)
+
+
+class SettingSource(StrEnum):
+    """Where a setting comes from."""
+
+    ENVIRONMENT = "environment"
+    ENV_FILE = ".env"
+    STACK = "running stack"  #: what `brightrun up` left in its folder
+    DEFAULT = "default"
+
+
+class SettingInForce(Record):
+    """One setting as it is now; a secret only says whether it is set."""
+
+    name: str
+    value: str
+    source: SettingSource
+
+
+def describe_settings(settings: PageSettings) -> tuple[SettingInForce, ...]:
+    """Return the settings of the pages without any secret, in the order of the class."""
+    in_file = {key.upper() for key, value in DotEnvSettingsSource(PageSettings).env_vars.items() if value}
+    in_environment = {key.upper() for key, value in os.environ.items() if value}  # noqa: TID251 - here it is read
+    described: list[SettingInForce] = []
+    for field, info in PageSettings.model_fields.items():
+        names = _name_variables(field, info.validation_alias)
+        if in_environment.intersection(names):
+            source = SettingSource.ENVIRONMENT
+        elif in_file.intersection(names):
+            source = SettingSource.ENV_FILE
+        else:
+            source = SettingSource.STACK if field in settings.model_fields_set else SettingSource.DEFAULT
+        described.append(SettingInForce(name=names[0], value=_show(getattr(settings, field)), source=source))
+    return tuple(described)
+
+
+def _name_variables(field: str, alias: object) -> list[str]:
+    choices = alias.choices if isinstance(alias, AliasChoices) else [f"BRIGHTRUN_{field.upper()}"]
+    return [str(choice) for choice in choices if str(choice).isupper()]
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, SecretStr):
+        return "set, not shown"
+    # An address may hold a password.
+    return re.sub(r"//[^/@]*@", "//…@", str(value))
 
 
 def child_environment(**changes: str) -> dict[str, str]:

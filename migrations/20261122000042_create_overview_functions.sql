@@ -38,6 +38,12 @@ as $$
         'simulated_conversations', coalesce((select sum(k.simulated) from kept k), 0),
         'spend_usd', s.charged, 'simulated_spend_usd', s.simulated,
         'batches', (select count(*) from public.batches b),
+        'active_batches', (select count(*) from public.batches b where b.status in ('queued', 'processing')),
+        'paused_batches', (select count(*) from public.batches b where b.status = 'paused'),
+        'open_items', (
+            select count(*) from public.batches b join public.batch_items i on i.batch_id = b.id
+            where b.status in ('queued', 'processing') and i.status in ('queued', 'processing')
+        ),
         'first_batch_at', (select min(b.created_at) from public.batches b),
         'patterns', coalesce((
             select jsonb_agg(jsonb_build_object('pattern', p.pattern, 'first_seen_at', p.first_seen_at) order by p.first_seen_at)

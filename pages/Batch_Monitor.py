@@ -3,15 +3,11 @@
 import streamlit as st
 
 from core.errors import InvalidRequest
-from core.ui.batch_table import draw_batch_table
+from core.ui.batch_list import draw_batch_list
 from core.ui.batch_view import watch_batch
 from core.ui.formats import escape_markdown
-from core.ui.links import open_generator, read_batch_link
+from core.ui.links import read_batch_link
 from core.ui.navigation import open_page
-from core.ui.overview import draw_welcome
-from core.ui.page import draw_header
-
-BATCHES_LISTED = 100
 
 with open_page() as services:
     batch_id = None
@@ -23,12 +19,4 @@ with open_page() as services:
         batch_id = None
         st.warning(escape_markdown(str(error)), icon=":material/link_off:")
     if batch_id is None:
-        batches = services.batches.list_recent(BATCHES_LISTED)
-        with draw_header("Batches"):
-            st.space("stretch")
-            if batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
-                open_generator()
-        if batches:
-            draw_batch_table(batches, "monitor_batches")
-        else:
-            draw_welcome()
+        draw_batch_list(services)

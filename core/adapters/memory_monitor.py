@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.adapters.memory import MemoryDatabase, MemoryItem
-from core.domain.batch import BatchId
+from core.domain.batch import BatchId, BatchStatus
 from core.domain.monitor import (
     BatchFilters,
     BatchLink,
@@ -202,6 +202,11 @@ class MemoryOverviewStore:
             spend_usd=float(sum(attempt.cost_usd or 0 for attempt in attempts if not attempt.simulated)),
             simulated_spend_usd=float(sum(attempt.cost_usd or 0 for attempt in attempts if attempt.simulated)),
             batches=len(database.batches),
+            active_batches=sum(batch.status.is_active for batch in database.batches.values()),
+            paused_batches=sum(batch.status is BatchStatus.PAUSED for batch in database.batches.values()),
+            open_items=sum(
+                row.status in ("queued", "processing") and database.batches[row.batch_id].status.is_active for row in rows
+            ),
             first_batch_at=min((batch.created_at for batch in database.batches.values()), default=None),
             patterns=self._find_patterns(rows),
             coverage=self._cover(kept),

@@ -66,6 +66,10 @@ class Overview(Record):
     """What was really charged."""
     simulated_spend_usd: float
     batches: int
+    active_batches: int
+    paused_batches: int
+    open_items: int
+    """Items of active batches that are still to be closed."""
     first_batch_at: AwareDatetime | None = None
     patterns: tuple[PatternSeen, ...] = ()
     coverage: Coverage

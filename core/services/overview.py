@@ -20,7 +20,7 @@ class OverviewService:
         """Return the totals of everything that the analyst made."""
         return self.store.read()
 
-    def find_alerts(self, overview: Overview, health: Health, *, open_items: int, now: datetime) -> tuple[Alert, ...]:
+    def find_alerts(self, overview: Overview, health: Health, *, now: datetime) -> tuple[Alert, ...]:
         """Return what somebody should look at, the most urgent first."""
         return find_alerts(
             AlertFacts(
@@ -33,6 +33,6 @@ class OverviewService:
                 storage_limit_bytes=self.storage_limit_bytes,
                 parts=tuple(part for part in health.parts if part.part is not Part.WORKERS),
                 workers_alive=None if health.queue is None else health.queue.count_alive(now),
-                open_items=open_items,
+                open_items=overview.open_items,
             )
         )

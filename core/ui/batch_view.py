@@ -7,10 +7,22 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.bootstrap import PageServices
 from core.domain.batch import BatchId, BatchProgress, BatchStatus
+from core.domain.monitor import BatchWatch
 from core.domain.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
-from core.ui.batch_actions import draw_actions, draw_question
-from core.ui.batch_results import draw_breakdown, draw_results
-from core.ui.formats import escape_markdown, format_duration, format_money, format_rate, format_share, format_time
+from core.ui.batch_actions import draw_actions
+from core.ui.batch_items import draw_items
+from core.ui.batch_questions import draw_question
+from core.ui.batch_results import draw_charts
+from core.ui.formats import (
+    escape_markdown,
+    format_age,
+    format_duration,
+    format_money,
+    format_rate,
+    format_share,
+    format_time,
+)
+from core.ui.links import open_batch
 from core.ui.page import draw_header, draw_simulated_badge
 from core.ui.session import report_errors
 from core.ui.status import find_status_look
@@ -21,19 +33,20 @@ REFRESH = "batch_refresh_seconds"
 
 def watch_batch(services: PageServices, batch_id: BatchId) -> None:
     """Draw the batch, again and again while it is active."""
-    now = services.batches.get(batch_id)
-    every = find_refresh_seconds(now)
+    now = services.monitor.watch(batch_id)
+    every = find_refresh_seconds(now.progress)
     st.session_state[REFRESH] = every
+    fresh = [now]  # What was read for this run is drawn by it; each refresh reads anew.
 
     def draw() -> None:
         with report_errors():
-            progress = services.batches.get(batch_id)
-            _draw_batch(services, progress)
-            if find_refresh_seconds(progress) != st.session_state.get(REFRESH):
+            watched = fresh.pop() if fresh else services.monitor.watch(batch_id)
+            _draw_batch(services, watched)
+            if find_refresh_seconds(watched.progress) != st.session_state.get(REFRESH):
                 st.rerun()  # One run of the whole page sets the new pace, or none.
 
     st.fragment(draw, run_every=every)()
-    draw_question(services, now)
+    draw_question(services, now.progress)
 
 
 def find_refresh_seconds(progress: BatchProgress) -> int | None:
@@ -43,13 +56,15 @@ def find_refresh_seconds(progress: BatchProgress) -> int | None:
     return PAUSED_SECONDS if progress.status is BatchStatus.PAUSED else None
 
 
-def _draw_batch(services: PageServices, progress: BatchProgress) -> None:
+def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
+    progress = watched.progress
     _draw_title(services, progress)
     _draw_outcome(progress)
     _draw_figures(progress)
-    if progress.failed:
-        draw_breakdown(services.batches.get_breakdown(progress.id))
-    draw_results(services, progress)
+    _draw_pace(progress)
+    _draw_family(watched)
+    draw_charts(watched)
+    draw_items(services, progress)
     _draw_origin(progress)
 
 
@@ -86,6 +101,8 @@ def _draw_outcome(progress: BatchProgress) -> None:
     reason = escape_markdown(progress.status_reason) if progress.status_reason else None
     if progress.status is BatchStatus.FAILED:
         st.error(f"**The batch failed.** {reason or 'No conversation was accepted.'}", icon=":material/error:")
+    elif progress.status is BatchStatus.PAUSED and reason is not None:
+        st.warning(reason, icon=":material/pause_circle:")
     elif reason is not None:
         st.caption(reason)
 
@@ -102,17 +119,56 @@ def _draw_figures(progress: BatchProgress) -> None:
     _draw_card(remaining, "Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
     cancelled = f"{progress.cancelled:,} cancelled" if progress.cancelled else progress.conversation_category.value
     _draw_card(total, "Total", f"{progress.planned:,}", cancelled)
-    _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_pace(progress))
-    estimated = progress.estimated_cost_usd
-    against = f"{progress.attempts:,} calls" if estimated is None else f"of {format_money(estimated)} estimated"
-    _draw_card(spend, "Spend, simulated" if progress.simulated else "Spend", format_money(progress.cost_usd), against)
+    _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress))
+    _draw_card(
+        spend,
+        "Spend, simulated" if progress.simulated else "Spend",
+        format_money(progress.cost_usd),
+        describe_spend(progress),
+    )
 
 
-def describe_pace(progress: BatchProgress) -> str:
-    """Say how many calls run at once now, and why fewer than asked for."""
+def describe_concurrency(progress: BatchProgress) -> str:
+    """Say how many calls may run at once now."""
     if progress.pace_limit is None or progress.pace_limit >= progress.concurrency:
         return f"{progress.concurrency} at once"
-    return f"{progress.pace_limit} of {progress.concurrency} at once: {progress.pace_reason}"
+    return f"{progress.pace_limit} of {progress.concurrency} at once"
+
+
+def describe_spend(progress: BatchProgress) -> str:
+    """Say what the spend is to be measured by: the budget where there is one, and the estimate."""
+    parts: list[str] = []
+    if progress.budget_usd is not None:
+        parts.append(f"{progress.cost_usd / progress.budget_usd:.0%} of {format_money(progress.budget_usd)} budget")
+    if progress.estimated_cost_usd is not None:
+        parts.append(f"{format_money(progress.estimated_cost_usd)} estimated")
+    return ", ".join(parts) or f"{progress.attempts:,} calls"
+
+
+def _draw_pace(progress: BatchProgress) -> None:
+    if progress.status.is_final or progress.pace_reason is None or progress.pace_changed_at is None:
+        return
+    when = format_age(progress.pace_changed_at, datetime.now(UTC))
+    st.caption(f":material/speed: {describe_concurrency(progress)}: changed {when}, {escape_markdown(progress.pace_reason)}")
+
+
+def _draw_family(watched: BatchWatch) -> None:
+    """Draw the ways to the batch whose failed items these are, and to those that tried its own again."""
+    progress = watched.progress
+    if progress.retry_of is None and not watched.retries:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if progress.retry_of is not None:
+            st.caption("Retry of the failed items of", width="content")
+            label = escape_markdown(watched.retry_of_name or "another batch")
+            if st.button(label, key="retried_batch", icon=":material/undo:", type="tertiary"):
+                open_batch(progress.retry_of)
+        if watched.retries:
+            st.caption("Retried by", width="content")
+        for retry in watched.retries:
+            label = f"{escape_markdown(retry.name)} ({retry.status.value})"
+            if st.button(label, key=f"retry_{retry.id}", icon=":material/replay:", type="tertiary"):
+                open_batch(retry.id)
 
 
 def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
@@ -122,5 +178,6 @@ def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None
 def _draw_origin(progress: BatchProgress) -> None:
     submitted = format_time(progress.created_at, st.context.timezone)
     effort = f", effort {progress.effort}" if progress.effort else ""
-    limit = f"{progress.max_tokens:,} tokens at most"
+    structured = "structured output" if progress.structured_outputs else "no structured output"
+    limit = f"{progress.max_tokens:,} tokens at most, {structured}"
     st.caption(f"Submitted {submitted} · {escape_markdown(progress.model)}{effort}, {limit} · {progress.id}")

@@ -1,12 +1,25 @@
 """Rows to Plotly figures. No Streamlit here: a figure can be looked at and tested by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
+from core.domain.alerts import ALARM_FAILURE_RATE
+from core.domain.monitor import TrendPoint
+from core.domain.overview import Coverage
+from core.ui.formats import localize
+
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
 """Vermilion and blue of the Okabe-Ito palette: told apart by everyone, readable on light and dark."""
+ALARM_COLOR = "#999999"
+COVERAGE_COLORS = ("#E8EEF7", "#9CC0E6", "#4A90CF", "#0072B2", "#004B7A")
+"""Light to dark blue: readable in one hue, and the number is in the cell."""
 BAR_PIXELS, FRAME_PIXELS = 30, 12
+TREND_PIXELS = 130
+COVERAGE_ROW_PIXELS, COVERAGE_FRAME_PIXELS = 46, 52
+GAP = 1.5
+"""Stretches further apart than so many of their own length have a pause between them."""
 
 
 def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
@@ -37,3 +50,121 @@ def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
 def describe_counts(title: str, counts: Mapping[str, int]) -> str:
     """Return the chart in words, for those who do not see it."""
     return f"{title}: " + ", ".join(f"{name} {number:,}" for name, number in counts.items())
+
+
+def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.Figure:
+    """Return the failure rate of each stretch as a line that breaks where nothing was closed, with the alarm's level."""
+    times: list[datetime] = []
+    rates: list[float | None] = []
+    notes: list[str] = []
+    for before, point in zip((None, *trend), trend, strict=False):
+        middle = timedelta(seconds=point.seconds / 2)
+        if before is not None and (point.begins_at - before.begins_at).total_seconds() > GAP * point.seconds:
+            times.append(localize(before.begins_at + timedelta(seconds=before.seconds) + middle, timezone))
+            rates.append(None)
+            notes.append("")
+        times.append(localize(point.begins_at + middle, timezone))
+        rates.append(point.failure_rate)
+        notes.append(f"{point.failed:,} of {point.accepted + point.failed:,} failed")
+    line = go.Scatter(
+        x=times,
+        y=rates,
+        text=notes,
+        mode="lines+markers",
+        connectgaps=False,
+        line={"color": FAILURE_COLOR, "width": 2},
+        marker={"size": 5},
+        hovertemplate="%{x|%H:%M:%S}: %{y:.0%}, %{text}<extra></extra>",
+    )
+    highest = max((rate for rate in rates if rate is not None), default=0.0)
+    layout = {
+        "height": TREND_PIXELS,
+        "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
+        "showlegend": False,
+        "dragmode": False,
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": ALARM_FAILURE_RATE,
+                "y1": ALARM_FAILURE_RATE,
+                "line": {"color": ALARM_COLOR, "width": 1, "dash": "dot"},
+            }
+        ],
+        "xaxis": {"fixedrange": True, "nticks": 4},
+        "yaxis": {
+            "fixedrange": True,
+            "tickformat": ".0%",
+            "range": [0, max(highest * 1.1, 2 * ALARM_FAILURE_RATE)],
+            "nticks": 4,
+        },
+    }
+    return go.Figure(data=[line], layout=layout)
+
+
+def describe_trend(trend: Sequence[TrendPoint]) -> str:
+    """Return the failure rate over time in words."""
+    worst = max(trend, key=lambda point: point.failure_rate)
+    return (
+        f"Failure rate over time, {len(trend)} stretches of {trend[0].seconds:,.0f} s: highest {worst.failure_rate:.0%}, "
+        f"last {trend[-1].failure_rate:.0%}; alarm at {ALARM_FAILURE_RATE:.0%}"
+    )
+
+
+def draw_coverage(coverage: Coverage) -> go.Figure:
+    """Return personas by arcs: in each cell how many topics have an accepted conversation, and how near that is to all.
+
+    Over the cells lie points that nobody sees: Streamlit tells of clicks on points, not on the cells of a heat map.
+    """
+    arcs = [_wrap_arc(arc.name) for arc in coverage.arcs]
+    counts = [[coverage.count_topics(persona.id, arc.id) for arc in coverage.arcs] for persona in coverage.personas]
+    cells = go.Heatmap(
+        z=counts,
+        x=arcs,
+        y=[persona.name for persona in coverage.personas],
+        text=[[f"{count}" for count in row] for row in counts],
+        texttemplate="%{text}",
+        colorscale=COVERAGE_COLORS,
+        zmin=0,
+        zmax=max(coverage.topics, 1),
+        xgap=3,
+        ygap=3,
+        showscale=False,
+        hoverinfo="skip",
+    )
+    points = go.Scatter(
+        x=[arc for _ in coverage.personas for arc in arcs],
+        y=[persona.name for persona in coverage.personas for _ in arcs],
+        mode="markers",
+        marker={"size": 44, "opacity": 0, "symbol": "square"},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[[count, coverage.topics] for row in counts for count in row],
+        hovertemplate="%{y}, %{x}: %{customdata[0]} of %{customdata[1]} topics<extra></extra>",
+    )
+    layout = {
+        "height": COVERAGE_ROW_PIXELS * max(len(coverage.personas), 1) + COVERAGE_FRAME_PIXELS,
+        "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
+        "showlegend": False,
+        "dragmode": False,
+        "xaxis": {"fixedrange": True, "side": "top", "type": "category", "showgrid": False},
+        "yaxis": {"fixedrange": True, "autorange": "reversed", "type": "category", "showgrid": False},
+    }
+    return go.Figure(data=[cells, points], layout=layout)
+
+
+def describe_coverage(coverage: Coverage) -> str:
+    """Return the coverage in words, for those who do not see the heat map."""
+    parts = [
+        f"{persona.name}, {arc.name}: {coverage.count_topics(persona.id, arc.id)}"
+        for persona in coverage.personas
+        for arc in coverage.arcs
+    ]
+    return f"Topics with an accepted conversation, of {coverage.topics} each. " + "; ".join(parts)
+
+
+def _wrap_arc(name: str) -> str:
+    first, arrow, last = name.partition(" → ")
+    return f"{first} →<br>{last}" if arrow else name.replace(" ", "<br>", 1)

@@ -6,12 +6,18 @@ from uuid import UUID
 import streamlit as st
 
 from core.domain.batch import BatchId
+from core.domain.scaffolding import ArcId, PersonaId
 from core.errors import InvalidRequest
 
 GENERATOR, MONITOR = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py"
 SCAFFOLDING = "pages/Scaffolding.py"
 FAILURES, CONVERSATIONS = "pages/Failed_Generations.py", "pages/Conversations.py"
 BATCH, CONVERSATION = "batch", "conversation"
+BATCH = "batch"
+GENERATOR, MONITOR, SYSTEM = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py", "pages/System.py"
+CONVERSATIONS, FAILURES = "pages/Conversations.py", "pages/Failed_Generations.py"
+BATCH, CONVERSATION, FAILURE = "batch", "conversation", "failure"
+PERSONA, ARC = "persona", "arc"
 
 
 def read_batch_link() -> BatchId | None:
@@ -34,6 +40,34 @@ def open_batch(batch_id: BatchId) -> NoReturn:
 def open_batch_list() -> NoReturn:
     """Go to the list of batches."""
     st.switch_page(MONITOR)
+
+
+def open_conversation(conversation_id: UUID) -> NoReturn:
+    """Go to one conversation."""
+    st.switch_page(CONVERSATIONS, query_params={CONVERSATION: str(conversation_id)})
+
+
+def open_conversations(
+    batch_id: BatchId | None = None, *, persona_id: PersonaId | None = None, arc_id: ArcId | None = None
+) -> NoReturn:
+    """Go to the conversations: all, those of a batch, or those of a persona and an arc."""
+    chosen = {BATCH: batch_id, PERSONA: persona_id, ARC: arc_id}
+    st.switch_page(CONVERSATIONS, query_params={name: str(value) for name, value in chosen.items() if value is not None})
+
+
+def open_failure(failure_id: UUID) -> NoReturn:
+    """Go to one failed generation."""
+    st.switch_page(FAILURES, query_params={FAILURE: str(failure_id)})
+
+
+def open_failures(batch_id: BatchId | None = None) -> NoReturn:
+    """Go to the failed generations: all, or those of a batch."""
+    st.switch_page(FAILURES, query_params={} if batch_id is None else {BATCH: str(batch_id)})
+
+
+def open_system() -> NoReturn:
+    """Go to the health of the parts."""
+    st.switch_page(SYSTEM)
 
 
 def open_generator() -> NoReturn:

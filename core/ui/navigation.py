@@ -9,6 +9,8 @@ from streamlit.navigation.page import StreamlitPage
 
 from core.bootstrap import PageServices
 from core.ui.links import CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING
+from core.ui.links import GENERATOR, MONITOR, SCAFFOLDING
+from core.ui.links import GENERATOR, MONITOR, SYSTEM
 from core.ui.overview import draw_overview
 from core.ui.page import configure_page, open_body
 from core.ui.session import is_signed_in, require_services
@@ -50,5 +52,6 @@ def _draw_navigation(position: Literal["top", "hidden"]) -> StreamlitPage:
         st.Page(FAILURES, title="Failed Generations", icon=":material/error:", url_path="Failed_Generations"),
         st.Page(CONVERSATIONS, title="Conversations", icon=":material/forum:", url_path="Conversations"),
         st.Page(SCAFFOLDING, title="Scaffolding", icon=":material/schema:", url_path="Scaffolding"),
+        st.Page(SYSTEM, title="System", icon=":material/health_and_safety:", url_path="System"),
     ]
     return st.navigation(pages, position=position)

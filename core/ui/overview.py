@@ -1,34 +1,52 @@
-"""Home: what runs, what came out so far, the latest batches."""
+"""Home: what runs, what came out so far, what to look at, the latest batches."""
 
-from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import assert_never
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.domain.batch import BatchProgress
+from core.bootstrap import PageServices
+from core.domain.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE, Alert, AlertSeverity, AlertTarget
+from core.domain.batch import BatchProgress, BatchStatus
+from core.domain.health import PartState
+from core.domain.monitor import BatchFilters, BatchPage
+from core.domain.overview import Coverage, Overview
+from core.domain.progress import estimate_remaining_seconds
 from core.ui.batch_table import draw_batch_table
-from core.ui.formats import format_count, format_money, format_share
-from core.ui.links import open_generator
+from core.ui.charts import describe_coverage, draw_coverage
+from core.ui.formats import escape_markdown, format_count, format_duration, format_money, format_share
+from core.ui.links import open_batch, open_batch_list, open_conversations, open_failures, open_generator, open_system
 from core.ui.page import draw_header, open_body
+from core.ui.session import report_errors
+from core.ui.status import find_status_look
 
-BATCHES_SHOWN = 100
-TARGET_FAILURE_RATE, ALARM_FAILURE_RATE = 0.05, 0.10
+RECENT_BATCHES, OPEN_BATCHES = 8, 4
+REFRESH_SECONDS = 5
+REFRESH = "home_refreshes"
+OPEN = BatchFilters(statuses=(BatchStatus.PROCESSING, BatchStatus.QUEUED, BatchStatus.PAUSED))
 
 
 def draw_overview() -> None:
-    """Draw the page."""
+    """Draw the page; the upper half refreshes itself while a batch is active."""
     with open_body() as services:
-        batches = services.batches.list_recent(BATCHES_SHOWN)
+        overview, running = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
         with draw_header("Overview"):
             st.space("stretch")
-            if batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+            if overview.batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
                 open_generator()
-        if not batches:
+        _draw_live(services, overview, running)
+        if not overview.batches:
             draw_welcome()
             return
-        _draw_totals(batches)
-        st.markdown("**Recent batches**")
-        draw_batch_table(batches, "home_batches")
+        _draw_coverage(overview.coverage)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Recent batches**", width="content")
+            st.space("stretch")
+            if st.button("All batches", icon=":material/list:", type="tertiary"):
+                open_batch_list()
+        recent = services.monitor.list_batches(page_size=RECENT_BATCHES)
+        draw_batch_table(recent.batches, "home_batches", services.user_email)
 
 
 def draw_welcome() -> None:
@@ -46,33 +64,93 @@ def draw_welcome() -> None:
         st.space("medium")
 
 
-def _draw_totals(batches: Sequence[BatchProgress]) -> None:
-    active = [batch for batch in batches if batch.status.is_active]
-    accepted, failed = sum(batch.accepted for batch in batches), sum(batch.failed for batch in batches)
-    rate = failed / (accepted + failed) if accepted + failed else None
-    scope = f"in the latest {BATCHES_SHOWN} batches" if len(batches) == BATCHES_SHOWN else "in all batches"
-    running, kept, failing, spend = st.columns(4, gap="small")
-    waiting = format_count(sum(batch.remaining for batch in active), "conversation") + " to go"
-    _draw_card(running, "Batches running", f"{len(active):,}", waiting if active else "nothing to wait for")
-    _draw_card(kept, "Conversations accepted", f"{accepted:,}", scope)
-    failing.metric(
-        "Failure rate",
+def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -> None:
+    refreshes = _is_active(running)
+    st.session_state[REFRESH] = refreshes
+    fresh = [(overview, running)]  # What was read for this run is drawn by it; each refresh reads anew.
+
+    def draw() -> None:
+        with report_errors():
+            if fresh:
+                totals, batches = fresh.pop()
+            else:
+                totals, batches = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
+            _draw_alerts(services, totals)
+            if totals.batches:
+                _draw_totals(totals)
+                _draw_running(batches)
+            if _is_active(batches) != st.session_state.get(REFRESH):
+                st.rerun()
+
+    st.fragment(draw, run_every=REFRESH_SECONDS if refreshes else None)()
+
+
+def _is_active(running: BatchPage) -> bool:
+    return any(batch.status.is_active or batch.running for batch in running.batches)
+
+
+def _draw_alerts(services: PageServices, overview: Overview) -> None:
+    health = services.health.check()
+    alerts = services.overview.find_alerts(overview, health, now=datetime.now(UTC))
+    for number, alert in enumerate(alerts):
+        _draw_alert(alert, number)
+    if not alerts and all(part.state in (PartState.UP, PartState.UNKNOWN) for part in health.parts):
+        st.caption(
+            ":material/check_circle: No alerts: every part answers, a worker is alive, the failure rate is in bounds."
+        )
+
+
+def _draw_alert(alert: Alert, number: int) -> None:
+    text = f"**{escape_markdown(alert.message)}** {escape_markdown(alert.advice)}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        match alert.severity:
+            case AlertSeverity.CRITICAL:
+                st.error(text, icon=":material/error:")
+            case AlertSeverity.WARNING:
+                st.warning(text, icon=":material/warning:")
+            case _:
+                assert_never(alert.severity)
+        match alert.target:
+            case AlertTarget.FAILURES:
+                if st.button("View failures", key=f"alert_{number}"):
+                    open_failures()
+            case AlertTarget.SYSTEM:
+                if st.button("View system", key=f"alert_{number}"):
+                    open_system()
+            case _:
+                assert_never(alert.target)
+
+
+def _draw_totals(overview: Overview) -> None:
+    places = st.columns(5, gap="small")
+    to_go = f"{overview.open_items:,} to go" if overview.active_batches else "nothing to wait for"
+    paused = f", {overview.paused_batches:,} paused" if overview.paused_batches else ""
+    _draw_card(places[0], "Batches running", f"{overview.active_batches:,}", to_go + paused)
+    simulated = overview.simulated_conversations
+    note = f"{simulated:,} of them simulated" if simulated else f"in {format_count(overview.batches, 'batch', 'batches')}"
+    _draw_card(places[1], "Conversations accepted", f"{overview.conversations:,}", note)
+    success = overview.accepted / overview.judged if overview.judged else None
+    _draw_card(places[2], "Success rate", format_share(success), f"of {format_count(overview.judged, 'item')} judged")
+    _draw_failure_rate(places[3], overview)
+    charged, made_up = overview.spend_usd, overview.simulated_spend_usd
+    note = f"plus {format_money(made_up)} simulated, not charged" if made_up else "in all batches"
+    _draw_card(places[4], "Spend", format_money(charged), note)
+
+
+def _draw_failure_rate(place: DeltaGenerator, overview: Overview) -> None:
+    rate = overview.recent_failed / overview.recent_judged if overview.recent_judged else None
+    place.metric(
+        "Failure rate, 7 days",
         format_share(rate),
         _judge_failure_rate(rate),
         delta_color="inverse" if rate is not None and rate > TARGET_FAILURE_RATE else "normal",
         delta_arrow="off",
-        delta_description=f"{failed:,} failed",
+        delta_description=f"{overview.recent_failed:,} of {overview.recent_judged:,} judged",
         border=True,
         height="stretch",
+        help=f"Target under {TARGET_FAILURE_RATE:.0%}, alarm over {ALARM_FAILURE_RATE:.0%}. "
+        f"Ever: {overview.failed:,} of {overview.judged:,}.",
     )
-    charged = sum(batch.cost_usd for batch in batches if not batch.simulated)
-    simulated = sum(batch.cost_usd for batch in batches if batch.simulated)
-    note = f"plus {format_money(simulated)} simulated, not charged" if simulated else scope
-    _draw_card(spend, "Spend", format_money(charged), note)
-
-
-def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
-    place.metric(label, value, delta=None, delta_description=note, border=True, height="stretch")
 
 
 def _judge_failure_rate(rate: float | None) -> str | None:
@@ -81,3 +159,53 @@ def _judge_failure_rate(rate: float | None) -> str | None:
     if rate <= TARGET_FAILURE_RATE:
         return f"under {TARGET_FAILURE_RATE:.0%}"
     return f"over {ALARM_FAILURE_RATE:.0%}" if rate > ALARM_FAILURE_RATE else f"over {TARGET_FAILURE_RATE:.0%}"
+
+
+def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
+    place.metric(label, value, delta=None, delta_description=note, border=True, height="stretch")
+
+
+def _draw_running(running: BatchPage) -> None:
+    for batch in running.batches:
+        look = find_status_look(batch.status)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(batch.status.value, icon=look.icon, color=look.color, width=115)
+            st.progress(batch.fraction_judged, text=_describe_running(batch))
+            if st.button("Open", key=f"running_{batch.id}", icon=":material/open_in_full:", type="tertiary"):
+                open_batch(batch.id)
+    if running.total > len(running.batches):
+        st.caption(f"and {format_count(running.total - len(running.batches), 'more open batch', 'more open batches')}")
+
+
+def _describe_running(batch: BatchProgress) -> str:
+    parts = [f"**{escape_markdown(batch.name)}**", f"{batch.judged:,} of {batch.planned:,}"]
+    if batch.failed:
+        parts.append(f"{batch.failed:,} failed")
+    left = estimate_remaining_seconds(batch, datetime.now(UTC))
+    if left is not None:
+        parts.append(f"about {format_duration(left)} left")
+    return " · ".join(parts)
+
+
+def _draw_coverage(coverage: Coverage) -> None:
+    def open_cell() -> None:
+        points = st.session_state["coverage"]["selection"]["points"]
+        if points:
+            persona, arc = divmod(int(points[0]["point_index"]), len(coverage.arcs))
+            open_conversations(persona_id=coverage.personas[persona].id, arc_id=coverage.arcs[arc].id)
+
+    if not coverage.personas or not coverage.arcs:
+        return
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(
+            f"**Coverage** · topics with an accepted conversation, of {coverage.topics} in each cell",
+            help="Click a cell for its conversations.",
+        )
+        st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
+            draw_coverage(coverage),
+            key="coverage",
+            on_select=open_cell,
+            selection_mode="points",
+            config={"displayModeBar": False},
+            alt=describe_coverage(coverage),
+        )

@@ -3,6 +3,8 @@
 from typing import Literal, assert_never
 
 from core.domain.batch import BatchStatus
+from core.domain.health import PartState
+from core.domain.monitor import ItemStatus
 from core.domain.record import Record
 
 BadgeColor = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray"]
@@ -32,3 +34,23 @@ def find_status_look(status: BatchStatus) -> StatusLook:
             return StatusLook(icon=":material/cancel:", color="gray")
         case _:
             assert_never(status)
+
+
+def find_item_color(status: ItemStatus) -> BadgeColor:
+    """Return the colour of an item's status: that of the batch status with the same name."""
+    return find_status_look(BatchStatus(status)).color
+
+
+def find_part_look(state: PartState) -> StatusLook:
+    """Return icon and colour of a part's state."""
+    match state:
+        case PartState.UP:
+            return StatusLook(icon=":material/check_circle:", color="green")
+        case PartState.PROBLEM:
+            return StatusLook(icon=":material/warning:", color="orange")
+        case PartState.DOWN:
+            return StatusLook(icon=":material/error:", color="red")
+        case PartState.UNKNOWN:
+            return StatusLook(icon=":material/help:", color="gray")
+        case _:
+            assert_never(state)

@@ -1,0 +1,93 @@
+"""The list of batches: search, filter by status, pages; all of it in the link."""
+
+from math import ceil
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.batch import BatchStatus
+from core.domain.monitor import BatchFilters
+from core.services.monitor import BATCHES_OF_PAGE
+from core.ui.batch_table import draw_batch_table
+from core.ui.formats import format_count
+from core.ui.links import open_generator
+from core.ui.overview import draw_welcome
+from core.ui.page import draw_header
+from core.ui.status import find_status_look
+
+SEARCH, STATUSES, PAGE = "search", "status", "page"
+"""Parameters of the link, and keys of the widgets that are bound to them."""
+
+
+def draw_batch_list(services: PageServices) -> None:
+    """Draw one page of the batches that match."""
+    with draw_header("Batches"):
+        st.space("stretch")
+        generate = st.empty()
+    chosen = st.empty()
+    with chosen.container(horizontal=True, vertical_alignment="center", gap="small"):
+        filters = _choose_filters()
+        pager = st.container(width="content")
+    page = int(st.session_state.get(PAGE, 1) or 1)
+    found = services.monitor.list_batches(filters, page=page)
+    if found.total and not found.batches:  # The link asks for a page that is not there any more.
+        page = 1
+        found = services.monitor.list_batches(filters)
+    if not found.total and filters == BatchFilters():
+        chosen.empty()
+        draw_welcome()
+        return
+    if generate.button("Generate conversations", type="primary", icon=":material/bolt:"):
+        open_generator()
+    if found.total > BATCHES_OF_PAGE:
+        with pager:
+            st.pagination(ceil(found.total / BATCHES_OF_PAGE), key=PAGE, bind="query-params")
+    if not found.batches:
+        _draw_nothing_found()
+        return
+    draw_batch_table(found.batches, "monitor_batches", services.user_email)
+    st.caption(_describe_page(len(found.batches), found.total, page))
+
+
+def _choose_filters() -> BatchFilters:
+    text = st.text_input(
+        "Search",
+        key=SEARCH,
+        type="search",
+        placeholder="Name, model or id",
+        label_visibility="collapsed",
+        live="400ms",
+        width=260,
+        bind="query-params",
+        on_change=_begin_at_first_page,
+    )
+    statuses = st.pills(
+        "Status",
+        list(BatchStatus),
+        selection_mode="multi",
+        format_func=lambda status: f"{find_status_look(status).icon} {status.value}",
+        key=STATUSES,
+        label_visibility="collapsed",
+        bind="query-params",
+        on_change=_begin_at_first_page,
+    )
+    return BatchFilters(text=(text or "").strip() or None, statuses=tuple(BatchStatus(status) for status in statuses))
+
+
+def _begin_at_first_page() -> None:
+    st.session_state[PAGE] = 1
+
+
+def _draw_nothing_found() -> None:
+    def clear() -> None:
+        st.session_state[SEARCH], st.session_state[STATUSES] = "", []
+
+    st.info("No batch matches.", icon=":material/search_off:")
+    st.button("Clear filters", icon=":material/filter_alt_off:", on_click=clear)
+
+
+def _describe_page(shown: int, total: int, page: int) -> str:
+    if shown == total:
+        return format_count(total, "batch", "batches")
+    first = (page - 1) * BATCHES_OF_PAGE + 1
+    return f"Batches {first:,} to {first + shown - 1:,} of {total:,}, newest first"
