@@ -75,9 +75,9 @@ class ItemRow(Record):
     id: UUID
     position: int
     status: ItemStatus
-    persona: str
-    arc: str
-    topic: str
+    persona: str | None = None
+    arc: str | None = None
+    topic: str | None = None
     tier: Tier
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None

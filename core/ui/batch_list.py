@@ -45,7 +45,7 @@ def draw_batch_list(services: PageServices) -> None:
     if not found.batches:
         _draw_nothing_found()
         return
-    draw_batch_table(found.batches, "monitor_batches", services.user_email)
+    draw_batch_table(found.batches, "monitor_batches")
     st.caption(_describe_page(len(found.batches), found.total, page))
 
 

@@ -13,8 +13,8 @@ from core.ui.tables import age_column, draw_table, mark_simulated, simulated_col
 OPEN = ":material/open_in_full: Open"
 
 
-def draw_batch_table(batches: Sequence[BatchProgress], key: str, user_email: str) -> None:
-    """Draw batches with a button each that opens the batch; all of them are the analyst's own."""
+def draw_batch_table(batches: Sequence[BatchProgress], key: str) -> None:
+    """Draw batches with a button each that opens the batch."""
     button = f"{key}_open"
 
     def open_chosen() -> None:
@@ -23,14 +23,12 @@ def draw_batch_table(batches: Sequence[BatchProgress], key: str, user_email: str
             open_batch(batches[int(clicked["row"])].id)
 
     columns = _configure_columns() | {
-        "open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=90)
+        "open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=85)
     }
-    draw_table(
-        [_make_row(batch, user_email) for batch in batches], columns, key=key, alt=f"{len(batches)} batches, newest first"
-    )
+    draw_table([_make_row(batch) for batch in batches], columns, key=key, alt=f"{len(batches)} batches, newest first")
 
 
-def _make_row(batch: BatchProgress, user_email: str) -> dict[str, Any]:
+def _make_row(batch: BatchProgress) -> dict[str, Any]:
     return {
         "name": batch.name,
         "status": [batch.status.value],
@@ -40,7 +38,7 @@ def _make_row(batch: BatchProgress, user_email: str) -> dict[str, Any]:
         "failed": batch.failed,
         "cost": batch.cost_usd,
         "data": mark_simulated(simulated=batch.simulated),
-        "started_by": user_email,
+        "started_by": "you",  # Row-level security shows an analyst their own batches only.
         "created": batch.created_at,
         "open": OPEN,
     }
@@ -49,7 +47,7 @@ def _make_row(batch: BatchProgress, user_email: str) -> dict[str, Any]:
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "name": column.TextColumn("Batch", width=260),
+        "name": column.TextColumn("Batch", width=285),
         "status": column.MultiselectColumn(
             "Status",
             options=list(BatchStatus),
@@ -62,6 +60,6 @@ def _configure_columns() -> dict[str, Any]:
         "failed": column.NumberColumn("Failed", format="localized", width=70),
         "cost": column.NumberColumn("Cost", format="$%.2f", width=85),
         "data": simulated_column(),
-        "started_by": column.TextColumn("Started by", width=130),
+        "started_by": column.TextColumn("Started by", width=75),
         "created": age_column("Submitted"),
     }

@@ -66,6 +66,8 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
         times.append(localize(point.begins_at + middle, timezone))
         rates.append(point.failure_rate)
         notes.append(f"{point.failed:,} of {point.accepted + point.failed:,} failed")
+    begins_at = localize(trend[0].begins_at, timezone)
+    ends_at = localize(trend[-1].begins_at + timedelta(seconds=trend[-1].seconds), timezone)
     line = go.Scatter(
         x=times,
         y=rates,
@@ -93,7 +95,7 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
                 "line": {"color": ALARM_COLOR, "width": 1, "dash": "dot"},
             }
         ],
-        "xaxis": {"fixedrange": True, "nticks": 4},
+        "xaxis": {"fixedrange": True, "nticks": 4, "range": [begins_at, ends_at]},
         "yaxis": {
             "fixedrange": True,
             "tickformat": ".0%",
@@ -149,8 +151,8 @@ def draw_coverage(coverage: Coverage) -> go.Figure:
         "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
         "showlegend": False,
         "dragmode": False,
-        "xaxis": {"fixedrange": True, "side": "top", "type": "category", "showgrid": False},
-        "yaxis": {"fixedrange": True, "autorange": "reversed", "type": "category", "showgrid": False},
+        "xaxis": {"fixedrange": True, "side": "top", "type": "category", "showgrid": False, "range": _frame(len(arcs))},
+        "yaxis": {"fixedrange": True, "type": "category", "showgrid": False, "range": _frame(len(coverage.personas))[::-1]},
     }
     return go.Figure(data=[cells, points], layout=layout)
 
@@ -163,6 +165,11 @@ def describe_coverage(coverage: Coverage) -> str:
         for arc in coverage.arcs
     ]
     return f"Topics with an accepted conversation, of {coverage.topics} each. " + "; ".join(parts)
+
+
+def _frame(categories: int) -> list[float]:
+    """Return the range of an axis that ends where its cells end."""
+    return [-0.5, categories - 0.5]
 
 
 def _wrap_arc(name: str) -> str:

@@ -46,7 +46,7 @@ def draw_overview() -> None:
             if st.button("All batches", icon=":material/list:", type="tertiary"):
                 open_batch_list()
         recent = services.monitor.list_batches(page_size=RECENT_BATCHES)
-        draw_batch_table(recent.batches, "home_batches", services.user_email)
+        draw_batch_table(recent.batches, "home_batches")
 
 
 def draw_welcome() -> None:
@@ -129,23 +129,23 @@ def _draw_totals(overview: Overview) -> None:
     simulated = overview.simulated_conversations
     note = f"{simulated:,} of them simulated" if simulated else f"in {format_count(overview.batches, 'batch', 'batches')}"
     _draw_card(places[1], "Conversations accepted", f"{overview.conversations:,}", note)
-    success = overview.accepted / overview.judged if overview.judged else None
-    _draw_card(places[2], "Success rate", format_share(success), f"of {format_count(overview.judged, 'item')} judged")
-    _draw_failure_rate(places[3], overview)
+    _draw_rates(places[2], places[3], overview)
     charged, made_up = overview.spend_usd, overview.simulated_spend_usd
     note = f"plus {format_money(made_up)} simulated, not charged" if made_up else "in all batches"
     _draw_card(places[4], "Spend", format_money(charged), note)
 
 
-def _draw_failure_rate(place: DeltaGenerator, overview: Overview) -> None:
+def _draw_rates(success: DeltaGenerator, failure: DeltaGenerator, overview: Overview) -> None:
     rate = overview.recent_failed / overview.recent_judged if overview.recent_judged else None
-    place.metric(
+    sample = f"of {overview.recent_judged:,} judged"
+    _draw_card(success, "Success rate, 7 days", format_share(None if rate is None else 1 - rate), sample)
+    failure.metric(
         "Failure rate, 7 days",
         format_share(rate),
         _judge_failure_rate(rate),
         delta_color="inverse" if rate is not None and rate > TARGET_FAILURE_RATE else "normal",
         delta_arrow="off",
-        delta_description=f"{overview.recent_failed:,} of {overview.recent_judged:,} judged",
+        delta_description=f"{overview.recent_failed:,} {sample}",
         border=True,
         height="stretch",
         help=f"Target under {TARGET_FAILURE_RATE:.0%}, alarm over {ALARM_FAILURE_RATE:.0%}. "
