@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 import typer
 from pydantic import ValidationError
@@ -14,7 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core import cli_bench, cli_export, cli_scan, cli_stack
+from core import cli_bench, cli_control, cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services, open_report_store
+from core.cli_control import parse_batch_id
 from core.config import Settings, load_settings
 from core.domain.batch import (
     BatchId,
@@ -50,6 +51,9 @@ app.command()(cli_stack.doctor)
 app.command()(cli_stack.migrate)
 app.command()(cli_scan.scan)
 app.command()(cli_export.export)
+app.command()(cli_control.pause)
+app.command()(cli_control.resume)
+app.command()(cli_control.cancel)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -132,7 +136,7 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Make a new batch of a batch's failed items, the same or with changed settings."""
-    batch_id = _parse_batch_id(batch)
+    batch_id = parse_batch_id(batch)
     changes = _check_options(
         RetryChanges, {"model": model, "max_tokens": max_tokens, "effort": effort, "structured_outputs": structured_outputs}
     )
@@ -147,7 +151,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show how a batch stands."""
-    batch_id = _parse_batch_id(batch)
+    batch_id = parse_batch_id(batch)
     with closing(open_local_services(load_settings())) as services:
         _print_progress(services, services.batches.get(batch_id), as_json=as_json)
 
@@ -165,15 +169,6 @@ def prune(
     with open_report_store(settings) as store:
         deleted = store.delete_older_than(datetime.now(UTC) - timedelta(days=older_than_days))
     typer.echo(f"deleted {deleted} failed generations")
-
-
-def _parse_batch_id(text: str) -> BatchId:
-    try:
-        return BatchId(UUID(text))
-    except ValueError as error:
-        raise InvalidRequest(
-            f"{text!r} is not a batch id. `brightrun generate` prints it when a batch is submitted."
-        ) from error
 
 
 def _make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings

@@ -137,12 +137,12 @@ def describe_concurrency(progress: BatchProgress) -> str:
 
 def describe_spend(progress: BatchProgress) -> str:
     """Say what the spend is to be measured by: the budget where there is one, and the estimate."""
-    parts: list[str] = []
-    if progress.budget_usd is not None:
-        parts.append(f"{progress.cost_usd / progress.budget_usd:.0%} of {format_money(progress.budget_usd)} budget")
-    if progress.estimated_cost_usd is not None:
-        parts.append(f"{format_money(progress.estimated_cost_usd)} estimated")
-    return ", ".join(parts) or f"{progress.attempts:,} calls"
+    budget, estimate = progress.budget_usd, progress.estimated_cost_usd
+    if budget is not None and estimate is not None:
+        return f"budget {format_money(budget)}, est. {format_money(estimate)}"
+    if budget is not None:
+        return f"of {format_money(budget)} budget"
+    return f"{progress.attempts:,} calls" if estimate is None else f"of {format_money(estimate)} estimated"
 
 
 def _draw_pace(progress: BatchProgress) -> None:
