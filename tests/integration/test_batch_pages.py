@@ -1,0 +1,321 @@
+"""What Home and the Batch Monitor read: one contract for the in-memory database and the real one."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from core.adapters.memory import MemoryDatabase, MemoryQueue
+from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
+from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
+from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
+from core.adapters.supabase.session import open_worker_client
+from core.adapters.supabase.worker import SupabaseWorkStore
+from core.config import Settings
+from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.estimate import estimate_batch
+from core.domain.monitor import BatchFilters, ItemStatus, LogFormat
+from core.domain.parsing import parse_conversation
+from core.domain.reply import RawResponse
+from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
+from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
+from core.errors import InvalidRequest, NotFound
+from core.ports import BatchStore, OverviewStore, WorkStore
+from core.services.batches import BatchService
+from core.services.monitor import MonitorService
+from tests.factories import make_attempt, make_conversation_json, make_memory, make_selection, make_settings
+from tests.integration.conftest import sign_up
+
+Result = TypeVar("Result")
+Work = Callable[[Callable[[WorkStore], Awaitable[Any]]], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """The services over one of the two, and the worker's side of it."""
+
+    store: BatchStore
+    batches: BatchService
+    monitor: MonitorService
+    overview: OverviewStore
+    work: Work
+
+
+@pytest.fixture(params=["memory", "supabase"])
+def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
+    if request.param == "memory":
+        database: MemoryDatabase = make_memory()
+        yield Watched(
+            store=database,
+            batches=BatchService(batches=database, scaffolding=database, queue=MemoryQueue()),
+            monitor=MonitorService(store=MemoryMonitorStore(database=database)),
+            overview=MemoryOverviewStore(database=database),
+            work=lambda use: asyncio.run(_await(use(database))),
+        )
+        return
+    settings: Settings = request.getfixturevalue("seeded")
+    url, _ = settings.require_supabase()
+
+    def work(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
+        async def run() -> Result:
+            async with open_worker_client(url, settings.require_secret_key()) as client:
+                return await use(SupabaseWorkStore(client=client))
+
+        return asyncio.run(run())
+
+    with sign_up(settings) as analyst:
+        store = SupabaseBatchStore(analyst=analyst)
+        scaffolding = SupabaseScaffoldingStore(analyst=analyst)
+        yield Watched(
+            store=store,
+            batches=BatchService(batches=store, scaffolding=scaffolding, queue=MemoryQueue()),
+            monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
+            overview=SupabaseOverviewStore(analyst=analyst),
+            work=work,
+        )
+
+
+async def _await(awaitable: Awaitable[Result]) -> Result:
+    return await awaitable
+
+
+def submit(watched: Watched, name: str = "A batch", topics: int = 4, **settings: object) -> BatchId:
+    selection = make_selection(topics=topics)
+    estimate = estimate_batch(selection.planned, concurrency=3)
+    return watched.store.submit(name, selection, make_settings(**settings), estimate, None).batch_id
+
+
+def lease(watched: Watched, batch_id: BatchId, wanted: int) -> tuple[LeasedItem, ...]:
+    return watched.work(lambda store: store.lease(batch_id, "test:1", wanted, 30)).items
+
+
+def record(watched: Watched, *results: ItemResult) -> None:
+    watched.work(lambda store: store.record(results))
+
+
+def accept(item: LeasedItem, **attempt: object) -> ItemAccepted:
+    parsed = parse_conversation(make_conversation_json())
+    conversation = parsed.conversation  # type: ignore[union-attr]
+    return ItemAccepted(item=item, attempt=make_attempt(**attempt), prompt_text="p", conversation=conversation)
+
+
+def fail(item: LeasedItem, **attempt: object) -> ItemFailed:
+    failure = Failed(
+        failure_type=FailureType.TRUNCATION,
+        pattern=FailurePattern.LONE_BACKSLASH,
+        confidence=Confidence.HIGH,
+        turn_index=2,
+        details="Turn 3 stops at a lone backslash.",
+    )
+    return ItemFailed(
+        item=item,
+        attempt=make_attempt(**attempt),
+        prompt_text="p",
+        settings=make_settings(),
+        failure=failure,
+        reply_text="x",
+    )
+
+
+def work_off(watched: Watched, batch_id: BatchId) -> None:
+    """Accept the first item, fail the second, give the third back after a refusal, leave the fourth."""
+    first, second, third = lease(watched, batch_id, 3)
+    raw = RawResponse(status_code=529, headers={}, body=b"{}")
+    refused = make_attempt(
+        stop_reason=None, http_status=529, raw=raw, error_type="overloaded_error", cost_usd=None, usage={}
+    )
+    record(watched, accept(first), fail(second), ItemReleased(item=third, attempt=refused, delay_seconds=60))
+
+
+def test_batches_are_found_by_text_and_status_in_pages_newest_first(watched: Watched) -> None:
+    for number in range(3):
+        submit(watched, f"Autumn {number}", topics=1)
+    paused = submit(watched, "Winter_100%", topics=1)
+    watched.store.control(paused, BatchAction.PAUSE)
+
+    def names(filters: BatchFilters, page: int = 1, page_size: int = 25) -> list[str]:
+        return [batch.name for batch in watched.monitor.list_batches(filters, page=page, page_size=page_size).batches]
+
+    assert names(BatchFilters()) == ["Winter_100%", "Autumn 2", "Autumn 1", "Autumn 0"]
+    assert names(BatchFilters(text="AUTUMN")) == ["Autumn 2", "Autumn 1", "Autumn 0"]
+    assert names(BatchFilters(text="_100%")) == ["Winter_100%"]
+    assert names(BatchFilters(text=str(paused)[:8])) == ["Winter_100%"]
+    assert names(BatchFilters(statuses=(BatchStatus.PAUSED, BatchStatus.FAILED))) == ["Winter_100%"]
+    assert names(BatchFilters(text="autumn"), page=2, page_size=2) == ["Autumn 0"]
+    assert watched.monitor.list_batches(BatchFilters(text="autumn"), page_size=1).total == 3
+    assert names(BatchFilters(text="nothing like it")) == []
+
+
+def test_a_batch_is_watched_with_its_charts(watched: Watched) -> None:
+    batch_id = submit(watched)
+    work_off(watched, batch_id)
+
+    found = watched.monitor.watch(batch_id)
+
+    progress = found.progress
+    assert (progress.accepted, progress.failed, progress.queued, progress.attempts) == (1, 1, 2, 3)
+    assert found.breakdown.by_failure_type == {"truncation": 1}
+    assert found.breakdown.by_pattern == {"lone_backslash": 1}
+    assert found.breakdown.by_stop_reason == {"end_turn": 2, "none": 1}
+    assert sum(point.accepted for point in found.trend) == 1
+    assert sum(point.failed for point in found.trend) == 1
+    assert len(found.trend) <= 60
+    assert (found.retries, found.retry_of_name) == ((), None)
+
+
+def test_a_batch_that_has_not_begun_has_no_trend_and_an_unknown_one_is_not_found(watched: Watched) -> None:
+    assert watched.monitor.watch(submit(watched)).trend == ()
+    with pytest.raises(NotFound):
+        watched.monitor.watch(BatchId(uuid4()))
+
+
+def test_items_say_what_happened_and_lead_on(watched: Watched) -> None:
+    batch_id = submit(watched)
+    work_off(watched, batch_id)
+
+    page = watched.monitor.list_items(batch_id)
+
+    assert page.total == 4
+    accepted, failed, waiting, untouched = page.items
+    assert [item.position for item in page.items] == [0, 1, 2, 3]
+    assert (accepted.status, accepted.turn_count, accepted.failure_id) == (ItemStatus.COMPLETED, 4, None)
+    assert accepted.conversation_id is not None
+    assert (accepted.duration_ms, accepted.output_tokens, accepted.cost_usd) == (1200, 2000, 0.022)
+    assert (failed.status, failed.truncation_pattern, failed.turn_index) == (ItemStatus.FAILED, "lone_backslash", 2)
+    assert failed.failure_id is not None
+    assert failed.failure_details == "Turn 3 stops at a lone backslash."
+    assert (waiting.status, waiting.attempts, waiting.last_error, waiting.last_http_status) == (
+        ItemStatus.QUEUED, 1, "overloaded_error", 529,
+    )  # fmt: skip
+    assert (untouched.attempts, untouched.cost_usd, untouched.output_tokens) == (0, None, None)
+    assert all(item.persona and item.arc and item.topic for item in page.items)
+
+
+def test_items_are_filtered_by_status_and_paged(watched: Watched) -> None:
+    batch_id = submit(watched)
+    work_off(watched, batch_id)
+
+    failed = watched.monitor.list_items(batch_id, ItemStatus.FAILED)
+    second = watched.monitor.list_items(batch_id, page=2, page_size=3)
+
+    assert (failed.total, [item.position for item in failed.items]) == (1, [1])
+    assert (second.total, [item.position for item in second.items]) == (4, [3])
+    assert watched.monitor.list_items(BatchId(uuid4())).total == 0
+
+
+def test_the_log_has_every_attempt_and_disarms_formulas(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.services.monitor.LOG_ROWS_OF_PAGE", 2)  # three attempts: two pages
+    batch_id = submit(watched)
+    first, second, third = lease(watched, batch_id, 3)
+    record(watched, accept(first), fail(second, request_id="=cmd()"), accept(third))
+
+    rows = list(csv.DictReader(io.StringIO(watched.monitor.write_log(batch_id, LogFormat.CSV).decode())))
+    lines = [json.loads(line) for line in watched.monitor.write_log(batch_id, LogFormat.JSONL).splitlines()]
+
+    assert sorted(row["item"] for row in rows) == ["0", "1", "2"]
+    by_item = {line["item"]: line for line in lines}
+    assert len(lines) == 3
+    assert (by_item[1]["outcome"], by_item[1]["request_id"]) == ("failed", "=cmd()")
+    assert next(row for row in rows if row["item"] == "1")["request_id"] == "'=cmd()"
+    assert all(line["simulated"] and line["persona"] and line["topic"] for line in lines)
+    assert watched.monitor.write_log(BatchId(uuid4()), LogFormat.JSONL) == b""
+
+
+def test_a_retry_is_linked_both_ways(watched: Watched) -> None:
+    batch_id = submit(watched, "First")
+    work_off(watched, batch_id)
+
+    retry = watched.batches.retry_failed(batch_id, RetryChanges(name="Second try", max_tokens=4000)).batch_id
+
+    assert [(link.id, link.name) for link in watched.monitor.watch(batch_id).retries] == [(retry, "Second try")]
+    found = watched.monitor.watch(retry)
+    assert (found.progress.retry_of, found.retry_of_name, found.progress.max_tokens) == (batch_id, "First", 4000)
+
+
+def test_templates_for_a_retry_are_those_of_the_failed_arcs(watched: Watched) -> None:
+    batch_id = submit(watched)
+    assert watched.monitor.list_retry_templates(batch_id) == ()
+    work_off(watched, batch_id)
+
+    (template,) = watched.monitor.list_retry_templates(batch_id)
+
+    assert template.is_used
+    assert watched.batches.retry_failed(batch_id, RetryChanges(template_id=template.id)).planned == 1
+
+
+def test_a_paused_batch_resumes_with_a_new_budget(watched: Watched) -> None:
+    batch_id = submit(watched, budget_usd=0.05)
+    record(watched, *(accept(item) for item in lease(watched, batch_id, 2)))
+    lease(watched, batch_id, 2)
+    progress = watched.batches.get(batch_id)
+    assert progress.status is BatchStatus.PAUSED
+    with pytest.raises(InvalidRequest, match="spent"):
+        watched.batches.control(batch_id, BatchAction.RESUME, budget_usd=progress.cost_usd)
+    with pytest.raises(InvalidRequest, match="when a batch is resumed"):
+        watched.batches.control(batch_id, BatchAction.CANCEL, budget_usd=5)
+
+    watched.batches.control(batch_id, BatchAction.RESUME, budget_usd=5)
+
+    assert watched.batches.get(batch_id).budget_usd == 5
+    assert len(lease(watched, batch_id, 2)) == 2
+
+
+def test_the_overview_counts_all_batches(watched: Watched) -> None:
+    assert watched.overview.read().batches == 0
+    for name in ("One", "Two"):
+        work_off(watched, submit(watched, name))
+    watched.store.control(submit(watched, "Three"), BatchAction.PAUSE)
+
+    overview = watched.overview.read()
+
+    assert (overview.batches, overview.active_batches, overview.paused_batches, overview.open_items) == (3, 2, 1, 4)
+    assert (overview.accepted, overview.failed, overview.recent_accepted, overview.recent_failed) == (2, 2, 2, 2)
+    assert (overview.conversations, overview.simulated_conversations) == (2, 2)
+    assert (overview.spend_usd, overview.simulated_spend_usd) == (0, pytest.approx(0.088))
+    assert [seen.pattern for seen in overview.patterns] == ["lone_backslash"]
+    coverage = overview.coverage
+    assert (coverage.topics, len(coverage.personas), len(coverage.arcs)) == (20, 3, 8)
+    (cell,) = coverage.cells
+    assert (cell.topics, cell.conversations) == (1, 2)  # Twice the same topic.
+    assert coverage.count_topics(cell.persona_id, cell.emotional_arc_id) == 1
+
+
+def test_what_was_really_charged_stands_apart(watched: Watched) -> None:
+    batch_id = submit(watched)
+    first, second = lease(watched, batch_id, 2)
+    record(watched, accept(first, simulated=False), accept(second))
+
+    overview = watched.overview.read()
+
+    assert (overview.spend_usd, overview.simulated_spend_usd) == (pytest.approx(0.022), pytest.approx(0.022))
+
+
+def test_a_stranger_sees_nothing_of_a_batch(seeded: Settings) -> None:
+    with sign_up(seeded) as owner, sign_up(seeded) as stranger:
+        selection = make_selection()
+        store = SupabaseBatchStore(analyst=owner)
+        batch_id = store.submit("Mine", selection, make_settings(), estimate_batch(2, concurrency=3), None).batch_id
+        theirs = MonitorService(store=SupabaseMonitorStore(analyst=stranger))
+
+        assert theirs.list_batches().total == 0
+        assert theirs.list_items(batch_id).total == 0
+        assert list(theirs.iterate_log(batch_id)) == []
+        assert SupabaseOverviewStore(analyst=stranger).read().batches == 0
+        with pytest.raises(NotFound):
+            theirs.watch(batch_id)
+
+
+@pytest.mark.parametrize("function", ["read_overview", "read_database_health", "measure_storage", "read_claude_health"])
+def test_a_visitor_may_call_none_of_it(seeded: Settings, function: str) -> None:
+    url, key = seeded.require_supabase()
+
+    answer = httpx.post(f"{url}/rest/v1/rpc/{function}", headers={"apikey": key}, json={})
+
+    assert answer.status_code in {401, 403, 404}, answer.text
