@@ -34,6 +34,7 @@ def finished(browser: Browser, url: str) -> str:
     context = browser.new_context()
     page = context.new_page()
     page.goto(url, timeout=60_000)
+    expect(page.get_by_role("link", name="System")).to_be_visible(timeout=90_000)  # The first run imports everything.
     batch_id = submit(page, url, "Twenty of them", topics=20)
     expect(page.get_by_role("button", name=re.compile("Generate more|Try again"))).to_be_visible(timeout=90_000)
     context.close()

@@ -1,7 +1,7 @@
 """The Batch Monitor: one batch, the list, and links that lead nowhere."""
 
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -146,3 +146,54 @@ def test_an_error_nobody_expected_shows_no_traceback(
 
     assert not app.exception
     assert "a secret detail" not in said(app.error[0])
+
+
+def test_the_list_is_filtered_by_its_link(pages: Pages, submit: Callable[[int], str]) -> None:
+    submit(1)
+
+    app = pages.open(PAGE, search="nothing like it")
+
+    assert not app.dataframe
+    assert any("No batch matches" in info.value for info in app.info)
+    button(app, "Clear filters").click().run()
+    assert app.dataframe[0].value["name"].tolist() == ["My *batch*"]
+
+
+def test_items_are_listed_with_what_happened(pages: Pages, submit: Callable[[int], str]) -> None:
+    app = pages.open(PAGE, batch=submit(3))
+
+    items = app.dataframe[0].value
+    assert items["number"].tolist() == [1, 2, 3]
+    assert items["happened"].tolist() == ["waits"] * 3
+
+
+def test_a_retry_of_a_failed_item_can_change_its_settings(pages: Pages, submit: Callable[[int], str]) -> None:
+    batch_id = BatchId(UUID(submit(2)))
+    for row in pages.database.items.values():
+        row.status = "failed"
+    pages.database.batches[batch_id].status = BatchStatus.FAILED
+
+    app = pages.open(PAGE, batch=str(batch_id))
+    button(app, "Retry failed").click().run()
+    app.number_input(key="retry_max_tokens").set_value(4000).run()
+    button(app, "Retry 2 items").click().run()
+
+    retry = pages.services.batches.list_recent()[0]
+    assert (retry.retry_of, retry.max_tokens, retry.planned) == (batch_id, 4000, 2)
+    assert "My \\*batch\\*" in labels(app)
+
+
+def test_a_batch_that_its_budget_holds_back_asks_for_another(pages: Pages, submit: Callable[[int], str]) -> None:
+    batch_id = BatchId(UUID(submit(2)))
+    batch = pages.database.batches[batch_id]
+    batch.plan = batch.plan.model_copy(update={"settings": batch.plan.settings.model_copy(update={"budget_usd": 0.01})})
+    batch.status, batch.status_reason = BatchStatus.PAUSED, "Paused by itself: the budget of $0.01 is reached."
+
+    app = pages.open(PAGE, batch=str(batch_id))
+    button(app, "Resume").click().run()
+    assert status(pages) is BatchStatus.PAUSED
+    app.number_input(key="new_budget_usd").set_value(7.5).run()
+    button(app, "Resume the batch").click().run()
+
+    assert status(pages) is BatchStatus.QUEUED
+    assert pages.services.batches.get(batch_id).budget_usd == 7.5
