@@ -23,7 +23,7 @@ def draw_items(services: PageServices, progress: BatchProgress) -> None:
     """Draw one page of the items, above it the filter, the pages and the log."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("**Items**", width="content")
-        status = _choose_status(progress)
+        status = _choose_status()
         total = progress.planned if status is None else _count_status(progress, status)
         st.space("stretch")
         page = 1
@@ -37,11 +37,10 @@ def draw_items(services: PageServices, progress: BatchProgress) -> None:
         st.caption("No item stands like this now.")
 
 
-def _choose_status(progress: BatchProgress) -> ItemStatus | None:
+def _choose_status() -> ItemStatus | None:
     chosen = st.pills(
         "Status of the items",
-        list(ItemStatus),
-        format_func=lambda status: f"{status.value} {_count_status(progress, status):,}",
+        [status.value for status in ItemStatus],  # The link holds what the pills show.
         key=STATUS,
         label_visibility="collapsed",
         bind="query-params",

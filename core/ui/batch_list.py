@@ -13,7 +13,6 @@ from core.ui.formats import format_count
 from core.ui.links import open_generator
 from core.ui.overview import draw_welcome
 from core.ui.page import draw_header
-from core.ui.status import find_status_look
 
 SEARCH, STATUSES, PAGE = "search", "status", "page"
 """Parameters of the link, and keys of the widgets that are bound to them."""
@@ -63,9 +62,8 @@ def _choose_filters() -> BatchFilters:
     )
     statuses = st.pills(
         "Status",
-        list(BatchStatus),
+        [status.value for status in BatchStatus],  # The link holds what the pills show.
         selection_mode="multi",
-        format_func=lambda status: f"{find_status_look(status).icon} {status.value}",
         key=STATUSES,
         label_visibility="collapsed",
         bind="query-params",

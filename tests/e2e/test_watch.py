@@ -77,7 +77,7 @@ def test_home_sums_up_shows_coverage_and_leads_to_the_batch(page: Page, url: str
 
     accepted = int(metric(page, "Conversations accepted").inner_text())
     assert 0 < accepted <= 20
-    expect(page.get_by_text("of 20 judged")).to_be_visible()
+    expect(page.get_by_text("of 20 judged", exact=True)).to_be_visible()
     expect(metric(page, "Spend")).to_have_text("$0.00")
     expect(page.get_by_text("simulated, not charged")).to_be_visible()
     expect(page.get_by_text("Coverage")).to_be_visible()
