@@ -41,14 +41,14 @@ def finished(browser: Browser, url: str) -> str:
     return batch_id
 
 
-def submit(page: Page, url: str, name: str, *, topics: int) -> str:
+def submit(page: Page, url: str, name: str, *, topics: int, arcs: int = 1) -> str:
     open_generator(page, url)
-    for kind, count in (("persona", 1), ("arc", 1), ("topic", topics)):
+    for kind, count in (("persona", 1), ("arc", arcs), ("topic", topics)):
         choose(page, kind, count)
     page.get_by_role("textbox", name="Name").fill(name)
     page.get_by_role("textbox", name="Name").press("Enter")
     wait_until_idle(page)
-    return generate(page, f"Generate {topics} conversations")
+    return generate(page, f"Generate {topics * arcs} conversations")
 
 
 def execute(home: Path, statement: str, *values: object) -> None:
@@ -69,7 +69,7 @@ def button_of_row(page: Page, row: int) -> tuple[float, float]:
 
 
 def pill(page: Page, text: str) -> Locator:
-    return page.get_by_test_id("stPills").get_by_text(text)
+    return page.get_by_role("toolbar").get_by_role("button", name=text, exact=True)
 
 
 def test_home_sums_up_shows_coverage_and_leads_to_the_batch(page: Page, url: str, finished: str) -> None:
@@ -186,7 +186,7 @@ def test_a_batch_that_its_budget_paused_asks_for_another(page: Page, url: str, h
 
 
 def test_a_dialog_survives_refreshes_and_escape_closes_it(page: Page, url: str) -> None:
-    submit(page, url, "Still running", topics=20)
+    submit(page, url, "Still running", topics=15, arcs=5)
     expect_status(page, "processing")
     page.get_by_role("button", name="Cancel", exact=True).click()
     dialog = page.get_by_role("dialog")
@@ -209,7 +209,7 @@ def test_the_system_page_shows_a_living_worker_and_no_secret(page: Page, url: st
     expect(page.get_by_text("all applied")).to_be_visible()
     expect(page.get_by_text("Reconciler last looked")).to_be_visible()
     page.get_by_text("Settings in force").click()
-    expect(cells(page, "BRIGHTRUN_QUEUE_NAME")).to_have_count(1)
+    expect(cells(page, "BRIGHTRUN_HOME")).to_have_count(1)
     connection = json.loads((home / "connection.json").read_text())
     text = page.content()
     for name in ("supabase_publishable_key", "supabase_secret_key", "password"):
