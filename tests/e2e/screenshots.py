@@ -66,7 +66,7 @@ def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
     expect(page.get_by_role("button", name="Generate more")).to_be_visible(timeout=BATCH_SECONDS)
     page.wait_for_timeout(2_500)
     shoot("monitor-completed")
-    page.get_by_role("toolbar").get_by_role("button", name="failed", exact=True).click()
+    page.locator(".st-key-items").get_by_text("failed", exact=True).click()
     page.wait_for_timeout(2_000)
     shoot("monitor-failures")
     page.goto(f"{url}/Batch_Monitor")

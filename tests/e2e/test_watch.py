@@ -68,8 +68,8 @@ def button_of_row(page: Page, row: int) -> tuple[float, float]:
     return frame["x"] + frame["width"] - 42, frame["y"] + 30 * row + 45
 
 
-def pill(page: Page, text: str) -> Locator:
-    return page.get_by_role("toolbar").get_by_role("button", name=text, exact=True)
+def pill(page: Page, key: str, text: str) -> Locator:
+    return page.locator(f".st-key-{key}").get_by_text(text, exact=True)
 
 
 def test_home_sums_up_shows_coverage_and_leads_to_the_batch(page: Page, url: str, finished: str) -> None:
@@ -81,7 +81,7 @@ def test_home_sums_up_shows_coverage_and_leads_to_the_batch(page: Page, url: str
     expect(metric(page, "Spend")).to_have_text("$0.00")
     expect(page.get_by_text("simulated, not charged")).to_be_visible()
     expect(page.get_by_text("Coverage")).to_be_visible()
-    expect(page.locator(".js-plotly-plot .xtick")).to_have_count(8)
+    expect(page.locator(".js-plotly-plot .xtick text")).to_have_count(8)
     expect(page.locator('[aria-label*="Topics with an accepted conversation"]').first).to_be_attached()
     page.get_by_role("button", name="All batches").click()
     expect(page.get_by_role("heading", name="Batches")).to_be_visible()
@@ -109,7 +109,7 @@ def test_search_and_status_of_the_list_are_in_the_link(page: Page, url: str, fin
 
     page.goto(f"{url}/Batch_Monitor?search=twenty&status=cancelled")
     expect(page.get_by_text("No batch matches")).to_be_visible()
-    pill(page, "cancelled").click()
+    pill(page, "status", "cancelled").click()
     expect(cells(page, "Twenty of them")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"search=twenty"))
     expect(page).not_to_have_url(re.compile("cancelled"))
@@ -119,7 +119,7 @@ def test_items_are_filtered_by_status_in_the_link(page: Page, url: str, finished
     page.goto(f"{url}/Batch_Monitor?batch={finished}")
     expect(page.get_by_text("20 items")).to_be_visible()
 
-    pill(page, "completed").click()
+    pill(page, "items", "completed").click()
 
     expect(page).to_have_url(re.compile("items=completed"))
     expect(cells(page, "failed")).to_have_count(0)
