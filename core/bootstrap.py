@@ -11,6 +11,7 @@ from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.rq_health import RqProbe
+from core.adapters.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.health import SupabaseProbe
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
@@ -23,10 +24,10 @@ from core.ports import ReportStore
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
-from core.services.prompts import PromptService
 from core.services.health import HealthService
 from core.services.monitor import MonitorService
 from core.services.overview import OverviewService
+from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
 

@@ -9,7 +9,6 @@ from core.domain.batch import BatchId
 from core.domain.scaffolding import ArcId, PersonaId
 from core.errors import InvalidRequest
 
-GENERATOR, MONITOR = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py"
 SCAFFOLDING = "pages/Scaffolding.py"
 FAILURES, CONVERSATIONS = "pages/Failed_Generations.py", "pages/Conversations.py"
 BATCH, CONVERSATION = "batch", "conversation"

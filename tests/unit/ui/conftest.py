@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from core.adapters.memory import MemoryDatabase, MemoryQueue
 from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_failures import MemoryFailureStore
-from core.adapters.memory_scaffolding import MemoryScaffoldingEditor
-from core.adapters.memory_token_counter import MemoryTokenCounter
 from core.adapters.memory_health import MemoryProbe
 from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
+from core.adapters.memory_scaffolding import MemoryScaffoldingEditor
+from core.adapters.memory_token_counter import MemoryTokenCounter
 from core.bootstrap import PageServices
 from core.config import PageSettings
 from core.domain.batch import BatchSettings, Selection
@@ -26,10 +26,10 @@ from core.scaffolding_data import load_emotional_arcs, load_personas, load_promp
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.failures import FailedGenerationService
-from core.services.prompts import PromptService
 from core.services.health import HealthService
 from core.services.monitor import MonitorService
 from core.services.overview import OverviewService
+from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
 

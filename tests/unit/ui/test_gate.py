@@ -53,6 +53,7 @@ def test_a_cold_link_of_someone_signed_in_shows_the_page(pages: Pages, page: str
     assert not app.exception
     assert app.subheader[0].value in {"Bulk Conversation Generator", "Batches", "Failed generations", "Conversations"}
     assert app.subheader[0].value in {"Bulk Conversation Generator", "Batches", "System"}
+    assert app.subheader[0].value in {"Bulk Conversation Generator", "Batches", "Scaffolding", "System"}
 
 
 def sign_in(app: AppTest, password: str) -> AppTest:
