@@ -8,10 +8,9 @@ from pathlib import Path
 from core.adapters.migrations import read_migrations
 from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
-from core.adapters.rq_token_counter import RqTokenCounter
-from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.rq_health import RqProbe
 from core.adapters.rq_token_counter import RqTokenCounter
+from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.health import SupabaseProbe
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore

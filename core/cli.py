@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core import cli_bench, cli_export, cli_scan, cli_stack
-from core import cli_bench, cli_control, cli_scan, cli_stack
+from core import cli_bench, cli_control, cli_export, cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services, open_report_store
 from core.cli_control import parse_batch_id
 from core.config import Settings, load_settings

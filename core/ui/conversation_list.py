@@ -11,14 +11,13 @@ from core.domain.conversation_records import ConversationCounts, ConversationFil
 from core.domain.dataset_export import make_file_name
 from core.domain.paging import Page
 from core.domain.result_options import ResultOptions
-from core.ui.batch_results import TIER_COLORS
 from core.ui.conversation_filters import NAMES, draw_conversation_filters, read_conversation_filters
 from core.ui.formats import format_count, format_words
 from core.ui.link_state import change_link, read_cursor
 from core.ui.links import CONVERSATION, open_generator
 from core.ui.page import draw_header
 from core.ui.pager import draw_pager
-from core.ui.status import BadgeColor
+from core.ui.status import TIER_COLORS, BadgeColor
 from core.ui.tables import age_column, draw_table, mark_simulated, simulated_column
 
 READ = ":material/chat: Read"

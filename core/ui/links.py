@@ -10,13 +10,10 @@ from core.domain.scaffolding import ArcId, PersonaId
 from core.errors import InvalidRequest
 
 SCAFFOLDING = "pages/Scaffolding.py"
-FAILURES, CONVERSATIONS = "pages/Failed_Generations.py", "pages/Conversations.py"
-BATCH, CONVERSATION = "batch", "conversation"
-BATCH = "batch"
 GENERATOR, MONITOR, SYSTEM = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py", "pages/System.py"
 CONVERSATIONS, FAILURES = "pages/Conversations.py", "pages/Failed_Generations.py"
 BATCH, CONVERSATION, FAILURE = "batch", "conversation", "failure"
-PERSONA, ARC = "persona", "arc"
+PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
 
 
 def read_batch_link() -> BatchId | None:
@@ -59,9 +56,10 @@ def open_failure(failure_id: UUID) -> NoReturn:
     st.switch_page(FAILURES, query_params={FAILURE: str(failure_id)})
 
 
-def open_failures(batch_id: BatchId | None = None) -> NoReturn:
-    """Go to the failed generations: all, or those of a batch."""
-    st.switch_page(FAILURES, query_params={} if batch_id is None else {BATCH: str(batch_id)})
+def open_failures(batch_id: BatchId | None = None, *, pattern: str | None = None) -> NoReturn:
+    """Go to the failed generations: all, those of a batch, or those with a pattern."""
+    chosen = {BATCH: batch_id, PATTERN: pattern}
+    st.switch_page(FAILURES, query_params={name: str(value) for name, value in chosen.items() if value is not None})
 
 
 def open_system() -> NoReturn:
@@ -72,18 +70,3 @@ def open_system() -> NoReturn:
 def open_generator() -> NoReturn:
     """Go to the Bulk Generator, with the choices last made there."""
     st.switch_page(GENERATOR)
-
-
-def open_failures(batch_id: BatchId) -> NoReturn:
-    """Go to the failed generations of a batch."""
-    st.switch_page(FAILURES, query_params={BATCH: str(batch_id)})
-
-
-def open_conversations(batch_id: BatchId) -> NoReturn:
-    """Go to the conversations of a batch."""
-    st.switch_page(CONVERSATIONS, query_params={BATCH: str(batch_id)})
-
-
-def open_conversation(conversation_id: UUID) -> NoReturn:
-    """Go to the reading view of a conversation."""
-    st.switch_page(CONVERSATIONS, query_params={CONVERSATION: str(conversation_id)})

@@ -8,10 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from core.bootstrap import PageServices
-from core.ui.links import CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING
-from core.ui.links import GENERATOR, MONITOR, SCAFFOLDING
-from core.ui.links import GENERATOR, MONITOR, SYSTEM
-from core.ui.links import GENERATOR, MONITOR, SCAFFOLDING, SYSTEM
+from core.ui.links import CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING, SYSTEM
 from core.ui.overview import draw_overview
 from core.ui.page import configure_page, open_body
 from core.ui.session import is_signed_in, require_services

@@ -113,7 +113,7 @@ def _draw_alert(alert: Alert, number: int) -> None:
         match alert.target:
             case AlertTarget.FAILURES:
                 if st.button("View failures", key=f"alert_{number}"):
-                    open_failures()
+                    open_failures(pattern=alert.pattern)
             case AlertTarget.SYSTEM:
                 if st.button("View system", key=f"alert_{number}"):
                     open_system()

@@ -6,8 +6,10 @@ from core.domain.batch import BatchStatus
 from core.domain.health import PartState
 from core.domain.monitor import ItemStatus
 from core.domain.record import Record
+from core.domain.scaffolding import Tier
 
 BadgeColor = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray"]
+TIER_COLORS: dict[Tier, BadgeColor] = {Tier.TEMPLATE: "blue", Tier.SCENARIO: "green", Tier.EDGE_CASE: "violet"}
 
 
 class StatusLook(Record):
