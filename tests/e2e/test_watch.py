@@ -215,3 +215,27 @@ def test_the_system_page_shows_a_living_worker_and_no_secret(page: Page, url: st
     for name in ("supabase_publishable_key", "supabase_secret_key", "password"):
         assert connection[name] not in text
     assert connection["redis_url"].split("@")[0].rpartition(":")[2] not in text
+
+
+def test_an_item_opens_its_conversation_and_a_batch_its_conversations(page: Page, url: str, finished: str) -> None:
+    page.goto(f"{url}/Batch_Monitor?batch={finished}&items=completed")
+    expect(cells(page, "accepted, ").first).to_be_attached()
+    page.mouse.click(*button_of_row(page, 0))
+    page.wait_for_url(re.compile(r"/Conversations\?conversation=[0-9a-f-]{36}"))
+
+    page.goto(f"{url}/Batch_Monitor?batch={finished}")
+    page.get_by_role("button", name="View conversations").click()
+    page.wait_for_url(re.compile(rf"/Conversations\?batch={finished}"))
+
+
+def test_a_cell_of_the_coverage_opens_its_conversations(page: Page, url: str, finished: str) -> None:
+    page.goto(url)
+    chart = page.locator(".st-key-coverage .nsewdrag").first
+    expect(chart).to_be_visible()
+    wait_until_idle(page)
+    frame = chart.bounding_box()
+    assert frame is not None
+
+    page.mouse.click(frame["x"] + frame["width"] / 16, frame["y"] + frame["height"] / 6)
+
+    page.wait_for_url(re.compile(r"/Conversations\?persona=[0-9a-f-]{36}&arc=[0-9a-f-]{36}"))
