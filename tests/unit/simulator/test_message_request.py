@@ -27,7 +27,7 @@ def test_a_plain_request_is_read() -> None:
 
 
 def test_structured_output_and_long_prompts_are_labelled() -> None:
-    request = read(system="x" * 6_001, output_config=schema_format({"type": "object", "additionalProperties": False}))
+    request = read(system="x" * 8_701, output_config=schema_format({"type": "object", "additionalProperties": False}))
 
     assert isinstance(request, MessageRequest)
     assert {"structured", "long_prompt"} <= request.labels

@@ -1,0 +1,92 @@
+"""What was judged and what failed, counted by combinations of settings: all that the search for suspects needs.
+
+A cell is one combination of values that occurred, with its counts. Ninety items make ninety cells, half a million make some
+thousand, so everything after this is quick.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+NOT_GIVEN = "(none)"
+"""The value of items that do not say; it is a value like any other, since a missing one may be the cause."""
+MOST_STEPS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One column of the cells: the values by name, and for each cell the number of its value.
+
+    `steps` makes it an ordered field: value i means "from steps[i] up to the next step", and suspects are "from here on" and
+    "below here" instead of single values. `unit` follows the number.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    codes: Ints
+    steps: tuple[int, ...] | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Counts of judged and of failed items for each cell, and the fields of the cells."""
+
+    judged: Ints
+    failed: Ints
+    fields: tuple[Field, ...]
+
+    @property
+    def total_judged(self) -> int:
+        """All judged items."""
+        return int(self.judged.sum())
+
+    @property
+    def total_failed(self) -> int:
+        """All failed items."""
+        return int(self.failed.sum())
+
+
+def collect_facts(
+    cells: Iterable[tuple[Mapping[str, str | None], int, int]], names: Sequence[str], *, numbers: Mapping[str, str] | None = None
+) -> Facts:
+    """Build facts from cells: values by field name, judged items, failed items. `numbers` gives ordered fields their units."""
+    rows = list(cells)
+    units = numbers or {}
+    judged = np.array([row[1] for row in rows], dtype=np.int64)
+    fields: list[Field] = []
+    for name in names:
+        given = [row[0].get(name) for row in rows]
+        if name in units:
+            fields.append(make_ordered_field(name, [None if value is None else int(value) for value in given], judged, units[name]))
+        else:
+            fields.append(make_field(name, given))
+    return Facts(judged=judged, failed=np.array([row[2] for row in rows], dtype=np.int64), fields=tuple(fields))
+
+
+def make_field(name: str, values: Sequence[str | None]) -> Field:
+    """Number the values of a field in the order in which they come."""
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(NOT_GIVEN if value is None else value, len(numbers)) for value in values]
+    return Field(name=name, values=tuple(numbers), codes=np.array(codes, dtype=np.int64))
+
+
+def make_ordered_field(name: str, values: Sequence[int | None], judged: Ints, unit: str) -> Field:
+    """Cut an ordered field at every value that occurs, or, where there are many, at ten that split the items evenly."""
+    known = np.array([0 if value is None else value for value in values], dtype=np.int64)
+    distinct = np.unique(known)
+    if len(distinct) > MOST_STEPS:
+        order = np.argsort(known, kind="stable")
+        shares = np.cumsum(judged[order]) / max(int(judged.sum()), 1)
+        picks = [int(known[order][np.searchsorted(shares, step / MOST_STEPS)]) for step in range(1, MOST_STEPS)]
+        distinct = np.unique(np.array([int(known.min()), *picks], dtype=np.int64))
+    steps = tuple(int(step) for step in distinct)
+    codes = np.searchsorted(distinct, known, side="right") - 1
+    return Field(
+        name=name, values=tuple(f"{step:,}" for step in steps), codes=codes.astype(np.int64), steps=steps, unit=unit
+    )
