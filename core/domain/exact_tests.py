@@ -1,7 +1,7 @@
 """Exact tests for counts, and the correction for having looked at many of them.
 
-Failures are few (four of ninety is an ordinary batch), so nothing here leans on large samples: the probabilities are those of
-the hypergeometric and binomial distributions. The correction is Holm's. It holds the chance of even one false name at the
+Failures are few (four of ninety is an ordinary batch), so nothing here leans on large samples: the probabilities are those
+of the hypergeometric and binomial distributions. The correction is Holm's. It holds the chance of even one false name at the
 given level whatever depends on whatever, and arc, template and prompt length do depend on each other; Benjamini-Hochberg
 would allow a share of the names to be wrong, but each name here sends a person to work. Tests that no outcome could make
 significant (Tarone: three items of a topic among four failures) are left out before the correction, since they can raise no
@@ -62,8 +62,8 @@ def least_fisher_p(failed: int, totals: Ints, everything: int) -> Floats:
 def stratified_p(counts: Sequence[int], totals: Sequence[int], failed: Sequence[int], judged: Sequence[int]) -> float:
     """Return the two-sided p-value for "fails as often as the others of the same stratum", over all strata at once.
 
-    Stratum by stratum: `counts` of `totals` failed inside, `failed` of `judged` overall. Exact (the distribution of the sum of
-    hypergeometric counts) unless the tables are so large that the Mantel-Haenszel approximation is as good.
+    Stratum by stratum: `counts` of `totals` failed inside, `failed` of `judged` overall. Exact (the distribution of the sum
+    of hypergeometric counts) unless the tables are so large that the Mantel-Haenszel approximation is as good.
     """
     rows = [row for row in zip(counts, totals, failed, judged, strict=True) if _can_vary(row)]
     if not rows:
@@ -103,14 +103,14 @@ def adjust_holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _log_choose(top: Floats | np.float64, below: Floats | np.float64) -> Floats:
-    return cast("Floats", -special.betaln(1 + top - below, 1 + below) - np.log1p(top))
+    return -special.betaln(1 + top - below, 1 + below) - np.log1p(top)
 
 
 def _log_probabilities(first: int, last: int, total: int, other_total: int, drawn: int) -> Floats:
     counts = np.arange(first, last + 1, dtype=np.float64)
     inside = _log_choose(np.float64(total), cast("Floats", counts))
     outside = _log_choose(np.float64(other_total), cast("Floats", drawn - counts))
-    return cast("Floats", inside + outside - _log_choose(np.float64(total + other_total), np.float64(drawn)))
+    return inside + outside - _log_choose(np.float64(total + other_total), np.float64(drawn))
 
 
 def _log_probability(count: int, total: int, other_total: int, drawn: int) -> float:

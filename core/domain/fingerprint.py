@@ -1,8 +1,8 @@
 """What kind of failure is it? A key that is the same for all failures that end alike, so that a thousand read as five kinds.
 
-Failures of what Claude wrote are told apart by the shape of their end; calls without a reply, refusals and wrong structures by
-their message with everything removed that differs from one to the next. The key is stored with the failure when it is recorded;
-the label is read out of the key.
+Failures of what Claude wrote are told apart by the shape of their end; calls without a reply, refusals and wrong structures
+by their message with everything removed that differs from one to the next. The key is stored with the failure when it is
+recorded; the label is read out of the key.
 """
 
 import re
@@ -130,7 +130,9 @@ def describe_tail(text: str) -> TailShape:
     in_quotation = straight % 2 == 1 or paragraph.count("“") > paragraph.count("”")
     opened = sum(paragraph.count(bracket) for bracket in "([{") - sum(paragraph.count(bracket) for bracket in ")]}")
     return TailShape(
-        last=_classify_end(visible, in_quotation=in_quotation), in_quotation=in_quotation, bracket_depth=max(0, min(opened, 2))
+        last=_classify_end(visible, in_quotation=in_quotation),
+        in_quotation=in_quotation,
+        bracket_depth=max(0, min(opened, 2)),
     )
 
 
@@ -200,7 +202,11 @@ def _label_shape(encoded: str) -> str:
     except ValueError:
         return f"at {last}"
     opened = [
-        "a quotation is open" if mark == "quote" else "a bracket is open" if mark == "depth1" else "several brackets are open"
+        "a quotation is open"
+        if mark == "quote"
+        else "a bracket is open"
+        if mark == "depth1"
+        else "several brackets are open"
         for mark in marks
     ]
     return words if not opened else f"{words} ({', '.join(opened)})"

@@ -1,9 +1,9 @@
 """Which setting do the failures come from? Every value of every field is compared with the rest, and few are named.
 
-1. Values that hold the same items cannot be told apart (an arc and its only template): they are one suspect with several names.
+1. Values that hold the same items cannot be told apart (an arc and its only template): one suspect with several names.
 2. Each is compared with all other items by Fisher's exact test, corrected by Holm for the number of comparisons.
-3. The strongest is named. All others are then compared within its items and outside of them, apart (a stratified exact test).
-   What only looked bad because of the named one has nothing left to show and is not named; what has, is named next, and so on.
+3. The strongest is named. All others are then compared within its items and outside of them, apart (a stratified exact
+   test). What only looked bad because of the named one has nothing left to show; what has, is named next, and so on.
 4. A pair of values (template x structured output) is named instead of a value if it fails more often than either value does
    without the other, and more often than the two would fail as causes of their own.
 
@@ -123,7 +123,7 @@ def find_suspects(facts: Facts) -> SuspectReport:
         named.append(pair or chosen)
         named[-1].standing = Standing.NAMED
     _explain_others(facts, singles, named)
-    others = sorted((each for each in singles if each not in named), key=lambda each: (_order(facts, each)))
+    others = sorted((each for each in singles if each not in named), key=lambda each: _order(facts, each))
     suspects = tuple(_describe(facts, each) for each in (*named, *others))
     return SuspectReport(judged=facts.total_judged, failed=facts.total_failed, compared=comparisons, suspects=suspects)
 
@@ -174,9 +174,7 @@ def _test_all(facts: Facts, candidates: Sequence[_Candidate], alpha: float) -> i
     testable = choose_testable([float(least[group[0]]) for group in groups], alpha)
     for group in groups:
         first = candidates[group[0]]
-        p_value = fisher_p(
-            first.failed, first.judged, facts.total_failed - first.failed, facts.total_judged - first.judged
-        )
+        p_value = fisher_p(first.failed, first.judged, facts.total_failed - first.failed, facts.total_judged - first.judged)
         for index in group:
             candidates[index].p_value = p_value
     chosen = [group for group, is_testable in zip(groups, testable, strict=True) if is_testable]
@@ -240,7 +238,10 @@ def _explain_others(facts: Facts, singles: Sequence[_Candidate], named: Sequence
         elif named and _may_be_named(facts, each, ALPHA_SINGLE):
             culprit = min(named, key=lambda suspect: -_test_within(facts, each, _stratify(facts, [suspect]))[0])
             each.standing, each.explained_by = Standing.EXPLAINED, culprit.names[0]
-            if each.fields.isdisjoint(culprit.fields) and _test_within(facts, culprit, _stratify(facts, [each]))[0] > ALPHA_SINGLE:
+            if (
+                each.fields.isdisjoint(culprit.fields)
+                and _test_within(facts, culprit, _stratify(facts, [each]))[0] > ALPHA_SINGLE
+            ):
                 culprit.not_told_apart.extend(each.names)
 
 
@@ -316,14 +317,14 @@ def _describe(facts: Facts, each: _Candidate) -> Suspect:
     rest_failed, rest_judged = facts.total_failed - each.failed, facts.total_judged - each.judged
     rate, rest = measure_rate(each.failed, each.judged), measure_rate(rest_failed, rest_judged)
     interval: Interval = difference_interval(each.failed, each.judged, rest_failed, rest_judged)
-    has_rest = rate.value is not None and rest.value is not None
+    gap = None if rate.value is None or rest.value is None else rate.value - rest.value
     return Suspect(
         names=tuple(each.names),
         parts=tuple(each.names) if each.parts else (),
         rate=rate,
         rest=rest,
         lift=rate.value / rest.value if rate.value is not None and rest.value else None,
-        difference=rate.value - rest.value if has_rest else None,  # pyright: ignore[reportOptionalOperand]
+        difference=gap,
         difference_low=interval.low,
         difference_high=interval.high,
         p_value=each.p_value,
