@@ -13,11 +13,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.segment import ControlType
 
 from core.adapters.dataset_files import find_files, measure_file, read_entries
+from core.domain.findings import format_p, format_rate
 from core.domain.formats.entries import Unreadable
 from core.domain.formats.flagging import FlaggedTurn
+from core.domain.suspects import Standing, Suspect, SuspectReport
 from core.services.scanning import Scan
 
 _SHOWN_PROBLEMS = 20
+_SHOWN_SUSPECTS = 15
 _PROGRESS_STEP = 2**20
 
 
@@ -69,9 +72,17 @@ def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of *.json and *.jsonl.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each flagged turn.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="FIELD[,FIELD]",
+            help="Where do flagged conversations come from? persona, arc, topic, template, model, or any key of records.",
+        ),
+    ] = None,
 ) -> None:
     """Judge conversations in files: which turns are cut off, damaged or malformed? Exits with 1 if any, 2 if unreadable."""
-    run = Scan()
+    run = Scan(_read_fields(by))
     problems = 0
     files = [(path, find_files(path)) for path in paths]
     total = sum(measure_file(file) for _, found in files for file in found)
@@ -85,6 +96,15 @@ def scan(
                 _scan_file(run, file, bar, as_json=as_json)
     _print_summary(run, as_json=as_json)
     raise typer.Exit(_choose_exit(run, problems))
+
+
+def _read_fields(by: str | None) -> tuple[str, ...]:
+    if by is None:
+        return ()
+    fields = tuple(dict.fromkeys(field.strip() for field in by.split(",") if field.strip()))
+    if not fields:
+        raise typer.BadParameter("Name at least one field, such as --by template,model.", param_hint="--by")
+    return fields
 
 
 def escape_controls(text: str) -> str:
@@ -147,9 +167,16 @@ def _describe_problem(source: str, problem: Unreadable) -> str:
 
 
 def _print_summary(run: Scan, *, as_json: bool) -> None:
-    summary = run.summary
+    summary, report = run.summary, run.find_suspects()
+    if run.overfull_fields:
+        fields = ", ".join(run.overfull_fields)
+        message = (
+            f"brightrun: too many different values of {fields}; what came late is counted as (other). Name other fields."
+        )
+        typer.echo(escape_controls(message), err=True)
     if as_json:
-        typer.echo(json.dumps({"summary": summary.model_dump()}))
+        found = {} if report is None else {"suspects": _list_suspects(report)}
+        typer.echo(json.dumps({"summary": summary.model_dump() | found}))
         return
     typer.echo(
         f"{summary.conversations} conversations with {summary.turns} turns: {summary.flagged_turns} turns flagged in "
@@ -157,8 +184,63 @@ def _print_summary(run: Scan, *, as_json: bool) -> None:
     )
     for name, count in run.count_patterns():
         typer.echo(f"  {name:<24}{count:>8}")
+    if report is not None:
+        _print_suspects(report)
     if run.unreadable:
         typer.echo(f"Unreadable: {run.unreadable} files or records, not counted above.")
+
+
+def _list_suspects(report: SuspectReport) -> list[dict[str, object]]:
+    """One object for each field and value, also where several hold the same conversations; a pair is one object."""
+    rows: list[dict[str, object]] = []
+    for suspect in report.suspects:
+        names = [(name.field, name.value) for name in suspect.names]
+        if suspect.parts:
+            names = [("+".join(field for field, _ in names), " + ".join(value for _, value in names))]
+        for field, value in names:
+            rows.append(
+                {
+                    "field": field,
+                    "value": value,
+                    "flagged": suspect.rate.failed,
+                    "total": suspect.rate.judged,
+                    "rate": suspect.rate.value,
+                    "low": suspect.rate.low,
+                    "high": suspect.rate.high,
+                    "rest_rate": suspect.rest.value,
+                    "lift": suspect.lift,
+                    "p_value": suspect.p_value,
+                    "p_corrected": suspect.p_corrected,
+                    "standing": suspect.standing,
+                    "same_conversations_as": [f"{other} {text}" for other, text in names if (other, text) != (field, value)],
+                }
+            )
+    return rows
+
+
+def _print_suspects(report: SuspectReport) -> None:
+    if not report.named:
+        typer.echo("No suspect: no value has more flagged conversations than chance explains.")
+    shown = report.suspects[:_SHOWN_SUSPECTS]
+    if shown:
+        typer.echo("Flagged conversations by value, worst first (rate with its 95 % interval, against all others):")
+    for suspect in shown:
+        typer.echo(escape_controls(f"  {_describe_suspect(suspect)}"))
+    if len(report.suspects) > len(shown):
+        typer.echo(f"  and {len(report.suspects) - len(shown)} more (all with --json)")
+
+
+def _describe_suspect(suspect: Suspect) -> str:
+    match suspect.standing:
+        case Standing.NAMED:
+            note = "  <- suspect"
+        case Standing.EXPLAINED:
+            note = f"  (explained by {suspect.explained_by.label})" if suspect.explained_by else ""
+        case Standing.UNPROVEN | Standing.TOO_FEW:
+            note = ""
+    counts = f"{suspect.rate.failed} of {suspect.rate.judged}"
+    rates = f"{format_rate(suspect.rate)} against {format_rate(suspect.rest)}"
+    return f"{suspect.label}: {counts}, {rates}, {format_p(suspect.p_value)}{note}"
 
 
 def _choose_exit(run: Scan, problems: int) -> ScanExit:

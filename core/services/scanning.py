@@ -1,12 +1,14 @@
 """Scanning files: each conversation through the verdict, and the counts over all files."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.domain.formats.entries import Entry, Unreadable
 from core.domain.formats.flagging import FlaggedTurn, flag_turns
 from core.domain.formats.reading import read_conversations
+from core.domain.grouping import LabelCounter
 from core.domain.record import Record
+from core.domain.suspects import SuspectReport, find_suspects
 
 
 class ScanSummary(Record):
@@ -19,9 +21,13 @@ class ScanSummary(Record):
 
 
 class Scan:
-    """One run over any number of files; it counts while it goes and keeps no text."""
+    """One run over any number of files; it counts while it goes and keeps no text.
 
-    def __init__(self) -> None:
+    `fields` are what conversations are counted by, to find out where the flagged ones come from.
+    """
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        self._groups = LabelCounter(fields) if fields else None
         self._conversations = self._turns = self._flagged_conversations = 0
         self._unreadable = 0
         self._names: Counter[str] = Counter()
@@ -29,17 +35,22 @@ class Scan:
     def scan_entries(self, entries: Iterable[Entry]) -> Iterator[FlaggedTurn | Unreadable]:
         """Judge the entries of one file; yield what is wrong, in the order of the file."""
         flagged_numbers: set[int] = set()
-        for conversation in read_conversations(entries):
+        for conversation in read_conversations(entries, () if self._groups is None else self._groups.fields):
             if isinstance(conversation, Unreadable):
                 self._unreadable += 1
                 yield conversation
                 continue
-            self._conversations += conversation.first_turn == 0
+            if conversation.first_turn == 0:
+                self._conversations += 1
+                if self._groups is not None:
+                    self._groups.count_conversation(conversation.labels)
             self._turns += len(conversation.turns)
             flagged = flag_turns(conversation)
             if flagged and conversation.number not in flagged_numbers:
                 flagged_numbers.add(conversation.number)
                 self._flagged_conversations += 1
+                if self._groups is not None:
+                    self._groups.count_flagged(conversation.labels)
             for turn in flagged:
                 self._names[turn.flag.name] += 1
                 yield turn
@@ -58,6 +69,15 @@ class Scan:
     def unreadable(self) -> int:
         """How many files, lines or items could not be read."""
         return self._unreadable
+
+    @property
+    def overfull_fields(self) -> tuple[str, ...]:
+        """The fields that have too many values for each to be counted."""
+        return () if self._groups is None else tuple(sorted(self._groups.overfull))
+
+    def find_suspects(self) -> SuspectReport | None:
+        """Say which values the flagged conversations come from; None where no field was asked for."""
+        return None if self._groups is None else find_suspects(self._groups.build_facts())
 
     def count_patterns(self) -> list[tuple[str, int]]:
         """Flagged turns by pattern, or by failure type where there is none; most frequent first."""

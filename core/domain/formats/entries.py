@@ -1,5 +1,6 @@
 """What a file holds, before and after it is understood."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from core.domain.conversation import Role
@@ -50,7 +51,7 @@ class ImportedConversation(Record):
 
     `id` is the record's own, else `number`, which counts the conversations of the file from 0. A shuffled file of training
     pairs gives a conversation in pieces: same number, `first_turn` turns given before. `failure` is the verdict on a whole
-    reply, and `ending` the last characters of its text.
+    reply, and `ending` the last characters of its text. `labels` are what the record says of the fields that were asked for.
     """
 
     id: str | int
@@ -59,3 +60,4 @@ class ImportedConversation(Record):
     first_turn: int = 0
     failure: Failed | None = None
     ending: str = ""
+    labels: Mapping[str, str] = {}

@@ -45,9 +45,10 @@ def read_pair_turns(pair: Mapping[str, object]) -> tuple[ImportedTurn, ...]:
 class _Known:
     """A conversation of which turns were seen. Each fingerprint covers all turns up to its own."""
 
-    def __init__(self, conversation_id: str | int | None, number: int) -> None:
+    def __init__(self, conversation_id: str | int | None, number: int, labels: Mapping[str, str]) -> None:
         self.id = number if conversation_id is None else conversation_id
         self.number = number
+        self.labels = labels
         self.fingerprints: list[int] = []
 
     def shares_turns_with(self, fingerprints: Sequence[int]) -> bool:
@@ -65,13 +66,18 @@ class PairAssembler:
         self._open: _Known | None = None
         self._open_turns: list[ImportedTurn] = []
 
-    def add_pair(self, conversation_id: str | int | None, turns: Sequence[ImportedTurn]) -> ImportedConversation | None:
-        """Take a pair's turns, at least one; return the conversation that it ends, if it does."""
+    def add_pair(
+        self, conversation_id: str | int | None, turns: Sequence[ImportedTurn], labels: Mapping[str, str]
+    ) -> ImportedConversation | None:
+        """Take a pair's turns, at least one; return the conversation that it ends, if it does.
+
+        A conversation has the labels of the first of its pairs.
+        """
         fingerprints = _take_fingerprints(turns)
         siblings = self._known.setdefault((conversation_id, fingerprints[0]), [])
         known = next((each for each in siblings if each.shares_turns_with(fingerprints)), None)
         if known is None:
-            known = _Known(conversation_id, next(self._numbers))
+            known = _Known(conversation_id, next(self._numbers), labels)
             siblings.append(known)
         elif len(fingerprints) <= len(known.fingerprints):
             return None
@@ -88,7 +94,9 @@ class PairAssembler:
         if known is None:
             return None
         first_turn = len(known.fingerprints) - len(turns)
-        return ImportedConversation(id=known.id, number=known.number, turns=tuple(turns), first_turn=first_turn)
+        return ImportedConversation(
+            id=known.id, number=known.number, turns=tuple(turns), first_turn=first_turn, labels=known.labels
+        )
 
 
 def _take_fingerprints(turns: Sequence[ImportedTurn]) -> list[int]:

@@ -2,11 +2,12 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import assert_never, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, assert_never, cast
 
 from core.domain.formats.chat import read_chat_turns, read_record_id
 from core.domain.formats.entries import Entry, ImportedConversation, JsonEntry, TextEntry, Unreadable
+from core.domain.formats.metadata import read_labels
 from core.domain.formats.pairs import PairAssembler, read_pair_id, read_pair_turns
 from core.domain.formats.recognition import RecordKind, is_evident_reply, recognise_record
 from core.domain.formats.replies import import_api_error, import_reply, read_message, read_written
@@ -15,8 +16,11 @@ from core.domain.reply import Reply
 UNKNOWN_FORMAT = "no known format of conversations (see docs/scan.md)"
 
 
-def read_conversations(entries: Iterable[Entry]) -> Iterator[ImportedConversation | Unreadable]:
-    """Conversations in the order of the file, and what is unreadable between them."""
+def read_conversations(entries: Iterable[Entry], fields: Sequence[str] = ()) -> Iterator[ImportedConversation | Unreadable]:
+    """Conversations in the order of the file, and what is unreadable between them.
+
+    `fields` are looked for in each record and become the labels of its conversation.
+    """
     numbers = itertools.count()
     pairs = PairAssembler(numbers)
     for entry in entries:
@@ -27,7 +31,7 @@ def read_conversations(entries: Iterable[Entry]) -> Iterator[ImportedConversatio
             case TextEntry():
                 yield _read_text(entry, numbers)
             case JsonEntry():
-                yield from _read_value(entry, numbers, pairs)
+                yield from _read_value(entry, numbers, pairs, fields)
             case _:
                 assert_never(entry)
     yield from _present(pairs.close())
@@ -41,14 +45,28 @@ def _read_text(entry: TextEntry, numbers: Iterator[int]) -> ImportedConversation
 
 
 def _read_value(
-    entry: JsonEntry, numbers: Iterator[int], pairs: PairAssembler
+    entry: JsonEntry, numbers: Iterator[int], pairs: PairAssembler, fields: Sequence[str]
 ) -> Iterator[ImportedConversation | Unreadable]:
     kind = recognise_record(entry.value)
     if kind is RecordKind.PAIR:
         pair = cast("Mapping[str, object]", entry.value)
-        yield from _present(pairs.add_pair(read_pair_id(pair), read_pair_turns(pair)))
+        yield from _present(pairs.add_pair(read_pair_id(pair), read_pair_turns(pair), read_labels(pair, fields)))
         return
     yield from _present(pairs.close())
+    if kind is RecordKind.PAIRS:
+        yield from _read_pairs(entry, numbers, fields)
+        return
+    labels = read_labels(entry.value, fields)
+    for found in _read_record(entry, kind, numbers):
+        yield found.model_copy(update={"labels": labels}) if isinstance(found, ImportedConversation) else found
+
+
+def _read_record(
+    entry: JsonEntry,
+    kind: Literal[RecordKind.HEADER, RecordKind.CHAT, RecordKind.API_MESSAGE, RecordKind.API_ERROR, RecordKind.WRITTEN]
+    | None,
+    numbers: Iterator[int],
+) -> Iterator[ImportedConversation | Unreadable]:
     match kind:
         case None:
             next(numbers)
@@ -58,8 +76,6 @@ def _read_value(
         case RecordKind.CHAT:
             number = next(numbers)
             yield ImportedConversation(id=_choose_id(entry, number), number=number, turns=read_chat_turns(entry.value))
-        case RecordKind.PAIRS:
-            yield from _read_pairs(entry, numbers)
         case RecordKind.API_MESSAGE:
             number = next(numbers)
             yield import_reply(read_message(entry.value), conversation_id=_choose_id(entry, number), number=number)
@@ -77,7 +93,9 @@ def _read_value(
             assert_never(kind)
 
 
-def _read_pairs(entry: JsonEntry, numbers: Iterator[int]) -> Iterator[ImportedConversation | Unreadable]:
+def _read_pairs(
+    entry: JsonEntry, numbers: Iterator[int], fields: Sequence[str]
+) -> Iterator[ImportedConversation | Unreadable]:
     """One record with all pairs of a conversation, which has the record's id or else that of the pairs."""
     record = cast("Mapping[str, object]", entry.value)
     pairs = PairAssembler(numbers)
@@ -88,7 +106,8 @@ def _read_pairs(entry: JsonEntry, numbers: Iterator[int]) -> Iterator[ImportedCo
             continue
         members = cast("Mapping[str, object]", pair)
         pair_id = read_pair_id(members) if record_id is None else record_id
-        yield from _present(pairs.add_pair(pair_id, read_pair_turns(members)))
+        labels = read_labels(members, fields) | read_labels(record, fields)
+        yield from _present(pairs.add_pair(pair_id, read_pair_turns(members), labels))
     yield from _present(pairs.close())
 
 

@@ -1,0 +1,62 @@
+"""What a record says of itself: persona, arc, topic, template, model, or any other key, wherever the record keeps it."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "persona": ("persona", "persona_key", "persona_name", "client_persona", "persona_archetype", "persona_id"),
+    "arc": ("arc", "arc_key", "emotional_arc_key", "emotional_arc", "arc_name", "emotional_arc_name", "emotional_arc_id"),
+    "topic": ("topic", "topic_key", "training_topic_key", "training_topic", "topic_name", "training_topic_id"),
+    "template": ("template", "template_key", "template_name", "prompt_template", "template_id"),
+    "model": ("model", "model_name", "model_id"),
+}
+_NAME_KEYS = ("key", "name", "id")
+_DEPTH_MAX = 4
+_LENGTH_MAX = 120
+
+
+def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
+    """Return what a record says about these fields; a field it does not name is left out."""
+    labels: dict[str, str] = {}
+    for field in fields:
+        value = _find_value(record, field)
+        if value is not None:
+            labels[field] = value
+    return labels
+
+
+def _find_value(record: object, field: str) -> str | None:
+    """The nearest to the top of the record, under the first of the field's names that it uses."""
+    for name in _ALIASES.get(field, (field,)):
+        for members in _walk_objects(record):
+            value = _describe_value(members.get(name), name)
+            if value is not None:
+                return value
+    return None
+
+
+def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
+    """All objects within the record, from the top down, but none inside of lists, which hold what was said."""
+    waiting: deque[tuple[object, int]] = deque([(record, 0)])
+    while waiting:
+        value, depth = waiting.popleft()
+        if not isinstance(value, dict):
+            continue
+        members = cast("Mapping[str, object]", value)
+        yield members
+        if depth < _DEPTH_MAX:
+            waiting.extend((member, depth + 1) for member in members.values())
+
+
+def _describe_value(value: object, name: str) -> str | None:
+    if isinstance(value, dict):
+        members = cast("Mapping[str, object]", value)
+        keys = (f"{name}_key", *_NAME_KEYS)
+        return next((text for key in keys if (text := _describe_value(members.get(key), key)) is not None), None)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        text = " ".join(str(value).split())
+        return text[:_LENGTH_MAX] or None
+    return None
