@@ -11,6 +11,7 @@ from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_health import RqProbe
 from core.adapters.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.conversations import SupabaseConversationStore
+from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.health import SupabaseProbe
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
@@ -22,6 +23,8 @@ from core.errors import NotSignedIn
 from core.ports import ReportStore
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
+from core.services.diagnostics import DiagnosticsService
+from core.services.experiments import ExperimentService
 from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
 from core.services.monitor import MonitorService
@@ -48,6 +51,8 @@ class PageServices:
     health: HealthService
     failures: FailedGenerationService
     conversations: ConversationService
+    diagnostics: DiagnosticsService
+    experiments: ExperimentService
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 
@@ -109,5 +114,7 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         health=health,
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
+        diagnostics=DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst)),
+        experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=doorbell),
         release=release,
     )

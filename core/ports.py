@@ -33,6 +33,9 @@ from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
 from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
 from core.domain.overview import Overview
+from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
+from core.domain.fingerprint import UnmarkedFailure
+from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
 from core.domain.pacing import Pace
 from core.domain.paging import Direction, Page, RowCursor
 from core.domain.reply import Reply
@@ -280,6 +283,44 @@ class ReportStore(Protocol):
     def delete_older_than(self, moment: datetime) -> int:
         """Delete failures and their reports; return how many."""
         ...
+
+
+class DiagnosticStore(Protocol):
+    """Outcomes of judged items as the signed-in analyst sees them: their own only."""
+
+    def count(self, filters: FailureFilters, most_batches: int) -> Outcomes:
+        """Count what matches; the batches with the most failures apart, at most so many, and the others together."""
+        ...
+
+    def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
+        """Return at most so many failures of each group, in the order of the groups."""
+        ...
+
+
+class ExperimentStore(Protocol):
+    """Experiments as the signed-in analyst sees them: their own only."""
+
+    def create(self, plan: ExperimentPlan) -> Experiment:
+        """Write the batch of the changed arm. Raises NotFound, or InvalidRequest where it cannot be compared."""
+        ...
+
+    def list_recent(self, limit: int) -> tuple[Experiment, ...]:
+        """Newest first."""
+        ...
+
+    def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
+        """Return how the pairs came out; None where there is no such experiment, or it is someone else's."""
+        ...
+
+
+class FingerprintStore(Protocol):
+    """The worker's side of fingerprints, with the service role's rights."""
+
+    def list_unmarked(self, limit: int) -> tuple[UnmarkedFailure, ...]:
+        """Return failures without a fingerprint, oldest first."""
+        ...
+
+    def mark(self, fingerprints: Mapping[UUID, str]) -> None: ...
 
 
 class PaceBoard(Protocol):

@@ -10,12 +10,14 @@ from core.adapters.redis_pulse import RedisPulse
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
 from core.adapters.spool import FileSpool, SpoolingWorkStore, SpoolReplay
+from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
 from core.domain.retry import RetryLimits
 from core.errors import ConfigurationError
+from core.services.fingerprints import FingerprintService
 from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
@@ -82,4 +84,5 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
             queue=doorbell,
             reports=ReportService(store=SupabaseReportStore(client=client)),
             pulse=RedisPulse(redis=redis, queue_name=settings.queue_name),
+            fingerprints=FingerprintService(store=SupabaseFingerprintStore(client=client)),
         )

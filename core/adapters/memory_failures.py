@@ -50,12 +50,13 @@ class MemoryFailureStore:
         rows = [
             describe_failure(row)
             for row in self.database.items.values()
-            if row.failure is not None and _fits(filters, row, describe_failure(row))
+            if row.failure is not None and fits_failure(filters, row, describe_failure(row))
         ]
         return sorted(rows, key=lambda row: (row.created_at, row.id), reverse=True)
 
 
-def _fits(filters: FailureFilters, row: MemoryItem, failure: FailureRow) -> bool:
+def fits_failure(filters: FailureFilters, row: MemoryItem, failure: FailureRow) -> bool:
+    """Say whether a failure is meant by the filters."""
     wanted = [
         (filters.failure_type, failure.failure_type),
         (filters.stop_reason, failure.stop_reason or "none"),

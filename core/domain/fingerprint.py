@@ -7,6 +7,7 @@ recorded; the label is read out of the key.
 
 import re
 from enum import StrEnum
+from uuid import UUID
 
 from core.domain.closings import TERMINATORS
 from core.domain.formats.replies import recover_turns
@@ -76,6 +77,18 @@ class TailShape(Record):
     last: LastToken
     in_quotation: bool = False
     bracket_depth: int = 0
+
+
+class UnmarkedFailure(Record):
+    """A failure that was recorded without a fingerprint, with what one is made of."""
+
+    id: UUID
+    failure_type: str
+    pattern: str | None = None
+    stop_reason: str | None = None
+    reply_text: str | None = None
+    turn_index: int | None = None
+    message: str | None = None
 
 
 def fingerprint_failure(

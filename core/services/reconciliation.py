@@ -6,6 +6,8 @@ import structlog
 
 from core.errors import ServiceUnavailable
 from core.ports import JobQueue, Pulse, Reconciler, Spool
+from core.ports import JobQueue, Reconciler, Spool
+from core.services.fingerprints import FingerprintService
 from core.services.reports import ReportService
 
 log = structlog.get_logger(__name__)
@@ -20,11 +22,13 @@ class ReconciliationService:
     reconciler: Reconciler
     queue: JobQueue
     reports: ReportService
+    fingerprints: FingerprintService
     spool: Spool
     pulse: Pulse
 
     def run_once(self) -> int:
-        """Record what waits on disk, ring for every open batch with an item to lease, write missing reports.
+        """Record what waits on disk, ring for every open batch with an item to lease, write missing reports and
+        fingerprints.
 
         Returns for how many batches it rang. A part that is away is tried next time.
         """
@@ -33,6 +37,7 @@ class ReconciliationService:
         rung = self._ring()
         self.reports.upload_missing()
         self.pulse.beat()
+        self.fingerprints.mark_missing()
         return rung
 
     def _replay(self) -> None:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from core.domain.conversation import Conversation
+from core.domain.fingerprint import fingerprint_failure
 from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
 
 
@@ -61,6 +62,7 @@ def encode_conversation(conversation: Conversation) -> dict[str, Any]:
 def encode_failure(result: ItemFailed) -> dict[str, Any]:
     """Return a failed generation with the names of its columns, and `stop_reason_for_batch`."""
     attempt, failure, settings = result.attempt, result.failure, result.settings
+    message = failure.details if attempt is None else attempt.error_message
     return {
         "prompt": clean_text(result.prompt_text),
         "model": settings.model if attempt is None else attempt.model,
@@ -78,11 +80,21 @@ def encode_failure(result: ItemFailed) -> dict[str, Any]:
         "truncation_details": clean_text(failure.details),
         "confidence": failure.confidence,
         "turn_index": failure.turn_index,
-        "error_message": failure.details if attempt is None else attempt.error_message,
+        "error_message": message,
         "request_id": None if attempt is None else attempt.request_id,
         "cost_usd": None if attempt is None or attempt.cost_usd is None else str(attempt.cost_usd),
         "simulated": False if attempt is None else attempt.simulated,
         "stop_reason_for_batch": result.stop_batch_because,
+        "fingerprint": clean_text(
+            fingerprint_failure(
+                failure_type=failure.failure_type,
+                pattern=failure.pattern,
+                stop_reason=None if attempt is None else attempt.stop_reason,
+                reply_text=result.reply_text,
+                turn_index=failure.turn_index,
+                message=message or failure.details,
+            )
+        ),
     }
 
 

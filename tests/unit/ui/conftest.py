@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
 from core.adapters.memory_conversations import MemoryConversationStore
+from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
 from core.adapters.memory_failures import MemoryFailureStore
 from core.adapters.memory_health import MemoryProbe
 from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
@@ -25,6 +26,8 @@ from core.domain.topic_selection import select_topics
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
+from core.services.diagnostics import DiagnosticsService
+from core.services.experiments import ExperimentService
 from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
 from core.services.monitor import MonitorService
@@ -90,6 +93,8 @@ def pages(settings: PageSettings) -> Pages:
         health=HealthService(database=probe, queue=probe, storage_limit_bytes=1_000_000_000),
         failures=FailedGenerationService(store=MemoryFailureStore(database=database)),
         conversations=ConversationService(store=MemoryConversationStore(database=database)),
+        diagnostics=DiagnosticsService(store=MemoryDiagnosticStore(database=database)),
+        experiments=ExperimentService(store=MemoryExperimentStore(database=database), queue=queue),
     )
     return Pages(database=database, queue=queue, probe=probe, services=services, settings=settings)
 

@@ -1,0 +1,90 @@
+"""Outcomes, experiments and fingerprints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from supabase import Client
+
+from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.session import Analyst
+from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
+from core.domain.fingerprint import UnmarkedFailure
+from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
+from core.domain.record import Record
+from core.domain.results import FailureFilters
+from core.errors import InvalidRequest, NotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseDiagnosticStore:
+    """Reads with the analyst's rights."""
+
+    analyst: Analyst
+
+    def count(self, filters: FailureFilters, most_batches: int) -> Outcomes:
+        chosen = filters.model_dump(mode="json", exclude_none=True)
+        return Outcomes.model_validate(
+            _call(self.analyst.client, "count_outcomes", filters=chosen, most_batches=most_batches)
+        )
+
+    def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
+        wanted = [group.model_dump(mode="json", exclude_none=True) for group in groups]
+        answer = _call(self.analyst.client, "list_outcome_examples", groups=wanted, most=most)
+        return TypeAdapter(tuple[tuple[FailureExample, ...], ...]).validate_python(answer)
+
+
+class _CreateOutcome(Record):
+    outcome: Literal["created", "rejected", "not_found"]
+    experiment: Experiment | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseExperimentStore:
+    """Calls the experiments' functions with the analyst's rights."""
+
+    analyst: Analyst
+
+    def create(self, plan: ExperimentPlan) -> Experiment:
+        request = plan.model_dump(mode="json", exclude={"change"}) | {
+            "change": plan.change.model_dump(mode="json", exclude_none=True)
+        }
+        answer = _CreateOutcome.model_validate(_call(self.analyst.client, "create_experiment", request=request))
+        if answer.outcome == "not_found":
+            raise NotFound(f"There is no batch {plan.batch_id}, or it is not yours. Look at the list of batches.")
+        if answer.experiment is None:
+            raise InvalidRequest(answer.reason or "This cannot be compared.")
+        return answer.experiment
+
+    def list_recent(self, limit: int) -> tuple[Experiment, ...]:
+        with translate_errors():
+            table = self.analyst.client.table("experiments").select("*")
+            rows = table.order("created_at", desc=True).limit(limit).execute().data
+        return TypeAdapter(tuple[Experiment, ...]).validate_python(rows)
+
+    def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
+        answer = _call(self.analyst.client, "count_experiment_pairs", target_experiment_id=str(experiment_id))
+        return None if answer is None else ExperimentPairs.model_validate(answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseFingerprintStore:
+    """Marks failures with the service role's rights."""
+
+    client: Client
+
+    def list_unmarked(self, limit: int) -> tuple[UnmarkedFailure, ...]:
+        answer = _call(self.client, "list_unmarked_failures", max_rows=limit)
+        return TypeAdapter(tuple[UnmarkedFailure, ...]).validate_python(answer)
+
+    def mark(self, fingerprints: Mapping[UUID, str]) -> None:
+        marks = [{"id": str(failure_id), "fingerprint": mark} for failure_id, mark in fingerprints.items()]
+        _call(self.client, "mark_failures", marks=marks)
+
+
+def _call(client: Client, function: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON, validated by the caller
+    with translate_errors():
+        return client.rpc(function, parameters).execute().data

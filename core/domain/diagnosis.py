@@ -1,0 +1,369 @@
+"""What the outcomes say: rates by every dimension, matrices, time line, tokens, waste, kinds. Tidy rows with units."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+import numpy as np
+
+from core.domain.facts import Facts, Field, Ints, make_field, make_ordered_field
+from core.domain.fingerprint import label_fingerprint
+from core.domain.intervals import Rate, measure_rate
+from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, QUARTER_SECONDS, Combination, Kind, Outcomes
+from core.domain.record import Record
+
+NONE = "none"
+"""Stands for a missing stop_reason or pattern, as in the filters."""
+
+
+class Dimension(StrEnum):
+    """What an item has, whether it failed or not. A suspect with several names is called by the first of this order."""
+
+    TEMPLATE = "template"
+    ARC = "arc"
+    PERSONA = "persona"
+    TOPIC = "topic"
+    TOPIC_CATEGORY = "topic_category"
+    CATEGORY = "category"
+    MODEL = "model"
+    STRUCTURED_OUTPUT = "structured_output"
+    MAX_TOKENS = "max_tokens"
+    EFFORT = "effort"
+    PROMPT_LENGTH = "prompt_length"
+    BATCH = "batch"
+
+
+class RateRow(Record):
+    """Failed of judged items with one value of a dimension. `key` is the value as filters take it, None for pooled ones."""
+
+    dimension: Dimension
+    label: str
+    key: str | None
+    rate: Rate
+
+
+class MatrixCell(Record):
+    """Failed of judged items of one row and one column."""
+
+    row: str
+    column: str
+    row_key: str
+    column_key: str
+    rate: Rate
+
+
+class KindRow(Record):
+    """Failures of one type, stop_reason and pattern; NONE where there is none."""
+
+    failure_type: str
+    stop_reason: str
+    truncation_pattern: str
+    failures: int
+
+
+class FingerprintRow(Record):
+    """Failures that end alike; `share` is that of all failures. `kinds` finds examples of them."""
+
+    fingerprint: str
+    label: str
+    failures: int
+    share: float
+    kinds: tuple[int, ...]
+
+
+class TimeRow(Record):
+    """Items that closed between `start` and the next row's."""
+
+    start: datetime
+    rate: Rate
+
+
+class TokenRow(Record):
+    """Items whose last reply used a share of max_tokens from `share_from` up to `share_to`; both 1.0: all of it."""
+
+    share_from: float
+    share_to: float
+    accepted: int
+    failed: int
+
+
+class TurnRow(Record):
+    """Of the conversations that came as far as turn `turn_index` (from 0), those that broke there."""
+
+    turn_index: int
+    rate: Rate
+
+
+class Waste(Record):
+    """What did not become a conversation, of all that was spent on judged items, retried calls included."""
+
+    attempts: int
+    duration_seconds: float
+    cost_usd: float
+    failed_attempts: int
+    wasted_seconds: float
+    wasted_usd: float
+
+
+class Diagnosis(Record):
+    """Everything that the analytics show for one filter, but for suspects and examples."""
+
+    overall: Rate
+    rates: tuple[RateRow, ...]
+    kinds: tuple[KindRow, ...]
+    fingerprints: tuple[FingerprintRow, ...]
+    arc_by_persona: tuple[MatrixCell, ...]
+    arc_by_topic: tuple[MatrixCell, ...]
+    timeline: tuple[TimeRow, ...]
+    tokens: tuple[TokenRow, ...]
+    turns: tuple[TurnRow, ...]
+    waste: Waste
+    simulated: bool
+
+    def list_rates(self, dimension: Dimension) -> tuple[RateRow, ...]:
+        """Return the rates by one dimension, the highest lower bound first."""
+        rows = [row for row in self.rates if row.dimension is dimension]
+        return tuple(sorted(rows, key=lambda row: row.rate.low or 0.0, reverse=True))
+
+
+class Bucket(StrEnum):
+    """How fine the time line is."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+def diagnose(outcomes: Outcomes, *, bucket: Bucket, zone: tzinfo) -> Diagnosis:
+    """Compute everything; days and hours are those of `zone`."""
+    facts = build_facts(outcomes)
+    kinds = {kind.id: kind for kind in outcomes.kinds}
+    by_kind = Counter[int]()
+    for kind, items in zip(outcomes.cells.kind, outcomes.cells.items, strict=True):
+        by_kind[kind] += items
+    failures = {kinds[number]: count for number, count in by_kind.items() if number != ACCEPTED}
+    return Diagnosis(
+        overall=measure_rate(facts.total_failed, facts.total_judged),
+        rates=tuple(_list_rates(outcomes, facts)),
+        kinds=_list_kinds(failures),
+        fingerprints=_list_fingerprints(failures),
+        arc_by_persona=_build_matrix(outcomes, facts, Dimension.ARC, Dimension.PERSONA),
+        arc_by_topic=_build_matrix(outcomes, facts, Dimension.ARC, Dimension.TOPIC),
+        timeline=_build_timeline(outcomes, bucket, zone),
+        tokens=_list_tokens(outcomes),
+        turns=_list_turns(outcomes),
+        waste=_sum_waste(outcomes),
+        simulated=outcomes.simulated,
+    )
+
+
+def build_facts(outcomes: Outcomes) -> Facts:
+    """Return the cells as facts, with a field for each dimension."""
+    cells = outcomes.cells
+    known = {combination.id: combination for combination in outcomes.combinations}
+    used = [known[number] for number in cells.combination]
+    items = np.array(cells.items, dtype=np.int64)
+    is_failed = np.array(cells.kind, dtype=np.int64) != ACCEPTED
+    fields = tuple(_build_field(outcomes, dimension, used, items) for dimension in Dimension)
+    return Facts(judged=items, failed=np.where(is_failed, items, 0), fields=fields)
+
+
+def _build_field(outcomes: Outcomes, dimension: Dimension, used: list[Combination], items: Ints) -> Field:
+    if dimension is Dimension.PROMPT_LENGTH:
+        return make_ordered_field(dimension, [each.prompt_chars for each in used], items, "characters")
+    if dimension is Dimension.BATCH:
+        names = _name_batches(outcomes)
+        return make_field(dimension, [names[slot] for slot in outcomes.cells.slot])
+    name = _make_namer(outcomes, dimension)
+    named = {each.id: name(each) for each in outcomes.combinations}
+    return make_field(dimension, [named[each.id] for each in used])
+
+
+def _name_batches(outcomes: Outcomes) -> dict[int, str]:
+    counts = Counter(batch.name for batch in outcomes.batches)
+    names = {
+        batch.slot: batch.name if counts[batch.name] == 1 else f"{batch.name} ({str(batch.id)[:8]})"
+        for batch in outcomes.batches
+    }
+    return {**names, OTHER_BATCHES: "(other batches)"}
+
+
+def _make_namer(outcomes: Outcomes, dimension: Dimension) -> Callable[[Combination], str]:
+    labels = outcomes.labels
+
+    def name_scaffolding(each: Combination) -> str:
+        key: UUID = getattr(each, _ID_ATTRIBUTES[dimension])
+        return labels[key].label if key in labels else str(key)
+
+    def name_topic_category(each: Combination) -> str:
+        key = each.training_topic_id
+        return (labels[key].category or NONE) if key in labels else NONE
+
+    if dimension in _ID_ATTRIBUTES:
+        return name_scaffolding
+    return name_topic_category if dimension is Dimension.TOPIC_CATEGORY else _SETTING_NAMERS[dimension]
+
+
+_SETTING_NAMERS: Mapping[Dimension, Callable[[Combination], str]] = {
+    Dimension.CATEGORY: lambda each: each.conversation_category,
+    Dimension.MODEL: lambda each: each.model,
+    Dimension.STRUCTURED_OUTPUT: lambda each: "on" if each.structured_outputs else "off",
+    Dimension.MAX_TOKENS: lambda each: f"{each.max_tokens:,}",
+    Dimension.EFFORT: lambda each: each.effort or NONE,
+}
+
+
+def _list_keys(outcomes: Outcomes, dimension: Dimension) -> dict[str, str]:
+    """The values as filters take them, by label."""
+    match dimension:
+        case Dimension.TEMPLATE | Dimension.ARC | Dimension.PERSONA | Dimension.TOPIC:
+            name, attribute = _make_namer(outcomes, dimension), _ID_ATTRIBUTES[dimension]
+            return {name(each): str(getattr(each, attribute)) for each in outcomes.combinations}
+        case Dimension.BATCH:
+            names = _name_batches(outcomes)
+            return {names[batch.slot]: str(batch.id) for batch in outcomes.batches}
+        case Dimension.MAX_TOKENS:
+            return {f"{each.max_tokens:,}": str(each.max_tokens) for each in outcomes.combinations}
+        case _:
+            return {}
+
+
+_ID_ATTRIBUTES = {
+    Dimension.TEMPLATE: "template_id",
+    Dimension.ARC: "emotional_arc_id",
+    Dimension.PERSONA: "persona_id",
+    Dimension.TOPIC: "training_topic_id",
+}
+
+
+def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
+    for column in facts.fields:
+        dimension = Dimension(column.name)
+        keys = _list_keys(outcomes, dimension)
+        judged = np.bincount(column.codes, weights=facts.judged, minlength=len(column.values))
+        failed = np.bincount(column.codes, weights=facts.failed, minlength=len(column.values))
+        for code, value in enumerate(column.values):
+            label = value if column.steps is None else _label_step(column, code)
+            is_pooled = dimension is Dimension.BATCH and value not in keys
+            yield RateRow(
+                dimension=dimension,
+                label=label,
+                key=None if is_pooled else keys.get(value, value),
+                rate=measure_rate(round(failed[code]), round(judged[code])),
+            )
+
+
+def _label_step(column: Field, code: int) -> str:
+    steps = column.steps or ()
+    return f"from {column.values[code]}" if code + 1 == len(steps) else f"{column.values[code]}-{steps[code + 1] - 1:,}"
+
+
+def _list_kinds(failures: Mapping[Kind, int]) -> tuple[KindRow, ...]:
+    counts = Counter[tuple[str, str, str]]()
+    for kind, count in failures.items():
+        counts[kind.failure_type, kind.stop_reason or NONE, kind.truncation_pattern or NONE] += count
+    return tuple(
+        KindRow(failure_type=failure_type, stop_reason=stop_reason, truncation_pattern=pattern, failures=count)
+        for (failure_type, stop_reason, pattern), count in counts.most_common()
+    )
+
+
+def _list_fingerprints(failures: Mapping[Kind, int]) -> tuple[FingerprintRow, ...]:
+    grouped: dict[str, list[Kind]] = defaultdict(list)
+    for kind in failures:
+        grouped[kind.fingerprint or kind.failure_type].append(kind)
+    total = sum(failures.values())
+    rows = [
+        FingerprintRow(
+            fingerprint=fingerprint,
+            label=label_fingerprint(fingerprint),
+            failures=(count := sum(failures[kind] for kind in kinds)),
+            share=count / total,
+            kinds=tuple(kind.id for kind in kinds),
+        )
+        for fingerprint, kinds in grouped.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: row.failures, reverse=True))
+
+
+def _build_matrix(outcomes: Outcomes, facts: Facts, row: Dimension, column: Dimension) -> tuple[MatrixCell, ...]:
+    rows, columns = (next(each for each in facts.fields if each.name == name) for name in (row, column))
+    row_keys, column_keys = _list_keys(outcomes, row), _list_keys(outcomes, column)
+    codes = rows.codes * len(columns.values) + columns.codes
+    size = len(rows.values) * len(columns.values)
+    judged = np.bincount(codes, weights=facts.judged, minlength=size)
+    failed = np.bincount(codes, weights=facts.failed, minlength=size)
+    return tuple(
+        MatrixCell(
+            row=rows.values[code // len(columns.values)],
+            column=columns.values[code % len(columns.values)],
+            row_key=row_keys[rows.values[code // len(columns.values)]],
+            column_key=column_keys[columns.values[code % len(columns.values)]],
+            rate=measure_rate(round(failed[code]), round(judged[code])),
+        )
+        for code in range(size)
+        if judged[code]
+    )
+
+
+def _build_timeline(outcomes: Outcomes, bucket: Bucket, zone: tzinfo) -> tuple[TimeRow, ...]:
+    judged, failed = Counter[datetime](), Counter[datetime]()
+    for each in outcomes.quarters:
+        start = _begin_bucket(datetime.fromtimestamp(each.quarter * QUARTER_SECONDS, UTC).astimezone(zone), bucket)
+        judged[start] += each.judged
+        failed[start] += each.failed
+    return tuple(TimeRow(start=start, rate=measure_rate(failed[start], judged[start])) for start in sorted(judged))
+
+
+def _begin_bucket(moment: datetime, bucket: Bucket) -> datetime:
+    match bucket:
+        case Bucket.HOUR:
+            return moment.replace(minute=0, second=0, microsecond=0)
+        case Bucket.DAY:
+            return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        case _:
+            assert_never(bucket)
+
+
+def _list_tokens(outcomes: Outcomes) -> tuple[TokenRow, ...]:
+    return tuple(
+        TokenRow(
+            share_from=each.twentieth / 20,
+            share_to=min((each.twentieth + 1) / 20, 1.0),
+            accepted=each.accepted,
+            failed=each.failed,
+        )
+        for each in sorted(outcomes.tokens, key=lambda each: each.twentieth)
+    )
+
+
+def _list_turns(outcomes: Outcomes) -> tuple[TurnRow, ...]:
+    """A conversation of ten turns came past the turns 0 to 9; one that broke at turn 3 came as far as turn 3."""
+    last = max((each.turn for each in outcomes.turns if each.failed), default=-1)
+    broken = {each.turn: each.failed for each in outcomes.turns}
+    whole = {each.turn: each.accepted for each in outcomes.turns}
+    return tuple(
+        TurnRow(
+            turn_index=turn,
+            rate=measure_rate(
+                broken.get(turn, 0),
+                sum(count for index, count in broken.items() if index >= turn)
+                + sum(count for length, count in whole.items() if length > turn),
+            ),
+        )
+        for turn in range(last + 1)
+    )
+
+
+def _sum_waste(outcomes: Outcomes) -> Waste:
+    totals = outcomes.totals
+    return Waste(
+        attempts=sum(each.attempts for each in totals),
+        duration_seconds=sum(each.duration_ms for each in totals) / 1000,
+        cost_usd=sum(each.cost_usd for each in totals),
+        failed_attempts=sum(each.attempts for each in totals if each.kind != ACCEPTED),
+        wasted_seconds=sum(each.wasted_ms for each in totals) / 1000,
+        wasted_usd=sum(each.wasted_usd for each in totals),
+    )

@@ -1,0 +1,142 @@
+"""What came of judged items, counted by what they had in common: the form in which the database answers a diagnosis.
+
+Judged items are those that were accepted or failed; cancelled ones never were. A filter on settings (batch, persona,
+template, time, ...) chooses which items are judged; a filter on failures (type, stop_reason, pattern, text) chooses which of
+them count as failed, the others still being judged. So a rate is always "failed in this way, of all that were judged there".
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from core.domain.record import Record
+
+ACCEPTED = 0
+"""The kind of an item that did not fail, or not in the way that is asked for."""
+OTHER_BATCHES = -1
+"""The slot of all batches but those with the most failures."""
+QUARTER_SECONDS = 900
+
+
+class Combination(Record):
+    """Settings that items share; `prompt_chars` is rounded down to hundreds."""
+
+    id: int
+    persona_id: UUID
+    emotional_arc_id: UUID
+    training_topic_id: UUID
+    template_id: UUID
+    model: str
+    max_tokens: int
+    effort: str | None = None
+    structured_outputs: bool
+    conversation_category: str
+    prompt_chars: int
+
+
+class Kind(Record):
+    """A way to fail."""
+
+    id: int
+    failure_type: str
+    stop_reason: str | None = None
+    truncation_pattern: str | None = None
+    fingerprint: str | None = None
+
+
+class BatchOutcome(Record):
+    """A batch among those with the most failures, or the newest; `slot` is its number in the cells."""
+
+    slot: int
+    id: UUID
+    name: str
+    created_at: AwareDatetime
+
+
+class KindTotal(Record):
+    """What items of one kind took; `kind` 0 are those that did not fail. Wasted is what did not become a conversation."""
+
+    kind: int
+    items: int
+    attempts: int
+    duration_ms: int
+    wasted_ms: int
+    cost_usd: float
+    wasted_usd: float
+
+
+class OutcomeCells(Record):
+    """Columns of equal length: so many `items` of this combination, batch slot and kind.
+
+    `share_low` and `share_high` are the least and greatest share of max_tokens used, None where there was no reply.
+    """
+
+    combination: tuple[int, ...] = ()
+    slot: tuple[int, ...] = ()
+    kind: tuple[int, ...] = ()
+    items: tuple[int, ...] = ()
+    share_low: tuple[float | None, ...] = ()
+    share_high: tuple[float | None, ...] = ()
+
+
+class QuarterCount(Record):
+    """Items that closed in one quarter of an hour, counted from 1970."""
+
+    quarter: int
+    judged: int
+    failed: int
+
+
+class TokenCount(Record):
+    """Items whose last reply used from `twentieth` twentieths of max_tokens up to the next; 20: all of it."""
+
+    twentieth: int
+    accepted: int
+    failed: int
+
+
+class TurnCount(Record):
+    """`failed`: items whose turn `turn` is to blame. `accepted`: items with so many turns."""
+
+    turn: int
+    accepted: int
+    failed: int
+
+
+class ScaffoldingLabel(Record):
+    """A name for a persona, arc, topic or template; topics have a category."""
+
+    label: str
+    category: str | None = None
+
+
+class Outcomes(Record):
+    """Everything that a diagnosis is computed from."""
+
+    combinations: tuple[Combination, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    batches: tuple[BatchOutcome, ...] = ()
+    cells: OutcomeCells = OutcomeCells()
+    totals: tuple[KindTotal, ...] = ()
+    quarters: tuple[QuarterCount, ...] = ()
+    tokens: tuple[TokenCount, ...] = ()
+    turns: tuple[TurnCount, ...] = ()
+    labels: Mapping[UUID, ScaffoldingLabel] = {}
+    simulated: bool = False
+
+
+class ExampleGroup(Record):
+    """Failures to show examples of: those of these kinds, combinations and batches; None: of any."""
+
+    kinds: tuple[int, ...] | None = None
+    combinations: tuple[int, ...] | None = None
+    batches: tuple[UUID, ...] | None = None
+
+
+class FailureExample(Record):
+    """A failure to look at."""
+
+    id: UUID
+    request_id: str | None = None
+    truncation_details: str | None = None

@@ -1,0 +1,67 @@
+"""Does a change of one setting help? A batch of the same items with that setting changed, and the comparison of both."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.domain.batch import BatchSettings, Effort
+from core.domain.experiments import Comparison, Experiment, ExperimentChange, ExperimentPairs, ExperimentPlan, compare_arms
+from core.domain.findings import StepKind
+from core.domain.record import Record
+from core.errors import InvalidRequest, NotFound, QueueUnavailable
+from core.ports import ExperimentStore, JobQueue
+
+MAX_TOKENS_LIMIT = 128_000
+
+
+class ExperimentReport(Record):
+    """An experiment with its pairs as they stand, and what they say."""
+
+    pairs: ExperimentPairs
+    comparison: Comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentService:
+    """Starts experiments and reads their results."""
+
+    store: ExperimentStore
+    queue: JobQueue
+
+    def compare(self, plan: ExperimentPlan) -> Experiment:
+        """Write the batch of the changed arm and ring for a worker.
+
+        Raises NotFound, or InvalidRequest where the change is none or more than one, or no judged item fits.
+        """
+        if len(plan.change.model_dump(exclude_none=True)) != 1:
+            raise InvalidRequest(
+                "Change exactly one setting: with two, nobody could tell which of them made the difference."
+            )
+        experiment = self.store.create(plan)
+        with suppress(QueueUnavailable):  # The batch is safe in the database; the reconciler rings when the queue is back.
+            self.queue.ring(experiment.changed_batch_id)
+        return experiment
+
+    def get(self, experiment_id: UUID) -> ExperimentReport:
+        """Return an experiment with its comparison so far; raise NotFound."""
+        pairs = self.store.count_pairs(experiment_id)
+        if pairs is None:
+            raise NotFound(f"There is no experiment {experiment_id}, or it is not yours.")
+        return ExperimentReport(pairs=pairs, comparison=compare_arms(pairs))
+
+    def list_recent(self, limit: int = 20) -> tuple[Experiment, ...]:
+        """Return the analyst's newest experiments first."""
+        return self.store.list_recent(limit)
+
+
+def propose_change(step: StepKind, settings: BatchSettings) -> ExperimentChange | None:
+    """Return the change that a next step asks for; None where a person has to choose what to change to."""
+    match step:
+        case StepKind.COMPARE_STRUCTURED_OUTPUT:
+            return ExperimentChange(structured_outputs=not settings.structured_outputs)
+        case StepKind.RAISE_MAX_TOKENS if settings.max_tokens < MAX_TOKENS_LIMIT:
+            return ExperimentChange(max_tokens=min(settings.max_tokens * 2, MAX_TOKENS_LIMIT))
+        case StepKind.CHANGE_EFFORT if settings.effort is not Effort.LOW:
+            return ExperimentChange(effort=Effort.LOW)
+        case _:
+            return None
