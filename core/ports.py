@@ -289,7 +289,7 @@ class DiagnosticStore(Protocol):
     """Outcomes of judged items as the signed-in analyst sees them: their own only."""
 
     def count(self, filters: FailureFilters, most_batches: int) -> Outcomes:
-        """Count what matches; the batches with the most failures apart, at most so many, and the others together."""
+        """Count what matches; the newest batches apart, at most so many, and the others together."""
         ...
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:

@@ -43,15 +43,18 @@ begin
             and strpos(lower(concat_ws(' ', f.truncation_details, f.error_message, f.response_content)),
                 lower(filters ->> 'text')) > 0;
     end if;
-    -- The batches with the most failures stand for themselves, the others together: that bounds what is sent.
-    select coalesce(array_agg(t.batch_id order by t.failures desc, t.batch_id), '{}') into batch_ids from (
-        select o.batch_id, count(*) as failures from public.item_outcomes o
-        where o.kind_id is not null and (not asks_for_kinds or o.kind_id = any (kind_ids))
-            and (filters ->> 'batch_id' is null or o.batch_id = (filters ->> 'batch_id')::uuid)
-            and (first_quarter is null or o.quarter >= first_quarter)
-            and (end_quarter is null or o.quarter < end_quarter)
-            and (not has_combinations or o.combination_id = any (combination_ids))
-        group by o.batch_id order by failures desc, o.batch_id limit most_batches
+    -- The newest batches stand for themselves, the others together: that bounds what is sent. Not those with the most failures:
+    -- whoever is picked for failing looks guilty by the pick alone.
+    select coalesce(array_agg(t.id order by t.created_at desc, t.id), '{}') into batch_ids from (
+        select b.id, b.created_at from public.batches b
+        where (filters ->> 'batch_id' is null or b.id = (filters ->> 'batch_id')::uuid) and exists (
+            select 1 from public.item_outcomes o
+            where o.created_by = b.created_by and o.batch_id = b.id
+                and (first_quarter is null or o.quarter >= first_quarter)
+                and (end_quarter is null or o.quarter < end_quarter)
+                and (not has_combinations or o.combination_id = any (combination_ids))
+        )
+        order by b.created_at desc, b.id limit most_batches
     ) t;
 
     with judged as not materialized (
@@ -86,8 +89,8 @@ begin
                 'slot', coalesce(array_to_json(array_agg(c.slot)), '[]'),
                 'kind', coalesce(array_to_json(array_agg(c.kind)), '[]'),
                 'items', coalesce(array_to_json(array_agg(c.items)), '[]'),
-                'share_low', coalesce(array_to_json(array_agg(round(c.share_low::numeric, 4))), '[]'),
-                'share_high', coalesce(array_to_json(array_agg(round(c.share_high::numeric, 4))), '[]')
+                'share_low', coalesce(array_to_json(array_agg(case when c.kind > 0 then (c.share_low * 10000)::integer end)), '[]'),
+                'share_high', coalesce(array_to_json(array_agg(case when c.kind > 0 then (c.share_high * 10000)::integer end)), '[]')
             ) from cells c
         ),
         'totals', (

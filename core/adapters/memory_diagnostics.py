@@ -54,13 +54,17 @@ class MemoryDiagnosticStore:
 
     def count(self, filters: FailureFilters, most_batches: int) -> Outcomes:
         judged = self._judge(filters)
-        failures = Counter(each.row.batch_id for each in judged if each.kind != ACCEPTED)
-        shown = sorted(failures, key=lambda batch_id: (-failures[batch_id], str(batch_id)))[:most_batches]
+        batches = self.database.batches
+        found = {each.row.batch_id for each in judged}
+        shown = sorted(found, key=lambda batch_id: batches[batch_id].created_at, reverse=True)[:most_batches]
         slots = {batch_id: slot for slot, batch_id in enumerate(shown)}
         cells: dict[tuple[int, int, int], list[_Judged]] = defaultdict(list)
         for each in judged:
             cells[each.combination, slots.get(each.row.batch_id, OTHER_BATCHES), each.kind].append(each)
-        shares = [[share for each in group if (share := _share_used(each.row)) is not None] for group in cells.values()]
+        shares = [
+            [round(share * 10_000) for each in group if each.kind and (share := _share_used(each.row)) is not None]
+            for group in cells.values()
+        ]
         return Outcomes(
             combinations=tuple(self.combinations),
             kinds=tuple(self.kinds),

@@ -136,9 +136,8 @@ class Bucket(StrEnum):
     DAY = "day"
 
 
-def diagnose(outcomes: Outcomes, *, bucket: Bucket, zone: tzinfo) -> Diagnosis:
-    """Compute everything; days and hours are those of `zone`."""
-    facts = build_facts(outcomes)
+def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo) -> Diagnosis:
+    """Compute everything from outcomes and the facts built of them; days and hours are those of `zone`."""
     kinds = {kind.id: kind for kind in outcomes.kinds}
     by_kind = Counter[int]()
     for kind, items in zip(outcomes.cells.kind, outcomes.cells.items, strict=True):
@@ -160,22 +159,34 @@ def diagnose(outcomes: Outcomes, *, bucket: Bucket, zone: tzinfo) -> Diagnosis:
 
 
 def build_facts(outcomes: Outcomes) -> Facts:
-    """Return the cells as facts, with a field for each dimension."""
+    """Return the cells as facts, one for each combination and batch slot, with a field for each dimension."""
     cells = outcomes.cells
-    known = {combination.id: combination for combination in outcomes.combinations}
-    used = [known[number] for number in cells.combination]
+    groups, numbers = group_cells(outcomes)
     items = np.array(cells.items, dtype=np.int64)
     is_failed = np.array(cells.kind, dtype=np.int64) != ACCEPTED
-    fields = tuple(_build_field(outcomes, dimension, used, items) for dimension in Dimension)
-    return Facts(judged=items, failed=np.where(is_failed, items, 0), fields=fields)
+    judged = np.bincount(numbers, weights=items, minlength=len(groups)).astype(np.int64)
+    failed = np.bincount(numbers, weights=items * is_failed, minlength=len(groups)).astype(np.int64)
+    known = {combination.id: combination for combination in outcomes.combinations}
+    used = [known[number] for number, _ in groups]
+    slots = [slot for _, slot in groups]
+    fields = tuple(_build_field(outcomes, dimension, used, slots, judged) for dimension in Dimension)
+    return Facts(judged=judged, failed=failed, fields=fields)
 
 
-def _build_field(outcomes: Outcomes, dimension: Dimension, used: list[Combination], items: Ints) -> Field:
+def group_cells(outcomes: Outcomes) -> tuple[tuple[tuple[int, int], ...], Ints]:
+    """Return the combinations and batch slots that occur, in the order of the facts, and for each cell its number there."""
+    seen: dict[tuple[int, int], int] = {}
+    cells = outcomes.cells
+    numbers = [seen.setdefault(key, len(seen)) for key in zip(cells.combination, cells.slot, strict=True)]
+    return tuple(seen), np.array(numbers, dtype=np.int64)
+
+
+def _build_field(outcomes: Outcomes, dimension: Dimension, used: list[Combination], slots: list[int], judged: Ints) -> Field:
     if dimension is Dimension.PROMPT_LENGTH:
-        return make_ordered_field(dimension, [each.prompt_chars for each in used], items, "characters")
+        return make_ordered_field(dimension, [each.prompt_chars for each in used], judged, "characters")
     if dimension is Dimension.BATCH:
         names = _name_batches(outcomes)
-        return make_field(dimension, [names[slot] for slot in outcomes.cells.slot])
+        return make_field(dimension, [names[slot] for slot in slots])
     name = _make_namer(outcomes, dimension)
     named = {each.id: name(each) for each in outcomes.combinations}
     return make_field(dimension, [named[each.id] for each in used])

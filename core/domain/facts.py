@@ -6,6 +6,7 @@ thousand, so everything after this is quick.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,16 @@ Bools = NDArray[np.bool_]
 NOT_GIVEN = "(none)"
 """The value of items that do not say; it is a value like any other, since a missing one may be the cause."""
 MOST_STEPS = 6
+
+
+class Value(Protocol):
+    """A value of a field, by name."""
+
+    @property
+    def field(self) -> str: ...
+
+    @property
+    def value(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,18 @@ class Facts:
     judged: Ints
     failed: Ints
     fields: tuple[Field, ...]
+
+    def find_members(self, names: Iterable[Value]) -> Bools:
+        """Say of each cell whether it has all of these values; of an ordered field, as `≥ 8,600` or `< 8,600`."""
+        members = np.ones(len(self.judged), dtype=np.bool_)
+        for name in names:
+            column = next(each for each in self.fields if each.name == name.field)
+            if column.steps is None:
+                members &= column.codes == column.values.index(name.value)
+                continue
+            sign, _, step = name.value.partition(" ")
+            members &= (column.codes >= column.values.index(step)) == (sign == "≥")
+        return members
 
     @property
     def total_judged(self) -> int:

@@ -196,7 +196,8 @@ def _describe_common(evidence: Evidence) -> str:
 def _judge_limit(evidence: Evidence) -> str:
     """Only what the data shows: every reply counted and far from the limit, or nearly all stopped by it."""
     if _is_most(evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0), evidence):
-        return "The token limit is the cause."
+        is_full = evidence.share_high is not None and evidence.share_high >= _NEAR_LIMIT
+        return "The token limit is the cause." if is_full else ""
     if evidence.stop_reasons.get(StopReason.MAX_TOKENS) or evidence.share_high is None:
         return ""
     if evidence.failure_types.get(FailureType.TRUNCATION, 0) + evidence.failure_types.get(FailureType.PARSE_ERROR, 0) == 0:

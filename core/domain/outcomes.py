@@ -15,7 +15,7 @@ from core.domain.record import Record
 ACCEPTED = 0
 """The kind of an item that did not fail, or not in the way that is asked for."""
 OTHER_BATCHES = -1
-"""The slot of all batches but those with the most failures."""
+"""The slot of all batches but the newest."""
 QUARTER_SECONDS = 900
 
 
@@ -46,7 +46,7 @@ class Kind(Record):
 
 
 class BatchOutcome(Record):
-    """A batch among those with the most failures, or the newest; `slot` is its number in the cells."""
+    """A batch among the newest; `slot` is its number in the cells."""
 
     slot: int
     id: UUID
@@ -69,15 +69,16 @@ class KindTotal(Record):
 class OutcomeCells(Record):
     """Columns of equal length: so many `items` of this combination, batch slot and kind.
 
-    `share_low` and `share_high` are the least and greatest share of max_tokens used, None where there was no reply.
+    `share_low` and `share_high` are the least and greatest share of max_tokens used, in hundredths of a percent; None for
+    accepted items and where there was no reply.
     """
 
     combination: tuple[int, ...] = ()
     slot: tuple[int, ...] = ()
     kind: tuple[int, ...] = ()
     items: tuple[int, ...] = ()
-    share_low: tuple[float | None, ...] = ()
-    share_high: tuple[float | None, ...] = ()
+    share_low: tuple[int | None, ...] = ()
+    share_high: tuple[int | None, ...] = ()
 
 
 class QuarterCount(Record):

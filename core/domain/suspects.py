@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations
+from math import sqrt
 
 import numpy as np
 
@@ -28,6 +29,7 @@ ALPHA_SINGLE = 0.04
 ALPHA_PAIR = 0.01
 MOST_NAMED = 5
 MOST_PAIRS = 20_000
+_LEAST_DEVIATION = 1.5
 
 
 class SuspectName(Record):
@@ -109,11 +111,11 @@ class _Candidate:
     not_told_apart: list[SuspectName] = field(default_factory=list[SuspectName])
 
 
-def find_suspects(facts: Facts) -> SuspectReport:
-    """Compare everything and name what the failures come from."""
+def find_suspects(facts: Facts, *, unpaired: Sequence[str] = ()) -> SuspectReport:
+    """Compare everything and name what the failures come from; `unpaired` fields make no pairs."""
     singles = _collect_singles(facts)
     comparisons = _test_all(facts, singles, ALPHA_SINGLE)
-    pairs = _collect_pairs(facts, singles)
+    pairs = _collect_pairs(facts, singles, frozenset(unpaired))
     named: list[_Candidate] = []
     while len(named) < MOST_NAMED:
         chosen = _choose_next(facts, singles, named, comparisons)
@@ -245,9 +247,13 @@ def _explain_others(facts: Facts, singles: Sequence[_Candidate], named: Sequence
                 culprit.not_told_apart.extend(each.names)
 
 
-def _collect_pairs(facts: Facts, singles: Sequence[_Candidate]) -> list[_Candidate]:
+def _collect_pairs(facts: Facts, singles: Sequence[_Candidate], unpaired: frozenset[str]) -> list[_Candidate]:
     """Pairs of values of two fields that together fail significantly more often, after a correction of their own."""
-    usable = [each for each in singles if each.failed >= FEWEST_FAILED and not _is_ordered(facts, each)]
+    usable = [
+        each
+        for each in singles
+        if each.failed >= FEWEST_FAILED and not each.fields <= unpaired and not _is_ordered(facts, each)
+    ]
     pairs: list[_Candidate] = []
     for first, second in combinations(usable, 2):
         if not first.fields.isdisjoint(second.fields):
@@ -268,8 +274,33 @@ def _collect_pairs(facts: Facts, singles: Sequence[_Candidate]) -> list[_Candida
         pairs.append(pair)
         if len(pairs) >= MOST_PAIRS:
             break
-    _test_all(facts, pairs, ALPHA_PAIR)
+    _test_pairs(facts, pairs)
     return [pair for pair in pairs if _may_be_named(facts, pair, ALPHA_PAIR)]
+
+
+def _test_pairs(facts: Facts, pairs: Sequence[_Candidate]) -> None:
+    """As for single values, but only what stands out is calculated: the correction needs no more than the number of others."""
+    if not pairs:
+        return
+    least = least_fisher_p(facts.total_failed, np.array([pair.judged for pair in pairs]), facts.total_judged)
+    testable = [
+        pair for pair, is_testable in zip(pairs, choose_testable(least.tolist(), ALPHA_PAIR), strict=True) if is_testable
+    ]
+    for pair in testable:
+        pair.is_testable = True
+        if _stands_out(facts, pair):
+            pair.p_value = fisher_p(
+                pair.failed, pair.judged, facts.total_failed - pair.failed, facts.total_judged - pair.judged
+            )
+    for pair, corrected in zip(testable, adjust_holm([pair.p_value for pair in testable]), strict=True):
+        pair.p_corrected = corrected
+
+
+def _stands_out(facts: Facts, each: _Candidate) -> bool:
+    """More than one and a half standard deviations above what chance would give; less is never significant."""
+    share = facts.total_failed / facts.total_judged
+    expected = each.judged * share
+    return each.failed - expected > _LEAST_DEVIATION * sqrt(expected * (1 - share) * (1 - each.judged / facts.total_judged))
 
 
 def _is_ordered(facts: Facts, each: _Candidate) -> bool:

@@ -1,22 +1,26 @@
 """Why do they fail? Rates, kinds and suspects for any filter."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
-from uuid import UUID
 
-from core.domain.diagnosis import NONE, Bucket, Diagnosis, Dimension, FingerprintRow, build_facts, diagnose
+import numpy as np
+
+from core.domain.diagnosis import NONE, Bucket, Diagnosis, Dimension, FingerprintRow, build_facts, diagnose, group_cells
+from core.domain.facts import Facts
 from core.domain.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
 from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, Kind, Outcomes
 from core.domain.record import Record
 from core.domain.results import FailureFilters
-from core.domain.suspects import Suspect, SuspectName, SuspectReport, find_suspects
+from core.domain.suspects import Suspect, SuspectReport, find_suspects
 from core.ports import DiagnosticStore
 
 MOST_BATCHES = 10
 EXAMPLES = 3
 MOST_FINGERPRINTS = 12
 HOURS_FOR_DAYS = 72
+_SHARE_UNIT = 10_000
 ANY_OUTCOME = FailureFilters()
 
 
@@ -50,18 +54,18 @@ class DiagnosticsService:
         `bucket` None: hours where the time line spans less than three days, else days; both in the time zone `zone`.
         """
         outcomes = self.store.count(filters, MOST_BATCHES)
-        diagnosis = diagnose(outcomes, bucket=bucket or _choose_bucket(outcomes), zone=zone)
-        report = find_suspects(build_facts(outcomes))
+        facts = build_facts(outcomes)
+        diagnosis = diagnose(outcomes, facts, bucket=bucket or _choose_bucket(outcomes), zone=zone)
+        report = find_suspects(facts, unpaired=(Dimension.BATCH,))
         shown = diagnosis.fingerprints[:MOST_FINGERPRINTS]
         # A suspect's examples stand in the finding as request ids, a fingerprint's as failures to open.
-        groups = [_find_group(outcomes, suspect) for suspect in report.named]
+        members = [_find_failed_cells(outcomes, facts, suspect) for suspect in report.named]
+        groups = [_make_group(outcomes, suspect, cells) for suspect, cells in zip(report.named, members, strict=True)]
         groups += [ExampleGroup(kinds=row.kinds) for row in shown]
         examples = self.store.list_examples(groups, MOST_REQUEST_IDS) if groups else ()
         findings = tuple(
-            describe_finding(
-                suspect, collect_evidence(outcomes, suspect, found), report.failed, simulated=outcomes.simulated
-            )
-            for suspect, found in zip(report.named, examples, strict=False)
+            describe_finding(suspect, collect_evidence(outcomes, cells, found), report.failed, simulated=outcomes.simulated)
+            for suspect, cells, found in zip(report.named, members, examples, strict=False)
         )
         fingerprints = tuple(
             FingerprintGroup(row=row, examples=found[:EXAMPLES])
@@ -70,66 +74,53 @@ class DiagnosticsService:
         return DiagnosisReport(diagnosis=diagnosis, suspects=report, findings=findings, fingerprints=fingerprints)
 
 
-def collect_evidence(outcomes: Outcomes, suspect: Suspect, examples: tuple[FailureExample, ...] = ()) -> Evidence:
-    """Return what the failures of a suspect have in common."""
-    kinds = {kind.id: kind for kind in outcomes.kinds}
-    counts, lows, highs = Counter[Kind](), list[float](), list[float]()
-    cells = outcomes.cells
-    members = _find_members(outcomes, suspect)
+def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple[FailureExample, ...] = ()) -> Evidence:
+    """Return what the failures of these cells have in common."""
+    kinds, cells = {kind.id: kind for kind in outcomes.kinds}, outcomes.cells
+    counts, lows, highs = Counter[int](), list[int](), list[int]()
     for index in members:
-        if cells.kind[index] == ACCEPTED:
-            continue
-        counts[kinds[cells.kind[index]]] += cells.items[index]
+        counts[cells.kind[index]] += cells.items[index]
         low, high = cells.share_low[index], cells.share_high[index]
         if low is not None and high is not None:
             lows.append(low)
             highs.append(high)
+    by_kind = [(kinds[number], count) for number, count in counts.items()]
     return Evidence(
         failures=counts.total(),
-        failure_types=_sum_by(counts, "failure_type"),
-        patterns=_sum_by(counts, "truncation_pattern"),
-        stop_reasons=_sum_by(counts, "stop_reason"),
-        fingerprints=_sum_by(counts, "fingerprint"),
-        share_low=min(lows, default=None),
-        share_high=max(highs, default=None),
+        failure_types=_sum_by(by_kind, "failure_type"),
+        patterns=_sum_by(by_kind, "truncation_pattern"),
+        stop_reasons=_sum_by(by_kind, "stop_reason"),
+        fingerprints=_sum_by(by_kind, "fingerprint"),
+        share_low=min(lows) / _SHARE_UNIT if lows else None,
+        share_high=max(highs) / _SHARE_UNIT if highs else None,
         request_ids=tuple(each.request_id for each in examples if each.request_id is not None),
     )
 
 
-def _sum_by(counts: Counter[Kind], attribute: str) -> dict[str, int]:
+def _sum_by(counts: Sequence[tuple[Kind, int]], attribute: str) -> dict[str, int]:
     total = Counter[str]()
-    for kind, count in counts.items():
+    for kind, count in counts:
         total[getattr(kind, attribute) or NONE] += count
     return dict(total)
 
 
-def _find_members(outcomes: Outcomes, suspect: Suspect) -> list[int]:
-    """The cells that hold the suspect's items."""
-    fields = {field.name: field for field in build_facts(outcomes).fields}
-
-    def fits(name: SuspectName, index: int) -> bool:
-        field = fields[name.field]
-        code = int(field.codes[index])
-        if field.steps is None:
-            return field.values[code] == name.value
-        sign, _, step = name.value.partition(" ")
-        return (code >= field.values.index(step)) == (sign == "≥")
-
-    names = suspect.parts or suspect.names[:1]
-    return [index for index in range(len(outcomes.cells.items)) if all(fits(name, index) for name in names)]
+def _find_failed_cells(outcomes: Outcomes, facts: Facts, suspect: Suspect) -> list[int]:
+    """The cells that hold the suspect's failures."""
+    _, numbers = group_cells(outcomes)
+    is_member = facts.find_members(suspect.parts or suspect.names[:1])
+    is_failed = np.array(outcomes.cells.kind, dtype=np.int64) != ACCEPTED
+    return [int(index) for index in np.flatnonzero(is_member[numbers] & is_failed)]
 
 
-def _find_group(outcomes: Outcomes, suspect: Suspect) -> ExampleGroup:
+def _make_group(outcomes: Outcomes, suspect: Suspect, failed: Sequence[int]) -> ExampleGroup:
     """The suspect's failures as the store finds them."""
-    cells, members = outcomes.cells, _find_members(outcomes, suspect)
-    failed = [index for index in members if cells.kind[index] != ACCEPTED]
+    cells = outcomes.cells
     by_batch = any(name.field == Dimension.BATCH for name in (suspect.parts or suspect.names[:1]))
     slots = {cells.slot[index] for index in failed} - {OTHER_BATCHES}
-    batches: tuple[UUID, ...] | None = tuple(batch.id for batch in outcomes.batches if batch.slot in slots)
     return ExampleGroup(
         kinds=tuple(sorted({cells.kind[index] for index in failed})),
         combinations=tuple(sorted({cells.combination[index] for index in failed})),
-        batches=batches if by_batch else None,
+        batches=tuple(batch.id for batch in outcomes.batches if batch.slot in slots) if by_batch else None,
     )
 
 
