@@ -16,7 +16,7 @@ Bools = NDArray[np.bool_]
 
 NOT_GIVEN = "(none)"
 """The value of items that do not say; it is a value like any other, since a missing one may be the cause."""
-MOST_STEPS = 6
+MOST_STEPS = 10
 
 
 class Value(Protocol):
@@ -114,7 +114,8 @@ def make_ordered_field(name: str, values: Sequence[int | None], judged: Ints, un
     if len(distinct) > MOST_STEPS:
         order = np.argsort(known, kind="stable")
         shares = np.cumsum(judged[order]) / max(int(judged.sum()), 1)
-        picks = [int(known[order][np.searchsorted(shares, step / MOST_STEPS)]) for step in range(1, MOST_STEPS)]
+        ends = np.searchsorted(shares, np.arange(1, MOST_STEPS) / MOST_STEPS, side="right")
+        picks = known[order][np.minimum(ends, len(known) - 1)].tolist()
         distinct = np.unique(np.array([int(known.min()), *picks], dtype=np.int64))
     steps = tuple(int(step) for step in distinct)
     codes = np.searchsorted(distinct, known, side="right") - 1

@@ -121,7 +121,7 @@ def find_suspects(facts: Facts, *, unpaired: Sequence[str] = ()) -> SuspectRepor
         chosen = _choose_next(facts, singles, named, comparisons)
         if chosen is None:
             break
-        pair = _find_pair(facts, chosen, pairs, named)
+        pair = _find_pair(facts, chosen, pairs, named, partners=len(singles))
         named.append(pair or chosen)
         named[-1].standing = Standing.NAMED
     _explain_others(facts, singles, named)
@@ -279,7 +279,7 @@ def _collect_pairs(facts: Facts, singles: Sequence[_Candidate], unpaired: frozen
 
 
 def _test_pairs(facts: Facts, pairs: Sequence[_Candidate]) -> None:
-    """As for single values, but only what stands out is calculated: the correction needs no more than the number of others."""
+    """As for single values, but only what stands out is calculated: the correction needs just the number of others."""
     if not pairs:
         return
     least = least_fisher_p(facts.total_failed, np.array([pair.judged for pair in pairs]), facts.total_judged)
@@ -308,15 +308,20 @@ def _is_ordered(facts: Facts, each: _Candidate) -> bool:
 
 
 def _find_pair(
-    facts: Facts, chosen: _Candidate, pairs: Sequence[_Candidate], named: Sequence[_Candidate]
+    facts: Facts, chosen: _Candidate, pairs: Sequence[_Candidate], named: Sequence[_Candidate], *, partners: int
 ) -> _Candidate | None:
     """The strongest pair of the chosen value with another that says more than the value alone."""
-    fitting = [pair for pair in pairs if chosen in pair.parts and pair not in named and _adds_to_parts(facts, pair)]
+    fitting = [
+        pair for pair in pairs if chosen in pair.parts and pair not in named and _adds_to_parts(facts, pair, partners)
+    ]
     return min(fitting, key=lambda pair: pair.p_value, default=None)
 
 
-def _adds_to_parts(facts: Facts, pair: _Candidate) -> bool:
-    """Whether it beats both of its values without the other, and both as causes that know nothing of each other."""
+def _adds_to_parts(facts: Facts, pair: _Candidate, partners: int) -> bool:
+    """Whether it beats both of its values without the other, and both as causes that know nothing of each other.
+
+    Each value has so many `partners` to be tried with, hence Bonferroni's factor.
+    """
     first, second = pair.parts
     neither = ~(first.members | second.members)
     base = _share(facts, neither)
@@ -324,7 +329,7 @@ def _adds_to_parts(facts: Facts, pair: _Candidate) -> bool:
     for part in pair.parts:
         outside = part.members & ~pair.members
         judged, failed = int(facts.judged[outside].sum()), int(facts.failed[outside].sum())
-        if judged == 0 or fisher_p(pair.failed, pair.judged, failed, judged) > ALPHA_PAIR:
+        if judged == 0 or fisher_p(pair.failed, pair.judged, failed, judged) * partners > ALPHA_PAIR:
             return False
         alone.append(failed / judged)
     # As independent causes: an item escapes both. The base is in either rate, so it is taken out once.

@@ -1,0 +1,112 @@
+"""A fault with one cause is found by its name, and nothing else is named; accidents name nobody."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.domain.facts import collect_facts
+from core.domain.suspects import Standing, find_suspects
+from tests.unit.diagnosis.simulated_runs import diagnose_grid, list_named
+
+SHAME = {("template", "Receive and turn forward v1"), ("arc", "Shame → Acceptance")}
+MODELS = ({"model": "claude-sonnet-5-5"}, {"model": "claude-haiku-5"})
+STRUCTURES = ({"structured_outputs": True}, {"structured_outputs": False})
+
+
+def test_fault_of_one_arc_names_the_arc_and_its_template_as_one_suspect() -> None:
+    report = diagnose_grid("cut_string@shame_to_acceptance=0.25")
+
+    assert list_named(report) == [SHAME]
+    assert report.suspects.suspects[0] == report.suspects.named[0]
+    sentence = report.findings[0].sentence
+    assert sentence.startswith(
+        "4 of 4 failures come from template Receive and turn forward v1 = arc Shame → Acceptance: 22 % ("
+    )
+    assert "against 0 % (0-5.1 %) elsewhere; p = 0.0012." in sentence
+    assert "All end at an opening quotation mark, 4.5 % of max_tokens used, stop_reason end_turn." in sentence
+    assert "The token limit is not the cause." in sentence
+
+
+@pytest.mark.parametrize(
+    ("faults", "batches", "expected"),
+    [
+        ("cut_string@anxious_planner=0.25", ({},), {("persona", "Jennifer Martinez")}),
+        ("cut_string@long_prompt=0.25", ({},), {("prompt_length", "≥ 8,700")}),
+        ("cut_string@claude-haiku-5=0.25", MODELS, {("model", "claude-haiku-5")}),
+        ("cut_string@structured=0.25", STRUCTURES, {("structured_output", "on")}),
+    ],
+)
+def test_fault_of_one_setting_names_it_alone(
+    faults: str, batches: tuple[dict[str, Any], ...], expected: set[tuple[str, str]]
+) -> None:
+    (named,) = list_named(diagnose_grid(faults, batches=batches))
+
+    # A batch that alone has the setting cannot be told apart from it.
+    assert {name for name in named if name[0] != "batch"} == expected
+
+
+def test_fault_of_a_pair_names_the_pair_and_neither_value() -> None:
+    batches = (*STRUCTURES, *({**each, "max_tokens": 16_000} for each in STRUCTURES))
+
+    (named,) = list_named(diagnose_grid("cut_string@shame_to_acceptance+structured=0.4", batches=batches))
+
+    assert named == {("template", "Receive and turn forward v1"), ("structured_output", "on")}
+
+
+def test_accidents_name_nobody_in_nineteen_of_twenty_runs() -> None:
+    silent = sum(not diagnose_grid("cut_string=0.03", seed=seed).suspects.named for seed in range(20))
+
+    assert silent >= 19
+
+
+def make_rows(fails: dict[tuple[str, str], int], each: int = 100) -> list[tuple[dict[str, str | None], int, int]]:
+    """So many items of each combination of template and topic, so many of them failed."""
+    return [({"template": t, "topic": p}, each, fails.get((t, p), 0)) for t in "ABC" for p in ("x", "y", "z")]
+
+
+def test_value_that_only_keeps_bad_company_is_explained_by_it() -> None:
+    rows = make_rows({("A", "x"): 30})
+    # Template A has nearly only topic x, so the topic looks bad, too.
+    rows = [(v, 10 if v["template"] == "A" and v["topic"] != "x" else n, f) for v, n, f in rows]
+    rows = [(v, n, 3 if v["template"] == "A" and v["topic"] != "x" else f) for v, n, f in rows]
+
+    report = find_suspects(collect_facts(rows, ["template", "topic"]))
+
+    assert [suspect.label for suspect in report.named] == ["template A"]
+    topic = next(suspect for suspect in report.suspects if suspect.label == "topic x")
+    assert topic.standing is Standing.EXPLAINED
+    assert topic.explained_by is not None
+    assert topic.explained_by.value == "A"
+
+
+def test_two_causes_are_both_named() -> None:
+    rows = make_rows({(t, p): 30 * (t == "A") + 20 * (p == "y") for t in "ABC" for p in ("x", "y", "z")})
+
+    report = find_suspects(collect_facts(rows, ["template", "topic"]))
+
+    assert {"template A", "topic y"} == {suspect.label for suspect in report.named}
+
+
+def test_too_few_items_are_said_to_be_too_few() -> None:
+    rows = [({"arc": "a"}, 2, 2), ({"arc": "b"}, 50, 1)]
+
+    report = find_suspects(collect_facts(rows, ["arc"]))
+
+    assert not report.named
+    assert {Standing.TOO_FEW, Standing.UNPROVEN} >= {suspect.standing for suspect in report.suspects}
+
+
+def test_nothing_judged_and_nothing_failed_are_no_error() -> None:
+    assert not find_suspects(collect_facts([], ["arc"])).suspects
+    assert not find_suspects(collect_facts([({"arc": "a"}, 5, 0), ({"arc": "b"}, 5, 0)], ["arc"])).named
+
+
+def test_ordered_field_is_cut_evenly_where_it_has_many_values() -> None:
+    rows: list[tuple[dict[str, str | None], int, int]] = [({"n": str(k)}, 1, int(k >= 700)) for k in range(1_000)]
+    facts = collect_facts(rows, ["n"], numbers={"n": "characters"})
+
+    (suspect,) = find_suspects(facts).named
+
+    assert suspect.label == "n from 700 characters"
+    assert np.count_nonzero(facts.find_members(suspect.names)) == 300
