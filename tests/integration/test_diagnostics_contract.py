@@ -1,0 +1,256 @@
+"""Outcomes and experiments: one contract for the in-memory database and the real one behind the Supabase API."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from core.adapters.memory import MemoryQueue
+from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
+from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore, SupabaseFingerprintStore
+from core.adapters.supabase.session import open_service
+from core.config import Settings
+from core.domain.batch import BatchId
+from core.domain.diagnosis import Dimension
+from core.domain.experiments import ExperimentChange, ExperimentPlan, ItemScope
+from core.domain.reply import TokenUsage
+from core.domain.results import FailureFilters
+from core.domain.scaffolding import TemplateId
+from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
+from core.domain.work import ItemFailed, ItemReleased, LeasedItem
+from core.errors import InvalidRequest, NotFound
+from core.services.diagnostics import DiagnosticsService
+from core.services.experiments import ExperimentService
+from core.services.fingerprints import FingerprintService
+from tests.factories import TURNS, make_attempt, make_conversation_json, make_selection, make_settings
+from tests.integration.conftest import sign_up
+from tests.integration.test_store_contract import Stores, accept, lease, record, stores, submit
+
+__all__ = ["stores"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    stores: Stores
+    diagnostics: DiagnosticsService
+    experiments: ExperimentService
+
+
+@pytest.fixture
+def services(stores: Stores) -> Services:
+    queue = MemoryQueue()
+    batches = stores.batches
+    if hasattr(batches, "analyst"):
+        diagnostics = SupabaseDiagnosticStore(analyst=batches.analyst)
+        experiments = SupabaseExperimentStore(analyst=batches.analyst)
+    else:
+        diagnostics = MemoryDiagnosticStore(database=batches)  # type: ignore[arg-type]
+        experiments = MemoryExperimentStore(database=batches)  # type: ignore[arg-type]
+    return Services(
+        stores=stores,
+        diagnostics=DiagnosticsService(store=diagnostics),
+        experiments=ExperimentService(store=experiments, queue=queue),
+    )
+
+
+def fail(item: LeasedItem, *, stop_reason: str = "end_turn", output_tokens: int = 1_100) -> ItemFailed:
+    is_cut = stop_reason == "end_turn"
+    return ItemFailed(
+        item=item,
+        attempt=make_attempt(
+            failure_type="truncation",
+            stop_reason=stop_reason,
+            prompt_length=8_750,
+            usage=TokenUsage(input_tokens=2_500, output_tokens=output_tokens),
+            request_id=f"req_{item.position}",
+        ),
+        prompt_text="Write.",
+        settings=make_settings(),
+        failure=Failed(
+            failure_type=FailureType.TRUNCATION,
+            pattern=FailurePattern.LONE_BACKSLASH if is_cut else FailurePattern.UNEXPECTED_STOP_REASON,
+            confidence=Confidence.HIGH,
+            details="turn 4 stops at: the \\",
+            turn_index=3,
+        ),
+        reply_text=make_conversation_json((*TURNS[:3], "It isn't \\")),
+    )
+
+
+def run_grid(stores: Stores) -> BatchId:
+    """Two arcs, nine topics: of the first arc seven items are cut and one reaches the limit; the others are accepted."""
+    selection = make_selection(1, 2, 9)
+    batch_id = submit(stores, selection, concurrency=30)
+    items = lease(stores, batch_id, wanted=30)
+    guilty = [item for item in items if item.emotional_arc_id == selection.arc_ids[0]]
+    results = [accept(item, prompt_length=8_750) for item in items if item not in guilty[:8]]
+    record(stores, *results, *(fail(item) for item in guilty[:7]))
+    record(stores, fail(guilty[7], stop_reason="max_tokens", output_tokens=24_576))
+    return batch_id
+
+
+def test_diagnosis_counts_rates_kinds_and_waste_and_names_the_arc(services: Services) -> None:
+    batch_id = run_grid(services.stores)
+
+    report = services.diagnostics.diagnose()
+
+    diagnosis = report.diagnosis
+    assert (diagnosis.overall.failed, diagnosis.overall.judged, diagnosis.simulated) == (8, 18, True)
+    assert [(8, 9), (0, 9)] == [(row.rate.failed, row.rate.judged) for row in diagnosis.list_rates(Dimension.ARC)]
+    assert [("end_turn", "lone_backslash", 7), ("max_tokens", "unexpected_stop_reason", 1)] == [
+        (row.stop_reason, row.truncation_pattern, row.failures) for row in diagnosis.kinds
+    ]
+    assert str(batch_id) == diagnosis.list_rates(Dimension.BATCH)[0].key
+    assert [8, 0] == [
+        sum(c.rate.failed for c in diagnosis.arc_by_persona if c.row == row.label)
+        for row in diagnosis.list_rates(Dimension.ARC)
+    ]
+    assert (18, 18) == (len(diagnosis.arc_by_topic), sum(cell.rate.judged for cell in diagnosis.arc_by_topic))
+    assert [(0, 7), (10, 0), (0, 1)] == [(0, row.failed) if row.failed else (row.accepted, 0) for row in diagnosis.tokens]
+    assert diagnosis.tokens[-1].share_from == diagnosis.tokens[-1].share_to == 1.0
+    assert [(0, 18), (0, 18), (0, 18), (8, 18)] == [(row.rate.failed, row.rate.judged) for row in diagnosis.turns]
+    assert sum(row.rate.judged for row in diagnosis.timeline) == 18
+    assert (18, 8) == (diagnosis.waste.attempts, diagnosis.waste.failed_attempts)
+    assert pytest.approx((18 * 0.022, 8 * 0.022)) == (diagnosis.waste.cost_usd, diagnosis.waste.wasted_usd)
+    assert pytest.approx((18 * 1.2, 8 * 1.2)) == (diagnosis.waste.duration_seconds, diagnosis.waste.wasted_seconds)
+    (finding,) = report.findings
+    assert {"arc", "template"} == {name.field for name in finding.suspect.names}
+    assert "8 of 8 failures come from" in finding.sentence
+    assert finding.evidence.share_low == pytest.approx(0.0448, abs=2e-4)
+    assert len(finding.evidence.request_ids) == 5
+    assert [("truncation|end_turn|backslash", 7, 3), ("truncation|max_tokens|in_text", 1, 1)] == [
+        (group.row.fingerprint, group.row.failures, len(group.examples)) for group in report.fingerprints
+    ]
+
+
+def test_filters_on_failures_keep_everything_judged_as_the_denominator(services: Services) -> None:
+    run_grid(services.stores)
+
+    stopped = services.diagnostics.diagnose(FailureFilters(stop_reason="max_tokens")).diagnosis
+    found = services.diagnostics.diagnose(FailureFilters(text="IT ISN'T")).diagnosis
+    missing = services.diagnostics.diagnose(FailureFilters(text="nowhere")).diagnosis
+
+    assert [(1, 18), (8, 18), (0, 18)] == [(d.overall.failed, d.overall.judged) for d in (stopped, found, missing)]
+
+
+def test_filters_on_settings_choose_what_is_judged(services: Services) -> None:
+    batch_id = run_grid(services.stores)
+    other = submit(services.stores, make_selection(1, 1, 2), model="claude-haiku-5")
+    record(services.stores, *(accept(item) for item in lease(services.stores, other)))
+    now = datetime.now(UTC)
+
+    def count(**filters: object) -> tuple[int, int]:
+        overall = services.diagnostics.diagnose(FailureFilters.model_validate(filters)).diagnosis.overall
+        return overall.failed, overall.judged
+
+    assert (8, 20) == count()
+    assert (8, 18) == count(batch_id=batch_id)
+    assert (0, 2) == count(model="claude-haiku-5")
+    assert (8, 11) == count(emotional_arc_id=make_selection(1, 1, 1).arc_ids[0])
+    assert (8, 20) == count(date_from=now - timedelta(hours=1), date_to=now + timedelta(hours=1))
+    assert (0, 0) == count(date_to=now - timedelta(hours=1))
+    assert (0, 0) == count(persona_id=uuid4())
+
+
+def test_retried_calls_are_wasted_too(services: Services) -> None:
+    batch_id = submit(services.stores, make_selection(1, 1, 1))
+    (item,) = lease(services.stores, batch_id)
+    record(services.stores, ItemReleased(item=item, attempt=make_attempt(stop_reason=None)))
+    (again,) = lease(services.stores, batch_id)
+    record(services.stores, accept(again))
+
+    waste = services.diagnostics.diagnose().diagnosis.waste
+
+    assert (2, 0, pytest.approx(0.022)) == (waste.attempts, waste.failed_attempts, waste.wasted_usd)
+
+
+def test_nothing_judged_is_no_error(services: Services) -> None:
+    submit(services.stores)
+
+    report = services.diagnostics.diagnose()
+
+    assert report.diagnosis.overall.value is None
+    assert not report.findings
+
+
+def test_experiment_repeats_judged_items_with_one_change_and_compares_them(services: Services) -> None:
+    base = run_grid(services.stores)
+    arc_id = make_selection(1, 1, 1).arc_ids[0]
+    plan = ExperimentPlan(batch_id=base, emotional_arc_id=arc_id, change=ExperimentChange(structured_outputs=False))
+
+    experiment = services.experiments.compare(plan)
+
+    progress = services.stores.batches.get(experiment.changed_batch_id)
+    assert progress is not None
+    assert (progress.planned, progress.structured_outputs, progress.retry_of, experiment.pairs) == (9, False, None, 9)
+    items = lease(services.stores, experiment.changed_batch_id, wanted=20)
+    assert {arc_id} == {item.emotional_arc_id for item in items}
+    record(services.stores, *(accept(item) for item in items[:8]))
+    pairs = services.experiments.get(experiment.id).pairs
+    assert (8, 1) == (pairs.only_base_failed + pairs.neither_failed, pairs.open)
+    record(services.stores, accept(items[8]))
+    comparison = services.experiments.get(experiment.id).comparison
+    assert comparison.is_proven
+    assert comparison.verdict.startswith("Conversations fail less often with structured output off")
+    assert [experiment.id] == [each.id for each in services.experiments.list_recent()]
+
+
+def test_experiment_on_failed_items_with_a_limit(services: Services) -> None:
+    base = run_grid(services.stores)
+    plan = ExperimentPlan(batch_id=base, scope=ItemScope.FAILED, change=ExperimentChange(max_tokens=40_000), limit=3)
+
+    experiment = services.experiments.compare(plan)
+
+    assert (experiment.pairs, experiment.scope) == (3, ItemScope.FAILED)
+    assert services.experiments.get(experiment.id).pairs.open == 3
+
+
+def test_what_cannot_be_compared_is_refused(services: Services) -> None:
+    base = run_grid(services.stores)
+    same = ExperimentChange(structured_outputs=True)
+    unknown = ExperimentChange(template_id=TemplateId(uuid4()))
+
+    with pytest.raises(InvalidRequest, match="already"):
+        services.experiments.compare(ExperimentPlan(batch_id=base, change=same))
+    with pytest.raises(InvalidRequest, match="template"):
+        services.experiments.compare(ExperimentPlan(batch_id=base, change=unknown))
+    with pytest.raises(InvalidRequest, match="No judged item"):
+        services.experiments.compare(
+            ExperimentPlan(batch_id=base, change=ExperimentChange(max_tokens=9_000), persona_id=uuid4())
+        )
+    with pytest.raises(NotFound):
+        services.experiments.compare(ExperimentPlan(batch_id=BatchId(uuid4()), change=ExperimentChange(max_tokens=9_000)))
+    with pytest.raises(NotFound):
+        services.experiments.get(uuid4())
+
+
+@pytest.fixture
+def stranger(seeded: Settings) -> Iterator[DiagnosticsService]:
+    with sign_up(seeded) as analyst:
+        yield DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst))
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_outcomes_are_the_owners_alone(services: Services, stranger: DiagnosticsService) -> None:
+    base = run_grid(services.stores)
+
+    assert stranger.diagnose().diagnosis.overall.judged == 0
+    assert stranger.diagnose(FailureFilters(batch_id=base)).diagnosis.overall.judged == 0
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_failures_without_fingerprint_are_marked_later(services: Services, seeded: Settings) -> None:
+    run_grid(services.stores)
+    url, _ = seeded.require_supabase()
+    with open_service(url, seeded.require_secret_key()) as client:
+        client.table("failed_generations").update({"fingerprint": None}).eq("truncation_pattern", "lone_backslash").execute()
+        service = FingerprintService(store=SupabaseFingerprintStore(client=client))
+        while service.mark_missing():
+            pass
+
+    report = services.diagnostics.diagnose()
+
+    assert "truncation|end_turn|backslash" in {group.row.fingerprint for group in report.fingerprints}
+    assert sum(group.row.failures for group in report.fingerprints) == 8
