@@ -71,7 +71,8 @@ comment on column public.item_outcomes.wasted_usd is 'Cost of all attempts that 
 
 create index idx_item_outcomes_batch on public.item_outcomes (created_by, batch_id);
 create index idx_item_outcomes_time on public.item_outcomes (created_by, quarter);
-create index idx_item_outcomes_failed on public.item_outcomes (created_by, kind_id, combination_id) where kind_id is not null;
+create index idx_item_outcomes_kind on public.item_outcomes (kind_id, combination_id) where kind_id is not null;
+create index idx_item_outcomes_combination on public.item_outcomes (combination_id);
 
 alter table public.outcome_combinations enable row level security;
 alter table public.failure_kinds enable row level security;

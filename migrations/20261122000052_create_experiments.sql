@@ -23,6 +23,7 @@ create table public.experiment_pairs (
     unique (experiment_id, base_item_id)
 );
 create index idx_experiment_pairs_base on public.experiment_pairs (base_item_id);
+create index idx_experiment_pairs_created_by on public.experiment_pairs (created_by);
 
 alter table public.experiments enable row level security;
 alter table public.experiment_pairs enable row level security;

@@ -8,6 +8,7 @@ from core.adapters.memory import MemoryDatabase, MemoryPaceBoard, MemoryQueue, S
 from core.adapters.memory_diagnostics import MemoryDiagnosticStore
 from core.domain.batch import BatchAction, BatchId, BatchStatus
 from core.domain.reply import Reply, TokenUsage
+from core.domain.retry import RetryLimits
 from core.domain.work import CallFailure, ChatRequest
 from core.embedded.simulator.faults import FaultKind, draw_fault, hash_to_unit_interval, parse_fault_spec
 from core.embedded.simulator.message_request import MessageRequest
@@ -57,7 +58,12 @@ def run_batch(database: MemoryDatabase, batch_id: BatchId, faults: str, seed: in
     """Run to the end; whatever pauses the batch (the circuit breaker) is resumed."""
     model = ScriptedModel(answer=answer_like_simulator(faults, seed))
     service = GenerationService(
-        store=database, model=model, worker="test:1", lease_seconds=60, max_attempts=3, pace_board=MemoryPaceBoard()
+        store=database,
+        model=model,
+        worker="test:1",
+        lease_seconds=60,
+        retry_limits=RetryLimits(max_attempts=3, max_seconds=900),
+        pace_board=MemoryPaceBoard(),
     )
     asyncio.run(service.run_batch(batch_id))
     while database.batches[batch_id].status is BatchStatus.PAUSED:
