@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import StratifiedTable
@@ -99,6 +99,7 @@ def test_mcnemar_agrees_with_the_binomial_test(mended: int, broken: int) -> None
     assert mcnemar_p(mended, broken) == pytest.approx(expected, rel=1e-9)
 
 
+@settings(max_examples=20)  # statsmodels takes a tenth of a second for each
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
     assert adjust_holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
