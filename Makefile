@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Test files that run at once, each with a stack of its own where it needs one.
+TESTERS ?= 2
 
 .PHONY: run test check unit integration e2e fix lock screenshots time-start clean
 
@@ -18,13 +20,13 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n $(TESTERS) tests/unit
 
 integration: $(READY)
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/integration
 
 e2e: $(READY)
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/e2e
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .
