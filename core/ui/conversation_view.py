@@ -38,7 +38,9 @@ def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
     _draw_title(conversation)
     _draw_controls(services, conversation, place)
     chat, side = st.columns([7, 5], gap="small")
-    with chat, st.container(height=CHAT_PIXELS, border=True, key="chat"):
+    with chat, st.container(height=CHAT_PIXELS, border=True, autoscroll=False, key="chat"):
+        told = conversation.metadata
+        st.caption(escape_markdown(f"{told.session_context} · {told.conversation_phase}"))
         for turn in conversation.turns:
             _draw_turn(turn)
     with side:
@@ -125,8 +127,6 @@ def _draw_origin(conversation: StoredConversation) -> None:
         "Cost": f"{cost}{', simulated' if conversation.simulated else ''}; took {took}",
         "Quality": None if conversation.quality_score is None else f"{conversation.quality_score:.1f}",
         "Accepted": format_time(conversation.created_at, st.context.timezone),
-        "Context": conversation.metadata.session_context,
-        "Phase": conversation.metadata.conversation_phase,
         "Id": conversation.id,
     }
     with st.container(border=True, gap="xxsmall"):
@@ -136,8 +136,9 @@ def _draw_origin(conversation: StoredConversation) -> None:
             if st.button("Open batch", type="tertiary", icon=":material/open_in_full:", key="open_batch"):
                 open_batch(conversation.batch_id)  # pyright: ignore[reportArgumentType] - BatchId is a UUID by another name
         labels, values = st.columns([1, 3], gap="xsmall")
-        labels.text("\n".join(facts))
-        values.text("\n".join(" ".join(str(value).split()) if value else NOTHING for value in facts.values()))
+        # Unwrapped, so that a label and its value stay on one line.
+        labels.text("\n".join(facts), wrap=False)
+        values.text("\n".join(" ".join(str(value).split()) if value else NOTHING for value in facts.values()), wrap=False)
     with st.expander("Prompt", icon=":material/description:"):
         st.code(_make_prompt(conversation), language=None, wrap_lines=True, height=300)
 

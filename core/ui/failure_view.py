@@ -4,16 +4,33 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.result_options import ResultOptions
-from core.domain.results import FailureStatistics
+from core.domain.results import FailureFilters, FailureStatistics
 from core.ui.charts import REPLY_COLOR
 from core.ui.facet_chart import draw_facet
 from core.ui.failure_filters import NO_PATTERN, NO_STOP_REASON, PATTERN, STOP_REASON, TYPE
+
+STATISTICS_SECONDS = 5
 
 
 @st.cache_resource(scope="session", ttl=30, show_spinner=False)
 def load_failure_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
     """Return what failures can be filtered by, read anew every half minute."""
     return _services.failures.list_options()
+
+
+def load_failure_statistics(services: PageServices, user: str, filters: FailureFilters) -> FailureStatistics:
+    """Return the counts under some filters, a few seconds old at most: opening a report counts nothing."""
+    return _count(services, user, filters.model_dump_json(), filters)
+
+
+@st.cache_resource(scope="session", ttl=STATISTICS_SECONDS, max_entries=20, show_spinner=False)
+def _count(
+    _services: PageServices,
+    user: str,  # noqa: ARG001 - with `asked` the cache's key
+    asked: str,  # noqa: ARG001 - likewise
+    _filters: FailureFilters,
+) -> FailureStatistics:
+    return _services.failures.count(_filters)
 
 
 def draw_failure_charts(statistics: FailureStatistics) -> None:
