@@ -6,7 +6,6 @@ import structlog
 
 from core.errors import ServiceUnavailable
 from core.ports import JobQueue, Pulse, Reconciler, Spool
-from core.ports import JobQueue, Reconciler, Spool
 from core.services.fingerprints import FingerprintService
 from core.services.reports import ReportService
 
