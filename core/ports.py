@@ -30,12 +30,12 @@ from core.domain.conversation_records import (
 )
 from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
-from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
-from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
-from core.domain.overview import Overview
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
 from core.domain.fingerprint import UnmarkedFailure
+from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
 from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
+from core.domain.overview import Overview
 from core.domain.pacing import Pace
 from core.domain.paging import Direction, Page, RowCursor
 from core.domain.reply import Reply
