@@ -28,7 +28,7 @@ class ReconciliationService:
     def run_once(self) -> int:
         """Record what waits on disk, ring for every open batch with an item to lease, write what is missing.
 
-        Missing may be reports and fingerprints. Returns for how many batches it rang. A part that is away is tried next time.
+        That is reports and fingerprints. Returns for how many batches it rang. A part that is away is tried next time.
         """
         # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
         self._replay()
