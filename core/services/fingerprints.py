@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from core.domain.fingerprint import fingerprint_failure
-from core.errors import ServiceUnavailable
+from core.errors import DatabaseRejected, ServiceUnavailable
 from core.ports import FingerprintStore
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ class FingerprintService:
             failures = self.store.list_unmarked(GROUP)
             if failures:
                 self.store.mark({each.id: fingerprint_failure(**each.model_dump(exclude={"id"})) for each in failures})
-        except ServiceUnavailable as error:
+        except (ServiceUnavailable, DatabaseRejected) as error:
             log.warning("fingerprints_wait", error=str(error))
             return 0
         return len(failures)

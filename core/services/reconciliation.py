@@ -26,17 +26,16 @@ class ReconciliationService:
     pulse: Pulse
 
     def run_once(self) -> int:
-        """Record what waits on disk, ring for every open batch with an item to lease, write missing reports and
-        fingerprints.
+        """Record what waits on disk, ring for every open batch with an item to lease, write what is missing.
 
-        Returns for how many batches it rang. A part that is away is tried next time.
+        That is reports and fingerprints. Returns for how many batches it rang. A part that is away is tried next time.
         """
         # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
         self._replay()
         rung = self._ring()
         self.reports.upload_missing()
-        self.pulse.beat()
         self.fingerprints.mark_missing()
+        self.pulse.beat()
         return rung
 
     def _replay(self) -> None:
