@@ -200,7 +200,8 @@ def test_options_name_scaffolding_and_batches(owner: Owner) -> None:
     options = owner.conversations.list_options()
 
     assert [(batch_id, "Named")] == [(option.id, option.name) for option in options.batches]
-    assert (3, ("claude-sonnet-5-5",)) == (len(options.personas), options.models)
+    assert options.models == ("claude-sonnet-5-5",)
+    assert len(options.personas) >= 3  # The database is shared: others may have added some.
 
 
 def test_a_stranger_sees_and_changes_nothing(seeded: Settings) -> None:
