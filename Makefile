@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
 TESTERS ?= 2
 
-.PHONY: run test check unit integration e2e fix lock screenshots time-start clean
+.PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start clean
 
 run: $(READY)
 	$(BIN)/brightrun up
@@ -26,7 +26,11 @@ integration: $(READY)
 	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/integration
 
 e2e: $(READY)
-	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/e2e
+	$(BIN)/pytest -m "not extended" tests/e2e
+
+# One after the other: two browsers and two stacks are too much for two cores.
+e2e-all: $(READY)
+	$(BIN)/pytest tests/e2e
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .

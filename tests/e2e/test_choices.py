@@ -19,6 +19,8 @@ from tests.e2e.test_pages import (
     wait_until_idle,
 )
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module", autouse=True)
 def warm_server(browser: Browser, url: str) -> None:

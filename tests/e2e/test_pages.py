@@ -76,6 +76,9 @@ def test_a_deep_link_to_a_cold_server_shows_the_page_with_its_navigation(page: P
         ("", "Overview"),
         ("Bulk_Generator", "Bulk Conversation Generator"),
         ("Batch_Monitor", "Batches"),
+        ("Failed_Generations", "Failed generations"),
+        ("Conversations", "Conversations"),
+        ("Scaffolding", "Scaffolding"),
         ("System", "System"),
     ],
 )

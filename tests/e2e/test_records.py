@@ -19,6 +19,8 @@ from core.services.scaffolding import pick_arcs, pick_topics
 from tests.e2e.conftest import is_problem
 from tests.e2e.running_stack import run_stack
 
+pytestmark = pytest.mark.extended
+
 CUT_ARC, LIMITED_ARC, WHOLE_ARC = "shame_to_acceptance", "couple_conflict_to_alignment", "confusion_to_clarity"
 FAULTS = f"cut_string@{CUT_ARC}=1,max_tokens@{LIMITED_ARC}=1"
 SECONDS = 120

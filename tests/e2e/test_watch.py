@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.running_stack import run_stack
 from tests.e2e.test_pages import BATCH_URL, cells, choose, expect_status, generate, metric, open_generator, wait_until_idle
 
+pytestmark = pytest.mark.extended
+
 FAULTS = "max_tokens=0.2"
 
 
