@@ -28,8 +28,9 @@ from core.domain.batch import (
     Submitted,
     choose_skip,
 )
+from core.domain.monitor import find_retry_template
 from core.domain.record import Record
-from core.domain.scaffolding import ConversationCategory
+from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.errors import BrightRunError, InvalidRequest
 from core.seed import seed as seed_database
 from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
@@ -131,6 +132,7 @@ def retry(
     max_tokens: Annotated[int | None, typer.Option(help="Another output token limit.")] = None,
     effort: Annotated[Effort | None, typer.Option(help="Another effort.")] = None,
     structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema, or not.")] = None,
+    template: Annotated[str | None, typer.Option(help='Another template of one of its arcs: "NAME", or "NAME v2".')] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the batch has ended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -140,8 +142,19 @@ def retry(
         RetryChanges, {"model": model, "max_tokens": max_tokens, "effort": effort, "structured_outputs": structured_outputs}
     )
     with closing(open_local_services(load_settings())) as services:
+        if template is not None:
+            changes = changes.model_copy(update={"template_id": _find_template(services, batch_id, template)})
         submitted = services.batches.retry_failed(batch_id, changes)
         _report_submitted(services, submitted, f"{submitted.planned} failed items of {batch_id}", wait=wait, as_json=as_json)
+
+
+def _find_template(services: PageServices, batch_id: BatchId, wanted: str) -> TemplateId:
+    templates = services.monitor.list_retry_templates(batch_id)
+    found = find_retry_template(templates, wanted)
+    if found is None:
+        known = ", ".join(f'"{each.name} v{each.version}"' for each in templates) or "none"
+        raise InvalidRequest(f"No template of this batch's arcs is called {wanted!r}. There are: {known}.")
+    return found.id
 
 
 @app.command()

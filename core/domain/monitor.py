@@ -1,5 +1,6 @@
 """What the Batch Monitor shows: pages of batches, one batch whole, its items, its log."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -151,6 +152,13 @@ class RetryTemplate(Record):
     arc: str
     is_used: bool
     """The failed items were made with it."""
+
+
+def find_retry_template(templates: Sequence[RetryTemplate], wanted: str) -> RetryTemplate | None:
+    """Return the template called `wanted`, as in "Calm and clear" (its newest version) or "Calm and clear v2"."""
+    name = wanted.casefold()
+    fitting = [each for each in templates if name in (each.name.casefold(), f"{each.name} v{each.version}".casefold())]
+    return max(fitting, key=lambda each: each.version, default=None)
 
 
 def describe_item(item: ItemRow) -> str:
