@@ -12,7 +12,9 @@ from core.domain.reply import RawResponse, Reply, TokenUsage
 from core.domain.scaffolding import ConversationCategory
 from core.domain.topic_selection import select_topics
 from core.domain.work import Attempt, CallFailure, CallFailureKind
+from core.ports import ReportStore
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.services.reports import ReportService
 
 TURNS = (
     "I opened the statement and closed it again, so I am asking for help with the card.",
@@ -117,3 +119,9 @@ def make_attempt(**changes: Any) -> Attempt:
         "raw": RawResponse(status_code=200, headers={"request-id": "req_1"}, body=b'{"id": "msg_1"}'),
     }
     return Attempt.model_validate(values | changes)
+
+
+def upload_reports(store: ReportStore) -> None:
+    """Upload every missing report: the database is shared, so older failures of other tests come first."""
+    while ReportService(store=store).upload_missing():
+        pass

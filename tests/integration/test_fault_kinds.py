@@ -19,8 +19,7 @@ from core.domain.retry import RetryLimits
 from core.embedded.simulator.faults import FaultKind
 from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService
-from core.services.reports import ReportService
-from tests.factories import make_selection, make_settings
+from tests.factories import make_selection, make_settings, upload_reports
 from tests.integration.conftest import sign_up
 from tests.integration.simulator.test_simulator_with_sdk import running_simulator
 
@@ -109,7 +108,7 @@ def test_fault_ends_in_the_right_failure_with_its_report(seeded: Settings, analy
     assert (row.failure_type, row.truncation_pattern, row.stop_reason) == expected[:3]
     assert row.truncation_details
     with open_service(seeded.require_supabase()[0], seeded.require_secret_key()) as client:
-        ReportService(store=SupabaseReportStore(client=client)).upload_missing()
+        upload_reports(SupabaseReportStore(client=client))
     failures = FailedGenerationService(store=SupabaseFailureStore(analyst=analyst))
     assert failures.get(row.id).failure["raw_file_path"] is not None
     report = failures.get_report(row.id)

@@ -19,7 +19,7 @@ from core.domain.results import FailureFilters
 from core.errors import DatabaseRejected
 from core.services.failures import FailedGenerationService
 from core.services.reports import ReportService
-from tests.factories import make_selection, make_settings
+from tests.factories import make_selection, make_settings, upload_reports
 from tests.integration.conftest import sign_up
 from tests.integration.test_store_contract import fail
 
@@ -56,7 +56,7 @@ def owner(seeded: Settings) -> Iterator[Owner]:
 
 
 def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Owner) -> None:
-    ReportService(store=owner.reports).upload_missing()
+    upload_reports(owner.reports)
 
     path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
     now = datetime.now(UTC)
@@ -92,7 +92,7 @@ def test_upload_that_fails_is_tried_again(owner: Owner) -> None:
     assert ReportService(store=FullBucket(client=owner.reports.client)).upload_missing() == 0
     assert owner.failure_id in owner.reports.list_missing(1000)
 
-    ReportService(store=owner.reports).upload_missing()
+    upload_reports(owner.reports)
 
     assert owner.failure_id not in owner.reports.list_missing(1000)
 
@@ -105,7 +105,7 @@ def test_uploading_twice_leaves_one_file(owner: Owner) -> None:
 
 
 def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> None:
-    ReportService(store=owner.reports).upload_missing()
+    upload_reports(owner.reports)
     path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
 
     with sign_up(seeded) as stranger:
@@ -114,7 +114,7 @@ def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> 
 
 
 def test_old_failures_are_deleted_with_their_files(owner: Owner) -> None:
-    ReportService(store=owner.reports).upload_missing()
+    upload_reports(owner.reports)
     path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
 
     assert owner.reports.delete_older_than(datetime.now(UTC) - timedelta(days=1)) == 0
