@@ -21,6 +21,7 @@ from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
 from core.domain.batch import BatchId
 from core.domain.record import Record
+from core.domain.results import FailureFilters
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
 from core.errors import StackError
@@ -28,6 +29,7 @@ from core.seed import seed
 
 ROUNDS = 5
 PAGE_MS, FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 1_000, 500, 300, 300, 1_000
+QUERY_MS = 200
 WATCH_SCRIPT = """
 window.brightrunRuns = [];
 new MutationObserver(() => {
@@ -86,6 +88,12 @@ def run_pages(settings: Settings, volume: Volume, say: Say) -> tuple[Timing, ...
             return PageBench(page=page, url=stack.page_url, services=services, say=say).run()
 
 
+def _clock(act: Act) -> float:
+    began = perf_counter()
+    act()
+    return (perf_counter() - began) * 1000
+
+
 class PageBench:
     """The measurements, one page after the other, in one browser tab."""
 
@@ -102,6 +110,7 @@ class PageBench:
             self._measure(name, "open by its address", PAGE_MS, partial(self._open, path))
         for name in ("Bulk Generator", "Batch Monitor", "Failed Generations", "Conversations", "Scaffolding", "System"):
             self._measure(name, "open from Home", PAGE_MS, partial(self._follow, name))
+        self._measure_queries()
         self._measure_failures(str(failure))
         self._measure_conversations()
         self._measure_monitor(large.id)
@@ -118,6 +127,21 @@ class PageBench:
             ("Scaffolding", "Scaffolding"),
             ("System", "System"),
         ]
+
+    def _measure_queries(self) -> None:
+        """What the list of failures asks of the database, without a page around it."""
+        failures, name = self._services.failures, "Failed generations, query"
+        first = failures.list_page()
+        rare = FailureFilters(failure_type="refusal")
+        acts: dict[str, Act] = {
+            "25 rows, newest": failures.list_page,
+            "25 rows, older": lambda: failures.list_page(cursor=first.next_cursor),
+            "25 rows, one type": lambda: failures.list_page(rare),
+            "counts of all": failures.count,
+            "counts of one type": lambda: failures.count(rare),
+        }
+        for action, act in acts.items():
+            self._measure(name, action, QUERY_MS, partial(_clock, act))
 
     def _measure_failures(self, failure_id: str) -> None:
         page, name = self._page, "Failed Generations"
