@@ -68,8 +68,3 @@ def _print_result(result: ChaosResult) -> None:
     for name, value in rows.items():
         typer.echo(f"  {name.replace('_', ' '):<26}{value}")
     typer.echo("\n" + ("\n".join(f"PROBLEM: {problem}" for problem in result.problems) or "Every promise kept."))
-
-
-@bench.callback()
-def bench_group() -> None:
-    """Group of the bench commands, so that each keeps its name even when it is the only one."""

@@ -42,7 +42,6 @@ from core.domain.reply import Reply
 from core.domain.result_options import ResultOptions
 from core.domain.results import (
     BatchBreakdown,
-    ConversationRow,
     FailureFilters,
     FailureRow,
     FailureStatistics,
@@ -135,10 +134,6 @@ class BatchStore(Protocol):
         ...
 
     def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown: ...
-
-    def list_conversations(self, batch_id: BatchId, limit: int) -> tuple[ConversationRow, ...]: ...
-
-    def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]: ...
 
     def list_history(self) -> tuple[GenerationHistory, ...]: ...
 

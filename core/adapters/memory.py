@@ -28,7 +28,7 @@ from core.domain.conversation import Conversation
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.pacing import Pace
 from core.domain.reply import Reply
-from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.results import BatchBreakdown, FailureRow
 from core.domain.safeguards import NO_LIMIT, check_breaker, check_budget, check_canary
 from core.domain.scaffolding import (
     ArcId,
@@ -276,14 +276,6 @@ class MemoryDatabase:
             by_pattern=dict(Counter(str(failure.pattern) for failure in failures if failure.pattern)),
             by_stop_reason=dict(Counter(attempt.stop_reason or "none" for attempt in attempts)),
         )
-
-    def list_conversations(self, batch_id: BatchId, limit: int) -> tuple[ConversationRow, ...]:
-        rows = [row for row in self._rows(batch_id) if row.conversation is not None]
-        return tuple(_describe_conversation(row) for row in reversed(rows[-limit:]))
-
-    def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]:
-        rows = [row for row in self._rows(batch_id) if row.failure is not None]
-        return tuple(describe_failure(row) for row in reversed(rows[-limit:]))
 
     def list_history(self) -> tuple[GenerationHistory, ...]:
         by_model: dict[tuple[str, bool], list[tuple[ItemId, Attempt]]] = {}
@@ -568,22 +560,6 @@ def _count_slots(batch: MemoryBatch) -> int:
 def _pause(batch: MemoryBatch, because: str | None) -> None:
     if because is not None and batch.status.is_active:
         batch.status, batch.status_reason = BatchStatus.PAUSED, because
-
-
-def _describe_conversation(row: MemoryItem) -> ConversationRow:
-    attempt = row.attempts[-1][1]
-    conversation = row.conversation
-    return ConversationRow(
-        id=row.item.item_id,
-        name=f"Conversation {row.item.position}",
-        tier=row.tier,
-        turn_count=0 if conversation is None else len(conversation.turns),
-        model=attempt.model,
-        output_tokens=attempt.usage.output_tokens,
-        cost_usd=None if attempt.cost_usd is None else float(attempt.cost_usd),
-        simulated=attempt.simulated,
-        created_at=row.closed_at or attempt.started_at,
-    )
 
 
 def describe_failure(row: MemoryItem) -> FailureRow:

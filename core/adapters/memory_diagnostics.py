@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from math import floor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure
@@ -36,6 +36,9 @@ from core.domain.work import AttemptOutcome, ItemFailed, ItemId
 from core.errors import InvalidRequest, NotFound
 
 _FAILURE_FIELDS = ("failure_type", "stop_reason", "truncation_pattern", "text")
+
+
+_Numbered = TypeVar("_Numbered", Combination, Kind)
 
 
 class _Judged(NamedTuple):
@@ -133,11 +136,7 @@ class MemoryDiagnosticStore:
             conversation_category=batch.selection.category,
             prompt_chars=0 if attempt is None else attempt.prompt_length // 100 * 100,
         )
-        for known in self.combinations:
-            if known.model_copy(update={"id": 0}) == found:
-                return known.id
-        self.combinations.append(found.model_copy(update={"id": len(self.combinations) + 1}))
-        return len(self.combinations)
+        return _number(self.combinations, found)
 
     def _number_kind(self, row: MemoryItem, filters: FailureFilters) -> int:
         if row.failure is None or not fits_failure(_keep_failure_fields(filters), row, describe_failure(row)):
@@ -150,11 +149,7 @@ class MemoryDiagnosticStore:
             truncation_pattern=failure.failure.pattern,
             fingerprint=_fingerprint(failure),
         )
-        for known in self.kinds:
-            if known.model_copy(update={"id": 0}) == found:
-                return known.id
-        self.kinds.append(found.model_copy(update={"id": len(self.kinds) + 1}))
-        return len(self.kinds)
+        return _number(self.kinds, found)
 
     def _describe_batch(self, batch_id: BatchId, slot: int) -> BatchOutcome:
         batch = self.database.batches[batch_id]
@@ -167,6 +162,15 @@ class MemoryDiagnosticStore:
             **{each.id: ScaffoldingLabel(label=each.name, category=each.category) for each in database.topics},
             **{each.id: ScaffoldingLabel(label=f"{each.name} v{each.version}") for each in database.templates},
         }
+
+
+def _number(known: list[_Numbered], found: _Numbered) -> int:
+    """Return the number of a combination or kind; one never seen before gets the next."""
+    for each in known:
+        if each.model_copy(update={"id": 0}) == found:
+            return each.id
+    known.append(found.model_copy(update={"id": len(known) + 1}))
+    return len(known)
 
 
 @dataclass(kw_only=True)

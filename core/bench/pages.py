@@ -20,6 +20,7 @@ from core.bench.volume import LARGE_BATCH, Volume, fill_database
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
 from core.domain.batch import BatchId
+from core.domain.monitor import BatchFilters
 from core.domain.record import Record
 from core.domain.results import FailureFilters
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
@@ -103,7 +104,7 @@ class PageBench:
 
     def run(self) -> tuple[Timing, ...]:
         """Measure everything; returns what was measured, in order."""
-        large = next(batch for batch in self._services.batches.list_recent(1000) if batch.name == LARGE_BATCH)
+        (large,) = self._services.monitor.list_batches(BatchFilters(text=LARGE_BATCH)).batches
         failure = self._services.failures.list_page().rows[0].id
         for name, path in self._list_pages(large.id):
             self._open(path)  # Warm: whoever works here has been here before.
@@ -112,7 +113,7 @@ class PageBench:
             self._measure(name, "open from Home", PAGE_MS, partial(self._follow, name))
         self._measure_queries()
         self._measure_failures(str(failure))
-        self._measure_conversations()
+        self._measure_list("Conversations", "Conversations", words="retirement")
         self._measure_monitor(large.id)
         return tuple(self._timings)
 
@@ -151,15 +152,6 @@ class PageBench:
             page.get_by_role("combobox", name="Type", exact=True).click()
             return self._time(page.get_by_role("option", name="truncation", exact=True).click)
 
-        def search() -> float:
-            self._open("Failed_Generations")
-            page.get_by_role("searchbox").first.fill("overloaded")
-            return self._time(lambda: page.keyboard.press("Enter"))
-
-        def turn_page() -> float:
-            self._open("Failed_Generations")
-            return self._time(page.get_by_role("button", name="Older").click)
-
         def open_report() -> float:
             self._open("Failed_Generations")
             return self._time(lambda: self._click_table(from_right=112))
@@ -175,25 +167,24 @@ class PageBench:
             return (perf_counter() - began) * 1000
 
         self._measure(name, "filter by type", FILTER_MS, filter_by_type)
-        self._measure(name, "search the text", FILTER_MS, search)
-        self._measure(name, "older page", FILTER_MS, turn_page)
+        self._measure_list(name, "Failed_Generations", words="overloaded")
         self._measure(name, "open a report", DIALOG_MS, open_report)
         self._measure(name, "download RAW", DOWNLOAD_MS, download)
         self._measure(
             name, "open a report by its address", PAGE_MS, lambda: self._open(f"Failed_Generations?failure={failure_id}")
         )
 
-    def _measure_conversations(self) -> None:
-        page, name = self._page, "Conversations"
+    def _measure_list(self, name: str, path: str, *, words: str) -> None:
+        """What every list of records offers."""
 
         def search() -> float:
-            self._open("Conversations")
-            page.get_by_role("searchbox").first.fill("retirement")
-            return self._time(lambda: page.keyboard.press("Enter"))
+            self._open(path)
+            self._page.get_by_role("searchbox").first.fill(words)
+            return self._time(lambda: self._page.keyboard.press("Enter"))
 
         def turn_page() -> float:
-            self._open("Conversations")
-            return self._time(page.get_by_role("button", name="Older").click)
+            self._open(path)
+            return self._time(self._page.get_by_role("button", name="Older").click)
 
         self._measure(name, "search the text", FILTER_MS, search)
         self._measure(name, "older page", FILTER_MS, turn_page)

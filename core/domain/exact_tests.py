@@ -14,7 +14,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -81,6 +80,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     pairs = only_first + only_second
     if pairs == 0:
         return 1.0
+    from scipy import special  # noqa: PLC0415 - takes most of a second, which no process shall pay that diagnoses nothing
+
     return min(1.0, 2 * float(special.bdtr(min(only_first, only_second), pairs, 0.5)))
 
 
@@ -103,6 +104,8 @@ def adjust_holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _log_choose(top: Floats | np.float64, below: Floats | np.float64) -> Floats:
+    from scipy import special  # noqa: PLC0415 - as above
+
     return -special.betaln(1 + top - below, 1 + below) - np.log1p(top)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from core.domain.batch import BatchId
-from core.domain.pacing import HEADER_PREFIX, KINDS, Pace
+from core.domain.pacing import Pace
 from core.domain.record import Record
 
 WORKER_SILENT_AFTER = timedelta(seconds=30)
@@ -55,20 +55,6 @@ class StorageUse(Record):
 
     bytes: int
     files: int
-
-
-class RateLimit(Record):
-    """One of Claude's limits, as a response named it."""
-
-    kind: str
-    limit: float
-    remaining: float
-    resets_at: str | None = None
-
-    @property
-    def share_left(self) -> float:
-        """What is left, 0 to 1."""
-        return self.remaining / self.limit if self.limit else 0.0
 
 
 class ClaudeHealth(Record):
@@ -124,17 +110,3 @@ class Health(Record):
     queue: QueueHealth | None = None
     claude: ClaudeHealth | None = None
     checked_at: AwareDatetime
-
-
-def read_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
-    """Return the limits that response headers name; those that cannot be read are left out."""
-    limits: list[RateLimit] = []
-    for kind in KINDS:
-        try:
-            limit = float(headers[f"{HEADER_PREFIX}{kind}-limit"])
-            remaining = float(headers[f"{HEADER_PREFIX}{kind}-remaining"])
-        except (KeyError, ValueError):
-            continue
-        resets_at = headers.get(f"{HEADER_PREFIX}{kind}-reset")
-        limits.append(RateLimit(kind=kind, limit=limit, remaining=remaining, resets_at=resets_at))
-    return tuple(limits)

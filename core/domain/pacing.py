@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
 
+from core.domain.rate_limits import read_rate_limits
 from core.domain.record import Record
 from core.domain.work import CallFailure, CallFailureKind
 
-HEADER_PREFIX = "anthropic-ratelimit-"
-KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
 LOW_HEADROOM = 0.05
 """Below this share of a limit left, calls are held back until it resets."""
 FREE_HEADROOM = 0.2
@@ -54,16 +53,11 @@ def begin_pace(ceiling: int, now: datetime) -> Pace:
 
 def read_headroom(headers: Mapping[str, str]) -> Headroom | None:
     """Return the tightest rate limit of a reply; None where the headers say nothing that can be read."""
-    found: list[Headroom] = []
-    for kind in KINDS:
-        try:
-            limit = float(headers[f"{HEADER_PREFIX}{kind}-limit"])
-            remaining = float(headers[f"{HEADER_PREFIX}{kind}-remaining"])
-        except (KeyError, ValueError):
-            continue
-        if limit > 0:
-            resets_at = _read_moment(headers.get(f"{HEADER_PREFIX}{kind}-reset"))
-            found.append(Headroom(kind=kind, share_left=remaining / limit, resets_at=resets_at))
+    found = [
+        Headroom(kind=limit.kind, share_left=limit.share_left, resets_at=_read_moment(limit.resets_at))
+        for limit in read_rate_limits(headers)
+        if limit.limit > 0
+    ]
     return min(found, key=lambda headroom: headroom.share_left, default=None)
 
 

@@ -8,20 +8,6 @@ from core.domain.paging import RecordRow
 from core.domain.record import Record
 
 
-class ConversationRow(Record):
-    """One accepted conversation, without its turns."""
-
-    id: UUID
-    name: str
-    tier: str
-    turn_count: int
-    model: str
-    output_tokens: int | None = None
-    cost_usd: float | None = None
-    simulated: bool
-    created_at: AwareDatetime
-
-
 class FailureRow(RecordRow):
     """One failed generation, without prompt and reply."""
 

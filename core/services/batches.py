@@ -19,7 +19,7 @@ from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
 from core.domain.grid import sample_grid
 from core.domain.pricing import find_price
 from core.domain.prompt import check_template
-from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.results import BatchBreakdown
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
 
@@ -36,10 +36,8 @@ class BatchService:
 
     def estimate(self, selection: Selection, settings: BatchSettings) -> Estimate:
         """Return expected time and cost, from the model's own history where there is enough."""
-        skip = selection.skip_existing
-        existing = 0 if skip is None else self.count_existing(selection, skip)
         history = find_history(self.list_history(), settings.model)
-        return estimate_batch(selection.count_planned(existing), concurrency=settings.concurrency, history=history)
+        return estimate_batch(self._count_planned(selection), concurrency=settings.concurrency, history=history)
 
     def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
         """Return how many of the selection's combinations have a conversation already."""
@@ -55,11 +53,11 @@ class BatchService:
         Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if a template of the
         selection has a hole; nothing is written then. If only the queue is away, the batch is kept and starts later.
         """
-        _check_budget(settings.model, settings.budget_usd)
+        _check_price(settings.model, settings.budget_usd)
         selection = _without_repeats(selection)
         if selection.grid_size == 0:
             raise InvalidRequest("Select at least one persona, one arc and one topic.")
-        self._check_templates(selection)
+        self._check_templates([selection])
         # Even the whole grid is generated in spread order, so that a canary, the circuit breaker and whoever watches see all
         # personas, arcs and topics from the start.
         wanted = selection.planned if selection.skip_existing is None else selection.grid_size
@@ -74,12 +72,10 @@ class BatchService:
 
         Raises what submit raises; the templates of all are checked before the first is written.
         """
-        planned = [self.estimate(selection, settings).conversations for selection in selections]
-        wanted = [selection for selection, count in zip(selections, planned, strict=True) if count]
+        wanted = [selection for selection in selections if self._count_planned(selection)]
         if not wanted:
             raise InvalidRequest("Every combination has a conversation already; nothing is left to generate.")
-        for selection in wanted:
-            self._check_templates(selection)
+        self._check_templates(wanted)
         return tuple(self.submit(selection, settings) for selection in wanted)
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
@@ -88,7 +84,7 @@ class BatchService:
         The two stay linked (`retry_of`). Raises NotFound, or InvalidRequest where nothing has failed.
         """
         if changes.model is not None:
-            _check_budget(changes.model, self.get(batch_id).budget_usd)
+            _check_price(changes.model, self.get(batch_id).budget_usd)
         submitted = self.batches.retry_failed(batch_id, changes)
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
 
@@ -119,14 +115,6 @@ class BatchService:
         """Return the batch's failures by type and pattern and its attempts by stop_reason."""
         return self.batches.get_breakdown(batch_id)
 
-    def list_conversations(self, batch_id: BatchId, limit: int = 100) -> tuple[ConversationRow, ...]:
-        """Return the batch's newest conversations first."""
-        return self.batches.list_conversations(batch_id, limit)
-
-    def list_failures(self, batch_id: BatchId, limit: int = 100) -> tuple[FailureRow, ...]:
-        """Return the batch's newest failures first."""
-        return self.batches.list_failures(batch_id, limit)
-
     def _check_budget(self, batch_id: BatchId, action: BatchAction, budget_usd: float) -> None:
         if action is not BatchAction.RESUME:
             raise InvalidRequest(f"A budget can be set when a batch is resumed, not with {action}.")
@@ -141,15 +129,20 @@ class BatchService:
             return False  # The batch is safe in the database; the reconciler rings as soon as the queue is back.
         return True
 
-    def _check_templates(self, selection: Selection) -> None:
+    def _count_planned(self, selection: Selection) -> int:
+        skip = selection.skip_existing
+        return selection.count_planned(0 if skip is None else self.count_existing(selection, skip))
+
+    def _check_templates(self, selections: Sequence[Selection]) -> None:
+        arc_ids = {arc_id for selection in selections for arc_id in selection.arc_ids}
         for template in self.scaffolding.list_templates():
-            if not template.is_active or template.emotional_arc_id not in selection.arc_ids:
+            if not template.is_active or template.emotional_arc_id not in arc_ids:
                 continue
             if problems := check_template(template.system_prompt, template.user_prompt):
                 raise TemplateInvalid(f"Prompt template {template.name} v{template.version}: {' '.join(problems)}")
 
 
-def _check_budget(model: str, budget_usd: float | None) -> None:
+def _check_price(model: str, budget_usd: float | None) -> None:
     if budget_usd is not None and find_price(model) is None:
         raise InvalidRequest(
             f"No price is known for {model}, so a budget could not be kept. Choose another model, or leave the budget out."

@@ -22,6 +22,11 @@ GAP = 1.5
 """Stretches further apart than so many of their own length have a pause between them."""
 
 
+def name_stop_reasons(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by stop_reason with a word for the calls that have none."""
+    return {"no reply" if reason == "none" else reason: calls for reason, calls in counts.items()}
+
+
 def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     """Return horizontal bars, the largest on top, each with its number."""
     entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))

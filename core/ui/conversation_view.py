@@ -19,7 +19,7 @@ from core.ui.conversation_list import REVIEW_COLORS
 from core.ui.formats import NOTHING, escape_markdown, format_duration, format_money, format_time, format_words
 from core.ui.link_state import change_link
 from core.ui.links import CONVERSATION, open_batch
-from core.ui.page import draw_header, draw_simulated_badge
+from core.ui.page import draw_figure, draw_header, draw_simulated_badge
 from core.ui.session import report_errors
 
 CHAT_PIXELS = 610
@@ -46,12 +46,7 @@ def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
     with side:
         with st.container(border=True, gap="xxsmall"):
             st.markdown("**Emotional journey** :gray[· circles: client, squares: adviser]")
-            st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
-                draw_journey(conversation.turns),
-                key="journey",
-                config={"displayModeBar": False},
-                alt=describe_journey(conversation.turns),
-            )
+            draw_figure(draw_journey(conversation.turns), key="journey", alt=describe_journey(conversation.turns))
         _draw_origin(conversation)
 
 

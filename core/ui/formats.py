@@ -65,14 +65,6 @@ def format_age(moment: datetime, now: datetime) -> str:
     return f"{format_duration((now - moment).total_seconds())} ago"
 
 
-def format_bytes(number: float) -> str:
-    """Return a size in the largest unit that it fills: `152 kB`, `1.2 GB`."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= size:
-            return f"{number / size:,.1f} {unit}"
-    return f"{number:,.0f} B"
-
-
 def escape_markdown(text: str) -> str:
     """Return text that Streamlit's markdown shows as it is, on one line."""
     line = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -51,6 +51,16 @@ def draw_simulated_badge() -> None:
     )
 
 
+def draw_figure(figure: object, *, key: str, alt: str) -> None:
+    """Draw a figure of Plotly; `alt` says in words what is in it."""
+    st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
+        figure,  # pyright: ignore[reportArgumentType] - likewise
+        key=key,
+        config={"displayModeBar": False},
+        alt=alt,
+    )
+
+
 def _draw_marks() -> None:
     settings = find_settings()
     if settings.simulated:

@@ -6,12 +6,13 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.config import describe_settings
-from core.domain.health import ClaudeHealth, Health, PartHealth, PartState, QueueHealth, WorkerHealth, read_rate_limits
+from core.domain.health import ClaudeHealth, Health, PartHealth, PartState, QueueHealth, WorkerHealth
+from core.domain.rate_limits import read_rate_limits
 from core.services.health import read_versions
-from core.ui.charts import REPLY_COLOR, describe_counts, draw_counts
+from core.ui.charts import REPLY_COLOR, describe_counts, draw_counts, name_stop_reasons
 from core.ui.formats import NOTHING, escape_markdown, format_age, format_count
 from core.ui.links import open_batch
-from core.ui.page import draw_header
+from core.ui.page import draw_figure, draw_header
 from core.ui.session import find_settings, report_errors
 from core.ui.status import find_part_look
 from core.ui.tables import draw_table
@@ -157,12 +158,11 @@ def _draw_claude(claude: ClaudeHealth | None, queue: QueueHealth | None) -> None
             f"changed {changed}: {escape_markdown(pace.reason)}"
         )
     if claude.stop_reasons:
-        counts = {"no reply" if reason == "none" else reason: calls for reason, calls in claude.stop_reasons.items()}
+        counts = name_stop_reasons(claude.stop_reasons)
         st.markdown("**Calls of the last hour by stop reason**")
-        st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
+        draw_figure(
             draw_counts(counts, REPLY_COLOR),
             key="stop_reasons",
-            config={"displayModeBar": False},
             alt=describe_counts("Calls of the last hour by stop reason", counts),
         )
 

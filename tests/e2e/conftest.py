@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -49,7 +50,13 @@ def is_problem(message: ConsoleMessage) -> bool:
 
 @pytest.fixture
 def page(context: BrowserContext, url: str) -> Iterator[Page]:
-    """A page that must stay free of errors in the console and of requests to other hosts."""
+    with open_watched_page(context, url) as page:
+        yield page
+
+
+@contextmanager
+def open_watched_page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """Open a page that must stay free of errors in the console and of requests to other hosts."""
     page = context.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)

@@ -16,8 +16,9 @@ from core.config import load_settings
 from core.domain.batch import BatchId, BatchSettings, Selection
 from core.domain.scaffolding import ConversationCategory
 from core.services.scaffolding import pick_arcs, pick_topics
-from tests.e2e.conftest import is_problem
+from tests.e2e.conftest import open_watched_page
 from tests.e2e.running_stack import run_stack
+from tests.e2e.test_pages import wait_until_idle
 
 pytestmark = pytest.mark.extended
 
@@ -67,12 +68,8 @@ def results(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def page(context: BrowserContext, results: Results) -> Iterator[Page]:
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    assert not problems
+    with open_watched_page(context, results.url) as page:
+        yield page
 
 
 def open_failures(page: Page, results: Results, query: str = "") -> None:
@@ -88,7 +85,7 @@ def open_conversations(page: Page, results: Results, query: str = "") -> None:
 
 
 def settle(page: Page) -> None:
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+    wait_until_idle(page)
     page.wait_for_timeout(1_500)  # Tables and charts draw themselves after the script has ended.
 
 

@@ -15,6 +15,7 @@ from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
 from core.domain.batch import BatchId, BatchStatus
 from core.domain.estimate import estimate_batch
+from core.domain.results import FailureFilters
 from core.domain.retry import RetryLimits
 from core.embedded.simulator.faults import FaultKind
 from core.services.failures import FailedGenerationService
@@ -104,12 +105,12 @@ def test_fault_ends_in_the_right_failure_with_its_report(seeded: Settings, analy
     assert (progress.accepted, progress.failed, progress.status) == (0, 1, BatchStatus.FAILED)
     assert progress.cancelled == items - 1
     assert progress.attempts == expected.attempts
-    (row,) = batches.list_failures(batch_id, 10)
+    failures = FailedGenerationService(store=SupabaseFailureStore(analyst=analyst))
+    (row,) = failures.list_page(FailureFilters(batch_id=batch_id)).rows
     assert (row.failure_type, row.truncation_pattern, row.stop_reason) == expected[:3]
     assert row.truncation_details
     with open_service(seeded.require_supabase()[0], seeded.require_secret_key()) as client:
         upload_reports(SupabaseReportStore(client=client))
-    failures = FailedGenerationService(store=SupabaseFailureStore(analyst=analyst))
     assert failures.get(row.id).failure["raw_file_path"] is not None
     report = failures.get_report(row.id)
     assert report["error_report"]["stop_reason_analysis"]

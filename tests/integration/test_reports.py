@@ -51,7 +51,7 @@ def owner(seeded: Settings) -> Iterator[Owner]:
                 await store.record([fail(item)])
 
         asyncio.run(record_failure())
-        (row,) = batches.list_failures(batch_id, 1)
+        (row,) = SupabaseFailureStore(analyst=analyst).list_page(FailureFilters(batch_id=batch_id), 1, None).rows
         yield Owner(analyst, row.id, SupabaseReportStore(client=client))
 
 

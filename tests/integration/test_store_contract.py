@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 
 from core.adapters.memory import MemoryDatabase
+from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_failures import MemoryFailureStore
+from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import open_service, open_worker_client
@@ -18,15 +20,16 @@ from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, RetryChanges, Selection
 from core.domain.conversation import Conversation
+from core.domain.conversation_records import ConversationFilters, ListedConversation
 from core.domain.estimate import estimate_batch
 from core.domain.parsing import parse_conversation
 from core.domain.reply import TokenUsage
-from core.domain.results import FailureFilters
+from core.domain.results import FailureFilters, FailureRow
 from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
 from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
 from core.errors import InvalidRequest, NotFound
-from core.ports import BatchStore, FailureStore, Reconciler, ScaffoldingStore, WorkStore
+from core.ports import BatchStore, ConversationStore, FailureStore, Reconciler, ScaffoldingStore, WorkStore
 from tests.factories import make_attempt, make_conversation_json, make_memory, make_selection, make_settings
 from tests.integration.conftest import sign_up
 
@@ -46,6 +49,7 @@ class Stores:
     work: Worker
     reconciler: Reconciler
     failures: FailureStore
+    conversations: ConversationStore
 
 
 @pytest.fixture(params=["memory", "supabase"])
@@ -62,6 +66,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
             work=use_memory,
             reconciler=database,
             failures=MemoryFailureStore(database=database),
+            conversations=MemoryConversationStore(database=database),
         )
         return
     settings: Settings = request.getfixturevalue("seeded")
@@ -81,6 +86,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
             work=use_supabase,
             reconciler=SupabaseReconciler(client=client),
             failures=SupabaseFailureStore(analyst=analyst),
+            conversations=SupabaseConversationStore(analyst=analyst),
         )
 
 
@@ -101,6 +107,14 @@ def read(stores: Stores, batch_id: BatchId) -> BatchProgress:
     assert progress is not None
     assert progress.planned == progress.accepted + progress.failed + progress.cancelled + progress.running + progress.queued
     return progress
+
+
+def list_conversations(stores: Stores, batch_id: BatchId) -> tuple[ListedConversation, ...]:
+    return stores.conversations.list_page(ConversationFilters(batch_id=batch_id), 10, None).rows
+
+
+def list_failures(stores: Stores, batch_id: BatchId) -> tuple[FailureRow, ...]:
+    return stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).rows
 
 
 def lease(stores: Stores, batch_id: BatchId, wanted: int = 10, lease_seconds: float = 30) -> tuple[LeasedItem, ...]:
@@ -217,7 +231,7 @@ def test_accepted_reply_becomes_a_conversation_and_closes_the_batch(stores: Stor
     assert pytest.approx(0.044) == progress.cost_usd
     assert progress.simulated
     assert progress.completed_at is not None
-    (row, _) = stores.batches.list_conversations(batch_id, 10)
+    (row, _) = list_conversations(stores, batch_id)
     assert (4, "template", True) == (row.turn_count, row.tier, row.simulated)
 
 
@@ -226,7 +240,7 @@ def test_edge_conversation_has_the_edge_tier(stores: Stores) -> None:
 
     record(stores, *(accept(item) for item in lease(stores, batch_id)))
 
-    assert ["edge_case"] == [row.tier for row in stores.batches.list_conversations(batch_id, 10)]
+    assert ["edge_case"] == [row.tier for row in list_conversations(stores, batch_id)]
 
 
 def test_failed_reply_is_kept_apart_with_its_diagnosis(stores: Stores) -> None:
@@ -235,8 +249,8 @@ def test_failed_reply_is_kept_apart_with_its_diagnosis(stores: Stores) -> None:
 
     record(stores, accept(first), fail(second))
 
-    assert len(stores.batches.list_conversations(batch_id, 10)) == 1
-    (row,) = stores.batches.list_failures(batch_id, 10)
+    assert len(list_conversations(stores, batch_id)) == 1
+    (row,) = list_failures(stores, batch_id)
     assert ("truncation", "lone_backslash", 3) == (row.failure_type, row.truncation_pattern, row.turn_index)
     assert ("end_turn", 24_576, 2000, 1) == (row.stop_reason, row.max_tokens, row.output_tokens, row.attempt_count)
     breakdown = stores.batches.get_breakdown(batch_id)
@@ -258,7 +272,7 @@ def test_zero_tokens_count_as_zero(stores: Stores) -> None:
 
     record(stores, *(fail(item, usage=usage, cost_usd="0") for item in lease(stores, batch_id)))
 
-    assert [0] == [row.output_tokens for row in stores.batches.list_failures(batch_id, 1)]
+    assert [0] == [row.output_tokens for row in list_failures(stores, batch_id)]
 
 
 def test_recording_the_same_result_twice_changes_nothing(stores: Stores) -> None:

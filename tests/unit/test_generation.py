@@ -4,8 +4,12 @@ from collections.abc import Callable
 import pytest
 
 from core.adapters.memory import MemoryDatabase, MemoryPaceBoard, MemoryQueue, ScriptedModel
+from core.adapters.memory_conversations import MemoryConversationStore
+from core.adapters.memory_failures import MemoryFailureStore
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
+from core.domain.conversation_records import ConversationFilters
 from core.domain.reply import Reply
+from core.domain.results import FailureFilters, FailureRow
 from core.domain.retry import RetryLimits
 from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, Lease, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
@@ -49,6 +53,10 @@ def run(database: MemoryDatabase, batch_id: BatchId, answer: Answer, **changes: 
     return progress
 
 
+def read_failure(database: MemoryDatabase, batch_id: BatchId) -> FailureRow:
+    return MemoryFailureStore(database=database).list_page(FailureFilters(batch_id=batch_id), 1, None).rows[0]
+
+
 def always(answer: Reply | CallFailure) -> Answer:
     return lambda _request, _call: answer
 
@@ -73,7 +81,8 @@ def test_cut_turn_in_well_formed_json_never_becomes_a_conversation() -> None:
     assert (0, 2, BatchStatus.FAILED) == (progress.accepted, progress.failed, progress.status)
     assert {"truncation": 2} == database.get_breakdown(batch_id).by_failure_type
     assert {"lone_backslash": 2} == database.get_breakdown(batch_id).by_pattern
-    assert not database.list_conversations(batch_id, 10)
+    conversations = MemoryConversationStore(database=database)
+    assert not conversations.list_page(ConversationFilters(batch_id=batch_id), 10, None).rows
 
 
 def test_truncated_reply_is_kept_with_its_text_and_not_tried_again() -> None:
@@ -240,7 +249,7 @@ def test_reply_that_cannot_even_be_judged_is_kept_as_a_failure() -> None:
     progress = run(database, batch_id, always(unjudgeable))
 
     assert (1, 1) == (progress.failed, progress.attempts)
-    assert "Judging the reply failed" in (database.list_failures(batch_id, 1)[0].truncation_details or "")
+    assert "Judging the reply failed" in (read_failure(database, batch_id).truncation_details or "")
 
 
 @pytest.mark.parametrize("error", [DatabaseRejected("no such column"), ValueError("a defect in writing it")])
@@ -258,7 +267,7 @@ def test_reply_that_cannot_be_stored_is_kept_as_a_failure_and_not_paid_for_twice
     progress = run(database, batch_id, always(make_reply()))
 
     assert (2, 2) == (progress.failed, progress.attempts)
-    assert "could not be stored" in (database.list_failures(batch_id, 1)[0].truncation_details or "")
+    assert "could not be stored" in (read_failure(database, batch_id).truncation_details or "")
 
 
 def test_lost_lease_keeps_the_paid_reply_but_not_a_second_conversation() -> None:

@@ -20,8 +20,8 @@ from core.domain.health import (
     QueueHealth,
     StorageUse,
     WorkerHealth,
-    read_rate_limits,
 )
+from core.domain.rate_limits import read_rate_limits
 from core.errors import DatabaseUnavailable, QueueUnavailable
 from core.services.health import HealthService, read_versions
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from core.adapters.supabase.reading import call_function, dump_filters, read_options, read_page
+from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import dump_filters, read_options, read_page
 from core.adapters.supabase.session import Analyst
 from core.domain.conversation_records import (
     ConversationCounts,

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from supabase import Client
 
 from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import dump_filters
 from core.adapters.supabase.session import Analyst
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
 from core.domain.fingerprint import UnmarkedFailure
@@ -25,14 +27,14 @@ class SupabaseDiagnosticStore:
     analyst: Analyst
 
     def count(self, filters: FailureFilters, most_batches: int) -> Outcomes:
-        chosen = filters.model_dump(mode="json", exclude_none=True)
-        return Outcomes.model_validate(
-            _call(self.analyst.client, "count_outcomes", filters=chosen, most_batches=most_batches)
+        answer = call_function(
+            self.analyst.client, "count_outcomes", filters=dump_filters(filters), most_batches=most_batches
         )
+        return Outcomes.model_validate(answer)
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
-        wanted = [group.model_dump(mode="json", exclude_none=True) for group in groups]
-        answer = _call(self.analyst.client, "list_outcome_examples", groups=wanted, most=most)
+        wanted = [dump_filters(group) for group in groups]
+        answer = call_function(self.analyst.client, "list_outcome_examples", groups=wanted, most=most)
         return TypeAdapter(tuple[tuple[FailureExample, ...], ...]).validate_python(answer)
 
 
@@ -52,7 +54,7 @@ class SupabaseExperimentStore:
         request = plan.model_dump(mode="json", exclude={"change"}) | {
             "change": plan.change.model_dump(mode="json", exclude_none=True)
         }
-        answer = _CreateOutcome.model_validate(_call(self.analyst.client, "create_experiment", request=request))
+        answer = _CreateOutcome.model_validate(call_function(self.analyst.client, "create_experiment", request=request))
         if answer.outcome == "not_found":
             raise NotFound(f"There is no batch {plan.batch_id}, or it is not yours. Look at the list of batches.")
         if answer.experiment is None:
@@ -66,7 +68,7 @@ class SupabaseExperimentStore:
         return TypeAdapter(tuple[Experiment, ...]).validate_python(rows)
 
     def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
-        answer = _call(self.analyst.client, "count_experiment_pairs", target_experiment_id=str(experiment_id))
+        answer = call_function(self.analyst.client, "count_experiment_pairs", target_experiment_id=str(experiment_id))
         return None if answer is None else ExperimentPairs.model_validate(answer)
 
 
@@ -77,14 +79,9 @@ class SupabaseFingerprintStore:
     client: Client
 
     def list_unmarked(self, limit: int) -> tuple[UnmarkedFailure, ...]:
-        answer = _call(self.client, "list_unmarked_failures", max_rows=limit)
+        answer = call_function(self.client, "list_unmarked_failures", max_rows=limit)
         return TypeAdapter(tuple[UnmarkedFailure, ...]).validate_python(answer)
 
     def mark(self, fingerprints: Mapping[UUID, str]) -> None:
         marks = [{"id": str(failure_id), "fingerprint": mark} for failure_id, mark in fingerprints.items()]
-        _call(self.client, "mark_failures", marks=marks)
-
-
-def _call(client: Client, function: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON, validated by the caller
-    with translate_errors():
-        return client.rpc(function, parameters).execute().data
+        call_function(self.client, "mark_failures", marks=marks)

@@ -9,7 +9,8 @@ from storage3.exceptions import StorageApiError
 from supabase import Client
 
 from core.adapters.supabase.errors import translate_errors
-from core.adapters.supabase.reading import call_function, dump_filters, read_options, read_page
+from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import dump_filters, read_options, read_page
 from core.adapters.supabase.session import Analyst
 from core.domain.error_report import FailureMaterial
 from core.domain.paging import Direction, Page, RowCursor

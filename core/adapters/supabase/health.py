@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.failures import BUCKET
+from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
 from core.domain.health import ClaudeHealth, DatabaseHealth, StorageUse
-
-BUCKET = "failed-generation-files"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,15 +16,12 @@ class SupabaseProbe:
     analyst: Analyst
 
     def read_database(self) -> DatabaseHealth:
-        with translate_errors():
-            return DatabaseHealth.model_validate(self.analyst.client.rpc("read_database_health").execute().data)
+        return DatabaseHealth.model_validate(call_function(self.analyst.client, "read_database_health"))
 
     def measure_storage(self) -> StorageUse:
         with translate_errors():
-            client = self.analyst.client
-            client.storage.from_(BUCKET).list(options={"limit": 1})  # does the storage itself answer?
-            return StorageUse.model_validate(client.rpc("measure_storage").execute().data)
+            self.analyst.client.storage.from_(BUCKET).list(options={"limit": 1})  # does the storage itself answer?
+        return StorageUse.model_validate(call_function(self.analyst.client, "measure_storage"))
 
     def read_claude(self) -> ClaudeHealth:
-        with translate_errors():
-            return ClaudeHealth.model_validate(self.analyst.client.rpc("read_claude_health").execute().data)
+        return ClaudeHealth.model_validate(call_function(self.analyst.client, "read_claude_health"))

@@ -1,11 +1,10 @@
 """What the monitor and the overview read, with the analyst's rights: one call of one function each."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter
 
-from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
 from core.domain.batch import BatchId
 from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
@@ -23,10 +22,10 @@ class SupabaseMonitorStore:
     def list_batches(self, filters: BatchFilters, page_size: int, offset: int) -> BatchPage:
         chosen = {"text": filters.text or None, "statuses": list(filters.statuses) or None}
         parameters = {"filters": chosen, "page_size": page_size, "page_offset": offset}
-        return BatchPage.model_validate(_call(self.analyst, "list_batches", parameters))
+        return BatchPage.model_validate(call_function(self.analyst.client, "list_batches", **parameters))
 
     def watch(self, batch_id: BatchId, trend_points: int) -> BatchWatch | None:
-        found = _call(self.analyst, "watch_batch", {"target_batch_id": str(batch_id), "max_points": trend_points})
+        found = call_function(self.analyst.client, "watch_batch", target_batch_id=str(batch_id), max_points=trend_points)
         if found is None:
             return None
         return BatchWatch.model_validate(
@@ -40,7 +39,7 @@ class SupabaseMonitorStore:
             "page_size": page_size,
             "page_offset": offset,
         }
-        return ItemPage.model_validate(_call(self.analyst, "list_batch_items", parameters))
+        return ItemPage.model_validate(call_function(self.analyst.client, "list_batch_items", **parameters))
 
     def list_log(self, batch_id: BatchId, after: LogRow | None, page_size: int) -> tuple[LogRow, ...]:
         parameters = {
@@ -49,10 +48,11 @@ class SupabaseMonitorStore:
             "after_id": None if after is None else str(after.id),
             "page_size": page_size,
         }
-        return TypeAdapter(tuple[LogRow, ...]).validate_python(_call(self.analyst, "list_attempt_log", parameters))
+        found = call_function(self.analyst.client, "list_attempt_log", **parameters)
+        return TypeAdapter(tuple[LogRow, ...]).validate_python(found)
 
     def list_retry_templates(self, batch_id: BatchId) -> tuple[RetryTemplate, ...]:
-        found = _call(self.analyst, "list_retry_templates", {"target_batch_id": str(batch_id)})
+        found = call_function(self.analyst.client, "list_retry_templates", target_batch_id=str(batch_id))
         return TypeAdapter(tuple[RetryTemplate, ...]).validate_python(found)
 
 
@@ -63,12 +63,7 @@ class SupabaseOverviewStore:
     analyst: Analyst
 
     def read(self) -> Overview:
-        return Overview.model_validate(_call(self.analyst, "read_overview", {}))
-
-
-def _call(analyst: Analyst, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
-    with translate_errors():
-        return analyst.client.rpc(function, parameters).execute().data
+        return Overview.model_validate(call_function(self.analyst.client, "read_overview"))
 
 
 def _largest_first(counts: dict[str, int]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
 from core.domain.batch import (
     BatchAction,
@@ -21,15 +22,9 @@ from core.domain.batch import (
 )
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.record import Record
-from core.domain.results import BatchBreakdown, ConversationRow, FailureRow
+from core.domain.results import BatchBreakdown
 from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
 from core.errors import InvalidRequest, NotFound
-
-CONVERSATION_COLUMNS = "id,name,tier,turn_count,model,output_tokens,cost_usd,simulated,created_at"
-FAILURE_COLUMNS = (
-    "id,failure_type,truncation_pattern,truncation_details,stop_reason,error_message,turn_index,model,max_tokens,"
-    "output_tokens,attempt_count,simulated,created_at"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,17 +81,18 @@ class SupabaseBatchStore:
             "estimated_seconds": estimate.seconds,
             "estimated_cost_usd": estimate.cost_usd,
         }
-        return _require_submitted(_SubmitOutcome.model_validate(self._call("submit_batch", {"request": request})))
+        answer = call_function(self.analyst.client, "submit_batch", request=request)
+        return _require_submitted(_SubmitOutcome.model_validate(answer))
 
     def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
         ids = selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids"})
         request = ids | {"skip_existing": skip}
-        answer = self._call("count_existing_combinations", {"request": request})
+        answer = call_function(self.analyst.client, "count_existing_combinations", request=request)
         return TypeAdapter(dict[str, int]).validate_python(answer)["existing"]
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges) -> Submitted:
         parameters = {"target_batch_id": str(batch_id), "changes": changes.model_dump(mode="json", exclude_none=True)}
-        outcome = _SubmitOutcome.model_validate(self._call("retry_failed_items", parameters))
+        outcome = _SubmitOutcome.model_validate(call_function(self.analyst.client, "retry_failed_items", **parameters))
         if outcome.outcome == "not_found":
             raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
         return _require_submitted(outcome)
@@ -115,7 +111,7 @@ class SupabaseBatchStore:
 
     def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         parameters = {"target_batch_id": str(batch_id), "action": action, "new_budget_usd": budget_usd}
-        answer = self._call("control_batch", parameters)
+        answer = call_function(self.analyst.client, "control_batch", **parameters)
         outcome = _ControlOutcome.model_validate(answer)
         if outcome.outcome == "not_found" or outcome.status is None:
             raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
@@ -132,18 +128,6 @@ class SupabaseBatchStore:
             by_stop_reason=_sum_by(attempts, "stop_reason", "attempts"),
         )
 
-    def list_conversations(self, batch_id: BatchId, limit: int) -> tuple[ConversationRow, ...]:
-        with translate_errors():
-            table = self.analyst.client.table("conversations").select(CONVERSATION_COLUMNS).eq("batch_id", str(batch_id))
-            rows = table.order("created_at", desc=True).limit(limit).execute().data
-        return TypeAdapter(tuple[ConversationRow, ...]).validate_python(rows)
-
-    def list_failures(self, batch_id: BatchId, limit: int) -> tuple[FailureRow, ...]:
-        with translate_errors():
-            table = self.analyst.client.table("failed_generations").select(FAILURE_COLUMNS).eq("run_id", str(batch_id))
-            rows = table.order("created_at", desc=True).limit(limit).execute().data
-        return TypeAdapter(tuple[FailureRow, ...]).validate_python(rows)
-
     def list_history(self) -> tuple[GenerationHistory, ...]:
         with translate_errors():
             rows = self.analyst.client.table("generation_history").select("*").execute().data
@@ -153,10 +137,6 @@ class SupabaseBatchStore:
         with translate_errors():
             rows = self.analyst.client.table(view).select("*").eq("batch_id", str(batch_id)).execute().data
         return TypeAdapter(list[dict[str, Any]]).validate_python(rows)
-
-    def _call(self, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
-        with translate_errors():
-            return self.analyst.client.rpc(function, parameters).execute().data
 
 
 def _require_submitted(outcome: _SubmitOutcome) -> Submitted:

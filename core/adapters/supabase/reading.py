@@ -1,21 +1,15 @@
-"""What the stores of results share: one call of a function, and pages by key."""
+"""What the stores of results share: filters, and pages by key."""
 
 from typing import Any, TypeVar
 
 from supabase import Client
 
-from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.functions import call_function
 from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page
 from core.domain.record import Record
 from core.domain.result_options import ResultOptions
 
 AnyRow = TypeVar("AnyRow", bound=RecordRow)
-
-
-def call_function(client: Client, function: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON, validated by the caller
-    """Call a function of the database and return its JSON."""
-    with translate_errors():
-        return client.rpc(function, parameters).execute().data
 
 
 def dump_filters(filters: Record) -> dict[str, Any]:

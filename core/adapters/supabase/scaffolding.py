@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
 from core.domain.scaffolding import (
     EmotionalArc,
@@ -38,15 +38,13 @@ class SupabaseScaffoldingEditor:
         return self._save("set_template_active", template_id=str(template_id), active=active)
 
     def count_uses(self, kind: ScaffoldKind) -> Mapping[UUID, Uses]:
-        rows = TypeAdapter(list[dict[str, Any]]).validate_python(self._call("count_scaffolding_uses", kind=kind))
+        rows = TypeAdapter(list[dict[str, Any]]).validate_python(
+            call_function(self.analyst.client, "count_scaffolding_uses", kind=kind)
+        )
         return {UUID(row["id"]): Uses.model_validate(row) for row in rows}
 
     def _save(self, function: str, **parameters: Any) -> SaveOutcome:  # noqa: ANN401 - JSON
-        return SaveOutcome.model_validate(self._call(function, **parameters))
-
-    def _call(self, function: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON, validated by the caller
-        with translate_errors():
-            return self.analyst.client.rpc(function, parameters).execute().data
+        return SaveOutcome.model_validate(call_function(self.analyst.client, function, **parameters))
 
 
 def _name_function(record: Scaffold) -> str:

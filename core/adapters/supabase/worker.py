@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from supabase import AsyncClient, Client
 
 from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.work_payload import encode_result
 from core.domain.batch import BatchId, BatchSettings
 from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome, Snapshot
@@ -78,11 +79,8 @@ class SupabaseReconciler:
     client: Client
 
     def reconcile(self) -> tuple[BatchId, ...]:
-        with translate_errors():
-            answer = self.client.rpc("reconcile_batches", {}).execute().data
-        return TypeAdapter(tuple[BatchId, ...]).validate_python(answer)
+        return TypeAdapter(tuple[BatchId, ...]).validate_python(call_function(self.client, "reconcile_batches"))
 
     def record_encoded(self, results: list[dict[str, Any]]) -> None:
         """Record results that waited on disk."""
-        with translate_errors():
-            self.client.rpc("record_results", {"results": results}).execute()
+        call_function(self.client, "record_results", results=results)
