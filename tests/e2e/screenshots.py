@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def choose(page: Page, *kinds: str) -> None:
         page.wait_for_timeout(700)
 
 
+def open_first_row(page: Page) -> None:
+    """Press the first button of the first row of a list of records; the table is a canvas."""
+    frame = page.get_by_test_id("stDataFrame").first.bounding_box()
+    if frame is None:
+        raise LookupError("There is no table to open a row of.")
+    is_failure = "Failed_Generations" in page.url
+    page.mouse.click(frame["x"] + frame["width"] - (112 if is_failure else 42), frame["y"] + 45)
+    page.wait_for_timeout(3_500)
+
+
 def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
     """Walk through all pages once."""
 
@@ -38,6 +49,15 @@ def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
     page.goto(url)
     settle(page)
     shoot("home-before")
+    picture_a_batch(page, url, shoot)
+    picture_records(page, url, shoot)
+    page.goto(url)
+    settle(page)
+    shoot("home")
+
+
+def picture_a_batch(page: Page, url: str, shoot: Callable[[str], None]) -> None:
+    """Choose a batch, watch it run and end."""
     page.goto(f"{url}/Bulk_Generator")
     settle(page)
     shoot("generator-empty")
@@ -75,12 +95,25 @@ def take_pictures(page: Page, url: str, folder: Path, theme: str) -> None:
     page.goto(f"{url}/Batch_Monitor?batch=nonsense")
     settle(page)
     shoot("monitor-bad-link")
+
+
+def picture_records(page: Page, url: str, shoot: Callable[[str], None]) -> None:
+    """Look at what the batch left, at the scaffolding and at the parts."""
+    for path, name in (("Failed_Generations", "failures"), ("Conversations", "conversations")):
+        page.goto(f"{url}/{path}")
+        settle(page)
+        shoot(name)
+        open_first_row(page)
+        shoot(f"{name}-open")
+    page.goto(f"{url}/Scaffolding")
+    settle(page)
+    shoot("scaffolding")
+    page.goto(f"{url}/Scaffolding?kind=Templates&open=calm_and_clear")
+    settle(page)
+    shoot("scaffolding-template")
     page.goto(f"{url}/System")
     settle(page)
     shoot("system")
-    page.goto(url)
-    settle(page)
-    shoot("home")
 
 
 def main() -> None:
