@@ -13,10 +13,11 @@ from core.domain.paging import Page
 from core.domain.result_options import ResultOptions
 from core.ui.conversation_filters import NAMES, draw_conversation_filters, read_conversation_filters
 from core.ui.formats import format_count, format_words
-from core.ui.link_state import change_link, read_cursor
+from core.ui.link_state import change_link, read_cursor, read_uuid
 from core.ui.links import CONVERSATION, open_generator
 from core.ui.page import draw_header
 from core.ui.pager import draw_pager
+from core.ui.session import report_errors
 from core.ui.status import TIER_COLORS, BadgeColor
 from core.ui.tables import age_column, draw_table, mark_simulated, simulated_column
 
@@ -44,14 +45,23 @@ def draw_conversation_list(services: PageServices) -> None:
         st.space("stretch")
         _draw_download(services, filters, counts.total)
     draw_conversation_filters(load_conversation_options(services, services.user_email))
-    cursor, direction = read_cursor()
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
         return
-    page = services.conversations.list_page(filters, cursor=cursor, direction=direction)
-    draw_pager(page, counts.total, "conversation")
-    _draw_table(page)
+    _draw_page(services, filters, counts.total)
     st.caption(_describe_reviews(counts))
+
+
+@st.fragment
+def _draw_page(services: PageServices, filters: ConversationFilters, total: int) -> None:
+    """A fragment, so that whoever turns a page does not wait for the rest."""
+    with report_errors():
+        cursor, direction = read_cursor()
+        page = services.conversations.list_page(filters, cursor=cursor, direction=direction)
+        draw_pager(page, total, "conversation")
+        _draw_table(page)
+        if read_uuid(CONVERSATION) is not None:  # Read was pressed: the whole page changes.
+            st.rerun()
 
 
 def write_export(services: PageServices, filters: ConversationFilters) -> Any:  # noqa: ANN401 - a file, as Streamlit reads it

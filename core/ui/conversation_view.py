@@ -16,6 +16,7 @@ from core.errors import TemplateInvalid
 from core.ui.conversation_chart import describe_journey, draw_journey
 from core.ui.conversation_filters import read_conversation_filters
 from core.ui.conversation_list import REVIEW_COLORS
+from core.ui.facts import draw_facts
 from core.ui.formats import NOTHING, escape_markdown, format_duration, format_money, format_time, format_words
 from core.ui.link_state import change_link
 from core.ui.links import CONVERSATION, open_batch
@@ -130,10 +131,7 @@ def _draw_origin(conversation: StoredConversation) -> None:
             st.space("stretch")
             if st.button("Open batch", type="tertiary", icon=":material/open_in_full:", key="open_batch"):
                 open_batch(conversation.batch_id)  # pyright: ignore[reportArgumentType] - BatchId is a UUID by another name
-        labels, values = st.columns([1, 3], gap="xsmall")
-        # Unwrapped, so that a label and its value stay on one line.
-        labels.text("\n".join(facts), wrap=False)
-        values.text("\n".join(" ".join(str(value).split()) if value else NOTHING for value in facts.values()), wrap=False)
+        draw_facts(facts)
     with st.expander("Prompt", icon=":material/description:"):
         st.code(_make_prompt(conversation), language=None, wrap_lines=True, height=300)
 

@@ -15,6 +15,7 @@ from core.domain.error_report import FailureMaterial, build_report
 from core.domain.results import FailureRow
 from core.domain.verdict import FailureType
 from core.errors import NotFound
+from core.ui.facts import draw_facts
 from core.ui.failure_table import FAILURE, TYPE_COLORS, make_report_file, name_report
 from core.ui.formats import NOTHING, escape_markdown, format_money, format_time
 from core.ui.link_state import change_link
@@ -55,13 +56,24 @@ def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
         with analysis:
             _draw_analysis(report)
         _draw_details(row)
-        reply, prompt, attempts, origin = st.tabs(["Reply", "Prompt", "Attempts", "Origin"])
+        _draw_parts(material, row, report)
+
+
+def _draw_parts(material: FailureMaterial, row: FailureRow, report: dict[str, Any]) -> None:
+    """Only the open tab is drawn: long texts and a table that nobody looks at would hold the dialog up."""
+    reply, prompt, attempts, origin = st.tabs(
+        ["Reply", "Prompt", "Attempts", "Origin"], key="report_parts", on_change="rerun"
+    )
+    if reply.open:
         with reply:
             _draw_reply(row, material.failure.get("response_content"))
+    if prompt.open:
         with prompt:
             st.code(material.failure["prompt"], language=None, wrap_lines=True, height=TEXT_PIXELS)
+    if attempts.open:
         with attempts:
             _draw_attempts(report["attempts"])
+    if origin.open:
         with origin:
             _draw_origin(material, row)
 
@@ -199,7 +211,4 @@ def _draw_origin(material: FailureMaterial, row: FailureRow) -> None:
         "Prompt": f"{failure['prompt_length']:,} characters",
         "Request id": failure.get("request_id"),
     }
-    for label, value in facts.items():
-        with st.container(horizontal=True, gap="small"):
-            st.caption(label, width=140)
-            st.text(str(value) if value else NOTHING)
+    draw_facts(facts)

@@ -88,7 +88,15 @@ def _open_services(settings: PageSettings) -> PageServices:
     """Sign in: by itself on this machine, by form elsewhere. A session kept in a cookie would be looked for here."""
     settings.require_supabase()
     settings.require_redis()
-    return open_local_services(settings) if settings.embedded else _ask_for_password(settings)
+    if settings.embedded:
+        return _open_shared_services(str(settings.supabase_url), str(settings.email), settings)
+    return _ask_for_password(settings)
+
+
+@st.cache_resource(show_spinner=False)
+def _open_shared_services(url: str, email: str, _settings: PageSettings) -> PageServices:  # noqa: ARG001 - the cache's key
+    """Sign in once for all tabs: on this machine everybody is the same analyst, and a sign-in takes longer than a page."""
+    return open_local_services(_settings)
 
 
 def _ask_for_password(settings: PageSettings) -> PageServices:
@@ -118,6 +126,7 @@ def _ask_for_password(settings: PageSettings) -> PageServices:
 def _sign_in_again(error: NotSignedIn) -> NoReturn:
     since = st.session_state.get(SIGNED_IN_AT)
     had_session = SERVICES in st.session_state
+    _open_shared_services.clear()
     if had_session:
         del st.session_state[SERVICES]
     if had_session and since is not None and time.monotonic() - since > SHORTEST_SESSION_SECONDS:

@@ -1,5 +1,6 @@
 """Clients: an analyst's, with their JWT, and the worker's, with the secret key."""
 
+import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +25,8 @@ class Analyst:
     _client: Client
     _http_client: httpx.Client
     _session: Session = field(repr=False)
+    _refreshing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Tabs may share an analyst, and a refresh token can be used once."""
 
     @property
     def user_id(self) -> UUID:
@@ -38,10 +41,11 @@ class Analyst:
     @property
     def client(self) -> Client:
         """The client, with a token that lasts; raises NotSignedIn when the session has ended."""
-        if (self._session.expires_at or 0) - time.time() < REFRESH_BEFORE_SECONDS:
-            with translate_errors():
-                response = self._client.auth.refresh_session(self._session.refresh_token)
-            self._session = _require_session(response.session)
+        with self._refreshing:
+            if (self._session.expires_at or 0) - time.time() < REFRESH_BEFORE_SECONDS:
+                with translate_errors():
+                    response = self._client.auth.refresh_session(self._session.refresh_token)
+                self._session = _require_session(response.session)
         return self._client
 
     def close(self) -> None:
