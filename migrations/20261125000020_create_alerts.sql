@@ -101,7 +101,7 @@ begin
                 select count(*) as judged from (
                     select 1 from public.item_outcomes i
                     where i.created_by = o.created_by and i.quarter <= quarter_day limit 100
-                ) some
+                ) earlier
             ) e
             cross join lateral (
                 select coalesce(jsonb_agg(jsonb_build_object('pattern', s.pattern, 'first_seen_at', s.first_seen_at)), '[]')
