@@ -62,6 +62,13 @@ def draw_alerts_in_short(services: PageServices) -> None:
     draw()
 
 
+def draw_alerting(services: PageServices) -> None:
+    """Say when a worker last evaluated alerts, and whether it tells anybody."""
+    board = _read_board(services)
+    checked = "not yet" if board.evaluated_at is None else format_age(board.evaluated_at, datetime.now(UTC))
+    st.caption(f"Alerts last evaluated: {checked} · webhook {'set' if board.has_webhook else 'not set'}")
+
+
 def _read_board(services: PageServices) -> AlertBoard:
     """Alerts stand beside a page's own subject: without them the rest is still shown."""
     try:
