@@ -100,7 +100,8 @@ begin
             cross join lateral (
                 select count(*) as judged from (
                     select 1 from public.item_outcomes i
-                    where i.created_by = o.created_by and i.quarter <= quarter_day limit 100
+                    where i.created_by = o.created_by and i.quarter <= quarter_day
+                    order by i.quarter desc limit 100
                 ) earlier
             ) e
             cross join lateral (

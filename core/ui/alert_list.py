@@ -47,17 +47,10 @@ def draw_alerts_in_short(services: PageServices) -> None:
     @st.fragment(run_every=REFRESH_SECONDS)
     def draw() -> None:
         with report_errors():
-            now, alerts = datetime.now(UTC), _read_board(services).open
-            for alert in alerts[:MOST_IN_SHORT]:
-                look = find_severity_look(alert.severity)
-                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    st.badge(alert.severity.value, icon=look.icon, color=look.color)
-                    text = f"{alert.headline}, {format_age(alert.created_at, now)}"
-                    st.markdown(escape_markdown(text), width="content")
-                    _draw_way(alert, "tertiary")
-            if len(alerts) > MOST_IN_SHORT:
-                more = format_count(len(alerts) - MOST_IN_SHORT, "more alert")
-                st.caption(f"and {more} on Home")
+            alerts = _read_board(services).open
+            if alerts:
+                with st.container(gap="xxsmall"):
+                    _draw_in_short(alerts, datetime.now(UTC))
 
     draw()
 
@@ -78,34 +71,48 @@ def _read_board(services: PageServices) -> AlertBoard:
         return AlertBoard()
 
 
+def _draw_in_short(alerts: Sequence[StoredAlert], now: datetime) -> None:
+    for alert in alerts[:MOST_IN_SHORT]:
+        look = find_severity_look(alert.severity)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(alert.severity.value, icon=look.icon, color=look.color)
+            text = f"{alert.headline}, {format_age(alert.created_at, now)}"
+            st.markdown(escape_markdown(text), width="content")
+            _draw_way(alert, "tertiary")
+    if len(alerts) > MOST_IN_SHORT:
+        st.caption(f"and {format_count(len(alerts) - MOST_IN_SHORT, 'more alert')} on Home")
+
+
 def _sort_by_severity(alerts: Sequence[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda alert: list(AlertSeverity).index(alert.severity))
 
 
 def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
-    text = f"**{escape_markdown(alert.message)}** {escape_markdown(alert.advice)}"
-    look = find_severity_look(alert.severity)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if isinstance(alert, StoredAlert):
-            text += f" *{format_age(alert.created_at, now).capitalize()}.*"
-        match alert.severity:
-            case AlertSeverity.CRITICAL:
-                st.error(text, icon=look.icon)
-            case AlertSeverity.WARNING:
-                st.warning(text, icon=look.icon)
-            case _:
-                assert_never(alert.severity)
+    details = alert.message.removeprefix(alert.headline).removeprefix(".")
+    text = f"**{escape_markdown(alert.headline)}.** {escape_markdown(f'{details} {alert.advice}')}"
+    if isinstance(alert, StoredAlert):
+        text += f" *{format_age(alert.created_at, now).capitalize()}.*"
+    said, ways = st.columns([4, 1], gap="small", vertical_alignment="center")
+    icon = find_severity_look(alert.severity).icon
+    match alert.severity:
+        case AlertSeverity.CRITICAL:
+            said.error(text, icon=icon)
+        case AlertSeverity.WARNING:
+            said.warning(text, icon=icon)
+        case _:
+            assert_never(alert.severity)
+    with ways.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if isinstance(alert, StoredAlert):
             _draw_way(alert, "secondary")
             st.button(
                 "Acknowledge",
                 key=f"acknowledge_{alert.id}",
-                icon=":material/done:",
                 on_click=_mark,
                 args=(services, alert.id),
                 kwargs={"is_seen": True},
+                help="It stays away while this lasts, unless it gets worse.",
             )
-        elif st.button("View system", key=f"view_part_{alert.message}"):
+        elif st.button("View system", key=f"view_part_{alert.headline}"):
             open_system()
 
 
