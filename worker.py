@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from uuid import UUID
 
@@ -17,8 +18,9 @@ from core.domain.work import ChatRequest
 from core.errors import BrightRunError
 from core.logs import configure_logging
 from core.process import die_with_parent
+from core.services.alerting import LOOK_EVERY_SECONDS
 from core.services.reconciliation import INTERVAL_SECONDS
-from core.worker_bootstrap import open_generation, open_model, open_reconciliation, open_worker
+from core.worker_bootstrap import open_alerting, open_generation, open_model, open_reconciliation, open_worker
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,8 @@ def reconcile_forever() -> None:
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker ends this process
     configure_logging()
+    # A thread of its own: a slow webhook must not keep forgotten batches waiting.
+    threading.Thread(target=evaluate_alerts_forever, name="alerting", daemon=True).start()
     with open_reconciliation(load_settings()) as reconciliation:
         while True:
             try:
@@ -58,6 +62,18 @@ def reconcile_forever() -> None:
                 # Whatever it is, the next round may go well, and nobody else rings for forgotten batches.
                 log.exception("reconcile_failed")
             time.sleep(INTERVAL_SECONDS)
+
+
+def evaluate_alerts_forever() -> None:
+    """Look every few seconds whether alerts are to be evaluated, until the worker is gone."""
+    with open_alerting(load_settings()) as alerting:
+        while True:
+            try:
+                alerting.evaluate()
+            except Exception:
+                # As above: a round that fails must not be the last one.
+                log.exception("alerting_failed")
+            time.sleep(LOOK_EVERY_SECONDS)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_health import RqProbe
 from core.adapters.rq_token_counter import RqTokenCounter
+from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
@@ -21,6 +22,7 @@ from core.adapters.supabase.session import Analyst, open_service, sign_in
 from core.config import PageSettings, Settings
 from core.errors import NotSignedIn
 from core.ports import ReportStore
+from core.services.alerts import AlertService
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.diagnostics import DiagnosticsService
@@ -34,7 +36,6 @@ from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
-BYTES_OF_GIGABYTE = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class PageServices:
     batches: BatchService
     monitor: MonitorService
     overview: OverviewService
+    alerts: AlertService
     health: HealthService
     failures: FailedGenerationService
     conversations: ConversationService
@@ -90,11 +92,10 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
     redis = connect_redis(settings.require_redis(), retries=PAGE_RETRIES)
     doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
 
-    storage_limit_bytes = round(settings.storage_limit_gb * BYTES_OF_GIGABYTE)
     health = HealthService(
         database=SupabaseProbe(analyst=analyst),
         queue=RqProbe(redis=redis, queue_name=settings.queue_name),
-        storage_limit_bytes=storage_limit_bytes,
+        storage_limit_bytes=settings.storage_limit_bytes,
         shipped_migrations=tuple(migration.version for migration in read_migrations(MIGRATIONS)),
     )
 
@@ -110,7 +111,8 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
         monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
-        overview=OverviewService(store=SupabaseOverviewStore(analyst=analyst), storage_limit_bytes=storage_limit_bytes),
+        overview=OverviewService(store=SupabaseOverviewStore(analyst=analyst)),
+        alerts=AlertService(store=SupabaseAlertStore(analyst=analyst)),
         health=health,
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from core.domain.batch import Effort
@@ -21,6 +21,8 @@ from core.errors import ConfigurationError
 
 CONNECTION_FILE = "connection.json"
 """Under the stack's folder, mode 0600: settings by field name, written by `brightrun up` and removed by `down`."""
+BYTES_OF_GIGABYTE = 1_000_000_000
+_WEBHOOK_URL = re.compile(r"https?://[^\s/]+\S*\Z", re.IGNORECASE)
 
 
 class PageSettings(BaseSettings):
@@ -61,6 +63,11 @@ class PageSettings(BaseSettings):
     def ignore_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Read an empty variable as unset; only for `sim_faults` does empty say something: no faults."""
         return {name: value for name, value in values.items() if value != "" or name == "sim_faults"}
+
+    @property
+    def storage_limit_bytes(self) -> int:
+        """The storage of the project in bytes."""
+        return round(self.storage_limit_gb * BYTES_OF_GIGABYTE)
 
     @property
     def is_hosted(self) -> bool:
@@ -107,6 +114,9 @@ class Settings(PageSettings):
         validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "anthropic_base_url"),
         description="Another address for Claude, such as a proxy",
     )
+    alert_webhook_url: SecretStr | None = Field(
+        default=None, description="Address that alerts are posted to as JSON; who knows it can post there, so it is a secret"
+    )
     request_timeout_seconds: float = Field(default=180.0, gt=0, description="Longest wait for one reply of Claude")
     max_attempts: int = Field(default=5, ge=1, le=20, description="Calls for one item before it fails for good")
     max_retry_seconds: float = Field(
@@ -124,6 +134,14 @@ class Settings(PageSettings):
     )
     sim_seed: int = Field(default=0, description="Seed of the simulated Claude")
     sim_latency_seconds: float = Field(default=1.0, ge=0, description="Mean time of a simulated reply")
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def check_webhook_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Accept http and https only; the message does not repeat the address."""
+        if url is not None and not _WEBHOOK_URL.match(url.get_secret_value()):
+            raise ValueError("BRIGHTRUN_ALERT_WEBHOOK_URL must be an http or https address")
+        return url
 
     def require_secret_key(self) -> str:
         """Return the Supabase secret key; raise ConfigurationError if it is missing."""
@@ -205,7 +223,13 @@ def _show(value: object) -> str:
 
 def child_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment for a child process, without any Supabase secret, with `changes` applied."""
-    secret = {"SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "ANTHROPIC_API_KEY"}
+    secret = {
+        "SUPABASE_SECRET_KEY",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_DB_URL",
+        "ANTHROPIC_API_KEY",
+        "BRIGHTRUN_ALERT_WEBHOOK_URL",
+    }
     return {name: value for name, value in os.environ.items() if name not in secret} | changes  # noqa: TID251 - here it is read
 
 

@@ -9,7 +9,8 @@
     ├── ServiceUnavailable      a part that should answer does not
     │   ├── DatabaseUnavailable
     │   ├── QueueUnavailable
-    │   └── ModelUnavailable
+    │   ├── ModelUnavailable
+    │   └── WebhookUnavailable
     ├── DatabaseRejected        the database answered with an error we did not expect
     └── StackError              the one-machine stack could not start or stop a part
 
@@ -55,6 +56,10 @@ class QueueUnavailable(ServiceUnavailable):
 
 class ModelUnavailable(ServiceUnavailable):
     """Claude cannot be reached with the settings in force."""
+
+
+class WebhookUnavailable(ServiceUnavailable):
+    """The webhook of alerts did not take one."""
 
 
 class DatabaseRejected(BrightRunError):

@@ -13,6 +13,8 @@ def configure_logging(level: int = logging.INFO) -> None:
         if sys.stderr.isatty()
         else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
     )
+    # httpx notes the address of every request, and an address may be a secret.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from core.domain.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
 from core.domain.batch import (
     BatchAction,
     BatchId,
@@ -316,6 +317,44 @@ class FingerprintStore(Protocol):
         ...
 
     def mark(self, fingerprints: Mapping[UUID, str]) -> None: ...
+
+
+class AlertStore(Protocol):
+    """Alerts as the signed-in analyst sees them: their own and those of the installation."""
+
+    def read(self) -> AlertBoard: ...
+
+    def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> bool:
+        """Mark an open alert as seen, or take that back; False where there is no such alert, or it is someone else's."""
+        ...
+
+
+class AlertRecorder(Protocol):
+    """The worker's side of alerts, with the service role's rights."""
+
+    def begin(self, least_seconds: float, *, has_webhook: bool) -> AlertEvaluation | None:
+        """Return the facts to the first who asks `least_seconds` after the last evaluation, None to all others."""
+        ...
+
+    def save(self, evaluation_id: UUID, alerts: Sequence[RaisedAlert]) -> bool:
+        """Open, update and resolve, so that exactly these are open; False if another evaluation has begun meanwhile."""
+        ...
+
+    def claim_unsent(self, most: int) -> tuple[StoredAlert, ...]:
+        """Return open alerts that were not sent, the most urgent first; for a while nobody else gets them."""
+        ...
+
+    def settle(self, alert_id: UUID, *, was_sent: bool) -> None:
+        """Say how the sending of a claimed alert went."""
+        ...
+
+
+class AlertSender(Protocol):
+    """Tells somebody who is not at a page."""
+
+    def send(self, alert: StoredAlert) -> None:
+        """Send one alert; raises WebhookUnavailable."""
+        ...
 
 
 class PaceBoard(Protocol):

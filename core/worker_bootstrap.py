@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
+from core.adapters.alert_webhook import AlertWebhook
 from core.adapters.claude.client import ClaudeModel, open_claude
 from core.adapters.redis_connection import WORKER_RETRIES, connect_async_redis, connect_redis
 from core.adapters.redis_pace_board import RedisPaceBoard
@@ -10,6 +11,7 @@ from core.adapters.redis_pulse import RedisPulse
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
 from core.adapters.spool import FileSpool, SpoolingWorkStore, SpoolReplay
+from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
@@ -17,6 +19,7 @@ from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
 from core.domain.retry import RetryLimits
 from core.errors import ConfigurationError
+from core.services.alerting import AlertingService
 from core.services.fingerprints import FingerprintService
 from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
@@ -85,4 +88,16 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
             reports=ReportService(store=SupabaseReportStore(client=client)),
             pulse=RedisPulse(redis=redis, queue_name=settings.queue_name),
             fingerprints=FingerprintService(store=SupabaseFingerprintStore(client=client)),
+        )
+
+
+@contextmanager
+def open_alerting(settings: Settings) -> Generator[AlertingService]:
+    """Open what evaluates alerts, with connections of its own: it runs in a thread beside the reconciliation."""
+    url, _ = settings.require_supabase()
+    with open_service(url, settings.require_secret_key()) as client:
+        yield AlertingService(
+            recorder=SupabaseAlertRecorder(client=client),
+            storage_limit_bytes=settings.storage_limit_bytes,
+            sender=None if settings.alert_webhook_url is None else AlertWebhook(url=settings.alert_webhook_url),
         )

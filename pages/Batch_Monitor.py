@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.errors import InvalidRequest
+from core.ui.alert_list import draw_alerts_in_short
 from core.ui.batch_list import draw_batch_list
 from core.ui.batch_view import watch_batch
 from core.ui.formats import escape_markdown
@@ -10,6 +11,7 @@ from core.ui.links import read_batch_link
 from core.ui.navigation import open_page
 
 with open_page() as services:
+    draw_alerts_in_short(services)
     batch_id = None
     try:
         batch_id = read_batch_link()

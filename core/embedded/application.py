@@ -14,7 +14,15 @@ SIMULATOR_RANK, WORKER_RANK, PAGES_RANK = 40, 50, 60
 PYTHON_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
 """Without it the last lines before a crash stay in a buffer."""
 
-NEVER_FOR_PAGES = frozenset({"SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "ANTHROPIC_API_KEY"})
+NEVER_FOR_PAGES = frozenset(
+    {
+        "SUPABASE_SECRET_KEY",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_DB_URL",
+        "ANTHROPIC_API_KEY",
+        "BRIGHTRUN_ALERT_WEBHOOK_URL",
+    }
+)
 """Nor for the simulator. The supervisor holds some of them, for the worker."""
 
 

@@ -165,5 +165,9 @@ def _take_lock(folder: StackFolder) -> int:
 
 def _inherited_secrets(settings: Settings) -> Mapping[str, str]:
     """Return what the worker gets by inheritance, so that a user's own keys are never written into the folder."""
-    keys = {"ANTHROPIC_API_KEY": settings.anthropic_api_key, "SUPABASE_SECRET_KEY": settings.supabase_secret_key}
+    keys = {
+        "ANTHROPIC_API_KEY": settings.anthropic_api_key,
+        "SUPABASE_SECRET_KEY": settings.supabase_secret_key,
+        "BRIGHTRUN_ALERT_WEBHOOK_URL": settings.alert_webhook_url,
+    }
     return {name: key.get_secret_value() for name, key in keys.items() if key is not None}

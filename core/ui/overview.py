@@ -1,22 +1,21 @@
 """Home: what runs, what came out so far, what to look at, the latest batches."""
 
 from datetime import UTC, datetime
-from typing import assert_never
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.bootstrap import PageServices
-from core.domain.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE, Alert, AlertSeverity, AlertTarget
+from core.domain.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
 from core.domain.batch import BatchProgress, BatchStatus
-from core.domain.health import PartState
 from core.domain.monitor import BatchFilters, BatchPage
 from core.domain.overview import Coverage, Overview
 from core.domain.progress import estimate_remaining_seconds
+from core.ui.alert_list import draw_alerts
 from core.ui.batch_table import draw_batch_table
 from core.ui.charts import describe_coverage, draw_coverage
 from core.ui.formats import escape_markdown, format_count, format_duration, format_money, format_share
-from core.ui.links import open_batch, open_batch_list, open_conversations, open_failures, open_generator, open_system
+from core.ui.links import open_batch, open_batch_list, open_conversations, open_generator
 from core.ui.page import draw_header, open_body
 from core.ui.session import report_errors
 from core.ui.status import find_status_look
@@ -35,6 +34,7 @@ def draw_overview() -> None:
             st.space("stretch")
             if overview.batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
                 open_generator()
+        draw_alerts(services)
         _draw_live(services, overview, running)
         if not overview.batches:
             draw_welcome()
@@ -75,7 +75,6 @@ def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -
                 totals, batches = fresh.pop()
             else:
                 totals, batches = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
-            _draw_alerts(services, totals)
             if totals.batches:
                 _draw_totals(totals)
                 _draw_running(batches)
@@ -87,38 +86,6 @@ def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -
 
 def _is_active(running: BatchPage) -> bool:
     return any(batch.status.is_active or batch.running for batch in running.batches)
-
-
-def _draw_alerts(services: PageServices, overview: Overview) -> None:
-    health = services.health.check()
-    alerts = services.overview.find_alerts(overview, health, now=datetime.now(UTC))
-    for number, alert in enumerate(alerts):
-        _draw_alert(alert, number)
-    if not alerts and all(part.state in (PartState.UP, PartState.UNKNOWN) for part in health.parts):
-        st.caption(
-            ":material/check_circle: No alerts: every part answers, a worker is alive, the failure rate is in bounds."
-        )
-
-
-def _draw_alert(alert: Alert, number: int) -> None:
-    text = f"**{escape_markdown(alert.message)}** {escape_markdown(alert.advice)}"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        match alert.severity:
-            case AlertSeverity.CRITICAL:
-                st.error(text, icon=":material/error:")
-            case AlertSeverity.WARNING:
-                st.warning(text, icon=":material/warning:")
-            case _:
-                assert_never(alert.severity)
-        match alert.target:
-            case AlertTarget.FAILURES:
-                if st.button("View failures", key=f"alert_{number}"):
-                    open_failures(pattern=alert.pattern)
-            case AlertTarget.SYSTEM:
-                if st.button("View system", key=f"alert_{number}"):
-                    open_system()
-            case _:
-                assert_never(alert.target)
 
 
 def _draw_totals(overview: Overview) -> None:

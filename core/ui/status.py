@@ -2,6 +2,7 @@
 
 from typing import Literal, assert_never
 
+from core.domain.alerts import AlertSeverity
 from core.domain.batch import BatchStatus
 from core.domain.health import PartState
 from core.domain.monitor import ItemStatus
@@ -56,3 +57,14 @@ def find_part_look(state: PartState) -> StatusLook:
             return StatusLook(icon=":material/help:", color="gray")
         case _:
             assert_never(state)
+
+
+def find_severity_look(severity: AlertSeverity) -> StatusLook:
+    """Return icon and colour of an alert."""
+    match severity:
+        case AlertSeverity.CRITICAL:
+            return StatusLook(icon=":material/error:", color="red")
+        case AlertSeverity.WARNING:
+            return StatusLook(icon=":material/warning:", color="orange")
+        case _:
+            assert_never(severity)

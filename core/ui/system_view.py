@@ -9,6 +9,7 @@ from core.config import describe_settings
 from core.domain.health import ClaudeHealth, Health, PartHealth, PartState, QueueHealth, WorkerHealth
 from core.domain.rate_limits import read_rate_limits
 from core.services.health import read_versions
+from core.ui.alert_list import draw_alerting
 from core.ui.charts import REPLY_COLOR, describe_counts, draw_counts, name_stop_reasons
 from core.ui.formats import NOTHING, escape_markdown, format_age, format_count
 from core.ui.links import open_batch
@@ -30,6 +31,7 @@ def draw_system(services: PageServices) -> None:
     def draw() -> None:
         with report_errors():
             _draw_health(services.health.check(), services.health.shipped_migrations)
+            draw_alerting(services)
 
     draw()
     _draw_settings()

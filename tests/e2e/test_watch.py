@@ -95,7 +95,9 @@ def test_home_raises_the_alarm_over_ten_percent(page: Page, url: str, home: Path
 
     page.goto(url)
 
-    expect(page.get_by_test_id("stAlert").filter(has_text="conversations failed in the last 7 days")).to_be_visible()
+    expect(page.get_by_test_id("stAlert").filter(has_text="conversations failed in the last 24 hours")).to_be_visible(
+        timeout=100_000
+    )
     expect(page.get_by_role("button", name="View failures")).to_be_visible()
 
 

@@ -18,12 +18,17 @@ from core.errors import DatabaseRejected, NotFound, NotSignedIn
 from tests.factories import make_selection, make_settings
 from tests.integration.conftest import sign_up
 
-OWNED = ["batches", "batch_items", "generation_attempts", "conversations", "failed_generations", "batch_progress"]
+OWNED = ["batches", "batch_items", "generation_attempts", "conversations", "failed_generations", "alerts", "batch_progress"]
 SCAFFOLDING = ["personas", "emotional_arcs", "training_topics", "prompt_templates"]
 WORKER_FUNCTIONS = {
     "lease_items": {"target_batch_id": str(uuid4()), "worker": "w", "wanted": 1, "lease_seconds": 1},
     "record_results": {"results": []},
     "reconcile_batches": {},
+    "begin_alert_evaluation": {"least_seconds": 0, "has_webhook": False},
+    "save_alerts": {"evaluation": str(uuid4()), "raised": []},
+    "claim_alert_webhooks": {"most": 5},
+    "settle_alert_webhook": {"alert_id": str(uuid4()), "was_sent": True},
+    "count_alert_facts": {},
 }
 
 

@@ -30,6 +30,7 @@ STANDARD = {
     "signal",
     "socket",
     "sys",
+    "threading",
     "time",
     "typing",
     "uuid",

@@ -11,6 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
+from core.adapters.memory_alerts import MemoryAlertStore
 from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
 from core.adapters.memory_failures import MemoryFailureStore
@@ -24,6 +25,7 @@ from core.domain.batch import BatchSettings, Selection
 from core.domain.scaffolding import ConversationCategory
 from core.domain.topic_selection import select_topics
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.services.alerts import AlertService
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.diagnostics import DiagnosticsService
@@ -52,6 +54,7 @@ class Pages:
     database: MemoryDatabase
     queue: MemoryQueue
     probe: MemoryProbe
+    alerts: MemoryAlertStore
     services: PageServices
     settings: PageSettings
 
@@ -81,7 +84,7 @@ def pages(settings: PageSettings) -> Pages:
     database = MemoryDatabase(
         personas=load_personas(), arcs=load_emotional_arcs(), topics=selected, templates=load_prompt_templates()
     )
-    queue, probe = MemoryQueue(), MemoryProbe()
+    queue, probe, alerts = MemoryQueue(), MemoryProbe(), MemoryAlertStore(database=database)
     services = PageServices(
         user_email="analyst@example.com",
         scaffolding=ScaffoldingService(store=database),
@@ -89,14 +92,15 @@ def pages(settings: PageSettings) -> Pages:
         scaffolding_editing=ScaffoldingEditingService(store=database, editor=MemoryScaffoldingEditor(database=database)),
         prompts=PromptService(counter=MemoryTokenCounter(tokens=1234)),
         monitor=MonitorService(store=MemoryMonitorStore(database=database)),
-        overview=OverviewService(store=MemoryOverviewStore(database=database), storage_limit_bytes=1_000_000_000),
+        overview=OverviewService(store=MemoryOverviewStore(database=database)),
+        alerts=AlertService(store=alerts),
         health=HealthService(database=probe, queue=probe, storage_limit_bytes=1_000_000_000),
         failures=FailedGenerationService(store=MemoryFailureStore(database=database)),
         conversations=ConversationService(store=MemoryConversationStore(database=database)),
         diagnostics=DiagnosticsService(store=MemoryDiagnosticStore(database=database)),
         experiments=ExperimentService(store=MemoryExperimentStore(database=database), queue=queue),
     )
-    return Pages(database=database, queue=queue, probe=probe, services=services, settings=settings)
+    return Pages(database=database, queue=queue, probe=probe, alerts=alerts, services=services, settings=settings)
 
 
 @pytest.fixture
