@@ -77,7 +77,9 @@ def _describe(report: ImportReport) -> str:
     lines: list[str] = []
     if report.batch_id is not None:
         lines.append(f"Batch {report.batch_id}: {report.name}")
-        lines.append(f"{report.conversations} conversations with {report.turns} turns: {report.flagged} conversations flagged.")
+        lines.append(
+            f"{report.conversations} conversations with {report.turns} turns: {report.flagged} conversations flagged."
+        )
         lines += [f"  {pattern:<24}{count:>8}" for pattern, count in report.patterns]
     if report.unreadable:
         lines.append(f"Unreadable: {report.unreadable} files or records, not counted above.")

@@ -1,4 +1,4 @@
-"""Conversations of files as items of an imported batch: judged as `scan` judges them, named as the scaffolding names them."""
+"""Conversations of files as items of an imported batch: judged as `scan` judges them, named by the scaffolding."""
 
 import json
 import re
@@ -207,7 +207,9 @@ def _describe_failure(
     """The verdict on a whole reply says more than a turn; else the first turn is to blame, and the others are named."""
     first = _choose_flag(conversation, flagged)
     flag = first.flag
-    others = [f"{each.turn_index + 1} ({each.flag.name})" for each in flagged if each is not first and each.turn_index is not None]
+    others = [
+        f"{each.turn_index + 1} ({each.flag.name})" for each in flagged if each is not first and each.turn_index is not None
+    ]
     also = f"; also: turn {', '.join(others)}" if others else ""
     where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}) "
     said = flag.details if conversation.failure is not None else f"{where}stops at: {first.tail} - {flag.details}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.domain.batch import BatchId
-from core.domain.formats.entries import Entry, Unreadable
+from core.domain.formats.entries import Unreadable
 from core.domain.formats.flagging import flag_turns
 from core.domain.formats.reading import read_conversations
 from core.domain.importing import (
@@ -134,25 +134,18 @@ class ImportService:
         store, now, done = self.scaffolding, datetime.now(UTC), 0
         names = NameIndex(store.list_personas(), store.list_arcs(), store.list_topics(), store.list_templates())
         for file in files:
-            read_before, first_position = done, tally.last_position + 1
-            entries = file.read_entries(lambda position, before=read_before: on_progress(before + position))
-            yield from _judge_entries(entries, file.name, first_position, names, now, tally)
+            first_position = tally.last_position + 1
+            entries = file.read_entries(lambda position, before=done: on_progress(before + position))
+            for conversation in read_conversations(entries, IMPORTED_FIELDS):
+                if isinstance(conversation, Unreadable):
+                    tally.count_problem(file.name, conversation)
+                    continue
+                flagged = flag_turns(conversation)
+                item = build_item(conversation, flagged, file=file.name, first_position=first_position, names=names, now=now)
+                tally.count_item(item, len(conversation.turns))
+                yield item
             done += file.size
             on_progress(done)
-
-
-def _judge_entries(
-    entries: Iterable[Entry], file: str, first_position: int, names: NameIndex, now: datetime, tally: _Tally
-) -> Iterator[ImportItem]:
-    for conversation in read_conversations(entries, IMPORTED_FIELDS):
-        if isinstance(conversation, Unreadable):
-            tally.count_problem(file, conversation)
-            continue
-        item = build_item(
-            conversation, flag_turns(conversation), file=file, first_position=first_position, names=names, now=now
-        )
-        tally.count_item(item, len(conversation.turns))
-        yield item
 
 
 def _collect_chunks(items: Iterable[ImportItem]) -> Iterator[tuple[ImportItem, ...]]:
@@ -164,7 +157,7 @@ def _collect_chunks(items: Iterable[ImportItem]) -> Iterator[tuple[ImportItem, .
         # Two pieces of one conversation may not be in one call: the database decides between them one after the other.
         if chunk and (len(chunk) >= CHUNK_ITEMS or characters + size > CHUNK_CHARACTERS or item.position in positions):
             yield tuple(chunk)
-            chunk, positions, characters = [], set(), 0
+            chunk, positions, characters = [], set[int](), 0
         chunk.append(item)
         positions.add(item.position)
         characters += size
