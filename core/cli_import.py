@@ -12,10 +12,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from core.adapters.dataset_files import DiskFile, find_files
 from core.bootstrap import open_local_services
-from core.cli_scan import escape_controls
 from core.config import load_settings
 from core.errors import InvalidRequest
 from core.services.importing import ImportReport
+from core.terminal import escape_controls
 
 _SHOWN_PROBLEMS = 20
 

@@ -48,7 +48,7 @@ class Imports:
 
 
 @pytest.fixture
-def imports(stores: Stores) -> Iterator[Imports]:
+def imports(stores: Stores) -> Imports:
     batches = stores.batches
     if hasattr(batches, "analyst"):
         analyst = batches.analyst
@@ -63,7 +63,7 @@ def imports(stores: Stores) -> Iterator[Imports]:
         experiments = MemoryExperimentStore(database=batches)  # type: ignore[arg-type]
         monitor = MemoryMonitorStore(database=batches)  # type: ignore[arg-type]
         overview = MemoryOverviewStore(database=batches)  # type: ignore[arg-type]
-    yield Imports(
+    return Imports(
         stores=stores,
         store=store,
         service=ImportService(store=store, scaffolding=stores.scaffolding),
@@ -297,7 +297,10 @@ def test_a_conversation_in_pieces_is_one_item(imports: Imports) -> None:
 
     first = pair([], TURNS[0], TURNS[1])
     rest = pair([("user", TURNS[0]), ("assistant", TURNS[1])], TURNS[2], "It isn't \\")
-    other = {**pair([], "Hello there, it is me.", "Good evening to you."), "conversation_metadata": {"conversation_id": "c2"}}
+    other = {
+        **pair([], "Hello there, it is me.", "Good evening to you."),
+        "conversation_metadata": {"conversation_id": "c2"},
+    }
     report, batch_id = run(imports, first, other, rest)
 
     (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
