@@ -342,7 +342,10 @@ class ImportStore(Protocol):
         ...
 
     def finish(self, import_id: ImportId) -> ImportFinish:
-        """Make a batch of all that was staged, whole or not at all. Raises InvalidRequest where that cannot be."""
+        """Make a batch of all that was staged, whole or not at all; asking again returns the same batch.
+
+        Raises InvalidRequest where that cannot be.
+        """
         ...
 
 

@@ -30,12 +30,14 @@ create unique index idx_imported_names_name on public.imported_names (created_by
 -- The files that were imported: the same content is never imported twice.
 create table public.import_files (
     batch_id uuid not null references public.batches (id) on delete cascade,
+    import_id uuid not null,
     created_by uuid not null references auth.users (id) on delete cascade,
     digest text not null check (digest ~ '^[0-9a-f]{64}$'),
     name text not null,
     primary key (created_by, digest)
 );
 create index idx_import_files_batch on public.import_files (batch_id);
+create index idx_import_files_import on public.import_files (import_id);
 
 -- Imports that are under way, and what they have brought so far.
 create table public.imports (
@@ -164,20 +166,17 @@ begin
         ('topic', r.item -> 'topic'), ('template', r.item -> 'template')) k(kind, named)
     where r.import_id = target_import_id and k.named ->> 'id' is null
     on conflict do nothing;
-    with names as materialized (
-        select n.kind, lower(n.name) as name, n.id from public.imported_names n where n.created_by = owner
-    )
+    -- By subqueries, not joins: nobody has counted these rows yet, and a join planned for a few of them takes minutes.
     update public.import_rows r
-    set persona_id = coalesce((r.item #>> '{persona,id}')::uuid, p.id),
-        emotional_arc_id = coalesce((r.item #>> '{arc,id}')::uuid, a.id),
-        training_topic_id = coalesce((r.item #>> '{topic,id}')::uuid, t.id),
-        template_id = coalesce((r.item #>> '{template,id}')::uuid, m.id)
-    from public.import_rows given
-        left join names p on p.kind = 'persona' and p.name = lower(given.item #>> '{persona,name}')
-        left join names a on a.kind = 'arc' and a.name = lower(given.item #>> '{arc,name}')
-        left join names t on t.kind = 'topic' and t.name = lower(given.item #>> '{topic,name}')
-        left join names m on m.kind = 'template' and m.name = lower(given.item #>> '{template,name}')
-    where r.import_id = target_import_id and given.import_id = r.import_id and given.position = r.position;
+    set persona_id = coalesce((r.item #>> '{persona,id}')::uuid, (select n.id from public.imported_names n
+            where n.created_by = owner and n.kind = 'persona' and lower(n.name) = lower(r.item #>> '{persona,name}'))),
+        emotional_arc_id = coalesce((r.item #>> '{arc,id}')::uuid, (select n.id from public.imported_names n
+            where n.created_by = owner and n.kind = 'arc' and lower(n.name) = lower(r.item #>> '{arc,name}'))),
+        training_topic_id = coalesce((r.item #>> '{topic,id}')::uuid, (select n.id from public.imported_names n
+            where n.created_by = owner and n.kind = 'topic' and lower(n.name) = lower(r.item #>> '{topic,name}'))),
+        template_id = coalesce((r.item #>> '{template,id}')::uuid, (select n.id from public.imported_names n
+            where n.created_by = owner and n.kind = 'template' and lower(n.name) = lower(r.item #>> '{template,name}')))
+    where r.import_id = target_import_id;
 end
 $$;
 
@@ -255,7 +254,7 @@ end
 $$;
 
 -- Makes a batch of everything that was staged, and forgets the stage. The limit of time is for hosted Supabase, which ends an
--- analyst's call after seconds. Returns {"outcome": "finished", "batch_id"}, {"outcome": "known", "known"} where the same file was
+-- analyst's call after seconds. Asking again, while it runs or later, returns the same batch. Returns {"outcome": "finished", "batch_id"}, {"outcome": "known", "known"} where the same file was
 -- imported meanwhile, or {"outcome": "rejected" | "not_found", "reason"}.
 create function public.finish_import(target_import_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '300s' set plan_cache_mode = force_custom_plan
@@ -271,7 +270,10 @@ declare
 begin
     select i.* into import from public.imports i where i.id = target_import_id and i.created_by = auth.uid() for update;
     if not found then
-        return jsonb_build_object('outcome', 'not_found');
+        return coalesce((
+            select jsonb_build_object('outcome', 'finished', 'batch_id', f.batch_id) from public.import_files f
+            where f.import_id = target_import_id and f.created_by = auth.uid() limit 1
+        ), jsonb_build_object('outcome', 'not_found'));
     end if;
     perform pg_advisory_xact_lock(hashtextextended('brightrun.finish_import ' || import.created_by, 0));
     select jsonb_agg(jsonb_build_object('digest', f.digest, 'batch_id', b.id, 'batch_name', b.name)) into known
@@ -334,8 +336,8 @@ begin
     where r.import_id = target_import_id and jsonb_typeof(r.item -> 'failure') = 'object';
 
     perform public.note_imported_outcomes(target_import_id, new_batch_id, import.created_by, finished);
-    insert into public.import_files (batch_id, created_by, digest, name)
-    select new_batch_id, import.created_by, g ->> 'digest', g ->> 'name' from jsonb_array_elements(import.files) g;
+    insert into public.import_files (batch_id, import_id, created_by, digest, name)
+    select new_batch_id, target_import_id, import.created_by, g ->> 'digest', g ->> 'name' from jsonb_array_elements(import.files) g;
     delete from public.imports i where i.id = target_import_id;
     return jsonb_build_object('outcome', 'finished', 'batch_id', new_batch_id);
 end

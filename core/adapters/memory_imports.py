@@ -41,6 +41,7 @@ class MemoryImportStore:
     database: MemoryDatabase
     stages: dict[ImportId, _Stage] = field(default_factory=dict[ImportId, _Stage])
     files: dict[str, BatchId] = field(default_factory=dict[str, BatchId])
+    finished: dict[ImportId, ImportFinish] = field(default_factory=dict[ImportId, ImportFinish])
 
     def begin(self, name: str, files: Sequence[FileDigest]) -> ImportStart:
         known = self._find_known(files)
@@ -58,6 +59,8 @@ class MemoryImportStore:
                 staged[item.position] = item
 
     def finish(self, import_id: ImportId) -> ImportFinish:
+        if import_id in self.finished:
+            return self.finished[import_id]
         stage = self._get(import_id)
         if known := self._find_known(stage.files):
             del self.stages[import_id]
@@ -72,7 +75,8 @@ class MemoryImportStore:
             self._add_item(batch_id, position, given)
         self.files.update(dict.fromkeys((file.digest for file in stage.files), batch_id))
         del self.stages[import_id]
-        return ImportFinish(batch_id=batch_id)
+        self.finished[import_id] = ImportFinish(batch_id=batch_id)
+        return self.finished[import_id]
 
     def _get(self, import_id: ImportId) -> _Stage:
         stage = self.stages.get(import_id)

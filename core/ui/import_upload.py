@@ -9,12 +9,13 @@ from core.bootstrap import PageServices
 from core.domain.batch import BatchId
 from core.errors import BrightRunError
 from core.services.importing import ImportReport
+from core.ui.failure_view import load_failure_options
 from core.ui.formats import escape_markdown, format_count
-from core.ui.links import open_batch, open_failures
+from core.ui.links import FAILURE, open_batch, open_failures
 from core.ui.tables import draw_table
 
-REPORT = "import_report"
-"""Session state: what the last import of the open dialog brought."""
+OPEN, REPORT = "import_dialog_open", "import_report"
+"""Session state: whether the dialog is open, and what the import that it shows has brought."""
 FILE_TYPES = ("json", "jsonl", "gz")
 MOST_MEGABYTES = 200
 """Of one file; larger ones go by `brightrun import`, which reads them in pieces."""
@@ -22,14 +23,22 @@ LONGEST_NAME = 200
 
 
 def draw_import(services: PageServices) -> None:
-    """Draw the button that opens the dialog."""
+    """Draw the button that opens the dialog, and the dialog while it is open."""
     help_text = "Judge conversations that exist already, to find out which of them are damaged and why"
     if st.button("Import data set", icon=":material/upload_file:", help=help_text, key="import_open"):
-        st.session_state.pop(REPORT, None)
+        st.session_state[OPEN] = True
+    if st.query_params.get(FAILURE):  # The report of a failure is a dialog, too, and there is one at a time.
+        _close()
+    if st.session_state.get(OPEN):
         _draw_dialog(services)
 
 
-@st.dialog("Import a data set", width="large", icon=":material/upload_file:")
+def _close() -> None:
+    st.session_state.pop(OPEN, None)
+    st.session_state.pop(REPORT, None)
+
+
+@st.dialog("Import a data set", width="large", icon=":material/upload_file:", on_dismiss=_close)
 def _draw_dialog(services: PageServices) -> None:
     report: ImportReport | None = st.session_state.get(REPORT)
     if report is None:
@@ -58,7 +67,8 @@ def _draw_form(services: PageServices) -> None:
         report = _run_import(services, files, name)
         if report is not None:
             st.session_state[REPORT] = report
-            st.rerun(scope="fragment")
+            load_failure_options.clear()  # The new batch is something to filter by.
+            st.rerun()
 
 
 def _run_import(services: PageServices, files: Sequence[UploadedFile], name: str) -> ImportReport | None:
@@ -93,7 +103,7 @@ def _draw_report(report: ImportReport) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Import more", icon=":material/upload_file:", key="import_again"):
             del st.session_state[REPORT]
-            st.rerun(scope="fragment")
+            st.rerun()
         target = report.batch_id or (report.known[0].batch_id if report.known else None)
         if target is not None:
             _draw_way_on(report, target)
@@ -103,8 +113,10 @@ def _draw_way_on(report: ImportReport, batch_id: BatchId) -> None:
     """Failures where there are some; a batch without any is shown whole."""
     if report.batch_id is not None and not report.flagged:
         if st.button("Open the batch", type="primary", icon=":material/monitoring:", key="import_batch"):
+            _close()
             open_batch(batch_id)
     elif st.button("Look at the failures", type="primary", icon=":material/error:", key="import_failures"):
+        _close()
         open_failures(batch_id)
 
 

@@ -224,6 +224,14 @@ def test_two_imports_of_one_file_at_once_make_one_batch(imports: Imports) -> Non
     assert [batch.id] == [known.batch_id for known in report.known]
 
 
+def test_an_import_that_is_finished_again_is_the_same_batch(imports: Imports) -> None:
+    started = _Spy(imports.store, before_finish=lambda: None)
+    report = ImportService(store=started, scaffolding=imports.stores.scaffolding).import_files([make_file(make_record(CUT))])
+
+    assert report.batch_id == imports.store.finish(started.finished[0]).batch_id
+    assert 1 == len(imports.stores.batches.list_recent(10))
+
+
 def test_a_finished_import_takes_nothing_more(imports: Imports) -> None:
     with pytest.raises(InvalidRequest, match="gone"):
         imports.store.stage(ImportId(uuid4()), ())
@@ -316,7 +324,9 @@ class _Spy:
     def __init__(self, store: ImportStore, before_finish: object) -> None:
         self._store, self._before_finish = store, before_finish
         self.begin, self.stage = store.begin, store.stage
+        self.finished: list[ImportId] = []
 
     def finish(self, import_id: ImportId) -> object:
         self._before_finish()  # type: ignore[operator]
+        self.finished.append(import_id)
         return self._store.finish(import_id)

@@ -1,6 +1,7 @@
 """Imports of existing data sets."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,9 +10,12 @@ from core.adapters.supabase.session import Analyst
 from core.domain.batch import BatchId
 from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart, KnownFile
 from core.domain.record import Record
-from core.errors import InvalidRequest
+from core.errors import DatabaseUnavailable, InvalidRequest
 
 _GONE = "This import is gone: it began more than a day ago, or was finished before. Import the files again."
+
+_PATIENCE = 5
+"""Times that a call of finish_import may run out of time."""
 
 
 class _ImportOutcome(Record):
@@ -37,6 +41,13 @@ class SupabaseImportStore:
         self._call("stage_import", target_import_id=str(import_id), items=[item.model_dump(mode="json") for item in items])
 
     def finish(self, import_id: ImportId) -> ImportFinish:
+        for _ in range(_PATIENCE):
+            # Many conversations take longer than one call may; the next one waits for what that began.
+            with suppress(DatabaseUnavailable):
+                return self._finish(import_id)
+        return self._finish(import_id)
+
+    def _finish(self, import_id: ImportId) -> ImportFinish:
         outcome = self._call("finish_import", target_import_id=str(import_id))
         return ImportFinish(batch_id=outcome.batch_id, known=outcome.known)
 
