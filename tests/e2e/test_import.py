@@ -12,7 +12,7 @@ pytestmark = pytest.mark.extended
 
 
 def test_an_uploaded_data_set_ends_at_its_failures(page: Page, url: str, tmp_path: Path) -> None:
-    file = tmp_path / "old <b>data</b>.jsonl"
+    file = tmp_path / "old <b>*data*.jsonl"
     file.write_bytes(make_old_data_set() + b"\n{broken\n")
     page.goto(f"{url}/Failed_Generations")
 
@@ -26,7 +26,7 @@ def test_an_uploaded_data_set_ends_at_its_failures(page: Page, url: str, tmp_pat
     expect(dialog.get_by_text("144", exact=True)).to_be_visible()
     expect(dialog.get_by_text("24", exact=True)).to_be_visible()
     expect(dialog.get_by_text("1 record could not be read.")).to_be_visible()
-    expect(dialog.get_by_text("Imported: old <b>data</b>.jsonl")).to_be_visible()
+    expect(dialog.get_by_text("Imported: old <b>*data*.jsonl")).to_be_visible()
 
     dialog.get_by_role("button", name="Look at the failures").click()
     expect(page).to_have_url(re.compile(r"Failed_Generations\?batch=[0-9a-f-]{36}$"))
