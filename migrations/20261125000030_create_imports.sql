@@ -511,6 +511,19 @@ begin
 end
 $$;
 
+-- What was imported lately is not old, whenever it was made.
+create or replace function public.list_old_failures(older_than timestamptz, max_rows integer) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+    select coalesce(jsonb_agg(to_jsonb(old)), '[]') from (
+        select f.id, f.raw_file_path from public.failed_generations f
+        where f.created_at < older_than and (not f.imported or exists (
+            select 1 from public.batches b where b.id = f.run_id and b.created_at < older_than
+        ))
+        order by f.created_at limit max_rows
+    ) old
+$$;
+
 drop index public.idx_batch_items_judged;
 create index idx_batch_items_judged on public.batch_items (created_by, finished_at) include (status)
     where status in ('completed', 'failed') and not imported;

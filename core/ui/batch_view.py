@@ -135,6 +135,8 @@ def _draw_figures(progress: BatchProgress) -> None:
 
 def describe_concurrency(progress: BatchProgress) -> str:
     """Say how many calls may run at once now."""
+    if progress.imported:
+        return "nothing is generated"
     if progress.pace_limit is None or progress.pace_limit >= progress.concurrency:
         return f"{progress.concurrency} at once"
     return f"{progress.pace_limit} of {progress.concurrency} at once"

@@ -198,7 +198,8 @@ def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
 
 def _draw_origin(material: FailureMaterial, row: FailureRow) -> None:
     names, failure = material.scaffolding, material.failure
-    template = f"{names.get('template_name') or NOTHING} (version {names.get('template_version') or NOTHING})"
+    version = names.get("template_version")
+    template = f"{names.get('template_name') or NOTHING}{f' (version {version})' if version else ''}"
     structured = {True: "on", False: "off", None: None}[failure.get("structured_outputs_enabled")]
     source: Mapping[str, Any] = failure["raw_response"]["imported_from"] if row.imported else {}
     facts = {

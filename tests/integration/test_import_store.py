@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,8 +13,11 @@ from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperi
 from core.adapters.memory_imports import MemoryImportStore
 from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
+from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
+from core.adapters.supabase.session import open_service
+from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
 from core.domain.conversation_records import ConversationFilters
 from core.domain.diagnosis import Dimension
@@ -284,6 +287,17 @@ def test_an_item_is_dated_by_when_it_was_made(imports: Imports) -> None:
 
     assert [datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 2, tzinfo=UTC)] == [row.start for row in timeline[:2]]
     assert (3, datetime.now(UTC).year) == (len(timeline), timeline[2].start.year)
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_what_was_imported_lately_is_not_pruned_as_old(imports: Imports, seeded: Settings) -> None:
+    _, batch_id = run(imports, make_record(CUT, created_at="2025-03-01T10:00:00Z"))
+    url, _ = seeded.require_supabase()
+
+    with open_service(url, seeded.require_secret_key()) as client:
+        SupabaseReportStore(client=client).delete_older_than(datetime.now(UTC) - timedelta(days=1))
+
+    assert 1 == imports.failures.count(FailureFilters(batch_id=batch_id)).total
 
 
 def test_text_that_a_database_cannot_hold_is_kept_as_far_as_it_can(imports: Imports) -> None:
