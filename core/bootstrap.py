@@ -15,6 +15,7 @@ from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.health import SupabaseProbe
+from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
@@ -29,6 +30,7 @@ from core.services.diagnostics import DiagnosticsService
 from core.services.experiments import ExperimentService
 from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
+from core.services.importing import ImportService
 from core.services.monitor import MonitorService
 from core.services.overview import OverviewService
 from core.services.prompts import PromptService
@@ -55,6 +57,7 @@ class PageServices:
     conversations: ConversationService
     diagnostics: DiagnosticsService
     experiments: ExperimentService
+    imports: ImportService
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 
@@ -118,5 +121,6 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
         diagnostics=DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst)),
         experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=doorbell),
+        imports=ImportService(store=SupabaseImportStore(analyst=analyst), scaffolding=scaffolding),
         release=release,
     )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core import cli_bench, cli_control, cli_export, cli_scan, cli_stack
+from core import cli_bench, cli_control, cli_export, cli_import, cli_scan, cli_stack
 from core.bootstrap import PageServices, open_local_services, open_report_store
 from core.cli_control import parse_batch_id
 from core.config import Settings, load_settings
@@ -50,6 +50,7 @@ app.command()(cli_stack.down)
 app.command()(cli_stack.doctor)
 app.command()(cli_stack.migrate)
 app.command()(cli_scan.scan)
+app.command("import")(cli_import.import_files)
 app.command()(cli_export.export)
 app.command()(cli_control.pause)
 app.command()(cli_control.resume)

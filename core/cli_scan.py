@@ -18,6 +18,7 @@ from core.domain.formats.entries import Unreadable
 from core.domain.formats.flagging import FlaggedTurn
 from core.domain.suspects import Standing, Suspect, SuspectReport
 from core.services.scanning import Scan
+from core.terminal import escape_controls
 
 _SHOWN_PROBLEMS = 20
 _SHOWN_SUSPECTS = 15
@@ -105,11 +106,6 @@ def _read_fields(by: str | None) -> tuple[str, ...]:
     if not fields:
         raise typer.BadParameter("Name at least one field, such as --by template,model.", param_hint="--by")
     return fields
-
-
-def escape_controls(text: str) -> str:
-    """Text that can do nothing to a terminal: whatever is no printable character is written as its escape."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _scan_file(run: Scan, file: Path, bar: _ProgressBar, *, as_json: bool) -> None:

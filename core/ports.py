@@ -3,7 +3,7 @@
 Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors) beside what it says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -33,7 +33,9 @@ from core.domain.error_report import FailureMaterial
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
 from core.domain.fingerprint import UnmarkedFailure
+from core.domain.formats.entries import Entry
 from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
 from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
 from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
 from core.domain.overview import Overview
@@ -306,6 +308,45 @@ class ExperimentStore(Protocol):
 
     def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
         """Return how the pairs came out; None where there is no such experiment, or it is someone else's."""
+        ...
+
+
+class DataSetFile(Protocol):
+    """A file of conversations, wherever it is."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """Return its bytes."""
+        ...
+
+    def hash_content(self) -> str:
+        """Return the SHA-256 of its bytes; raise InvalidRequest where it cannot be read."""
+        ...
+
+    def read_entries(self, on_progress: Callable[[int], None]) -> Iterator[Entry]:
+        """Read it from its beginning, telling how many of its bytes have been read."""
+        ...
+
+
+class ImportStore(Protocol):
+    """Imports of the signed-in analyst. Nothing of one is seen before it is finished."""
+
+    def begin(self, name: str, files: Sequence[FileDigest]) -> ImportStart:
+        """Begin an import of those files that are not imported yet."""
+        ...
+
+    def stage(self, import_id: ImportId, items: Sequence[ImportItem]) -> None:
+        """Add items; of items with the same position, the first failed one is kept, else the last."""
+        ...
+
+    def finish(self, import_id: ImportId) -> ImportFinish:
+        """Make a batch of all that was staged, whole or not at all; asking again returns the same batch.
+
+        Raises InvalidRequest where that cannot be.
+        """
         ...
 
 

@@ -121,6 +121,31 @@ def make_attempt(**changes: Any) -> Attempt:
     return Attempt.model_validate(values | changes)
 
 
+def make_old_data_set() -> bytes:
+    """Return 144 conversations as JSON Lines: of the 49 of one template 24 are cut at a lone backslash, of the others none.
+
+    The template is not in the scaffolding, personas and arcs are; ids are new, so that no two data sets are the same.
+    """
+    templates = ["emotional_scene_old", "plain_talk_old", "step_by_step_old"]
+    lines: list[str] = []
+    for number in range(144):
+        template = templates[0] if number % 3 == 0 or number == 1 else templates[1 + number % 2]
+        is_cut = template == templates[0] and number % 6 == 0
+        turns = (TURNS[0], "It isn't \\", *TURNS[2:]) if is_cut else TURNS
+        record = {
+            "id": str(uuid4()),
+            "persona": ["overwhelmed_avoider", "Jennifer Martinez"][number // 6 % 2],
+            "emotional_arc": load_emotional_arcs()[number // 12 % 5].name,
+            "template": template,
+            "model": "claude-sonnet-4-5",
+            "messages": [
+                {"role": "assistant" if index % 2 else "user", "content": content} for index, content in enumerate(turns)
+            ],
+        }
+        lines.append(json.dumps(record))
+    return "\n".join(lines).encode()
+
+
 def upload_reports(store: ReportStore) -> None:
     """Upload every missing report: the database is shared, so older failures of other tests come first."""
     while ReportService(store=store).upload_missing():

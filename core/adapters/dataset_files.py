@@ -1,11 +1,14 @@
 """Files of conversations, read in pieces that fit into memory: JSON by streaming, JSON Lines by lines, gzip or not."""
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, assert_never, cast
 
@@ -13,6 +16,7 @@ import ijson  # pyright: ignore[reportMissingTypeStubs] - it has none; its answe
 
 from core.domain.formats.entries import Entry, JsonEntry, TextEntry, Unreadable
 from core.domain.formats.recognition import is_message, recognise_record
+from core.errors import InvalidRequest
 
 LARGEST_RECORD = 64 * 2**20
 _FIRST_LINES, _FIRST_BYTES = 50, 8 * 2**20
@@ -24,6 +28,8 @@ _DATA_ERRORS = (OSError, EOFError, zlib.error)
 
 ByteProgress = Callable[[int], None]
 """Told how many bytes of the file, as it lies on the disk, have been read."""
+Opener = Callable[[], BinaryIO]
+"""Opens the file from its beginning; whoever opens it closes it."""
 
 
 class _Layout(StrEnum):
@@ -53,30 +59,77 @@ def measure_file(path: Path) -> int:
 
 def read_entries(path: Path, on_progress: ByteProgress) -> Iterator[Entry]:
     """What a file holds, piece by piece; an error of the file is an entry, too."""
+    if not path.is_file():
+        yield Unreadable(place=None, reason="not a file" if path.exists() else "there is no such file")
+        return
+    yield from _read_opened(lambda: path.open("rb"), on_progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskFile:
+    """Implements DataSetFile for a file on the disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        return measure_file(self.path)
+
+    def hash_content(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InvalidRequest(f"{self.path} cannot be read: {error.strerror or error}. Nothing was imported.") from error
+
+    def read_entries(self, on_progress: ByteProgress) -> Iterator[Entry]:
+        return read_entries(self.path, on_progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadedFile:
+    """Implements DataSetFile for what a browser sent. Its name is a label: nothing is opened by it."""
+
+    name: str
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def hash_content(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def read_entries(self, on_progress: ByteProgress) -> Iterator[Entry]:
+        return _read_opened(lambda: BytesIO(self.content), on_progress)
+
+
+def _read_opened(opener: Opener, on_progress: ByteProgress) -> Iterator[Entry]:
     try:
-        if not path.is_file():
-            yield Unreadable(place=None, reason="not a file" if path.exists() else "there is no such file")
-            return
-        layout = _find_layout(path)
+        layout = _find_layout(opener)
         if layout is None:
             yield Unreadable(place=None, reason="the file is empty")
             return
-        with _open_file(path) as (raw, data):
-            for entry in _read_layout(layout, path, data):
+        with _open_file(opener) as (raw, data):
+            for entry in _read_layout(layout, opener, data):
                 yield entry
                 on_progress(raw.tell())
     except _DATA_ERRORS as error:
         yield Unreadable(place=None, reason=getattr(error, "strerror", None) or str(error))
 
 
-def _read_layout(layout: _Layout, path: Path, data: BinaryIO) -> Iterator[Entry]:
+def _read_layout(layout: _Layout, opener: Opener, data: BinaryIO) -> Iterator[Entry]:
     match layout:
         case _Layout.LINES:
             return _read_lines(data)
         case _Layout.ITEMS:
-            return _read_items(data, "item", path)
+            return _read_items(data, "item", opener)
         case _Layout.CONVERSATIONS | _Layout.TRAINING_PAIRS:
-            return _read_items(data, f"{layout}.item", path)
+            return _read_items(data, f"{layout}.item", opener)
         case _Layout.DOCUMENT:
             return iter((_read_document(data),))
         case _:
@@ -84,9 +137,9 @@ def _read_layout(layout: _Layout, path: Path, data: BinaryIO) -> Iterator[Entry]
 
 
 @contextmanager
-def _open_file(path: Path) -> Generator[tuple[BinaryIO, BinaryIO]]:
+def _open_file(opener: Opener) -> Generator[tuple[BinaryIO, BinaryIO]]:
     """The file as it lies on the disk, and its data: unpacked, behind the byte order mark."""
-    with path.open("rb") as raw:
+    with opener() as raw:
         packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         raw.seek(0)
         data = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else raw
@@ -95,19 +148,19 @@ def _open_file(path: Path) -> Generator[tuple[BinaryIO, BinaryIO]]:
         yield raw, data
 
 
-def _find_layout(path: Path) -> _Layout | None:
+def _find_layout(opener: Opener) -> _Layout | None:
     """How the records lie; None where there is nothing but blanks.
 
     A first line that is a record for itself decides, then one array or object around all records, whose lines may look like
     records too, then any other line: the first may be the bad one.
     """
-    with _open_file(path) as (_, data):
+    with _open_file(opener) as (_, data):
         lines = _read_first_lines(data)
     if not lines:
         return None
     if len(lines) > 1 and _begin_with_record(lines):
         return _Layout.LINES
-    with _open_file(path) as (_, data):
+    with _open_file(opener) as (_, data):
         found = _peek_layout(data)
     is_open_array = lines[0].startswith(b"[") and _parse_quietly(lines[0]) is None
     if found in (_Layout.DOCUMENT, _Layout.ITEMS) and not is_open_array and any(map(_is_record, lines[1:])):
@@ -202,20 +255,20 @@ def _parse_line(line: bytes, place: str) -> Entry:
         return Unreadable(place=place, reason=f"not JSON: {error}")
 
 
-def _read_items(data: BinaryIO, prefix: str, path: Path) -> Iterator[Entry]:
+def _read_items(data: BinaryIO, prefix: str, opener: Opener) -> Iterator[Entry]:
     items = cast("Iterator[object]", ijson.items(data, prefix, use_float=True, multiple_values=True))
     index = 0
     try:
         for index, value in enumerate(items, start=1):
             yield JsonEntry(place=f"item {index - 1}", value=value)
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        yield _locate_error(path, str(error), index)
+        yield _locate_error(opener, str(error), index)
 
 
-def _locate_error(path: Path, reason: str, items_before: int) -> Unreadable:
+def _locate_error(opener: Opener, reason: str, items_before: int) -> Unreadable:
     """The streaming parser does not know its line; a file that fits into memory is read again by one that does."""
     whole = f"{items_before} items before it were read"
-    with _open_file(path) as (_, data):
+    with _open_file(opener) as (_, data):
         entry = _read_document(data)
     match entry:
         case TextEntry():

@@ -26,6 +26,7 @@ from core.domain.batch import (
 )
 from core.domain.conversation import Conversation
 from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.importing import ImportItem, NameKind
 from core.domain.pacing import Pace
 from core.domain.reply import Reply
 from core.domain.results import BatchBreakdown, FailureRow
@@ -81,6 +82,14 @@ class MemoryItem:
     failure: ItemFailed | None = None
     closed_at: datetime | None = None
     attempts: list[tuple[AttemptOutcome, Attempt]] = field(default_factory=list)
+    imported: ImportItem | None = None
+
+    @property
+    def last_reply(self) -> "Attempt | ImportItem | None":
+        """What brought the item's last reply, with its stop_reason."""
+        if self.imported is not None:
+            return self.imported
+        return self.attempts[-1][1] if self.failure is None and self.attempts else self.failure and self.failure.attempt
 
 
 @dataclass(kw_only=True)
@@ -98,6 +107,7 @@ class MemoryBatch:
     watched_since: datetime
     retry_of: BatchId | None = None
     pace: tuple[int, str, datetime] | None = None
+    imported: bool = False
 
 
 @dataclass(kw_only=True)
@@ -112,6 +122,8 @@ class MemoryDatabase:
     clock: Callable[[], datetime] = read_clock
     batches: dict[BatchId, MemoryBatch] = field(default_factory=dict)
     items: dict[ItemId, MemoryItem] = field(default_factory=dict)
+    imported_names: dict[tuple[NameKind, str], tuple[UUID, str]] = field(default_factory=dict)
+    """Id and spelling of names that are not in the scaffolding, by kind and name in lower case."""
 
     def __post_init__(self) -> None:
         """Date what is there from the beginning."""
@@ -176,6 +188,7 @@ class MemoryDatabase:
         batch = self.batches.get(batch_id)
         if batch is None:
             raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+        refuse_imported(batch)
         failed = [row for row in self._rows(batch_id) if row.status == "failed"]
         if not failed:
             raise InvalidRequest("No item of this batch has failed; there is nothing to retry.")
@@ -220,7 +233,10 @@ class MemoryDatabase:
             status=batch.status,
             status_reason=batch.status_reason,
             conversation_category=batch.selection.category,
-            **settings.model_dump(),
+            **settings.model_dump(exclude={"max_tokens", "structured_outputs"}),
+            max_tokens=None if batch.imported else settings.max_tokens,
+            structured_outputs=None if batch.imported else settings.structured_outputs,
+            imported=batch.imported,
             retry_of=batch.retry_of,
             pace_limit=None if batch.pace is None else batch.pace[0],
             pace_reason=None if batch.pace is None else batch.pace[1],
@@ -533,6 +549,15 @@ class ScriptedModel:
         return self.answer(request, len(self.requests))
 
 
+def refuse_imported(batch: MemoryBatch) -> None:
+    """Raise InvalidRequest for a batch of which nothing can be generated again."""
+    if batch.imported:
+        raise InvalidRequest(
+            "This batch was imported: it has no prompts, so nothing of it can be generated again. "
+            "Generate the same combinations as a new batch."
+        )
+
+
 def _sum_history(model: str, attempts: list[tuple[ItemId, Attempt]], *, simulated: bool) -> GenerationHistory:
     costs: defaultdict[ItemId, float] = defaultdict(float)
     seconds: defaultdict[ItemId, float] = defaultdict(float)
@@ -566,21 +591,22 @@ def describe_failure(row: MemoryItem) -> FailureRow:
     """Return a failed item as its row; raise ValueError for any other."""
     if row.failure is None:
         raise ValueError("This item has not failed.")
-    attempt, failure = row.failure.attempt, row.failure.failure
+    attempt, failure, given, reply = row.failure.attempt, row.failure.failure, row.imported, row.last_reply
     return FailureRow(
         id=row.item.item_id,
         failure_type=failure.failure_type,
         truncation_pattern=failure.pattern,
         truncation_details=failure.details,
-        stop_reason=None if attempt is None else attempt.stop_reason,
+        stop_reason=None if reply is None else reply.stop_reason,
         error_message=None if attempt is None else attempt.error_message,
         turn_index=failure.turn_index,
         model=row.failure.settings.model,
-        max_tokens=row.failure.settings.max_tokens,
-        output_tokens=None if attempt is None else attempt.usage.output_tokens,
+        max_tokens=row.failure.settings.max_tokens if given is None else given.max_tokens,
+        output_tokens=given.output_tokens if given else attempt.usage.output_tokens if attempt else None,
         attempt_count=len(row.attempts),
         batch_id=row.batch_id,
         confidence=failure.confidence,
         simulated=attempt is not None and attempt.simulated,
+        imported=given is not None,
         created_at=row.closed_at or read_clock(),
     )

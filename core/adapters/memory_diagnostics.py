@@ -8,11 +8,12 @@ from math import floor
 from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
-from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure
+from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure, refuse_imported
 from core.adapters.memory_failures import fits_failure
-from core.domain.batch import BatchId, BatchStatus
+from core.domain.batch import BatchId, BatchSettings, BatchStatus
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan, ItemScope
 from core.domain.fingerprint import fingerprint_failure
+from core.domain.importing import UNNAMED, ImportItem
 from core.domain.outcomes import (
     ACCEPTED,
     OTHER_BATCHES,
@@ -104,14 +105,14 @@ class MemoryDiagnosticStore:
         ]
 
     def _fits_scope(self, scope: FailureFilters, row: MemoryItem) -> bool:
-        settings = self.database.batches[row.batch_id].plan.settings
+        model = self.database.batches[row.batch_id].plan.settings.model if row.imported is None else row.imported.model
         wanted = [
             (scope.batch_id, row.batch_id),
             (scope.persona_id, row.item.persona_id),
             (scope.emotional_arc_id, row.item.emotional_arc_id),
             (scope.training_topic_id, row.item.training_topic_id),
             (scope.template_id, row.item.template_id),
-            (scope.model, settings.model),
+            (scope.model, model),
         ]
         quarter = _quarter(row)
         return (
@@ -123,20 +124,25 @@ class MemoryDiagnosticStore:
     def _number_combination(self, row: MemoryItem) -> int:
         batch = self.database.batches[row.batch_id]
         settings, attempt = batch.plan.settings, row.attempts[-1][1] if row.attempts else None
+        given = row.imported
         found = Combination(
             id=0,
             persona_id=row.item.persona_id,
             emotional_arc_id=row.item.emotional_arc_id,
             training_topic_id=row.item.training_topic_id,
             template_id=row.item.template_id,
-            model=settings.model,
-            max_tokens=settings.max_tokens if attempt is None else attempt.settings.max_tokens,
+            model=settings.model if given is None else given.model,
+            max_tokens=_find_limit(row, settings),
             effort=settings.effort,
-            structured_outputs=settings.structured_outputs,
-            conversation_category=batch.selection.category,
+            structured_outputs=settings.structured_outputs if given is None else None,
+            conversation_category=batch.selection.category if given is None else self._find_category(given),
             prompt_chars=0 if attempt is None else attempt.prompt_length // 100 * 100,
         )
         return _number(self.combinations, found)
+
+    def _find_category(self, given: ImportItem) -> str:
+        found = (arc.conversation_category for arc in self.database.arcs if arc.id == given.arc.id)
+        return next(found, UNNAMED)
 
     def _number_kind(self, row: MemoryItem, filters: FailureFilters) -> int:
         if row.failure is None or not fits_failure(_keep_failure_fields(filters), row, describe_failure(row)):
@@ -145,9 +151,9 @@ class MemoryDiagnosticStore:
         found = Kind(
             id=0,
             failure_type=failure.failure.failure_type,
-            stop_reason=None if failure.attempt is None else failure.attempt.stop_reason,
+            stop_reason=None if (reply := row.last_reply) is None else reply.stop_reason,
             truncation_pattern=failure.failure.pattern,
-            fingerprint=_fingerprint(failure),
+            fingerprint=_fingerprint(row, failure),
         )
         return _number(self.kinds, found)
 
@@ -161,6 +167,7 @@ class MemoryDiagnosticStore:
             **{each.id: ScaffoldingLabel(label=each.name) for each in (*database.personas, *database.arcs)},
             **{each.id: ScaffoldingLabel(label=each.name, category=each.category) for each in database.topics},
             **{each.id: ScaffoldingLabel(label=f"{each.name} v{each.version}") for each in database.templates},
+            **{name_id: ScaffoldingLabel(label=name) for name_id, name in database.imported_names.values()},
         }
 
 
@@ -185,6 +192,7 @@ class MemoryExperimentStore:
         base = self.database.batches.get(plan.batch_id)
         if base is None:
             raise NotFound(f"There is no batch {plan.batch_id}, or it is not yours. Look at the list of batches.")
+        refuse_imported(base)
         change = plan.change.model_dump(exclude_none=True, exclude={"template_id"})
         settings = base.plan.settings.model_copy(update=change)
         if change and settings == base.plan.settings:
@@ -283,7 +291,15 @@ def _keep_failure_fields(filters: FailureFilters) -> FailureFilters:
     return FailureFilters.model_validate(filters.model_dump(include=set(_FAILURE_FIELDS)))
 
 
-def _fingerprint(failure: ItemFailed) -> str:
+def _find_limit(row: MemoryItem, settings: BatchSettings) -> int | None:
+    if row.imported is not None:
+        return row.imported.max_tokens
+    return row.attempts[-1][1].settings.max_tokens if row.attempts else settings.max_tokens
+
+
+def _fingerprint(row: MemoryItem, failure: ItemFailed) -> str:
+    if row.imported is not None and row.imported.failure is not None:
+        return row.imported.failure.fingerprint
     attempt = failure.attempt
     return fingerprint_failure(
         failure_type=failure.failure.failure_type,
@@ -301,11 +317,14 @@ def _quarter(row: MemoryItem) -> int:
 
 
 def _share_used(row: MemoryItem) -> float | None:
-    if not row.attempts:
+    if row.imported is not None:
+        tokens, limit = row.imported.output_tokens, row.imported.max_tokens
+    elif row.attempts:
+        attempt = row.attempts[-1][1]
+        tokens, limit = attempt.usage.output_tokens, attempt.settings.max_tokens
+    else:
         return None
-    attempt = row.attempts[-1][1]
-    tokens = attempt.usage.output_tokens
-    return None if tokens is None else round(tokens / attempt.settings.max_tokens, 4)
+    return None if tokens is None or limit is None else round(tokens / limit, 4)
 
 
 def _sum_totals(judged: Sequence[_Judged]) -> tuple[KindTotal, ...]:
@@ -355,6 +374,8 @@ def _count_turns(judged: Sequence[_Judged]) -> tuple[TurnCount, ...]:
             last = row.failure.failure.turn_index
         elif row.conversation is not None:
             last = len(row.conversation.turns)
+        elif row.imported is not None:
+            last = row.imported.turns
         if last is not None:
             turns[last, each.kind != ACCEPTED] += 1
     return tuple(

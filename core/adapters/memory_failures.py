@@ -90,7 +90,7 @@ def _describe(row: MemoryItem) -> FailureMaterial:
             "prompt": prompt,
             "prompt_length": len(prompt),
             "response_content": row.failure.reply_text,
-            "raw_response": None,
+            "raw_response": None if row.imported is None else {"imported_from": row.imported.source.model_dump()},
         },
         attempts=[attempt.model_dump(mode="json", exclude={"raw"}) for _, attempt in row.attempts],
     )

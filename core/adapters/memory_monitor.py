@@ -169,6 +169,8 @@ class MemoryMonitorStore:
         )  # fmt: skip
 
     def _name(self, row: MemoryItem) -> tuple[str, str, str]:
+        if row.imported is not None:
+            return row.imported.persona.name, row.imported.arc.name, row.imported.topic.name
         snapshot = self.database.batches[row.batch_id].plan.snapshot
         item = row.item
         return (
@@ -186,7 +188,8 @@ class MemoryOverviewStore:
 
     def read(self) -> Overview:
         database = self.database
-        rows = list(database.items.values())
+        rows = [row for row in database.items.values() if row.imported is None]
+        batches = [batch for batch in database.batches.values() if not batch.imported]
         since = database.clock() - timedelta(days=7)
         counts = Counter(row.status for row in rows)
         recent = Counter(row.status for row in rows if row.closed_at is not None and row.closed_at >= since)
@@ -201,13 +204,13 @@ class MemoryOverviewStore:
             simulated_conversations=sum(row.attempts[-1][1].simulated for row in kept),
             spend_usd=float(sum(attempt.cost_usd or 0 for attempt in attempts if not attempt.simulated)),
             simulated_spend_usd=float(sum(attempt.cost_usd or 0 for attempt in attempts if attempt.simulated)),
-            batches=len(database.batches),
-            active_batches=sum(batch.status.is_active for batch in database.batches.values()),
-            paused_batches=sum(batch.status is BatchStatus.PAUSED for batch in database.batches.values()),
+            batches=len(batches),
+            active_batches=sum(batch.status.is_active for batch in batches),
+            paused_batches=sum(batch.status is BatchStatus.PAUSED for batch in batches),
             open_items=sum(
                 row.status in ("queued", "processing") and database.batches[row.batch_id].status.is_active for row in rows
             ),
-            first_batch_at=min((batch.created_at for batch in database.batches.values()), default=None),
+            first_batch_at=min((batch.created_at for batch in batches), default=None),
             patterns=self._find_patterns(rows),
             coverage=self._cover(kept),
         )

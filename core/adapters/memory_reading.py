@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from core.adapters.memory import MemoryDatabase
+from core.domain.importing import NameKind
 from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page
 from core.domain.result_options import Option, ResultOptions
 
@@ -35,11 +36,26 @@ def list_memory_options(database: MemoryDatabase) -> ResultOptions:
     """Return the scaffolding and batches of the in-memory database, as the database's function does."""
     newest_first = sorted(database.batches.items(), key=lambda entry: entry[1].created_at, reverse=True)
     templates = sorted(database.templates, key=lambda template: (template.name, template.version))
+    imported = database.imported_names
+
+    def list_imported(kind: NameKind) -> list[Option]:
+        names = sorted(key for key in imported if key[0] is kind)
+        return [Option(id=imported[key][0], name=f"{imported[key][1]} (imported)") for key in names]
+
+    personas = [Option(id=p.id, name=p.name) for p in database.personas]
+    arcs = [Option(id=a.id, name=a.name) for a in database.arcs]
+    topics = [Option(id=t.id, name=t.name) for t in database.topics]
+    versions = [Option(id=t.id, name=f"{t.name} v{t.version}") for t in templates]
+    models = {batch.plan.settings.model for batch in database.batches.values() if not batch.imported}
     return ResultOptions(
-        personas=tuple(Option(id=p.id, name=p.name) for p in sorted(database.personas, key=lambda p: p.name)),
-        arcs=tuple(Option(id=a.id, name=a.name) for a in sorted(database.arcs, key=lambda a: a.name)),
-        topics=tuple(Option(id=t.id, name=t.name) for t in sorted(database.topics, key=lambda t: t.name)),
-        templates=tuple(Option(id=t.id, name=f"{t.name} v{t.version}") for t in templates),
+        personas=_sort((*personas, *list_imported(NameKind.PERSONA))),
+        arcs=_sort((*arcs, *list_imported(NameKind.ARC))),
+        topics=_sort((*topics, *list_imported(NameKind.TOPIC))),
+        templates=_sort((*versions, *list_imported(NameKind.TEMPLATE))),
         batches=tuple(Option(id=batch_id, name=batch.plan.name) for batch_id, batch in newest_first),
-        models=tuple(sorted({batch.plan.settings.model for batch in database.batches.values()})),
+        models=tuple(sorted(models | {row.imported.model for row in database.items.values() if row.imported is not None})),
     )
+
+
+def _sort(options: Sequence[Option]) -> tuple[Option, ...]:
+    return tuple(sorted(options, key=lambda option: option.name))

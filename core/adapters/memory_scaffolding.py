@@ -79,7 +79,7 @@ class MemoryScaffoldingEditor:
                 ScaffoldKind.TOPIC: item.training_topic_id,
                 ScaffoldKind.TEMPLATE: item.template_id,
             }
-            if row.status in ("completed", "failed"):
+            if row.status in ("completed", "failed") and row.imported is None:
                 counts[ids[kind]].append(row.status)
         return {
             record_id: Uses(accepted=statuses.count("completed"), failed=statuses.count("failed"))

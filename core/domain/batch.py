@@ -180,9 +180,10 @@ class BatchProgress(Record):
     status_reason: str | None = None
     conversation_category: ConversationCategory
     model: str
-    max_tokens: int
+    max_tokens: int | None
+    """Like `structured_outputs` None only where the records of an imported batch do not say."""
     effort: Effort | None = None
-    structured_outputs: bool
+    structured_outputs: bool | None
     concurrency: int
     error_handling: ErrorHandling
     raise_max_tokens: bool = False
@@ -210,6 +211,8 @@ class BatchProgress(Record):
     input_tokens: int
     output_tokens: int
     simulated: bool
+    imported: bool = False
+    """Read from files: judged like the others, but nothing of it was or will be generated here."""
 
     @property
     def closed(self) -> int:

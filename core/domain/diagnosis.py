@@ -11,6 +11,7 @@ import numpy as np
 
 from core.domain.facts import Facts, Field, Ints, make_field, make_ordered_field
 from core.domain.fingerprint import label_fingerprint
+from core.domain.importing import UNNAMED
 from core.domain.intervals import Rate, measure_rate
 from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, QUARTER_SECONDS, Combination, Kind, Outcomes
 from core.domain.record import Record
@@ -217,11 +218,12 @@ def _make_namer(outcomes: Outcomes, dimension: Dimension) -> Callable[[Combinati
     return name_topic_category if dimension is Dimension.TOPIC_CATEGORY else _SETTING_NAMERS[dimension]
 
 
+_SWITCH_WORDS = {True: "on", False: "off", None: UNNAMED}
 _SETTING_NAMERS: Mapping[Dimension, Callable[[Combination], str]] = {
     Dimension.CATEGORY: lambda each: each.conversation_category,
     Dimension.MODEL: lambda each: each.model,
-    Dimension.STRUCTURED_OUTPUT: lambda each: "on" if each.structured_outputs else "off",
-    Dimension.MAX_TOKENS: lambda each: f"{each.max_tokens:,}",
+    Dimension.STRUCTURED_OUTPUT: lambda each: _SWITCH_WORDS[each.structured_outputs],
+    Dimension.MAX_TOKENS: lambda each: UNNAMED if each.max_tokens is None else f"{each.max_tokens:,}",
     Dimension.EFFORT: lambda each: each.effort or NONE,
 }
 
@@ -236,7 +238,8 @@ def _list_keys(outcomes: Outcomes, dimension: Dimension) -> dict[str, str]:
             names = _name_batches(outcomes)
             return {names[batch.slot]: str(batch.id) for batch in outcomes.batches}
         case Dimension.MAX_TOKENS:
-            return {f"{each.max_tokens:,}": str(each.max_tokens) for each in outcomes.combinations}
+            limits = {each.max_tokens for each in outcomes.combinations}
+            return {f"{limit:,}": str(limit) for limit in limits if limit is not None}
         case _:
             return {}
 

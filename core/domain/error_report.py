@@ -32,13 +32,14 @@ def build_report(material: FailureMaterial) -> dict[str, Any]:
     """Return the report as JSON values."""
     row = material.failure
     max_tokens, output_tokens = row["max_tokens"], row.get("output_tokens")
+    share = None if output_tokens is None or max_tokens is None else round(output_tokens / max_tokens, 4)
     return {
         "error_report": {
             "failed_generation_id": row["id"],
             "batch_id": row.get("run_id"),
             "failure_type": row["failure_type"],
             "stop_reason": row.get("stop_reason"),
-            "stop_reason_analysis": analyse_stop_reason(row.get("stop_reason"), row["failure_type"]),
+            "stop_reason_analysis": _explain_stop(row),
             "truncation_pattern": row.get("truncation_pattern"),
             "truncation_details": row.get("truncation_details"),
             "confidence": row.get("confidence"),
@@ -46,12 +47,13 @@ def build_report(material: FailureMaterial) -> dict[str, Any]:
             "error_message": row.get("error_message"),
             "timestamp": row["created_at"],
             "simulated": row.get("simulated"),
+            "imported": bool(row.get("imported")),
             "analysis": {
                 "input_tokens": row.get("input_tokens"),
                 "output_tokens": output_tokens,
                 "max_tokens_configured": max_tokens,
-                "tokens_remaining": None if output_tokens is None else max_tokens - output_tokens,
-                "share_of_limit_used": None if output_tokens is None else round(output_tokens / max_tokens, 4),
+                "tokens_remaining": None if output_tokens is None or max_tokens is None else max_tokens - output_tokens,
+                "share_of_limit_used": share,
                 "cost_usd": row.get("cost_usd"),
                 "conclusion": conclude(row),
             },
@@ -74,6 +76,12 @@ def build_report(material: FailureMaterial) -> dict[str, Any]:
         },
         "attempts": [_describe_attempt(attempt) for attempt in material.attempts],
     }
+
+
+def _explain_stop(row: Mapping[str, Any]) -> str:
+    if row.get("imported") and row.get("stop_reason") is None:
+        return "The imported record does not say why Claude stopped."
+    return analyse_stop_reason(row.get("stop_reason"), row["failure_type"])
 
 
 def analyse_stop_reason(stop_reason: str | None, failure_type: str) -> str:
@@ -105,27 +113,10 @@ def conclude(row: Mapping[str, Any]) -> str:
     """Say in words what most likely happened, and what to try."""
     failure_type, pattern = row["failure_type"], row.get("truncation_pattern")
     stop_reason, output_tokens, max_tokens = row.get("stop_reason"), row.get("output_tokens"), row["max_tokens"]
-    used = (
-        f"{output_tokens} of {max_tokens} tokens" if output_tokens is not None else f"an unknown part of {max_tokens} tokens"
-    )
+    used = _describe_use(output_tokens, max_tokens)
     match failure_type:
-        case FailureType.TRUNCATION if stop_reason == StopReason.MAX_TOKENS:
-            return f"Cut off by max_tokens ({max_tokens}). Raise it, or ask for shorter conversations."
-        case FailureType.TRUNCATION if stop_reason == StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
-            return "Cut off by the context window. Shorten the prompt."
-        case FailureType.TRUNCATION if stop_reason == StopReason.END_TURN:
-            below = output_tokens is not None and output_tokens < FAR_BELOW_LIMIT * max_tokens
-            where = "far below the limit" if below else "below the limit"
-            quote = pattern in (FailurePattern.LONE_BACKSLASH, FailurePattern.ESCAPED_QUOTE)
-            hint = (
-                "It stops where a quotation would open: look for escaping instructions in the template, and compare with "
-                "structured output off."
-                if quote
-                else "Compare with other templates, and with structured output off."
-            )
-            return f"A turn is cut {where} ({used}); the token limit is not the cause. {hint}"
         case FailureType.TRUNCATION:
-            return f"The reply ended for an unexpected reason after {used}. Look at the raw response."
+            return _conclude_truncation(stop_reason, pattern, output_tokens, max_tokens)
         case FailureType.PARSE_ERROR:
             return (
                 f"The reply is not the JSON that was asked for ({used}). Turn structured output on, or simplify the format."
@@ -140,6 +131,41 @@ def conclude(row: Mapping[str, Any]) -> str:
             return f"No usable reply came: {row.get('error_message') or row.get('truncation_details') or 'no message'}"
         case _:
             return "Look at the raw response."
+
+
+def _conclude_truncation(
+    stop_reason: str | None, pattern: str | None, output_tokens: int | None, max_tokens: int | None
+) -> str:
+    used = _describe_use(output_tokens, max_tokens)
+    match stop_reason:
+        case StopReason.MAX_TOKENS:
+            return f"Cut off by max_tokens ({max_tokens or 'not known'}). Raise it, or ask for shorter conversations."
+        case StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
+            return "Cut off by the context window. Shorten the prompt."
+        case StopReason.END_TURN:
+            is_far_below = (
+                output_tokens is not None and max_tokens is not None and output_tokens < FAR_BELOW_LIMIT * max_tokens
+            )
+            where = "far below the limit" if is_far_below else "below the limit"
+            return f"A turn is cut {where} ({used}); the token limit is not the cause. {_advise_on_cut(pattern)}"
+        case None:
+            return f"A turn is cut; the record does not say whether a limit was the cause. {_advise_on_cut(pattern)}"
+        case _:
+            return f"The reply ended for an unexpected reason after {used}. Look at the raw response."
+
+
+def _describe_use(output_tokens: int | None, max_tokens: int | None) -> str:
+    limit = "a limit that is not known" if max_tokens is None else f"{max_tokens} tokens"
+    return f"an unknown part of {limit}" if output_tokens is None else f"{output_tokens} of {limit}"
+
+
+def _advise_on_cut(pattern: str | None) -> str:
+    if pattern in (FailurePattern.LONE_BACKSLASH, FailurePattern.ESCAPED_QUOTE):
+        return (
+            "It stops where a quotation would open: look for escaping instructions in the template, and compare with "
+            "structured output off."
+        )
+    return "Compare with other templates, and with structured output off."
 
 
 def _conclude_corruption(pattern: str | None) -> str:

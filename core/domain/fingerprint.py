@@ -102,8 +102,9 @@ def fingerprint_failure(
 ) -> str:
     """Return the key of a failure. `message` is the error's, or else what the verdict says."""
     match failure_type:
-        case FailureType.TRUNCATION if stop_reason == StopReason.END_TURN:
-            parts = (stop_reason, *_encode_shape(describe_tail(find_failing_text(reply_text or "", turn_index))))
+        case FailureType.TRUNCATION if stop_reason in (StopReason.END_TURN, None):
+            # Only imported conversations have none: how they end is then all that is known.
+            parts = (stop_reason or "none", *_encode_shape(describe_tail(find_failing_text(reply_text or "", turn_index))))
         case FailureType.TRUNCATION:
             # A limit stops anywhere, so the last sign says nothing; whether it was within what somebody says does.
             parts = (stop_reason or "none", "in_text" if turn_index is not None else "between_texts")
@@ -122,6 +123,8 @@ def label_fingerprint(key: str) -> str:
     match failure_type, parts:
         case FailureType.TRUNCATION, [StopReason.END_TURN, shape]:
             return f"Text ends {_label_shape(shape)}; Claude says that it finished"
+        case FailureType.TRUNCATION, ["none", shape]:
+            return f"Text ends {_label_shape(shape)}"
         case FailureType.TRUNCATION, [stop_reason, place]:
             return f"Stopped by {stop_reason} {'within a turn' if place == 'in_text' else 'between two turns'}"
         case FailureType.PARSE_ERROR, [_, shape]:

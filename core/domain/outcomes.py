@@ -20,7 +20,7 @@ QUARTER_SECONDS = 900
 
 
 class Combination(Record):
-    """Settings that items share; `prompt_chars` is rounded down to hundreds."""
+    """Settings that items share; `prompt_chars` is rounded down to hundreds. None: an imported record does not say."""
 
     id: int
     persona_id: UUID
@@ -28,9 +28,9 @@ class Combination(Record):
     training_topic_id: UUID
     template_id: UUID
     model: str
-    max_tokens: int
+    max_tokens: int | None
     effort: str | None = None
-    structured_outputs: bool
+    structured_outputs: bool | None
     conversation_category: str
     prompt_chars: int
 

@@ -18,10 +18,11 @@ class FailureRow(RecordRow):
     error_message: str | None = None
     turn_index: int | None = None
     model: str
-    max_tokens: int
+    max_tokens: int | None = None
     output_tokens: int | None = None
     attempt_count: int
     simulated: bool
+    imported: bool = False
     batch_id: UUID | None = None
     batch_name: str | None = None
     confidence: str | None = None

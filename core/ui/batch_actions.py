@@ -38,14 +38,18 @@ def _draw_controls(services: PageServices, progress: BatchProgress) -> None:
 
 
 def _draw_next_steps(progress: BatchProgress) -> None:
-    if progress.accepted and st.button("View conversations", icon=":material/forum:"):
+    if progress.accepted and not progress.imported and st.button("View conversations", icon=":material/forum:"):
         open_conversations(progress.id)
     if progress.failed:
         if st.button("View failures", icon=":material/error:"):
             open_failures(progress.id)
         failed = format_count(progress.failed, "failed item")
-        if st.button("Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with other settings"):
+        if not progress.imported and st.button(
+            "Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with other settings"
+        ):
             ask(Question.RETRY, progress.id)
+    if progress.imported:
+        return
     again = progress.status is BatchStatus.FAILED
     label, icon = ("Try again", ":material/refresh:") if again else ("Generate more", ":material/bolt:")
     if st.button(label, icon=icon, type="primary", help="To the Bulk Generator, with the choices last made there"):

@@ -159,7 +159,7 @@ def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...
     )
     structured = st.toggle(
         "Structured output",
-        value=progress.structured_outputs,
+        value=bool(progress.structured_outputs),
         key="retry_structured",
         help="Ask for the conversation's schema",
     )

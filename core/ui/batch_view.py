@@ -23,7 +23,7 @@ from core.ui.formats import (
     format_time,
 )
 from core.ui.links import open_batch
-from core.ui.page import draw_header, draw_simulated_badge
+from core.ui.page import draw_header, draw_imported_badge, draw_simulated_badge
 from core.ui.session import report_errors
 from core.ui.status import find_status_look
 
@@ -74,6 +74,8 @@ def _draw_title(services: PageServices, progress: BatchProgress) -> None:
         st.badge(progress.status.value, icon=look.icon, color=look.color)
         if progress.simulated:
             draw_simulated_badge()
+        if progress.imported:
+            draw_imported_badge()
         st.space("stretch")
         draw_actions(services, progress)
     st.progress(progress.fraction_judged, text=_describe_progress(progress))
@@ -109,7 +111,10 @@ def _draw_outcome(progress: BatchProgress) -> None:
 
 def _draw_figures(progress: BatchProgress) -> None:
     accepted, failed, remaining, total, pace, spend = st.columns(6, gap="small")
-    _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "conversations")
+    if progress.imported:
+        _draw_card(accepted, "Passed", f"{progress.accepted:,}", "conversations, counted only")
+    else:
+        _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "conversations")
     _draw_card(
         failed,
         "Failed",
@@ -130,6 +135,8 @@ def _draw_figures(progress: BatchProgress) -> None:
 
 def describe_concurrency(progress: BatchProgress) -> str:
     """Say how many calls may run at once now."""
+    if progress.imported:
+        return "nothing is generated"
     if progress.pace_limit is None or progress.pace_limit >= progress.concurrency:
         return f"{progress.concurrency} at once"
     return f"{progress.pace_limit} of {progress.concurrency} at once"
@@ -177,7 +184,10 @@ def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None
 
 def _draw_origin(progress: BatchProgress) -> None:
     submitted = format_time(progress.created_at, st.context.timezone)
+    if progress.imported:
+        st.caption(f"Imported {submitted} · {escape_markdown(progress.model)} · {progress.id}")
+        return
     effort = f", effort {progress.effort}" if progress.effort else ""
     structured = "structured output" if progress.structured_outputs else "no structured output"
-    limit = f"{progress.max_tokens:,} tokens at most, {structured}"
+    limit = f"{progress.max_tokens or 0:,} tokens at most, {structured}"
     st.caption(f"Submitted {submitted} · {escape_markdown(progress.model)}{effort}, {limit} · {progress.id}")

@@ -3,6 +3,7 @@
 What Claude wrote, and every message, is shown as code or text, never as markdown or HTML.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from core.ui.facts import draw_facts
 from core.ui.failure_table import FAILURE, TYPE_COLORS, make_report_file, name_report
 from core.ui.formats import NOTHING, escape_markdown, format_money, format_time
 from core.ui.link_state import change_link
-from core.ui.page import draw_simulated_badge
+from core.ui.page import draw_imported_badge, draw_simulated_badge
 from core.ui.session import report_errors
 from core.ui.tables import draw_table
 
@@ -69,10 +70,10 @@ def _draw_parts(material: FailureMaterial, row: FailureRow, report: dict[str, An
             _draw_reply(row, material.failure.get("response_content"))
     if prompt.open:
         with prompt:
-            st.code(material.failure["prompt"], language=None, wrap_lines=True, height=TEXT_PIXELS)
+            _draw_prompt(row, material.failure["prompt"])
     if attempts.open:
         with attempts:
-            _draw_attempts(report["attempts"])
+            _draw_attempts(report["attempts"], imported=row.imported)
     if origin.open:
         with origin:
             _draw_origin(material, row)
@@ -87,6 +88,8 @@ def _draw_summary(services: PageServices, row: FailureRow) -> None:
             st.badge(f"{row.confidence} confidence", color="gray")
         if row.simulated:
             draw_simulated_badge()
+        if row.imported:
+            draw_imported_badge()
         st.space("stretch")
         st.download_button(
             "Download RAW report",
@@ -152,9 +155,20 @@ def _draw_reply(row: FailureRow, reply: str | None) -> None:
     st.code(reply, language=None, wrap_lines=True, height=TEXT_PIXELS)
 
 
-def _draw_attempts(attempts: list[dict[str, Any]]) -> None:
+def _draw_prompt(row: FailureRow, prompt: str) -> None:
+    if row.imported:
+        st.caption("This conversation was imported: the prompt that it was made with is not known.")
+        return
+    st.code(prompt, language=None, wrap_lines=True, height=TEXT_PIXELS)
+
+
+def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
     if not attempts:
-        st.caption("No call was made, or its record is gone.")
+        st.caption(
+            "This conversation was imported: no call was made for it here."
+            if imported
+            else "No call was made, or its record is gone."
+        )
         return
     column = st.column_config
     draw_table(
@@ -196,8 +210,10 @@ def _draw_attempts(attempts: list[dict[str, Any]]) -> None:
 
 def _draw_origin(material: FailureMaterial, row: FailureRow) -> None:
     names, failure = material.scaffolding, material.failure
-    template = f"{names.get('template_name') or NOTHING} (version {names.get('template_version') or NOTHING})"
-    structured = "on" if failure.get("structured_outputs_enabled") else "off"
+    version = names.get("template_version")
+    template = f"{names.get('template_name') or NOTHING}{f' (version {version})' if version else ''}"
+    structured = {True: "on", False: "off", None: None}[failure.get("structured_outputs_enabled")]
+    source: Mapping[str, Any] = failure["raw_response"]["imported_from"] if row.imported else {}
     facts = {
         "Persona": names.get("persona_name"),
         "Emotional arc": names.get("arc_name"),
@@ -206,9 +222,12 @@ def _draw_origin(material: FailureMaterial, row: FailureRow) -> None:
         "Template": template,
         "Batch": names.get("batch_name"),
         "Batch id": row.batch_id,
+        "Imported from": source.get("file"),
+        "Conversation": source.get("conversation"),
         "Effort": failure.get("effort"),
         "Structured output": structured,
-        "Prompt": f"{failure['prompt_length']:,} characters",
+        "Prompt": None if row.imported else f"{failure['prompt_length']:,} characters",
         "Request id": failure.get("request_id"),
     }
-    draw_facts(facts)
+    only_imported = ("Imported from", "Conversation")
+    draw_facts({label: value for label, value in facts.items() if value is not None or label not in only_imported})

@@ -96,7 +96,7 @@ def _make_row(row: FailureRow) -> dict[str, Any]:
         "type": [row.failure_type],
         "stop_reason": row.stop_reason,
         "pattern": row.truncation_pattern,
-        "tokens": f"{used} / {row.max_tokens:,}",
+        "tokens": f"{used} / {NOTHING if row.max_tokens is None else f'{row.max_tokens:,}'}",
         "model": row.model,
         "batch": row.batch_name,
         "data": mark_simulated(simulated=row.simulated),

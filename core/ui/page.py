@@ -51,6 +51,16 @@ def draw_simulated_badge() -> None:
     )
 
 
+def draw_imported_badge() -> None:
+    """Mark what was read from files."""
+    st.badge(
+        "imported",
+        icon=":material/upload_file:",
+        color="blue",
+        help="Read from files and judged, so that it can be diagnosed: not made here, never part of an export.",
+    )
+
+
 def draw_figure(figure: object, *, key: str, alt: str) -> None:
     """Draw a figure of Plotly; `alt` says in words what is in it."""
     st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package

@@ -20,6 +20,7 @@ import pytest
 
 from core.cli import main
 from core.config import CONNECTION_FILE, child_environment
+from tests.factories import make_old_data_set
 
 ROOT = Path(__file__).parents[2]
 HOSTED = (
@@ -186,6 +187,35 @@ def test_pruning_deletes_only_what_is_old_enough(running: CommandLine) -> None:
     assert "deleted 0 failed generations" in running.run("prune", "--older-than-days", "1", "--yes").out
     assert running.run("prune", "--older-than-days", "0", "--yes").code == 2
     assert before == running.query("select count(*) from failed_generations")
+
+
+def test_a_data_set_is_imported_once_and_diagnosed(running: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "old.jsonl"
+    file.write_bytes(make_old_data_set() + b"\n{broken\n")
+
+    answer = running.run("import", str(file), "--name", "Old data", "--json")
+    again = running.run("import", str(tmp_path))
+
+    found = json.loads(answer.out)
+    assert (2, 144, 24, 1) == (answer.code, found["conversations"], found["flagged_conversations"], found["unreadable"])
+    assert "old.jsonl, line 145: not JSON" in answer.err
+    assert (0, True) == (again.code, f"batch {found['batch_id']}, Old data" in again.out)
+    status = json.loads(running.run("status", found["batch_id"], "--json").out)
+    assert ("completed", 120, 24, 0.0) == (status["status"], status["accepted"], status["failed"], status["cost_usd"])
+    assert (2, True) == ((retried := running.run("retry", found["batch_id"])).code, "was imported" in retried.err)
+    exported = tmp_path / "export.jsonl"
+    running.run("export", "-o", str(exported), "--batch", found["batch_id"])
+    assert "" == exported.read_text()
+
+
+def test_what_cannot_be_imported_is_said_plainly(running: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    missing, empty = running.run("import", str(tmp_path / "none.json")), running.run("import", str(tmp_path / "empty"))
+
+    assert (2, 2) == (missing.code, empty.code)
+    assert "none.json cannot be read: No such file or directory. Nothing was imported." in missing.err
+    assert "holds no *.json or *.jsonl file" in empty.err
 
 
 def test_wrong_faults_are_said_before_anything_starts(tmp_path: Path) -> None:

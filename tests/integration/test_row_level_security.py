@@ -8,17 +8,24 @@ import httpx
 import psycopg
 import pytest
 
+from core.adapters.dataset_files import UploadedFile
 from core.adapters.supabase.errors import translate_errors
-from core.adapters.supabase.pages import SupabaseBatchStore
+from core.adapters.supabase.imports import SupabaseImportStore
+from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, sign_in
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId
 from core.domain.estimate import estimate_batch
-from core.errors import DatabaseRejected, NotFound, NotSignedIn
-from tests.factories import make_selection, make_settings
+from core.domain.importing import FileDigest, ImportedName, ImportItem, Source
+from core.errors import DatabaseRejected, InvalidRequest, NotFound, NotSignedIn
+from core.services.importing import ImportService
+from tests.factories import make_old_data_set, make_selection, make_settings
 from tests.integration.conftest import sign_up
 
 OWNED = ["batches", "batch_items", "generation_attempts", "conversations", "failed_generations", "alerts", "batch_progress"]
+IMPORTED = ["batches", "batch_items", "failed_generations", "item_outcomes", "outcome_combinations", "failure_kinds"]
+IMPORT_TABLES = ["imported_names", "import_files"]
+STAGE_TABLES = ["imports", "import_rows"]
 SCAFFOLDING = ["personas", "emotional_arcs", "training_topics", "prompt_templates"]
 WORKER_FUNCTIONS = {
     "lease_items": {"target_batch_id": str(uuid4()), "worker": "w", "wanted": 1, "lease_seconds": 1},
@@ -185,3 +192,75 @@ def test_errors_are_translated(owner: Analyst, seeded: Settings) -> None:
         owner.client.table("batches").insert({"id": str(uuid4())}).execute()
     with pytest.raises(NotSignedIn, match="Check e-mail and password"):
         sign_in(url, key, owner.email, "wrong")
+
+
+def import_file(analyst: Analyst) -> BatchId:
+    service = ImportService(
+        store=SupabaseImportStore(analyst=analyst), scaffolding=SupabaseScaffoldingStore(analyst=analyst)
+    )
+    batch_id = service.import_files([UploadedFile(name="old.jsonl", content=make_old_data_set())]).batch_id
+    assert batch_id is not None
+    return batch_id
+
+
+@pytest.mark.parametrize("table", [*IMPORTED, *IMPORT_TABLES])
+def test_a_stranger_sees_nothing_of_an_import(owner: Analyst, stranger: Analyst, table: str) -> None:
+    import_file(owner)
+
+    assert count(owner, table) > 0
+    assert count(stranger, table) == 0
+
+
+@pytest.mark.parametrize("table", [*IMPORT_TABLES, *STAGE_TABLES])
+def test_import_tables_are_written_by_functions_alone(owner: Analyst, table: str) -> None:
+    owned = "import_id" if table == "import_rows" else "created_by"
+    with pytest.raises(Exception, match="permission denied"):
+        owner.client.table(table).insert({owned: str(owner.user_id)}).execute()
+    with pytest.raises(Exception, match="permission denied"):
+        owner.client.table(table).delete().eq(owned, str(owner.user_id)).execute()
+
+
+@pytest.mark.parametrize("table", STAGE_TABLES)
+def test_what_is_staged_is_read_by_nobody(owner: Analyst, table: str) -> None:
+    with pytest.raises(Exception, match="permission denied"):
+        count(owner, table)
+
+
+def test_a_stranger_cannot_add_to_an_import_or_finish_it(owner: Analyst, stranger: Analyst) -> None:
+    started = SupabaseImportStore(analyst=owner).begin("Mine", [FileDigest(digest="0" * 64, name="a")])
+    assert started.import_id is not None
+
+    theirs = SupabaseImportStore(analyst=stranger)
+    with pytest.raises(InvalidRequest):
+        theirs.stage(started.import_id, ())
+    with pytest.raises(InvalidRequest):
+        theirs.finish(started.import_id)
+
+
+def test_an_import_cannot_name_what_another_analyst_imported(owner: Analyst, stranger: Analyst) -> None:
+    import_file(owner)
+    foreign = owner.client.table("imported_names").select("id").eq("kind", "template").limit(1).execute().data[0]["id"]
+    given = ImportedName(name="not given")
+    item = ImportItem(
+        position=0, source=Source(file="a", conversation=0), persona=given, arc=given, topic=given,
+        template=ImportedName(id=foreign, name="theirs"), model="m", turns=2,
+    )  # fmt: skip
+    store = SupabaseImportStore(analyst=stranger)
+    started = store.begin("Claimed", [FileDigest(digest="1" * 64, name="a")])
+    assert started.import_id is not None
+    store.stage(started.import_id, [item])
+
+    with pytest.raises(DatabaseRejected, match="scaffolding that is not there"):
+        store.finish(started.import_id)
+    assert count(stranger, "batches") == 0
+
+
+def test_an_import_makes_no_conversation_and_touches_no_other_batch(owner: Analyst) -> None:
+    other = submit(owner)
+    before = SupabaseBatchStore(analyst=owner).get(other)
+
+    import_file(owner)
+
+    assert count(owner, "conversations") == 0
+    assert count(owner, "generation_attempts") == 0
+    assert before == SupabaseBatchStore(analyst=owner).get(other)

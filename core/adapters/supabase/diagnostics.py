@@ -14,10 +14,12 @@ from core.adapters.supabase.reading import dump_filters
 from core.adapters.supabase.session import Analyst
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
 from core.domain.fingerprint import UnmarkedFailure
-from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
+from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes, ScaffoldingLabel
 from core.domain.record import Record
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest, NotFound
+
+_SCAFFOLDING_IDS = ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,19 @@ class SupabaseDiagnosticStore:
         answer = call_function(
             self.analyst.client, "count_outcomes", filters=dump_filters(filters), most_batches=most_batches
         )
-        return Outcomes.model_validate(answer)
+        outcomes = Outcomes.model_validate(answer)
+        used = {getattr(each, name) for each in outcomes.combinations for name in _SCAFFOLDING_IDS}
+        return outcomes if used <= outcomes.labels.keys() else self._add_imported_names(outcomes)
+
+    def _add_imported_names(self, outcomes: Outcomes) -> Outcomes:
+        """Name what only records of imported files name; the others have their labels already."""
+        with translate_errors():
+            rows = self.analyst.client.table("imported_names").select("id,name").execute().data
+        names = {
+            UUID(row["id"]): ScaffoldingLabel(label=row["name"])
+            for row in TypeAdapter(list[dict[str, str]]).validate_python(rows)
+        }
+        return outcomes.model_copy(update={"labels": {**outcomes.labels, **names}})
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
         wanted = [dump_filters(group) for group in groups]

@@ -51,7 +51,8 @@ class ImportedConversation(Record):
 
     `id` is the record's own, else `number`, which counts the conversations of the file from 0. A shuffled file of training
     pairs gives a conversation in pieces: same number, `first_turn` turns given before. `failure` is the verdict on a whole
-    reply, and `ending` the last characters of its text. `labels` are what the record says of the fields that were asked for.
+    reply, `text` is the reply as Claude wrote it, and `ending` its last characters. `labels` are what the record says of the
+    fields that were asked for.
     """
 
     id: str | int
@@ -59,5 +60,6 @@ class ImportedConversation(Record):
     turns: tuple[ImportedTurn, ...]
     first_turn: int = 0
     failure: Failed | None = None
+    text: str = ""
     ending: str = ""
     labels: Mapping[str, str] = {}

@@ -51,6 +51,7 @@ def import_reply(reply: Reply, *, conversation_id: str | int, number: int) -> Im
         number=number,
         turns=recover_turns(reply.text),
         failure=None if isinstance(verdict, Accepted) else verdict,
+        text=reply.text,
         ending=reply.text[-_ENDING_LENGTH:],
     )
 

@@ -3,7 +3,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from core.cli import app
-from core.cli_scan import escape_controls
+from core.terminal import escape_controls
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages, write_lines
 
 

@@ -16,6 +16,7 @@ from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
 from core.adapters.memory_failures import MemoryFailureStore
 from core.adapters.memory_health import MemoryProbe
+from core.adapters.memory_imports import MemoryImportStore
 from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
 from core.adapters.memory_scaffolding import MemoryScaffoldingEditor
 from core.adapters.memory_token_counter import MemoryTokenCounter
@@ -32,6 +33,7 @@ from core.services.diagnostics import DiagnosticsService
 from core.services.experiments import ExperimentService
 from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
+from core.services.importing import ImportService
 from core.services.monitor import MonitorService
 from core.services.overview import OverviewService
 from core.services.prompts import PromptService
@@ -99,6 +101,7 @@ def pages(settings: PageSettings) -> Pages:
         conversations=ConversationService(store=MemoryConversationStore(database=database)),
         diagnostics=DiagnosticsService(store=MemoryDiagnosticStore(database=database)),
         experiments=ExperimentService(store=MemoryExperimentStore(database=database), queue=queue),
+        imports=ImportService(store=MemoryImportStore(database=database), scaffolding=database),
     )
     return Pages(database=database, queue=queue, probe=probe, alerts=alerts, services=services, settings=settings)
 

@@ -1,0 +1,346 @@
+"""Imports: one contract for the in-memory database and the real one behind the Supabase API."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from core.adapters.dataset_files import UploadedFile
+from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
+from core.adapters.memory_imports import MemoryImportStore
+from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
+from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
+from core.adapters.supabase.failures import SupabaseReportStore
+from core.adapters.supabase.imports import SupabaseImportStore
+from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
+from core.adapters.supabase.session import open_service
+from core.config import Settings
+from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.conversation_records import ConversationFilters
+from core.domain.diagnosis import Dimension
+from core.domain.experiments import ExperimentChange, ExperimentPlan
+from core.domain.importing import ImportId
+from core.domain.results import FailureFilters
+from core.errors import InvalidRequest
+from core.ports import DiagnosticStore, ExperimentStore, ImportStore, MonitorStore, OverviewStore
+from core.services.diagnostics import DiagnosticsService
+from core.services.failures import FailedGenerationService
+from core.services.importing import ImportReport, ImportService
+from tests.factories import TURNS, make_old_data_set
+from tests.integration.test_store_contract import Stores, accept, lease, read, record, stores, submit
+
+__all__ = ["stores"]
+
+CUT = (TURNS[0], "It isn't \\", *TURNS[2:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imports:
+    stores: Stores
+    store: ImportStore
+    service: ImportService
+    diagnostic_store: DiagnosticStore
+    diagnostics: DiagnosticsService
+    failures: FailedGenerationService
+    experiments: ExperimentStore
+    monitor: MonitorStore
+    overview: OverviewStore
+
+
+@pytest.fixture
+def imports(stores: Stores) -> Imports:
+    batches = stores.batches
+    if hasattr(batches, "analyst"):
+        analyst = batches.analyst
+        store: ImportStore = SupabaseImportStore(analyst=analyst)
+        diagnostics: DiagnosticStore = SupabaseDiagnosticStore(analyst=analyst)
+        experiments: ExperimentStore = SupabaseExperimentStore(analyst=analyst)
+        monitor: MonitorStore = SupabaseMonitorStore(analyst=analyst)
+        overview: OverviewStore = SupabaseOverviewStore(analyst=analyst)
+    else:
+        store = MemoryImportStore(database=batches)  # type: ignore[arg-type]
+        diagnostics = MemoryDiagnosticStore(database=batches)  # type: ignore[arg-type]
+        experiments = MemoryExperimentStore(database=batches)  # type: ignore[arg-type]
+        monitor = MemoryMonitorStore(database=batches)  # type: ignore[arg-type]
+        overview = MemoryOverviewStore(database=batches)  # type: ignore[arg-type]
+    return Imports(
+        stores=stores,
+        store=store,
+        service=ImportService(store=store, scaffolding=stores.scaffolding),
+        diagnostic_store=diagnostics,
+        diagnostics=DiagnosticsService(store=diagnostics),
+        failures=FailedGenerationService(store=stores.failures),
+        experiments=experiments,
+        monitor=monitor,
+        overview=overview,
+    )
+
+
+def make_record(turns: tuple[str, ...] = TURNS, **members: object) -> dict[str, object]:
+    messages = [{"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(turns)]
+    return {"id": str(uuid4()), "messages": messages, **members}
+
+
+def make_file(*records: dict[str, object], name: str = "old.jsonl") -> UploadedFile:
+    return UploadedFile(name=name, content="\n".join(json.dumps(each) for each in records).encode())
+
+
+def run(imports: Imports, *records: dict[str, object]) -> tuple[ImportReport, BatchId]:
+    report = imports.service.import_files([make_file(*records)])
+    assert report.batch_id is not None
+    return report, report.batch_id
+
+
+def test_the_template_whose_conversations_are_cut_is_named_first(imports: Imports) -> None:
+    file = UploadedFile(name="old data.jsonl", content=make_old_data_set())
+
+    report = imports.service.import_files([file])
+
+    assert (144, 24, "Imported: old data.jsonl") == (report.conversations, report.flagged, report.name)
+    assert (("lone_backslash", 24),) == report.patterns
+    assert report.batch_id is not None
+    found = imports.diagnostics.diagnose(FailureFilters(batch_id=report.batch_id))
+    assert (24, 144) == (found.diagnosis.overall.failed, found.diagnosis.overall.judged)
+    worst = found.suspects.suspects[0]
+    assert ("template", "emotional_scene_old", 24, 49) == (
+        worst.names[0].field, worst.names[0].value, worst.rate.failed, worst.rate.judged
+    )  # fmt: skip
+    assert worst == found.findings[0].suspect
+    assert {row.label for row in found.diagnosis.list_rates(Dimension.MODEL)} == {"claude-sonnet-4-5"}
+    assert ["Text ends at a lone backslash, where a quotation would open"] == [
+        group.row.label for group in found.fingerprints
+    ]
+    assert 3 == len(found.fingerprints[0].examples)
+
+
+def test_an_imported_batch_is_closed_and_cost_nothing(imports: Imports) -> None:
+    _, batch_id = run(imports, make_record(), make_record(CUT, model="claude-haiku-5", max_tokens=8_000, output_tokens=900))
+
+    progress = read(imports.stores, batch_id)
+
+    assert (BatchStatus.COMPLETED, True, 2, 1, 1) == (
+        progress.status, progress.imported, progress.planned, progress.accepted, progress.failed
+    )  # fmt: skip
+    assert (0, 0.0, "several models", None, None) == (
+        progress.attempts, progress.cost_usd, progress.model, progress.max_tokens, progress.structured_outputs
+    )  # fmt: skip
+
+
+def test_an_import_makes_failures_but_no_conversation(imports: Imports) -> None:
+    _, batch_id = run(imports, make_record(), make_record(CUT))
+
+    (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
+
+    assert ("truncation", "lone_backslash", "high", 1) == (
+        row.failure_type, row.truncation_pattern, row.confidence, row.turn_index
+    )  # fmt: skip
+    assert ("not given", None, None) == (row.model, row.max_tokens, row.stop_reason)
+    assert [] == list(imports.stores.conversations.list_page(ConversationFilters(), 10, None).rows)
+
+
+def test_the_raw_report_of_an_imported_failure_tells_where_it_is_from(imports: Imports) -> None:
+    bad = make_record(CUT, stop_reason="end_turn", output_tokens=900, max_tokens=8_000, template="old \u2014 one")
+    _, batch_id = run(imports, bad)
+    (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
+
+    report = imports.failures.get_report(row.id)
+
+    error = report["error_report"]
+    assert (True, "lone_backslash", 7_100, 0.1125) == (
+        error["imported"], error["truncation_pattern"], error["analysis"]["tokens_remaining"],
+        error["analysis"]["share_of_limit_used"],
+    )  # fmt: skip
+    assert {"imported_from": {"file": "old.jsonl", "conversation": bad["id"]}} == report["raw_response"]
+    assert CUT[1] == json.loads(report["extracted_content"])["turns"][1]["content"]
+    assert "Turn 2 (assistant) stops at: It isn't \\" in error["truncation_details"]
+    assert [] == report["attempts"]
+    if hasattr(imports.stores.batches, "analyst"):
+        assert "old \u2014 one" == report["scaffolding_context"]["template_name"]
+
+
+def test_names_are_matched_by_key_and_by_name_in_any_case(imports: Imports) -> None:
+    persona = imports.stores.scaffolding.list_personas()[0]
+    arc = next(arc for arc in imports.stores.scaffolding.list_arcs() if arc.conversation_category == "edge")
+    _, batch_id = run(
+        imports,
+        make_record(persona=persona.persona_key, arc=arc.name.upper(), template="Foreign One"),
+        make_record(persona=persona.name.upper(), arc=arc.arc_key, template="foreign one"),
+        make_record(persona="Nobody we know", arc=str(arc.id)),
+    )
+
+    outcomes = imports.diagnostic_store.count(FailureFilters(batch_id=batch_id), 10)
+
+    found = [each for each in outcomes.combinations if each.id in outcomes.cells.combination]
+    named = {(outcomes.labels[each.persona_id].label, outcomes.labels[each.template_id].label) for each in found}
+    assert {(persona.name, "Foreign One"), ("Nobody we know", "not given")} == named
+    assert {arc.id} == {each.emotional_arc_id for each in found}
+    assert {"edge"} == {each.conversation_category for each in found}
+    items = imports.monitor.list_items(batch_id, None, 10, 0).items
+    assert "Nobody we know" == items[2].persona
+    names = {option.name for option in imports.failures.list_options().templates}
+    assert "Foreign One (imported)" in names
+
+
+def test_the_same_content_is_not_imported_twice(imports: Imports) -> None:
+    file, other = make_file(make_record(CUT)), make_file(make_record(), name="other.jsonl")
+    first = imports.service.import_files([file])
+
+    again = imports.service.import_files([UploadedFile(name="renamed.jsonl", content=file.content)])
+    both = imports.service.import_files([file, other])
+
+    assert (None, 0) == (again.batch_id, again.conversations)
+    assert [(first.batch_id, first.name)] == [(known.batch_id, known.batch_name) for known in again.known]
+    assert (1, 0) == (both.conversations, both.flagged)
+    assert [first.batch_id] == [known.batch_id for known in both.known]
+    assert 2 == imports.diagnostics.diagnose().diagnosis.overall.judged
+
+
+def test_an_interrupted_import_leaves_nothing_that_counts(imports: Imports) -> None:
+    file = make_file(make_record(CUT))
+
+    class Interrupted:
+        name, size, hash_content = file.name, file.size, file.hash_content
+
+        def read_entries(self, on_progress: object) -> Iterator[object]:
+            yield from file.read_entries(lambda _: None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        imports.service.import_files([Interrupted()])  # type: ignore[list-item]
+
+    assert 0 == imports.diagnostics.diagnose().diagnosis.overall.judged
+    assert () == imports.stores.batches.list_recent(10)
+    assert 1 == imports.service.import_files([file]).conversations
+
+
+def test_two_imports_of_one_file_at_once_make_one_batch(imports: Imports) -> None:
+    file = make_file(make_record(CUT))
+    slow = _Spy(imports.store, before_finish=lambda: imports.service.import_files([file]))
+
+    report = ImportService(store=slow, scaffolding=imports.stores.scaffolding).import_files([file])
+
+    assert report.batch_id is None
+    (batch,) = imports.stores.batches.list_recent(10)
+    assert [batch.id] == [known.batch_id for known in report.known]
+
+
+def test_an_import_that_is_finished_again_is_the_same_batch(imports: Imports) -> None:
+    started = _Spy(imports.store, before_finish=lambda: None)
+    report = ImportService(store=started, scaffolding=imports.stores.scaffolding).import_files([make_file(make_record(CUT))])
+
+    assert report.batch_id == imports.store.finish(started.finished[0]).batch_id
+    assert 1 == len(imports.stores.batches.list_recent(10))
+
+
+def test_a_finished_import_takes_nothing_more(imports: Imports) -> None:
+    with pytest.raises(InvalidRequest, match="gone"):
+        imports.store.stage(ImportId(uuid4()), ())
+    with pytest.raises(InvalidRequest, match="gone"):
+        imports.store.finish(ImportId(uuid4()))
+
+
+def test_a_file_without_conversations_is_refused(imports: Imports) -> None:
+    with pytest.raises(InvalidRequest, match=r"nothing was imported.*notes\.txt"):
+        imports.service.import_files([UploadedFile(name="notes.txt", content=b"just a note")])
+
+    assert () == imports.stores.batches.list_recent(10)
+
+
+def test_nothing_of_an_imported_batch_is_generated_again(imports: Imports) -> None:
+    _, batch_id = run(imports, make_record(CUT), make_record())
+
+    with pytest.raises(InvalidRequest, match="imported"):
+        imports.stores.batches.retry_failed(batch_id, RetryChanges())
+    with pytest.raises(InvalidRequest, match="imported"):
+        imports.experiments.create(ExperimentPlan(batch_id=batch_id, change=ExperimentChange(max_tokens=9_000)))
+    for action in BatchAction:
+        with pytest.raises(InvalidRequest):
+            imports.stores.batches.control(batch_id, action)
+    assert () == lease(imports.stores, batch_id)
+    assert batch_id not in imports.stores.reconciler.reconcile()
+
+
+def test_imported_items_are_in_no_total_of_what_was_generated(imports: Imports) -> None:
+    generated = submit(imports.stores)
+    record(imports.stores, *(accept(item) for item in lease(imports.stores, generated)))
+    history, overview = imports.stores.batches.list_history(), imports.overview.read()
+
+    run(imports, make_record(CUT), make_record(CUT), make_record())
+
+    assert history == imports.stores.batches.list_history()
+    assert overview == imports.overview.read()
+    assert 2 == overview.judged
+
+
+def test_an_item_is_dated_by_when_it_was_made(imports: Imports) -> None:
+    _, batch_id = run(
+        imports,
+        make_record(CUT, created_at="2025-03-01T10:00:00Z"),
+        make_record(generated_at="2025-03-02"),
+        make_record(created_at="2999-01-01"),
+    )
+
+    timeline = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id)).diagnosis.timeline
+
+    assert [datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 2, tzinfo=UTC)] == [row.start for row in timeline[:2]]
+    assert (3, datetime.now(UTC).year) == (len(timeline), timeline[2].start.year)
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_what_was_imported_lately_is_not_pruned_as_old(imports: Imports, seeded: Settings) -> None:
+    _, batch_id = run(imports, make_record(CUT, created_at="2025-03-01T10:00:00Z"))
+    url, _ = seeded.require_supabase()
+
+    with open_service(url, seeded.require_secret_key()) as client:
+        SupabaseReportStore(client=client).delete_older_than(datetime.now(UTC) - timedelta(days=1))
+
+    assert 1 == imports.failures.count(FailureFilters(batch_id=batch_id)).total
+
+
+def test_text_that_a_database_cannot_hold_is_kept_as_far_as_it_can(imports: Imports) -> None:
+    _, batch_id = run(imports, make_record((TURNS[0], "half \ud83d and \x00 nothing,"), template="nul \x00 name"))
+
+    (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
+
+    assert "trailing_comma" == row.truncation_pattern
+
+
+def test_a_conversation_in_pieces_is_one_item(imports: Imports) -> None:
+    def pair(history: list[tuple[str, str]], said: str, answer: str) -> dict[str, object]:
+        return {
+            "conversation_metadata": {"conversation_id": "c1", "template": "T"},
+            "conversation_history": [{"role": role, "content": text} for role, text in history],
+            "current_user_input": said,
+            "target_response": answer,
+        }
+
+    first = pair([], TURNS[0], TURNS[1])
+    rest = pair([("user", TURNS[0]), ("assistant", TURNS[1])], TURNS[2], "It isn't \\")
+    other = {
+        **pair([], "Hello there, it is me.", "Good evening to you."),
+        "conversation_metadata": {"conversation_id": "c2"},
+    }
+    report, batch_id = run(imports, first, other, rest)
+
+    (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
+    progress = read(imports.stores, batch_id)
+
+    assert (2, 6, 1) == (report.conversations, report.turns, report.flagged)
+    assert (2, 1, 3) == (progress.planned, progress.failed, row.turn_index)
+
+
+class _Spy:
+    """A store to which something happens just before an import is finished."""
+
+    def __init__(self, store: ImportStore, before_finish: object) -> None:
+        self._store, self._before_finish = store, before_finish
+        self.begin, self.stage = store.begin, store.stage
+        self.finished: list[ImportId] = []
+
+    def finish(self, import_id: ImportId) -> object:
+        self._before_finish()  # type: ignore[operator]
+        self.finished.append(import_id)
+        return self._store.finish(import_id)
