@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.running_stack import run_stack
 from tests.e2e.test_watch import submit
 
-pytestmark = pytest.mark.extended
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(600)]
 
 FAULTS = "cut_string=0.25"
 """Over 10 %, and under the circuit breaker's 30 % of the last 20 most of the time."""
@@ -24,7 +24,7 @@ def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_an_alert_appears_by_itself_is_acknowledged_and_stays_away(page: Page, url: str) -> None:
-    page.goto(url, timeout=60_000)
+    page.goto(url, timeout=120_000)
     expect(page.get_by_role("link", name="System")).to_be_visible(timeout=90_000)  # The first run imports everything.
     batch = submit(page, url, "Too many fail", topics=20, arcs=2)
     expect(page.get_by_role("button", name=re.compile("Generate more|Resume"))).to_be_enabled(timeout=120_000)

@@ -38,7 +38,7 @@ def test_an_alert_is_acknowledged_by_a_click_and_undone_by_another(pages: Pages,
     announce_worker(pages, silent_seconds=1)
     raise_alert(pages, make_alert())
     app = pages.open()
-    assert ["20.0% of 100 conversations failed. That is *much*." in said(error) for error in app.error] == [True]
+    assert ["**20.0% of 100 conversations failed.** That is *much*. Look" in said(error) for error in app.error] == [True]
 
     press(app, "Acknowledge")
 
