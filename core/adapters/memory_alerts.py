@@ -126,20 +126,21 @@ class MemoryAlertStore:
         )
 
     def _count_owner(self, now: datetime) -> OwnerFacts | None:
-        if not self.database.batches:
+        own = [batch for batch in self.database.batches.values() if not batch.imported]
+        if not own:
             return None
         this = _find_quarter(now)
         judged = [
             (this - _find_quarter(row.closed_at), row)
             for row in self.database.items.values()
-            if row.status in ("completed", "failed") and row.closed_at is not None
+            if row.status in ("completed", "failed") and row.closed_at is not None and row.imported is None
         ]
         recent = [(age, row) for age, row in judged if age < _DAY + _WEEK]
         simulated = bool(recent) and all(_is_simulated(row) for _, row in recent)
         counted = [(age, row) for age, row in recent if _is_simulated(row) == simulated]
         return OwnerFacts(
             created_by=self.database.user_id,
-            first_batch_at=min(batch.created_at for batch in self.database.batches.values()),
+            first_batch_at=min(batch.created_at for batch in own),
             simulated=simulated,
             day=_count(row for age, row in counted if age < _DAY),
             week=_count(row for age, row in counted if age < _WEEK),

@@ -10,8 +10,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from core.adapters.dataset_files import UploadedFile
 from core.adapters.memory_alerts import MemoryAlertStore
+from core.adapters.memory_imports import MemoryImportStore
 from core.adapters.supabase.alerts import SupabaseAlertRecorder, SupabaseAlertStore
+from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.alerts import (
@@ -25,9 +28,10 @@ from core.domain.alerts import (
     find_alerts,
 )
 from core.errors import NotFound
-from core.ports import AlertRecorder, AlertStore
+from core.ports import AlertRecorder, AlertStore, ImportStore
 from core.services.alerts import AlertService
-from tests.factories import make_selection
+from core.services.importing import ImportService
+from tests.factories import make_old_data_set, make_selection
 from tests.integration.conftest import sign_up
 from tests.integration.test_store_contract import Stores, accept, fail, lease, record, stores, submit
 
@@ -41,6 +45,7 @@ class Alerts:
     stores: Stores
     recorder: AlertRecorder
     store: AlertStore
+    imports: ImportStore
 
     def read_owner(self) -> OwnerFacts:
         """Return the facts of this analyst, who has a batch."""
@@ -53,7 +58,7 @@ def alerts(stores: Stores, request: pytest.FixtureRequest) -> Iterator[Alerts]:
     batches = stores.batches
     if not hasattr(batches, "analyst"):
         memory = MemoryAlertStore(database=batches)  # type: ignore[arg-type]
-        yield Alerts(stores=stores, recorder=memory, store=memory)
+        yield Alerts(stores=stores, recorder=memory, store=memory, imports=MemoryImportStore(database=batches))  # type: ignore[arg-type]
         return
     settings: Settings = request.getfixturevalue("seeded")
     with psycopg.connect(settings.require_db_url()) as connection:
@@ -64,6 +69,7 @@ def alerts(stores: Stores, request: pytest.FixtureRequest) -> Iterator[Alerts]:
             stores=stores,
             recorder=SupabaseAlertRecorder(client=client),
             store=SupabaseAlertStore(analyst=batches.analyst),  # type: ignore[attr-defined]
+            imports=SupabaseImportStore(analyst=batches.analyst),  # type: ignore[attr-defined]
         )
 
 
@@ -108,6 +114,18 @@ def test_what_a_real_claude_wrote_is_judged_by_itself(alerts: Alerts) -> None:
     owner = alerts.read_owner()
 
     assert (JudgedCount(judged=4, failed=0), False) == (owner.day, owner.simulated)
+
+
+def test_what_was_imported_raises_no_alert(alerts: Alerts) -> None:
+    batch_id = submit(alerts.stores, make_selection(1, 1, 2))
+    record(alerts.stores, *(accept(item) for item in lease(alerts.stores, batch_id, wanted=2)))
+
+    file = UploadedFile(name="old.jsonl", content=make_old_data_set())
+    report = ImportService(store=alerts.imports, scaffolding=alerts.stores.scaffolding).import_files([file])
+
+    assert report.flagged > 0
+    owner = alerts.read_owner()
+    assert (JudgedCount(judged=2, failed=0), 0, ()) == (owner.day, owner.earlier_judged, owner.patterns)
 
 
 def test_alert_is_one_row_while_its_condition_lasts(alerts: Alerts) -> None:
