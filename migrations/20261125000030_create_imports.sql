@@ -205,9 +205,10 @@ as $$
 $$;
 
 -- Notes what came of the items of an import. note_outcomes cannot: model and limits are those of each record, not of a batch.
+-- Without loops within loops: nobody has counted these rows yet, and planned for a few of them, the join takes minutes.
 create function public.note_imported_outcomes(target_import_id uuid, target_batch_id uuid, owner uuid, closed_by timestamptz)
 returns void
-language plpgsql set search_path = ''
+language plpgsql set search_path = '' set enable_nestloop = off
 as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('brightrun.note_outcomes', 0));
