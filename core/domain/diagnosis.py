@@ -231,7 +231,8 @@ def _list_keys(outcomes: Outcomes, dimension: Dimension) -> dict[str, str]:
     match dimension:
         case Dimension.TEMPLATE | Dimension.ARC | Dimension.PERSONA | Dimension.TOPIC:
             name, attribute = _make_namer(outcomes, dimension), _ID_ATTRIBUTES[dimension]
-            return {name(each): str(getattr(each, attribute)) for each in outcomes.combinations}
+            one_of_each = {getattr(each, attribute): each for each in outcomes.combinations}
+            return {name(each): str(key) for key, each in one_of_each.items()}
         case Dimension.BATCH:
             names = _name_batches(outcomes)
             return {names[batch.slot]: str(batch.id) for batch in outcomes.batches}

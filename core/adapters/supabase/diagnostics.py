@@ -30,7 +30,7 @@ class SupabaseDiagnosticStore:
         answer = call_function(
             self.analyst.client, "count_outcomes", filters=dump_filters(filters), most_batches=most_batches
         )
-        return Outcomes.model_validate(answer)
+        return Outcomes.model_validate(answer | {"cells": {name: _read_column(text) for name, text in answer["cells"].items()}})
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
         wanted = [dump_filters(group) for group in groups]
@@ -70,6 +70,11 @@ class SupabaseExperimentStore:
     def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
         answer = call_function(self.analyst.client, "count_experiment_pairs", target_experiment_id=str(experiment_id))
         return None if answer is None else ExperimentPairs.model_validate(answer)
+
+
+def _read_column(text: str) -> tuple[int | None, ...]:
+    """Return the numbers of `1,,3`; what is not given is None."""
+    return tuple(int(number) if number else None for number in text.split(",")) if text else ()
 
 
 @dataclass(frozen=True, kw_only=True)
