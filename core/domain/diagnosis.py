@@ -1,7 +1,7 @@
 """What the outcomes say: rates by every dimension, matrices, time line, tokens, waste, kinds. Tidy rows with units."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import assert_never
@@ -12,7 +12,7 @@ import numpy as np
 from core.domain.facts import Facts, Field, Ints, make_field, make_ordered_field
 from core.domain.fingerprint import label_fingerprint
 from core.domain.intervals import Rate, measure_rate
-from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, QUARTER_SECONDS, Combination, Kind, Outcomes
+from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, QUARTER_SECONDS, BatchOutcome, Combination, Kind, Outcomes
 from core.domain.record import Record
 
 NONE = "none"
@@ -37,7 +37,10 @@ class Dimension(StrEnum):
 
 
 class RateRow(Record):
-    """Failed of judged items with one value of a dimension. `key` is the value as filters take it, None for pooled ones."""
+    """Failed of judged items with one value of a dimension.
+
+    `key` is the value as links and filters take it (of an ordered dimension its span, `8600..8700`), None for pooled ones.
+    """
 
     dimension: Dimension
     label: str
@@ -109,7 +112,7 @@ class Waste(Record):
 
 
 class Diagnosis(Record):
-    """Everything that the analytics show for one filter, but for suspects and examples."""
+    """Everything that the analytics show for one filter, but for suspects and examples. `batches`: the newest of them."""
 
     overall: Rate
     rates: tuple[RateRow, ...]
@@ -121,6 +124,7 @@ class Diagnosis(Record):
     tokens: tuple[TokenRow, ...]
     turns: tuple[TurnRow, ...]
     waste: Waste
+    batches: tuple[BatchOutcome, ...]
     simulated: bool
 
     def list_rates(self, dimension: Dimension) -> tuple[RateRow, ...]:
@@ -154,6 +158,7 @@ def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo) 
         tokens=_list_tokens(outcomes),
         turns=_list_turns(outcomes),
         waste=_sum_waste(outcomes),
+        batches=outcomes.batches,
         simulated=outcomes.simulated,
     )
 
@@ -259,10 +264,11 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
         for code, value in enumerate(column.values):
             label = value if column.steps is None else _label_step(column, code)
             is_pooled = dimension is Dimension.BATCH and value not in keys
+            key = keys.get(value, value) if column.steps is None else _span_step(column.steps, code)
             yield RateRow(
                 dimension=dimension,
                 label=label,
-                key=None if is_pooled else keys.get(value, value),
+                key=None if is_pooled else key,
                 rate=measure_rate(round(failed[code]), round(judged[code])),
             )
 
@@ -270,6 +276,10 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
 def _label_step(column: Field, code: int) -> str:
     steps = column.steps or ()
     return f"from {column.values[code]}" if code + 1 == len(steps) else f"{column.values[code]}-{steps[code + 1] - 1:,}"
+
+
+def _span_step(steps: Sequence[int], code: int) -> str:
+    return f"{steps[code]}.." if code + 1 == len(steps) else f"{steps[code]}..{steps[code + 1]}"
 
 
 def _list_kinds(failures: Mapping[Kind, int]) -> tuple[KindRow, ...]:
