@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure
-from core.adapters.memory_failures import fingerprint_item, fits_failure, fits_settings, find_share_used, find_twentieth
+from core.adapters.memory_failures import find_share_used, find_twentieth, fingerprint_item, fits_failure, fits_settings
 from core.domain.batch import BatchId, BatchStatus
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan, ItemScope
 from core.domain.outcomes import (

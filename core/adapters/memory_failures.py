@@ -74,9 +74,7 @@ def fits_failure(filters: FailureFilters, row: MemoryItem) -> bool:
         (filters.turn_index, failure.turn_index),
         (filters.limit_twentieth, find_twentieth(row)),
     ]
-    text = " ".join(
-        part for part in (failure.truncation_details, failure.error_message, row.failure.reply_text) if part
-    )
+    text = " ".join(part for part in (failure.truncation_details, failure.error_message, row.failure.reply_text) if part)
     return all(asked is None or asked == found for asked, found in wanted) and (
         filters.text is None or has_words(text, filters.text)
     )

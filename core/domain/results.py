@@ -32,7 +32,7 @@ class FailureFilters(Record):
     """Which failed generations are meant; None: any. `none` as stop_reason, pattern or effort: those without one.
 
     `date_from` is included, `date_to` is not; likewise `prompt_from` and `prompt_to`, lengths of the prompt in characters.
-    `text` means words: each of them, or the beginning of one, is in the details, the error message or the reply, in any case.
+    `text` means words: each of them, or the beginning of one, is in details, error message or reply, in any case.
     `limit_twentieth` is the share of max_tokens that the reply used, in twentieths; 20: all of it.
     """
 

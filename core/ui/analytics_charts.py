@@ -98,9 +98,7 @@ def draw_timeline(rows: Sequence[TimeRow], batches: Sequence[BatchOutcome], time
     times = [row.start.replace(tzinfo=None) for row in rows]
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     low = go.Scatter(x=times, y=[row.rate.low for row in rows], **edge)
-    high = go.Scatter(
-        x=times, y=[row.rate.high for row in rows], fill="tonexty", fillcolor="rgba(213, 94, 0, 0.18)", **edge
-    )
+    high = go.Scatter(x=times, y=[row.rate.high for row in rows], fill="tonexty", fillcolor="rgba(213, 94, 0, 0.18)", **edge)
     rate = go.Scatter(
         x=times,
         y=[row.rate.value for row in rows],

@@ -1,6 +1,6 @@
 """The filters of failures: of the Failed Generations page and of the Failure Analytics, by the same names in the link."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -25,8 +25,8 @@ from core.ui.link_state import (
     read_dates,
     read_hour,
     read_span,
-    read_whole,
     read_uuid,
+    read_whole,
 )
 from core.ui.links import BATCH
 
@@ -100,7 +100,7 @@ def draw_failure_filters(options: ResultOptions) -> None:
 
 def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
     """Return in words, by parameter, the filters that have no place in the two rows."""
-    words = {
+    words: dict[str, Callable[[str], str]] = {
         FINGERPRINT: lambda key: f"Kind: {label_fingerprint(key)}",
         TURN: lambda number: f"Turn {number}",
         TWENTIETH: _describe_twentieth,

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
+
 import streamlit as st
 
 from core.domain.paging import Direction, RowCursor, parse_cursor

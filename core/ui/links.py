@@ -72,7 +72,7 @@ def open_filtered_failures(filters: Mapping[str, str]) -> NoReturn:
 
 def open_template(template_id: str) -> NoReturn:
     """Go to a prompt template."""
-    st.switch_page(SCAFFOLDING, query_params={"kind": "template", "open": template_id})
+    st.switch_page(SCAFFOLDING, query_params={"kind": "Templates", "open": template_id})
 
 
 def open_system() -> NoReturn:

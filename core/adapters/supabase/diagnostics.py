@@ -30,7 +30,9 @@ class SupabaseDiagnosticStore:
         answer = call_function(
             self.analyst.client, "count_outcomes", filters=dump_filters(filters), most_batches=most_batches
         )
-        return Outcomes.model_validate(answer | {"cells": {name: _read_column(text) for name, text in answer["cells"].items()}})
+        return Outcomes.model_validate(
+            answer | {"cells": {name: _read_column(text) for name, text in answer["cells"].items()}}
+        )
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
         wanted = [dump_filters(group) for group in groups]
