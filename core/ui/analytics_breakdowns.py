@@ -87,7 +87,7 @@ def draw_dimensions(diagnosis: Diagnosis) -> None:
     rest = len(rows) - MOST_ROWS
     with _card(f"Failure rate by {format_words(chosen).lower()}" + (f" · {rest} lower ones not drawn" if rest > 0 else "")):
         title = f"Failure rate by {chosen}"
-        draw_clickable_rates(title, rows[:MOST_ROWS], marks[:MOST_ROWS], key=f"rates_{chosen}")
+        draw_clickable_rates(title, rows[:MOST_ROWS], marks[:MOST_ROWS], key=f"rates_{chosen}", is_wide=True)
 
 
 def draw_heatmaps(diagnosis: Diagnosis) -> None:
@@ -146,15 +146,15 @@ def draw_kinds(groups: Sequence[FingerprintGroup], total: int) -> None:
                 open_failure(examples[number].id)
 
         return st.column_config.ButtonColumn(
-            f"Example {number + 1}", key=f"kind_example_{number}", on_click=show, type="tertiary", width=85
+            f"Example {number + 1}", key=f"kind_example_{number}", on_click=show, type="tertiary", width=80
         )
 
     column = st.column_config
     columns = {
         "failures": column.NumberColumn("Failures", format="localized", width=75),
         "share": column.ProgressColumn("Share", min_value=0, max_value=1, format="percent", width=110),
-        "kind": column.TextColumn("Kind", width=400),
-        "example": column.TextColumn("For example", width=340),
+        "kind": column.TextColumn("Kind", width=375),
+        "example": column.TextColumn("For example", width=285),
         "open": column.ButtonColumn("", key="kind_open", on_click=show_all, type="tertiary", width=95),
         **{f"example_{number}": make_opener(number) for number in range(EXAMPLES)},
     }

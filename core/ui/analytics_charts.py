@@ -6,7 +6,7 @@ from math import ceil
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
-from core.domain.diagnosis import KindRow, MatrixCell, TimeRow, TokenRow
+from core.domain.diagnosis import Bucket, KindRow, MatrixCell, TimeRow, TokenRow
 from core.domain.findings import format_percent, format_rate
 from core.domain.intervals import Rate
 from core.domain.outcomes import BatchOutcome
@@ -23,6 +23,9 @@ FEWEST_ITEMS = 5
 BAR_PIXELS, FRAME_PIXELS, CELL_PIXELS, TITLE_PIXELS = 25, 30, 27, 46
 SHORT_CHART_PIXELS = 176
 LONGEST_LABEL = 34
+NARROW_ROOM, WIDE_ROOM = 2.3, 1.35
+MOST_WHISKERS = 24
+"""More points of time have their intervals as a band."""
 CLICK_OFFSETS = (-0.36, -0.18, 0.0, 0.18, 0.36)
 """Where in a cell the invisible points lie that take its clicks; Streamlit tells of no clicks on heat maps."""
 
@@ -45,8 +48,11 @@ class HeatCell(Record):
     is_grey: bool = False
 
 
-def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR) -> go.Figure:
-    """Return a bar for each rate with its 95 % interval and its numbers; bars of few items are grey."""
+def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wide: bool = False) -> go.Figure:
+    """Return a bar for each rate with its 95 % interval and its numbers; bars of few items are grey.
+
+    The numbers take more than half of a narrow chart, and a quarter of a wide one.
+    """
     values = [100 * (row.rate.value or 0.0) for row in rows]
     lows, highs = [100 * (row.rate.low or 0.0) for row in rows], [100 * (row.rate.high or 0.0) for row in rows]
     places = list(range(len(rows)))
@@ -79,7 +85,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR) -> go.Fi
     )
     layout = _frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS) | {
         "bargap": 0.35,
-        "xaxis": {"range": [0, top * 2.3], "fixedrange": True, "visible": False},
+        "xaxis": {"range": [0, top * (WIDE_ROOM if is_wide else NARROW_ROOM)], "fixedrange": True, "visible": False},
         "yaxis": _label_axis([_shorten(row.label) for row in rows]),
     }
     return go.Figure(data=[bars, numbers], layout=layout)
@@ -90,12 +96,15 @@ def describe_rates(title: str, rows: Sequence[LabeledRate]) -> str:
     return f"{title}: " + "; ".join(f"{row.label} {_describe_rate(row.rate)}" for row in rows)
 
 
-def draw_timeline(rows: Sequence[TimeRow], batches: Sequence[BatchOutcome], timezone: str | None) -> go.Figure:
-    """Return the failure rate over time with its interval as a band, and a triangle where a batch began.
+def draw_timeline(
+    rows: Sequence[TimeRow], bucket: Bucket, batches: Sequence[BatchOutcome], timezone: str | None
+) -> go.Figure:
+    """Return the failure rate over time with its interval, and a triangle where a batch began.
 
-    Trace 0 and 1 are the band, 2 the rates, 3 the batches.
+    Trace 0 and 1 are the interval as a band, 2 the rates, 3 the batches.
     """
-    times = [row.start.replace(tzinfo=None) for row in rows]
+    half = timedelta(minutes=30) if bucket is Bucket.HOUR else timedelta(hours=12)
+    times = [row.start.replace(tzinfo=None) + half for row in rows]
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     low = go.Scatter(x=times, y=[row.rate.low for row in rows], **edge)
     high = go.Scatter(x=times, y=[row.rate.high for row in rows], fill="tonexty", fillcolor="rgba(213, 94, 0, 0.18)", **edge)
@@ -105,8 +114,9 @@ def draw_timeline(rows: Sequence[TimeRow], batches: Sequence[BatchOutcome], time
         mode="lines+markers",
         line={"color": FAILURE_COLOR, "width": 2},
         marker={"size": 9, "color": [FEW_COLOR if row.rate.judged < FEWEST_ITEMS else FAILURE_COLOR for row in rows]},
-        customdata=[_describe_rate(row.rate) for row in rows],
-        hovertemplate="%{x|%d %b %Y, %H:%M}<br>%{customdata}<br>click for the failures<extra></extra>",
+        error_y=_draw_whiskers(rows),
+        customdata=[[_name_time(row.start, bucket), _describe_rate(row.rate)] for row in rows],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>click for the failures<extra></extra>",
         **_keep_opacity(),
     )
     top = max([*(row.rate.high or 0.0 for row in rows), 0.05]) * 1.15
@@ -126,6 +136,22 @@ def draw_timeline(rows: Sequence[TimeRow], batches: Sequence[BatchOutcome], time
         "yaxis": {"fixedrange": True, "tickformat": ".0%", "range": [0, top], "nticks": 5},
     }
     return go.Figure(data=[low, high, rate, marks], layout=layout)
+
+
+def _draw_whiskers(rows: Sequence[TimeRow]) -> dict[str, object]:
+    return {
+        "type": "data",
+        "array": [(row.rate.high or 0.0) - (row.rate.value or 0.0) for row in rows],
+        "arrayminus": [(row.rate.value or 0.0) - (row.rate.low or 0.0) for row in rows],
+        "color": WHISKER_COLOR,
+        "thickness": 1.5,
+        "width": 3,
+        "visible": len(rows) <= MOST_WHISKERS,
+    }
+
+
+def _name_time(start: datetime, bucket: Bucket) -> str:
+    return f"{start:%d %b %Y, %H}:00-{start:%H}:59" if bucket is Bucket.HOUR else f"{start:%d %b %Y}"
 
 
 def describe_timeline(rows: Sequence[TimeRow]) -> str:

@@ -180,7 +180,7 @@ def _draw_first_charts(diagnosis: Diagnosis) -> None:
         marks: list[dict[str, str]] = [mark_time(row.start, bucket) for row in diagnosis.timeline]
         batches = [{BATCH: str(batch.id)} for batch in diagnosis.batches]
         draw_clickable(
-            draw_timeline(diagnosis.timeline, diagnosis.batches, st.context.timezone),
+            draw_timeline(diagnosis.timeline, bucket, diagnosis.batches, st.context.timezone),
             key="timeline",
             alt=describe_timeline(diagnosis.timeline),
             find_mark=lambda curve, point: {2: marks, 3: batches}.get(curve, [{}] * (point + 1))[point],

@@ -32,11 +32,17 @@ def draw_clickable(figure: go.Figure, *, key: str, alt: str, find_mark: Callable
 
 
 def draw_clickable_rates(
-    title: str, rows: Sequence[LabeledRate], marks: Sequence[Mark], *, key: str, color: str | None = None
+    title: str,
+    rows: Sequence[LabeledRate],
+    marks: Sequence[Mark],
+    *,
+    key: str,
+    color: str = FAILURE_COLOR,
+    is_wide: bool = False,
 ) -> None:
     """Draw a bar for each rate."""
     draw_clickable(
-        draw_rates(rows, color or FAILURE_COLOR),
+        draw_rates(rows, color, is_wide=is_wide),
         key=key,
         alt=describe_rates(title, rows),
         find_mark=lambda _, point: marks[point],

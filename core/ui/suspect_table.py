@@ -73,7 +73,8 @@ def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
     shown = suspects.suspects[:MOST_SUSPECTS]
     st.caption(
         f"{format_count(suspects.compared, 'comparison')} by Fisher's exact test, corrected by Holm. *Named*: fails "
-        "provably more often, and nothing stronger explains it. *Explained*: no longer, once a named suspect is taken into account."
+        "provably more often, and nothing stronger explains it. *Explained*: no longer, once a named suspect is taken into "
+        "account."
     )
 
     def show() -> None:
@@ -154,14 +155,14 @@ def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     words: Sequence[str] = list(dict.fromkeys(word for word, _ in STANDINGS.values()))
     return {
-        "suspect": column.TextColumn("Suspect", width=330),
+        "suspect": column.TextColumn("Suspect", width=310),
         "standing": column.MultiselectColumn(
-            "Standing", options=words, color=[color for _, color in STANDINGS.values()], width=120
+            "Standing", options=words, color=[color for _, color in STANDINGS.values()], width=115
         ),
-        "failed": column.TextColumn("Failed / judged", width=110, alignment="right"),
-        "rate": column.TextColumn("Rate (95 %)", width=130),
-        "rest": column.TextColumn("Elsewhere (95 %)", width=130),
-        "lift": column.TextColumn("Ratio", width=65, help="The rate against that of all other items"),
-        "p": column.TextColumn("p, corrected", width=95),
-        "why": column.TextColumn("Explained", width=190),
+        "failed": column.TextColumn("Failed / judged", width=105, alignment="right"),
+        "rate": column.TextColumn("Rate (95 %)", width=125),
+        "rest": column.TextColumn("Elsewhere (95 %)", width=125),
+        "lift": column.TextColumn("Ratio", width=60, help="The rate against that of all other items"),
+        "p": column.TextColumn("p, corrected", width=90),
+        "why": column.TextColumn("Explained", width=160),
     }
