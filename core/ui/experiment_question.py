@@ -119,10 +119,10 @@ def _ask(services: PageServices, diagnosis: Diagnosis, question: ExperimentQuest
 
 
 def _choose_batch(diagnosis: Diagnosis, question: ExperimentQuestion) -> BatchId:
-    """Draw the newest batches, one with failures chosen."""
+    """Draw the newest batches, the one with most failures chosen."""
     failed = {row.key: row.rate.failed for row in diagnosis.list_rates(Dimension.BATCH)}
     names = {str(batch.id): batch.name for batch in diagnosis.batches}
-    first = question.mark.get(BATCH) or next((key for key in names if failed.get(key)), next(iter(names)))
+    first = question.mark.get(BATCH) or max(names, key=lambda key: failed.get(key, 0))
     chosen = st.selectbox(
         "Batch whose items are repeated",
         list(names),
