@@ -3,7 +3,8 @@
 --
 -- New in `filters`: fingerprint, turn_index, limit_twentieth (share of max_tokens used, in twentieths; 20: all of it) say how
 -- something failed; topic_category, conversation_category, structured_outputs, max_tokens, effort ('none': the model's own),
--- prompt_from (included) and prompt_to (not) say how it was made.
+-- prompt_from (included) and prompt_to (not) say how it was made. `model` is the one that the batch asked for, as in the
+-- outcomes: a reply may name a dated version, which no list offers.
 
 -- What the new filters look at is in the index, too: counting 100,000 failures does not touch the table.
 drop index public.idx_failed_generations_filters;
@@ -33,7 +34,9 @@ as $$
             select t.id from public.training_topics t where t.category = filters ->> 'topic_category'))
         and (filters ->> 'conversation_category' is null or f.run_id in (
             select b.id from public.batches b where b.conversation_category = filters ->> 'conversation_category'))
-        and (filters ->> 'model' is null or f.model = filters ->> 'model')
+        and (filters ->> 'model' is null
+            or f.run_id in (select b.id from public.batches b where b.model = filters ->> 'model')
+            or (f.run_id is null and f.model = filters ->> 'model'))
         and (filters ->> 'structured_outputs' is null
             or f.structured_outputs_enabled = (filters ->> 'structured_outputs')::boolean)
         and (filters ->> 'max_tokens' is null or f.max_tokens = (filters ->> 'max_tokens')::integer)
