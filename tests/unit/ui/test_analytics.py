@@ -162,7 +162,7 @@ def test_rates_by_every_dimension_are_drawn(pages: Pages, by: str) -> None:
 def test_a_comparison_is_asked_about_with_its_cost_and_started(pages: Pages) -> None:
     run_batch(pages)
     app = press(pages.open(ANALYTICS), "Compare structured output")
-    assert "9 items with structured output off: about $0.20" in texts(app).replace("**", "")
+    assert "9 items with structured output off: about $4.05" in texts(app).replace("**", "")
 
     press(app, "Start with 9 items")
 
