@@ -9,10 +9,9 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure, refuse_imported
-from core.adapters.memory_failures import fits_failure
+from core.adapters.memory_failures import find_share_used, find_twentieth, fingerprint_item, fits_failure, fits_settings
 from core.domain.batch import BatchId, BatchSettings, BatchStatus
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan, ItemScope
-from core.domain.fingerprint import fingerprint_failure
 from core.domain.importing import UNNAMED, ImportItem
 from core.domain.outcomes import (
     ACCEPTED,
@@ -33,10 +32,18 @@ from core.domain.outcomes import (
 )
 from core.domain.results import FailureFilters
 from core.domain.scaffolding import PromptTemplate
-from core.domain.work import AttemptOutcome, ItemFailed, ItemId
+from core.domain.work import AttemptOutcome, ItemId
 from core.errors import InvalidRequest, NotFound
 
-_FAILURE_FIELDS = ("failure_type", "stop_reason", "truncation_pattern", "text")
+_FAILURE_FIELDS = (
+    "failure_type",
+    "stop_reason",
+    "truncation_pattern",
+    "fingerprint",
+    "turn_index",
+    "limit_twentieth",
+    "text",
+)
 
 
 _Numbered = TypeVar("_Numbered", Combination, Kind)
@@ -66,7 +73,7 @@ class MemoryDiagnosticStore:
         for each in judged:
             cells[each.combination, slots.get(each.row.batch_id, OTHER_BATCHES), each.kind].append(each)
         shares = [
-            [round(share * 10_000) for each in group if each.kind and (share := _share_used(each.row)) is not None]
+            [round(share * 10_000) for each in group if each.kind and (share := find_share_used(each.row)) is not None]
             for group in cells.values()
         ]
         return Outcomes(
@@ -105,18 +112,10 @@ class MemoryDiagnosticStore:
         ]
 
     def _fits_scope(self, scope: FailureFilters, row: MemoryItem) -> bool:
-        model = self.database.batches[row.batch_id].plan.settings.model if row.imported is None else row.imported.model
-        wanted = [
-            (scope.batch_id, row.batch_id),
-            (scope.persona_id, row.item.persona_id),
-            (scope.emotional_arc_id, row.item.emotional_arc_id),
-            (scope.training_topic_id, row.item.training_topic_id),
-            (scope.template_id, row.item.template_id),
-            (scope.model, model),
-        ]
         quarter = _quarter(row)
+        model = self.database.batches[row.batch_id].plan.settings.model if row.imported is None else row.imported.model
         return (
-            all(asked is None or asked == found for asked, found in wanted)
+            fits_settings(self.database, scope, row, model=model)
             and (scope.date_from is None or quarter >= floor(scope.date_from.timestamp() / QUARTER_SECONDS))
             and (scope.date_to is None or quarter < -floor(-scope.date_to.timestamp() / QUARTER_SECONDS))
         )
@@ -145,7 +144,7 @@ class MemoryDiagnosticStore:
         return next(found, UNNAMED)
 
     def _number_kind(self, row: MemoryItem, filters: FailureFilters) -> int:
-        if row.failure is None or not fits_failure(_keep_failure_fields(filters), row, describe_failure(row)):
+        if row.failure is None or not fits_failure(_keep_failure_fields(filters), row):
             return ACCEPTED
         failure = row.failure
         found = Kind(
@@ -153,7 +152,7 @@ class MemoryDiagnosticStore:
             failure_type=failure.failure.failure_type,
             stop_reason=None if (reply := row.last_reply) is None else reply.stop_reason,
             truncation_pattern=failure.failure.pattern,
-            fingerprint=_fingerprint(row, failure),
+            fingerprint=fingerprint_item(row, failure),
         )
         return _number(self.kinds, found)
 
@@ -297,34 +296,9 @@ def _find_limit(row: MemoryItem, settings: BatchSettings) -> int | None:
     return row.attempts[-1][1].settings.max_tokens if row.attempts else settings.max_tokens
 
 
-def _fingerprint(row: MemoryItem, failure: ItemFailed) -> str:
-    if row.imported is not None and row.imported.failure is not None:
-        return row.imported.failure.fingerprint
-    attempt = failure.attempt
-    return fingerprint_failure(
-        failure_type=failure.failure.failure_type,
-        pattern=failure.failure.pattern,
-        stop_reason=None if attempt is None else attempt.stop_reason,
-        reply_text=failure.reply_text,
-        turn_index=failure.failure.turn_index,
-        message=(None if attempt is None else attempt.error_message) or failure.failure.details,
-    )
-
-
 def _quarter(row: MemoryItem) -> int:
     closed_at = row.closed_at or row.available_at
     return floor(closed_at.astimezone(UTC).timestamp() / QUARTER_SECONDS)
-
-
-def _share_used(row: MemoryItem) -> float | None:
-    if row.imported is not None:
-        tokens, limit = row.imported.output_tokens, row.imported.max_tokens
-    elif row.attempts:
-        attempt = row.attempts[-1][1]
-        tokens, limit = attempt.usage.output_tokens, attempt.settings.max_tokens
-    else:
-        return None
-    return None if tokens is None or limit is None else round(tokens / limit, 4)
 
 
 def _sum_totals(judged: Sequence[_Judged]) -> tuple[KindTotal, ...]:
@@ -356,9 +330,7 @@ def _count_quarters(judged: Sequence[_Judged]) -> tuple[QuarterCount, ...]:
 
 def _count_tokens(judged: Sequence[_Judged]) -> tuple[TokenCount, ...]:
     bins = Counter(
-        (min(floor(share * 20), 20), each.kind != ACCEPTED)
-        for each in judged
-        if (share := _share_used(each.row)) is not None
+        (twentieth, each.kind != ACCEPTED) for each in judged if (twentieth := find_twentieth(each.row)) is not None
     )
     return tuple(
         TokenCount(twentieth=number, accepted=bins[number, False], failed=bins[number, True])

@@ -26,10 +26,21 @@ from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
 from core.errors import StackError
 from core.seed import seed
+from core.services.diagnostics import MOST_BATCHES
 
 ROUNDS = 5
+FOLLOWED = (
+    "Bulk Generator",
+    "Batch Monitor",
+    "Failed Generations",
+    "Failure Analytics",
+    "Conversations",
+    "Scaffolding",
+    "System",
+)
+ANALYTICS_VIEWS = ("suspects", "dimensions", "heatmaps", "limits", "kinds", "experiments")
 PAGE_MS, FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 1_000, 500, 300, 300, 1_000
-QUERY_MS = 200
+QUERY_MS, DIAGNOSIS_MS = 200, 500
 WATCH_SCRIPT = """
 window.brightrunRuns = [];
 window.brightrunChanged = 0;
@@ -119,9 +130,10 @@ class PageBench:
         for name, path in self._list_pages(large.id):
             self._open(path)  # Warm: whoever works here has been here before.
             self._measure(name, "open by its address", PAGE_MS, partial(self._open, path))
-        for name in ("Bulk Generator", "Batch Monitor", "Failed Generations", "Conversations", "Scaffolding", "System"):
+        for name in FOLLOWED:
             self._measure(name, "open from Home", PAGE_MS, partial(self._follow, name))
         self._measure_queries()
+        self._measure_analytics()
         self._measure_failures(str(failure))
         self._measure_list("Conversations", "Conversations", words="retirement")
         self._measure_monitor(large.id)
@@ -134,6 +146,7 @@ class PageBench:
             ("Batch Monitor", "Batch_Monitor"),
             ("Batch Monitor, 10,000 items", f"Batch_Monitor?batch={large}"),
             ("Failed Generations", "Failed_Generations"),
+            *((f"Failure Analytics, {view}", f"Failure_Analytics?view={view}") for view in ANALYTICS_VIEWS),
             ("Conversations", "Conversations"),
             ("Scaffolding", "Scaffolding"),
             ("System", "System"),
@@ -153,6 +166,31 @@ class PageBench:
         }
         for action, act in acts.items():
             self._measure(name, action, QUERY_MS, partial(_clock, act))
+
+    def _measure_analytics(self) -> None:
+        """The diagnosis by itself, with all that is asked of the database and computed of it; then the page."""
+        page, name, path = self._page, "Failure Analytics", "Failure_Analytics"
+        diagnostics, store = self._services.diagnostics, self._services.diagnostics.store
+        rare, every = FailureFilters(failure_type="refusal"), FailureFilters()
+        acts: dict[str, Act] = {
+            "query: counts of all": lambda: store.count(every, MOST_BATCHES),
+            "queries and diagnosis, all": diagnostics.diagnose,
+            "queries and diagnosis, one type": lambda: diagnostics.diagnose(rare),
+        }
+        for action, act in acts.items():
+            self._measure(name, action, DIAGNOSIS_MS, partial(_clock, act))
+
+        def filter_by_type() -> float:
+            self._open(path)
+            page.get_by_role("combobox", name="Type", exact=True).click()
+            return self._time(page.get_by_role("option", name="truncation", exact=True).click)
+
+        def change_view() -> float:
+            self._open(path)
+            return self._time(page.get_by_text("Heat maps", exact=True).click)
+
+        self._measure(name, "filter by type", FILTER_MS, filter_by_type)
+        self._measure(name, "another view", FILTER_MS, change_view)
 
     def _measure_failures(self, failure_id: str) -> None:
         page, name = self._page, "Failed Generations"

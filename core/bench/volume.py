@@ -122,11 +122,24 @@ $$ select case number
     when 7 then array['end_turn', 'truncation', 'long_unclosed_string']
     else array['end_turn', 'truncation', 'lone_backslash'] end $$
 """
+_FINGERPRINTS = """
+create or replace function pg_temp.pick_fingerprint(failure_type text, stop_reason text, pattern text) returns text
+    language sql immutable as
+$$ select case
+    when stop_reason = 'max_tokens' then 'truncation|max_tokens|in_text'
+    when failure_type = 'truncation' then 'truncation|end_turn|' || case pattern
+        when 'mid_word' then 'word' when 'trailing_comma' then 'comma' when 'lone_backslash' then 'backslash'
+        else 'word+quote' end
+    when failure_type = 'parse_error' then 'parse_error|end_turn|closing_bracket'
+    when failure_type = 'corruption' then 'corruption|escaped_text'
+    else failure_type || '|none|' || case failure_type when 'refusal' then 'Claude declined' else 'Overloaded' end end $$
+"""
 _FAILURES = """
 insert into public.failed_generations (run_id, batch_item_id, attempt_id, prompt, prompt_length, model, max_tokens,
     structured_outputs_enabled, raw_response, response_content, stop_reason, input_tokens, output_tokens, failure_type,
     truncation_pattern, truncation_details, confidence, turn_index, error_message, raw_file_path, created_at, created_by,
-    persona_id, emotional_arc_id, training_topic_id, template_id, request_id, cost_usd, attempt_count, simulated)
+    persona_id, emotional_arc_id, training_topic_id, template_id, request_id, cost_usd, attempt_count, simulated,
+    fingerprint)
 select a.batch_id, i.id, a.id, repeat('Prompt of the volume. ', 370), a.prompt_length, a.model, a.max_tokens,
     a.structured_outputs,
     jsonb_build_object('id', 'msg_' || md5(i.id::text), 'stop_reason', a.stop_reason),
@@ -134,7 +147,8 @@ select a.batch_id, i.id, a.id, repeat('Prompt of the volume. ', 370), a.prompt_l
     a.stop_reason, a.input_tokens, a.output_tokens, a.failure_type, a.failure_pattern,
     'Turn 3 (assistant) stops at: ' || md5(i.id::text), 'high', 2, case when a.stop_reason is null then 'Overloaded' end,
     '2026/11/failed-' || i.id || '.json', i.finished_at, a.created_by, i.persona_id, i.emotional_arc_id, i.training_topic_id,
-    i.template_id, a.request_id, a.cost_usd, 1, true
+    i.template_id, a.request_id, a.cost_usd, 1, true,
+    pg_temp.pick_fingerprint(a.failure_type, a.stop_reason, a.failure_pattern)
 from public.generation_attempts a
 join public.batch_items i on i.id = a.batch_item_id
 join combination c on c.persona_id = i.persona_id and c.arc_id = i.emotional_arc_id and c.topic_id = i.training_topic_id
@@ -169,7 +183,23 @@ cross join lateral (
 ) spoken
 where a.created_by = %(owner)s and a.worker = 'volume:1' and a.outcome = 'accepted'
 """
-_TABLES = ("batches", "batch_items", "generation_attempts", "failed_generations", "conversations")
+# The trigger notes items that close one by one; these were closed when they were made.
+_OUTCOMES = """
+select public.note_outcomes(array_agg(n.id)) from (
+    select i.id, row_number() over (order by i.batch_id) / 5000 as part from public.batch_items i
+    where i.created_by = %(owner)s and i.status in ('completed', 'failed')
+) n group by n.part
+"""
+_TABLES = (
+    "batches",
+    "batch_items",
+    "generation_attempts",
+    "failed_generations",
+    "conversations",
+    "item_outcomes",
+    "outcome_combinations",
+    "failure_kinds",
+)
 
 
 def fill_database(database_url: str, owner_email: str, volume: Volume, say: Say) -> None:
@@ -185,7 +215,7 @@ def fill_database(database_url: str, owner_email: str, volume: Volume, say: Say)
         if row is None:
             raise LookupError(f"There is no analyst {owner_email}.")
         owner = {"owner": row[0]}
-        for statement in (_DRAW, _PICK, _KINDS, _SCAFFOLDING, _INDEX_SCAFFOLDING):
+        for statement in (_DRAW, _PICK, _KINDS, _FINGERPRINTS, _SCAFFOLDING, _INDEX_SCAFFOLDING):
             connection.execute(statement)
         connection.execute(_BATCHES, owner | {"batches": batches, "days": DAYS})
         connection.execute(_LARGE_BATCH, owner | {"name": LARGE_BATCH})
@@ -203,6 +233,10 @@ def fill_database(database_url: str, owner_email: str, volume: Volume, say: Say)
         connection.execute("analyze public.batch_items")
         for statement in (_ATTEMPTS, _FAILURES, _CONVERSATIONS):
             connection.execute(statement, owner)
+        say("Outcomes …")
+        for table in ("generation_attempts", "failed_generations", "conversations"):
+            connection.execute(f"analyze public.{table}")  # pyright: ignore[reportArgumentType] - names of ours
+        connection.execute(_OUTCOMES, owner)
     with psycopg.connect(database_url, autocommit=True) as connection:
         for table in _TABLES:
             connection.execute(f"vacuum analyze public.{table}")  # pyright: ignore[reportArgumentType] - names of ours

@@ -1,7 +1,7 @@
 """What the outcomes say: rates by every dimension, matrices, time line, tokens, waste, kinds. Tidy rows with units."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import assert_never
@@ -13,7 +13,7 @@ from core.domain.facts import Facts, Field, Ints, make_field, make_ordered_field
 from core.domain.fingerprint import label_fingerprint
 from core.domain.importing import UNNAMED
 from core.domain.intervals import Rate, measure_rate
-from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, QUARTER_SECONDS, Combination, Kind, Outcomes
+from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, QUARTER_SECONDS, BatchOutcome, Combination, Kind, Outcomes
 from core.domain.record import Record
 
 NONE = "none"
@@ -38,7 +38,10 @@ class Dimension(StrEnum):
 
 
 class RateRow(Record):
-    """Failed of judged items with one value of a dimension. `key` is the value as filters take it, None for pooled ones."""
+    """Failed of judged items with one value of a dimension.
+
+    `key` is the value as links and filters take it (of an ordered dimension its span, `8600..8700`), None for pooled ones.
+    """
 
     dimension: Dimension
     label: str
@@ -110,7 +113,7 @@ class Waste(Record):
 
 
 class Diagnosis(Record):
-    """Everything that the analytics show for one filter, but for suspects and examples."""
+    """Everything that the analytics show for one filter, but for suspects and examples. `batches`: the newest of them."""
 
     overall: Rate
     rates: tuple[RateRow, ...]
@@ -122,6 +125,7 @@ class Diagnosis(Record):
     tokens: tuple[TokenRow, ...]
     turns: tuple[TurnRow, ...]
     waste: Waste
+    batches: tuple[BatchOutcome, ...]
     simulated: bool
 
     def list_rates(self, dimension: Dimension) -> tuple[RateRow, ...]:
@@ -155,6 +159,7 @@ def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo) 
         tokens=_list_tokens(outcomes),
         turns=_list_turns(outcomes),
         waste=_sum_waste(outcomes),
+        batches=outcomes.batches,
         simulated=outcomes.simulated,
     )
 
@@ -233,7 +238,8 @@ def _list_keys(outcomes: Outcomes, dimension: Dimension) -> dict[str, str]:
     match dimension:
         case Dimension.TEMPLATE | Dimension.ARC | Dimension.PERSONA | Dimension.TOPIC:
             name, attribute = _make_namer(outcomes, dimension), _ID_ATTRIBUTES[dimension]
-            return {name(each): str(getattr(each, attribute)) for each in outcomes.combinations}
+            one_of_each = {getattr(each, attribute): each for each in outcomes.combinations}
+            return {name(each): str(key) for key, each in one_of_each.items()}
         case Dimension.BATCH:
             names = _name_batches(outcomes)
             return {names[batch.slot]: str(batch.id) for batch in outcomes.batches}
@@ -261,10 +267,12 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
         for code, value in enumerate(column.values):
             label = value if column.steps is None else _label_step(column, code)
             is_pooled = dimension is Dimension.BATCH and value not in keys
+            is_missing = value == UNNAMED or (dimension is Dimension.TOPIC_CATEGORY and value == NONE)
+            key = keys.get(value, value) if column.steps is None else _span_step(column.steps, code)
             yield RateRow(
                 dimension=dimension,
                 label=label,
-                key=None if is_pooled else keys.get(value, value),
+                key=None if is_pooled or is_missing else key,
                 rate=measure_rate(round(failed[code]), round(judged[code])),
             )
 
@@ -272,6 +280,10 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
 def _label_step(column: Field, code: int) -> str:
     steps = column.steps or ()
     return f"from {column.values[code]}" if code + 1 == len(steps) else f"{column.values[code]}-{steps[code + 1] - 1:,}"
+
+
+def _span_step(steps: Sequence[int], code: int) -> str:
+    return f"{steps[code]}.." if code + 1 == len(steps) else f"{steps[code]}..{steps[code + 1]}"
 
 
 def _list_kinds(failures: Mapping[Kind, int]) -> tuple[KindRow, ...]:

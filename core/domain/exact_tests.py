@@ -87,8 +87,10 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 def choose_testable(least_p: Sequence[float], alpha: float) -> tuple[bool, ...]:
     """Say which tests are worth making: Tarone's rule, from what the margins alone allow."""
-    ordered = sorted(least_p)
-    count = next((k for k in range(1, len(ordered) + 1) if sum(p <= alpha / k for p in ordered) <= k), 1)
+    ordered = np.sort(np.array(least_p, dtype=np.float64))
+    ranks = np.arange(1, len(ordered) + 1)
+    enough = np.flatnonzero(np.searchsorted(ordered, alpha / ranks, side="right") <= ranks)
+    count = int(ranks[enough[0]]) if len(enough) else 1
     return tuple(p <= alpha / count for p in least_p)
 
 

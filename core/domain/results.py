@@ -30,10 +30,11 @@ class FailureRow(RecordRow):
 
 
 class FailureFilters(Record):
-    """Which failed generations are meant; None: any. `none` as stop_reason or pattern: those without one.
+    """Which failed generations are meant; None: any. `none` as stop_reason, pattern or effort: those without one.
 
-    `date_from` is included, `date_to` is not. `text` means words: each of them, or the beginning of one, is in the details,
-    the error message or the reply, in any case.
+    `date_from` is included, `date_to` is not; likewise `prompt_from` and `prompt_to`, lengths of the prompt in characters.
+    `text` means words: each of them, or the beginning of one, is in details, error message or reply, in any case.
+    `limit_twentieth` is the share of max_tokens that the reply used, in twentieths; 20: all of it.
     """
 
     failure_type: str | None = None
@@ -48,6 +49,16 @@ class FailureFilters(Record):
     date_from: AwareDatetime | None = None
     date_to: AwareDatetime | None = None
     text: str | None = None
+    fingerprint: str | None = None
+    turn_index: int | None = None
+    limit_twentieth: int | None = None
+    topic_category: str | None = None
+    conversation_category: str | None = None
+    structured_outputs: bool | None = None
+    max_tokens: int | None = None
+    effort: str | None = None
+    prompt_from: int | None = None
+    prompt_to: int | None = None
 
 
 class FailureStatistics(Record):

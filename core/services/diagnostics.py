@@ -8,13 +8,16 @@ from datetime import UTC, timedelta, tzinfo
 import numpy as np
 
 from core.domain.diagnosis import NONE, Bucket, Diagnosis, Dimension, FingerprintRow, build_facts, diagnose, group_cells
+from core.domain.diagnosis_table import FigureRow, list_figures
 from core.domain.facts import Facts
 from core.domain.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
+from core.domain.intervals import Rate, measure_rate
 from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, Kind, Outcomes
 from core.domain.record import Record
 from core.domain.results import FailureFilters
 from core.domain.suspects import Suspect, SuspectReport, find_suspects
 from core.ports import DiagnosticStore
+from core.services.spreadsheet import write_csv
 
 MOST_BATCHES = 10
 EXAMPLES = 3
@@ -46,6 +49,12 @@ class DiagnosticsService:
 
     store: DiagnosticStore
 
+    def measure(self, filters: FailureFilters) -> Rate:
+        """Return failed of judged items for a filter, and nothing else."""
+        cells = self.store.count(filters, 1).cells
+        failed = sum(items for items, kind in zip(cells.items, cells.kind, strict=True) if kind != ACCEPTED)
+        return measure_rate(failed, sum(cells.items))
+
     def diagnose(
         self, filters: FailureFilters = ANY_OUTCOME, *, bucket: Bucket | None = None, zone: tzinfo = UTC
     ) -> DiagnosisReport:
@@ -72,6 +81,11 @@ class DiagnosticsService:
             for row, found in zip(shown, examples[len(report.named) :], strict=True)
         )
         return DiagnosisReport(diagnosis=diagnosis, suspects=report, findings=findings, fingerprints=fingerprints)
+
+
+def write_figures(diagnosis: Diagnosis) -> bytes:
+    """Return every figure of a diagnosis as CSV, one a line."""
+    return write_csv(list_figures(diagnosis), tuple(FigureRow.model_fields))
 
 
 def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple[FailureExample, ...] = ()) -> Evidence:

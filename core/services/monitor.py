@@ -1,7 +1,5 @@
 """Batches as an analyst watches them."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -19,12 +17,12 @@ from core.domain.monitor import (
 )
 from core.errors import NotFound
 from core.ports import MonitorStore
+from core.services.spreadsheet import write_csv
 
 BATCHES_OF_PAGE, ITEMS_OF_PAGE, LOG_ROWS_OF_PAGE = 25, 50, 2000
 TREND_POINTS = 60
 ANY_BATCH = BatchFilters()
-FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet would run a cell that begins like this."""
+LOG_FIELDS = tuple(field for field in LogRow.model_fields if field != "id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,24 +67,8 @@ class MonitorService:
         """Return the batch's log as a file."""
         match log_format:
             case LogFormat.CSV:
-                return _write_csv(self.iterate_log(batch_id))
+                return write_csv(self.iterate_log(batch_id), LOG_FIELDS)
             case LogFormat.JSONL:
                 return "".join(row.model_dump_json(exclude={"id"}) + "\n" for row in self.iterate_log(batch_id)).encode()
             case _:
                 assert_never(log_format)
-
-
-def _write_csv(rows: Iterator[LogRow]) -> bytes:
-    text = io.StringIO()
-    fields = [field for field in LogRow.model_fields if field != "id"]
-    writer = csv.DictWriter(text, fields)
-    writer.writeheader()
-    for row in rows:
-        values = row.model_dump(mode="json", exclude={"id"})
-        writer.writerow({field: _disarm(value) for field, value in values.items()})
-    return text.getvalue().encode("utf-8")
-
-
-def _disarm(value: object) -> object:
-    """Keep text of Claude or of an analyst from being run as a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_MARKS) else value

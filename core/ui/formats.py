@@ -71,6 +71,11 @@ def escape_markdown(text: str) -> str:
     return _LIST_MARK.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", line)
 
 
+def find_zone(timezone: str | None) -> ZoneInfo:
+    """Return the reader's time zone; UTC where it is not known."""
+    return _find_zone(timezone)[0]
+
+
 def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:
     if timezone is None:
         return ZoneInfo("UTC"), " UTC"

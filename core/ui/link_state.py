@@ -8,18 +8,19 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from core.domain.paging import Direction, RowCursor, parse_cursor
 from core.errors import InvalidRequest
-from core.ui.formats import escape_markdown
+from core.ui.formats import escape_markdown, find_zone
 
 OLDER_THAN, NEWER_THAN = "after", "before"
 """The cursor of a page: what follows a row, or what precedes it."""
-DATES = "dates"
+DATES, HOUR = "dates", "hour"
 Choice = TypeVar("Choice", bound=StrEnum)
+_LONGEST_NUMBER = 9
+"""Digits; more would not fit into the database's integers."""
 
 
 def change_link(changes: Mapping[str, str | None], *, keep_page: bool = False) -> None:
@@ -77,14 +78,37 @@ def read_dates() -> tuple[date, date] | None:
 
 def find_moments(days: tuple[date, date], timezone: str | None) -> tuple[datetime, datetime]:
     """Return the beginning of the first day and the end of the last as the reader's clock has them, in UTC."""
-    try:
-        zone = ZoneInfo(timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
+    zone = find_zone(timezone)
     first, last = min(days), max(days)
     begin = datetime.combine(first, time.min, tzinfo=zone)
     end = datetime.combine(last + timedelta(days=1), time.min, tzinfo=zone)
     return begin.astimezone(UTC), end.astimezone(UTC)
+
+
+def read_hour() -> datetime | None:
+    """Return the beginning of the hour of `?hour=2026-11-22T14` on the reader's clock; None without one."""
+    try:
+        return datetime.strptime(st.query_params.get(HOUR, ""), "%Y-%m-%dT%H")  # noqa: DTZ007 - the reader's clock
+    except ValueError:
+        return None
+
+
+def find_hour(hour: datetime, timezone: str | None) -> tuple[datetime, datetime]:
+    """Return the beginning and the end of an hour of the reader's clock, in UTC."""
+    begin = hour.replace(tzinfo=find_zone(timezone)).astimezone(UTC)
+    return begin, begin + timedelta(hours=1)
+
+
+def read_whole(name: str) -> int | None:
+    """Return the whole number from 0 up of a parameter; None without one."""
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else None
+
+
+def read_span(name: str) -> tuple[int | None, int | None]:
+    """Return the ends of `?name=8600..8700`, the second not included; either may be missing."""
+    first, _, last = st.query_params.get(name, "").partition("..")
+    return tuple(int(part) if part.isdecimal() and len(part) < _LONGEST_NUMBER else None for part in (first, last))  # pyright: ignore[reportReturnType] - two parts
 
 
 def draw_choice(name: str, label: str, labels: Mapping[str, str]) -> None:

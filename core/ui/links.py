@@ -1,5 +1,6 @@
 """Addresses of pages and what they carry: a link that is copied brings back the same view."""
 
+from collections.abc import Mapping
 from typing import NoReturn
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from core.errors import InvalidRequest
 SCAFFOLDING = "pages/Scaffolding.py"
 GENERATOR, MONITOR, SYSTEM = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py", "pages/System.py"
 CONVERSATIONS, FAILURES = "pages/Conversations.py", "pages/Failed_Generations.py"
+ANALYTICS = "pages/Failure_Analytics.py"
 BATCH, CONVERSATION, FAILURE = "batch", "conversation", "failure"
+EXPERIMENT = "experiment"
 PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
 
 
@@ -60,6 +63,16 @@ def open_failures(batch_id: BatchId | None = None, *, pattern: str | None = None
     """Go to the failed generations: all, those of a batch, or those with a pattern."""
     chosen = {BATCH: batch_id, PATTERN: pattern}
     st.switch_page(FAILURES, query_params={name: str(value) for name, value in chosen.items() if value is not None})
+
+
+def open_filtered_failures(filters: Mapping[str, str]) -> NoReturn:
+    """Go to the failed generations that fit filters, given as the link holds them."""
+    st.switch_page(FAILURES, query_params=dict(filters))
+
+
+def open_template(template_id: str) -> NoReturn:
+    """Go to a prompt template."""
+    st.switch_page(SCAFFOLDING, query_params={"kind": "Templates", "open": template_id})
 
 
 def open_system() -> NoReturn:

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from core.bootstrap import PageServices
-from core.ui.links import CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING, SYSTEM
+from core.ui.links import ANALYTICS, CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING, SYSTEM
 from core.ui.overview import draw_overview
 from core.ui.page import configure_page, open_body
 from core.ui.session import is_signed_in, require_services
@@ -48,6 +48,7 @@ def _draw_navigation(position: Literal["top", "hidden"]) -> StreamlitPage:
         st.Page(GENERATOR, title="Bulk Generator", icon=":material/bolt:", url_path="Bulk_Generator"),
         st.Page(MONITOR, title="Batch Monitor", icon=":material/monitoring:", url_path="Batch_Monitor"),
         st.Page(FAILURES, title="Failed Generations", icon=":material/error:", url_path="Failed_Generations"),
+        st.Page(ANALYTICS, title="Failure Analytics", icon=":material/troubleshoot:", url_path="Failure_Analytics"),
         st.Page(CONVERSATIONS, title="Conversations", icon=":material/forum:", url_path="Conversations"),
         st.Page(SCAFFOLDING, title="Scaffolding", icon=":material/schema:", url_path="Scaffolding"),
         st.Page(SYSTEM, title="System", icon=":material/health_and_safety:", url_path="System"),

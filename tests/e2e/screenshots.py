@@ -1,6 +1,7 @@
 """Pictures of every page, light and dark, to look at: `python -m tests.e2e.screenshots OUT_DIR [--url URL]`."""
 
 import argparse
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -105,6 +106,15 @@ def picture_records(page: Page, url: str, shoot: Callable[[str], None]) -> None:
         shoot(name)
         open_first_row(page)
         shoot(f"{name}-open")
+    for view in ("suspects", "dimensions", "heatmaps", "limits", "kinds"):
+        page.goto(f"{url}/Failure_Analytics?view={view}")
+        settle(page)
+        page.wait_for_timeout(2_000)
+        page.set_viewport_size({"width": 1366, "height": 768 if view == "suspects" else 1200})
+        page.wait_for_timeout(500)
+        shoot(f"analytics-{view}")
+    page.set_viewport_size(VIEWPORT)
+    picture_a_comparison(page, url, shoot)
     page.goto(f"{url}/Scaffolding")
     settle(page)
     shoot("scaffolding")
@@ -114,6 +124,21 @@ def picture_records(page: Page, url: str, shoot: Callable[[str], None]) -> None:
     page.goto(f"{url}/System")
     settle(page)
     shoot("system")
+
+
+def picture_a_comparison(page: Page, url: str, shoot: Callable[[str], None]) -> None:
+    """Ask for a comparison and look at its result."""
+    page.goto(f"{url}/Failure_Analytics?view=experiments")
+    settle(page)
+    page.get_by_role("button", name="Compare a setting").click()
+    expect(page.get_by_role("button", name="Start with")).to_be_enabled(timeout=10_000)
+    page.wait_for_timeout(1_000)
+    shoot("analytics-question")
+    page.get_by_role("button", name="Start with").click()
+    page.wait_for_url("**experiment=*", timeout=20_000)
+    expect(page.get_by_text(re.compile("completed$")).first).to_be_visible(timeout=BATCH_SECONDS)
+    page.wait_for_timeout(2_500)
+    shoot("analytics-experiment")
 
 
 def main() -> None:

@@ -154,6 +154,64 @@ def test_filters_on_settings_choose_what_is_judged(services: Services) -> None:
     assert (0, 0) == count(persona_id=uuid4())
 
 
+FIELDS = {
+    Dimension.TEMPLATE: "template_id",
+    Dimension.ARC: "emotional_arc_id",
+    Dimension.PERSONA: "persona_id",
+    Dimension.TOPIC: "training_topic_id",
+    Dimension.TOPIC_CATEGORY: "topic_category",
+    Dimension.CATEGORY: "conversation_category",
+    Dimension.MODEL: "model",
+    Dimension.MAX_TOKENS: "max_tokens",
+    Dimension.EFFORT: "effort",
+    Dimension.BATCH: "batch_id",
+}
+
+
+def make_filters(dimension: Dimension, key: str) -> FailureFilters:
+    if dimension is Dimension.STRUCTURED_OUTPUT:
+        return FailureFilters(structured_outputs=key == "on")
+    if dimension is Dimension.PROMPT_LENGTH:
+        first, _, end = key.partition("..")
+        return FailureFilters(prompt_from=int(first), prompt_to=int(end) if end else None)
+    return FailureFilters.model_validate({FIELDS[dimension]: key})
+
+
+def test_the_filter_of_every_value_judges_its_items_and_lists_its_failures(services: Services) -> None:
+    run_grid(services.stores)
+    other = submit(services.stores, make_selection(1, 1, 2), model="claude-haiku-5", structured_outputs=False, effort="low")
+    settings = make_settings(model="claude-haiku-5", structured_outputs=False, effort="low")
+    first, second = lease(services.stores, other)
+    attempt = make_attempt(settings=settings, failure_type="truncation", prompt_length=9_100)
+    failure = fail(first).model_copy(update={"attempt": attempt, "settings": settings, "prompt_text": "w" * 9_100})
+    record(services.stores, failure, accept(second, settings=settings, prompt_length=9_100))
+
+    rows = [row for row in services.diagnostics.diagnose().diagnosis.rates if row.key is not None]
+
+    assert set(Dimension) == {row.dimension for row in rows}
+    for row in rows:
+        filters = make_filters(row.dimension, str(row.key))
+        measured = services.diagnostics.measure(filters)
+        assert (row.label, row.rate) == (row.label, measured)
+        if row.dimension is not Dimension.PROMPT_LENGTH:  # The prompts of this file are shorter than their attempts say.
+            assert (row.label, row.rate.failed) == (row.label, services.stores.failures.count(filters).total)
+
+
+def test_filters_on_the_way_of_failing_count_and_list_alike(services: Services) -> None:
+    run_grid(services.stores)
+
+    def count(**filters: object) -> tuple[int, int, int]:
+        asked = FailureFilters.model_validate(filters)
+        rate = services.diagnostics.measure(asked)
+        return rate.failed, rate.judged, services.stores.failures.count(asked).total
+
+    assert (7, 18, 7) == count(fingerprint="truncation|end_turn|backslash")
+    assert (8, 18, 8) == count(turn_index=3)
+    assert (0, 18, 0) == count(turn_index=2)
+    assert (7, 18, 7) == count(limit_twentieth=0)
+    assert (1, 18, 1) == count(limit_twentieth=20)
+
+
 def test_retried_calls_are_wasted_too(services: Services) -> None:
     batch_id = submit(services.stores, make_selection(1, 1, 1))
     (item,) = lease(services.stores, batch_id)

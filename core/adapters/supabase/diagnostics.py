@@ -32,7 +32,9 @@ class SupabaseDiagnosticStore:
         answer = call_function(
             self.analyst.client, "count_outcomes", filters=dump_filters(filters), most_batches=most_batches
         )
-        outcomes = Outcomes.model_validate(answer)
+        outcomes = Outcomes.model_validate(
+            answer | {"cells": {name: _read_column(text) for name, text in answer["cells"].items()}}
+        )
         used = {getattr(each, name) for each in outcomes.combinations for name in _SCAFFOLDING_IDS}
         return outcomes if used <= outcomes.labels.keys() else self._add_imported_names(outcomes)
 
@@ -84,6 +86,11 @@ class SupabaseExperimentStore:
     def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
         answer = call_function(self.analyst.client, "count_experiment_pairs", target_experiment_id=str(experiment_id))
         return None if answer is None else ExperimentPairs.model_validate(answer)
+
+
+def _read_column(text: str) -> tuple[int | None, ...]:
+    """Return the numbers of `1,,3`; what is not given is None."""
+    return tuple(int(number) if number else None for number in text.split(",")) if text else ()
 
 
 @dataclass(frozen=True, kw_only=True)

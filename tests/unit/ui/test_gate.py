@@ -51,7 +51,15 @@ def test_a_cold_link_of_someone_signed_in_shows_the_page(pages: Pages, page: str
     app.switch_page(page).run()
 
     assert not app.exception
-    titles = {"Bulk Conversation Generator", "Batches", "Failed generations", "Conversations", "Scaffolding", "System"}
+    titles = {
+        "Bulk Conversation Generator",
+        "Batches",
+        "Failed generations",
+        "Conversations",
+        "Scaffolding",
+        "System",
+        "Failure analytics",
+    }
     assert app.subheader[0].value in titles
 
 

@@ -1,3 +1,5 @@
+-- Imports beside alerts and filters.
+--
 -- What was imported raises no alert: it was made elsewhere, and often long ago. As in 20261125000020 but for that.
 
 -- Rates of a time are counted in the index alone, now with the batch, too.
@@ -66,4 +68,44 @@ begin
         ), '[]')
     );
 end
+$$;
+
+-- As in 20261125000010, but an imported failure's category is that of its arc: one import holds both.
+create or replace function public.matching_failures(filters jsonb) returns setof public.failed_generations
+language sql stable
+as $$
+    select f.* from public.failed_generations f
+    where (filters ->> 'failure_type' is null or f.failure_type = filters ->> 'failure_type')
+        and (filters ->> 'stop_reason' is null or coalesce(f.stop_reason, 'none') = filters ->> 'stop_reason')
+        and (filters ->> 'truncation_pattern' is null
+            or coalesce(f.truncation_pattern, 'none') = filters ->> 'truncation_pattern')
+        and (filters ->> 'fingerprint' is null or f.fingerprint = filters ->> 'fingerprint')
+        and (filters ->> 'turn_index' is null or f.turn_index = (filters ->> 'turn_index')::integer)
+        and (filters ->> 'limit_twentieth' is null
+            or least(floor(f.output_tokens::real / f.max_tokens * 20), 20) = (filters ->> 'limit_twentieth')::integer)
+        and (filters ->> 'batch_id' is null or f.run_id = (filters ->> 'batch_id')::uuid)
+        and (filters ->> 'persona_id' is null or f.persona_id = (filters ->> 'persona_id')::uuid)
+        and (filters ->> 'emotional_arc_id' is null or f.emotional_arc_id = (filters ->> 'emotional_arc_id')::uuid)
+        and (filters ->> 'training_topic_id' is null or f.training_topic_id = (filters ->> 'training_topic_id')::uuid)
+        and (filters ->> 'template_id' is null or f.template_id = (filters ->> 'template_id')::uuid)
+        and (filters ->> 'topic_category' is null or f.training_topic_id in (
+            select t.id from public.training_topics t where t.category = filters ->> 'topic_category'))
+        and (filters ->> 'conversation_category' is null or case when f.imported
+            then f.emotional_arc_id in (
+                select e.id from public.emotional_arcs e where e.conversation_category = filters ->> 'conversation_category')
+            else f.run_id in (
+                select b.id from public.batches b where b.conversation_category = filters ->> 'conversation_category') end)
+        and (filters ->> 'model' is null
+            or f.run_id in (select b.id from public.batches b where b.model = filters ->> 'model')
+            or (f.run_id is null and f.model = filters ->> 'model'))
+        and (filters ->> 'structured_outputs' is null
+            or f.structured_outputs_enabled = (filters ->> 'structured_outputs')::boolean)
+        and (filters ->> 'max_tokens' is null or f.max_tokens = (filters ->> 'max_tokens')::integer)
+        and (filters ->> 'effort' is null or coalesce(f.effort, 'none') = filters ->> 'effort')
+        and (filters ->> 'prompt_from' is null or f.prompt_length >= (filters ->> 'prompt_from')::integer)
+        and (filters ->> 'prompt_to' is null or f.prompt_length < (filters ->> 'prompt_to')::integer)
+        and (filters ->> 'date_from' is null or f.created_at >= (filters ->> 'date_from')::timestamptz)
+        and (filters ->> 'date_to' is null or f.created_at < (filters ->> 'date_to')::timestamptz)
+        and (filters ->> 'text' is null
+            or f.id in (select m.id from public.find_failures_by_words(filters ->> 'text') as m(id)))
 $$;

@@ -1,0 +1,371 @@
+"""The figures of the analytics. No Streamlit here: rows in, a figure out; every mark has the number of its row."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
+
+import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
+
+from core.domain.diagnosis import Bucket, KindRow, MatrixCell, TimeRow, TokenRow
+from core.domain.findings import format_percent, format_rate
+from core.domain.intervals import Rate
+from core.domain.outcomes import BatchOutcome
+from core.domain.record import Record
+from core.ui.charts import FAILURE_COLOR
+from core.ui.formats import localize
+
+ACCEPTED_COLOR, FEW_COLOR, WHISKER_COLOR = "#56B4E9", "#9AA0A6", "#7A7F85"
+"""Accepted is sky blue of the Okabe-Ito palette; grey is what says too little to be read."""
+HEAT_COLORS = ("#FDF1E7", "#F6C7A4", "#EC9556", "#D55E00", "#8F3F00")
+"""Light to dark vermilion: one hue, darker is worse; the number is in the cell."""
+FEWEST_ITEMS = 5
+"""A cell of fewer items is grey: any of them failing would look like a fifth or more."""
+BAR_PIXELS, FRAME_PIXELS, CELL_PIXELS, TITLE_PIXELS = 25, 30, 27, 46
+SHORT_CHART_PIXELS = 176
+LONGEST_LABEL = 34
+NARROW_ROOM, WIDE_ROOM = 2.3, 1.35
+MOST_WHISKERS = 24
+"""More points of time have their intervals as a band."""
+CLICK_OFFSETS = (-0.36, -0.18, 0.0, 0.18, 0.36)
+"""Where in a cell the invisible points lie that take its clicks; Streamlit tells of no clicks on heat maps."""
+
+
+class LabeledRate(Record):
+    """One bar: what it stands for, and its rate."""
+
+    label: str
+    rate: Rate
+
+
+class HeatCell(Record):
+    """One cell of a heat map: `value` colours it, a grey one says too little; `note` is read when it is pointed at."""
+
+    row: str
+    column: str
+    value: float
+    text: str
+    note: str
+    is_grey: bool = False
+
+
+def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wide: bool = False) -> go.Figure:
+    """Return a bar for each rate with its 95 % interval and its numbers; bars of few items are grey.
+
+    The numbers take more than half of a narrow chart, and a quarter of a wide one.
+    """
+    values = [100 * (row.rate.value or 0.0) for row in rows]
+    lows, highs = [100 * (row.rate.low or 0.0) for row in rows], [100 * (row.rate.high or 0.0) for row in rows]
+    places = list(range(len(rows)))
+    bars = go.Bar(
+        x=values,
+        y=places,
+        orientation="h",
+        marker={"color": [FEW_COLOR if row.rate.judged < FEWEST_ITEMS else color for row in rows]},
+        error_x={
+            "type": "data",
+            "array": [high - value for high, value in zip(highs, values, strict=True)],
+            "arrayminus": [value - low for low, value in zip(lows, values, strict=True)],
+            "color": WHISKER_COLOR,
+            "thickness": 1.5,
+            "width": 3,
+        },
+        customdata=[[row.label, _describe_rate(row.rate)] for row in rows],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>click for the failures<extra></extra>",
+        **_keep_opacity(),
+    )
+    top = max([*highs, 1.0])
+    numbers = go.Scatter(
+        x=[high + top * 0.03 for high in highs],
+        y=places,
+        mode="text",
+        text=[f"{format_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    layout = _frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS) | {
+        "bargap": 0.35,
+        "xaxis": {"range": [0, top * (WIDE_ROOM if is_wide else NARROW_ROOM)], "fixedrange": True, "visible": False},
+        "yaxis": _label_axis([_shorten(row.label) for row in rows]),
+    }
+    return go.Figure(data=[bars, numbers], layout=layout)
+
+
+def describe_rates(title: str, rows: Sequence[LabeledRate]) -> str:
+    """Return the chart in words, for those who do not see it."""
+    return f"{title}: " + "; ".join(f"{row.label} {_describe_rate(row.rate)}" for row in rows)
+
+
+def draw_timeline(
+    rows: Sequence[TimeRow], bucket: Bucket, batches: Sequence[BatchOutcome], timezone: str | None
+) -> go.Figure:
+    """Return the failure rate over time with its interval, and a triangle where a batch began.
+
+    Trace 0 and 1 are the interval as a band, 2 the rates, 3 the batches.
+    """
+    half = timedelta(minutes=30) if bucket is Bucket.HOUR else timedelta(hours=12)
+    times = [row.start.replace(tzinfo=None) + half for row in rows]
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    low = go.Scatter(x=times, y=[row.rate.low for row in rows], **edge)
+    high = go.Scatter(x=times, y=[row.rate.high for row in rows], fill="tonexty", fillcolor="rgba(213, 94, 0, 0.18)", **edge)
+    rate = go.Scatter(
+        x=times,
+        y=[row.rate.value for row in rows],
+        mode="lines+markers",
+        line={"color": FAILURE_COLOR, "width": 2},
+        marker={"size": 9, "color": [FEW_COLOR if row.rate.judged < FEWEST_ITEMS else FAILURE_COLOR for row in rows]},
+        error_y=_draw_whiskers(rows),
+        customdata=[[_name_time(row.start, bucket), _describe_rate(row.rate)] for row in rows],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>click for the failures<extra></extra>",
+        **_keep_opacity(),
+    )
+    top = max([*(row.rate.high or 0.0 for row in rows), 0.05]) * 1.15
+    begins = [localize(batch.created_at, timezone) for batch in batches]
+    marks = go.Scatter(
+        x=begins,
+        y=[top * 0.98] * len(begins),
+        mode="markers",
+        marker={"symbol": "triangle-down", "size": 11, "color": WHISKER_COLOR},
+        customdata=[_plain(batch.name) for batch in batches],
+        hovertemplate="%{customdata}<br>began %{x|%d %b %Y, %H:%M}<br>click for its failures<extra></extra>",
+        **_keep_opacity(),
+    )
+    layout = _frame(SHORT_CHART_PIXELS) | {
+        "shapes": [_draw_upright(begin) for begin in begins],
+        "xaxis": {"fixedrange": True, "nticks": 6, "showgrid": False, **_widen(times, begins)},
+        "yaxis": {"fixedrange": True, "tickformat": ".0%", "range": [0, top], "nticks": 5},
+    }
+    return go.Figure(data=[low, high, rate, marks], layout=layout)
+
+
+def _draw_whiskers(rows: Sequence[TimeRow]) -> dict[str, object]:
+    return {
+        "type": "data",
+        "array": [(row.rate.high or 0.0) - (row.rate.value or 0.0) for row in rows],
+        "arrayminus": [(row.rate.value or 0.0) - (row.rate.low or 0.0) for row in rows],
+        "color": WHISKER_COLOR,
+        "thickness": 1.5,
+        "width": 3,
+        "visible": len(rows) <= MOST_WHISKERS,
+    }
+
+
+def _name_time(start: datetime, bucket: Bucket) -> str:
+    return f"{start:%d %b %Y, %H}:00-{start:%H}:59" if bucket is Bucket.HOUR else f"{start:%d %b %Y}"
+
+
+def describe_timeline(rows: Sequence[TimeRow]) -> str:
+    """Return the time line in words."""
+    parts = [f"{row.start:%Y-%m-%d %H:%M} {_describe_rate(row.rate)}" for row in rows]
+    return "Failure rate over time: " + "; ".join(parts)
+
+
+def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
+    """Return how much of max_tokens replies used, accepted (trace 0) and failed (trace 1), with the limit as a line."""
+    places = [round(row.share_from * 20) for row in rows]
+    spans = [_name_span(row) for row in rows]
+
+    def stack(name: str, counts: list[int], color: str, hint: str) -> go.Bar:
+        return go.Bar(
+            x=places,
+            y=counts,
+            name=name,
+            marker_color=color,
+            customdata=spans,
+            hovertemplate=f"%{{customdata}} of max_tokens<br>%{{y:,}} {name}{hint}<extra></extra>",
+            **_keep_opacity(),
+        )
+
+    layout = _frame(SHORT_CHART_PIXELS + 30) | {
+        "barmode": "stack",
+        "bargap": 0.12,
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.14},
+        "shapes": [_draw_upright(19.5)],
+        "annotations": [
+            {"x": 19.4, "y": 1, "yref": "paper", "text": "limit", "showarrow": False, "xanchor": "right", "yanchor": "top"}
+        ],
+        "xaxis": {
+            "fixedrange": True,
+            "range": [-0.6, 20.6],
+            "tickvals": [0, 4, 8, 12, 16, 20],
+            "ticktext": ["0 %", "20 %", "40 %", "60 %", "80 %", "all"],
+            "title": {"text": "share of max_tokens that the reply used"},
+        },
+        "yaxis": {"fixedrange": True, "title": {"text": "items"}},
+    }
+    bars = [
+        stack("accepted", [row.accepted for row in rows], ACCEPTED_COLOR, ""),
+        stack("failed", [row.failed for row in rows], FAILURE_COLOR, "<br>click for the failures"),
+    ]
+    return go.Figure(data=bars, layout=layout | {"margin": {"l": 4, "r": 8, "t": 24, "b": 4}})
+
+
+def describe_tokens(rows: Sequence[TokenRow]) -> str:
+    """Return the histogram in words."""
+    parts = [f"{_name_span(row)}: {row.accepted:,} accepted, {row.failed:,} failed" for row in rows]
+    return "Replies by the share of max_tokens used. " + "; ".join(parts)
+
+
+def make_rate_cells(cells: Sequence[MatrixCell], *, turned: bool = False) -> list[HeatCell]:
+    """Return cells coloured by their rate; `turned` swaps rows and columns."""
+    return [
+        HeatCell(
+            row=cell.column if turned else cell.row,
+            column=cell.row if turned else cell.column,
+            value=cell.rate.value or 0.0,
+            text=f"{format_percent(cell.rate.value or 0.0)} %",
+            note=f"{cell.row}, {cell.column}: {_describe_rate(cell.rate)}",
+            is_grey=cell.rate.judged < FEWEST_ITEMS,
+        )
+        for cell in cells
+    ]
+
+
+def count_ways(kinds: Sequence[KindRow]) -> dict[tuple[str, str], int]:
+    """Return failures by stop_reason and pattern."""
+    counts: dict[tuple[str, str], int] = {}
+    for kind in kinds:
+        way = kind.stop_reason, kind.truncation_pattern
+        counts[way] = counts.get(way, 0) + kind.failures
+    return counts
+
+
+def make_count_cells(counts: dict[tuple[str, str], int]) -> list[HeatCell]:
+    """Return cells coloured by their number of failures: stop_reasons in rows, patterns in columns."""
+    return [
+        HeatCell(
+            row=stop_reason,
+            column=pattern,
+            value=count,
+            text=f"{count:,}",
+            note=f"stop_reason {stop_reason}, pattern {pattern}: {count:,}",
+        )
+        for (stop_reason, pattern), count in counts.items()
+    ]
+
+
+def draw_heatmap(cells: Sequence[HeatCell], *, highest: float | None = None) -> go.Figure:
+    """Return a heat map; under each cell lie invisible points, `find_heat_cell` says whose."""
+    rows, columns = list(dict.fromkeys(cell.row for cell in cells)), list(dict.fromkeys(cell.column for cell in cells))
+    places = [(rows.index(cell.row), columns.index(cell.column), cell) for cell in cells]
+    top = highest or max([cell.value for cell in cells], default=1.0) or 1.0
+
+    def paint(colors: Sequence[str], chosen: list[tuple[int, int, HeatCell]]) -> go.Heatmap:
+        grid: list[list[float | None]] = [[None] * len(columns) for _ in rows]
+        texts = [[""] * len(columns) for _ in rows]
+        for row, column, cell in chosen:
+            grid[row][column], texts[row][column] = cell.value, cell.text
+        return go.Heatmap(
+            z=grid,
+            text=texts,
+            texttemplate="%{text}",
+            colorscale=list(colors),
+            zmin=0,
+            zmax=top,
+            xgap=2,
+            ygap=2,
+            showscale=False,
+            hoverinfo="skip",
+        )
+
+    points = go.Scatter(
+        x=[column + offset for _, column, _ in places for offset in CLICK_OFFSETS],
+        y=[row for row, _, _ in places for _ in CLICK_OFFSETS],
+        mode="markers",
+        marker={"size": CELL_PIXELS - 3, "opacity": 0, "symbol": "square"},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[_plain(cell.note) for _, _, cell in places for _ in CLICK_OFFSETS],
+        hovertemplate="%{customdata}<br>click for the failures<extra></extra>",
+    )
+    solid = paint(HEAT_COLORS, [place for place in places if not place[2].is_grey])
+    grey = paint((FEW_COLOR, FEW_COLOR), [place for place in places if place[2].is_grey])
+    layout = _frame(CELL_PIXELS * max(len(rows), 1) + TITLE_PIXELS) | {
+        "xaxis": _label_axis([_wrap(name) for name in columns], is_upright=False) | {"side": "top"},
+        "yaxis": _label_axis([_shorten(name) for name in rows]),
+    }
+    return go.Figure(data=[solid, grey, points], layout=layout)
+
+
+def find_heat_cell(point_index: int) -> int:
+    """Return the number of the cell that a clicked point belongs to."""
+    return point_index // len(CLICK_OFFSETS)
+
+
+def describe_heatmap(title: str, cells: Sequence[HeatCell]) -> str:
+    """Return the heat map in words."""
+    return f"{title}: " + "; ".join(cell.note for cell in cells)
+
+
+def _describe_rate(rate: Rate) -> str:
+    few = ", too few to say" if rate.judged < FEWEST_ITEMS else ""
+    return f"{rate.failed:,} of {rate.judged:,} failed, {format_rate(rate)}{few}"
+
+
+def _frame(height: int) -> dict[str, object]:
+    return {
+        "height": height,
+        "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"align": "left"},
+    }
+
+
+def _keep_opacity() -> dict[str, object]:
+    """Streamlit fades what is not selected; here a click goes elsewhere and selects nothing."""
+    return {"selected": {"marker": {"opacity": 1.0}}, "unselected": {"marker": {"opacity": 1.0}}}
+
+
+def _label_axis(labels: Sequence[str], *, is_upright: bool = True) -> dict[str, object]:
+    span = [-0.5, max(len(labels), 1) - 0.5]
+    return {
+        "tickvals": list(range(len(labels))),
+        "ticktext": [_plain(label) if is_upright else label for label in labels],
+        "range": span[::-1] if is_upright else span,
+        "fixedrange": True,
+        "showgrid": False,
+        "zeroline": False,
+        "automargin": True,
+    }
+
+
+def _draw_upright(place: float | datetime) -> dict[str, object]:
+    return {
+        "type": "line",
+        "x0": place,
+        "x1": place,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": WHISKER_COLOR, "width": 1, "dash": "dot"},
+    }
+
+
+def _widen(times: Sequence[datetime], begins: Sequence[datetime]) -> dict[str, object]:
+    """A range with room at both ends: a mark on the frame would be cut in half, a single one would fill the years."""
+    moments = [*times, *begins]
+    if not moments:
+        return {}
+    room = max((max(moments) - min(moments)) * 0.04, timedelta(minutes=30))
+    return {"range": [min(moments) - room, max(moments) + room]}
+
+
+def _name_span(row: TokenRow) -> str:
+    first, last = ceil(row.share_from * 100 - 0.5), ceil(row.share_to * 100 - 0.5)
+    return "all" if row.share_from >= 1 else f"{first}-{last} %"
+
+
+def _shorten(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def _wrap(name: str) -> str:
+    first, arrow, last = name.partition(" → ")
+    return f"{_plain(first)} →<br>{_plain(last)}" if arrow else _plain(_shorten(name)).replace(" ", "<br>", 1)
+
+
+def _plain(text: str) -> str:
+    """Return text that Plotly shows as it is: it reads tags of HTML in labels."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,37 @@
+"""Why do they fail? Rates, suspects, kinds, experiments; or one experiment (`?experiment=ID`); the view is in the link."""
+
+import streamlit as st
+
+from core.errors import NotFound
+from core.ui.analytics_links import restore_view
+from core.ui.analytics_view import draw_export, draw_nothing, draw_report, is_filtered, load_diagnosis
+from core.ui.experiment_view import draw_experiment
+from core.ui.failure_filters import draw_failure_filters, read_failure_filters
+from core.ui.failure_view import load_failure_options
+from core.ui.formats import escape_markdown
+from core.ui.link_state import read_uuid
+from core.ui.links import EXPERIMENT
+from core.ui.navigation import open_page
+from core.ui.page import draw_header
+
+with open_page() as services:
+    restore_view()
+    experiment_id = read_uuid(EXPERIMENT)
+    if experiment_id is not None:
+        try:
+            draw_experiment(services, experiment_id)
+        except NotFound as error:  # A wrong id: say so and offer the analytics.
+            experiment_id = None
+            st.warning(escape_markdown(str(error)), icon=":material/link_off:")
+    if experiment_id is None:
+        with draw_header("Failure analytics"):
+            st.space("stretch")
+            tools = st.container(horizontal=True, width="content", gap="xsmall")
+        draw_failure_filters(load_failure_options(services, services.user_email))
+        report = load_diagnosis(services, services.user_email, read_failure_filters())
+        if report.diagnosis.overall.judged:
+            with tools:
+                draw_export(report.diagnosis)
+            draw_report(services, report)
+        else:
+            draw_nothing(filtered=is_filtered(st.query_params))

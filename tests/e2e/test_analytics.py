@@ -1,0 +1,153 @@
+"""Why do they fail? The analytics in a browser, on a stack in which one template's turns are cut every other time."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from core.bootstrap import open_local_services
+from core.config import load_settings
+from tests.e2e.conftest import open_watched_page
+from tests.e2e.running_stack import run_stack
+from tests.e2e.test_records import CUT_ARC, Results, choose, generate, read_download, settle
+
+FAULTS = f"cut_string@{CUT_ARC}=0.5"
+
+
+@pytest.fixture(scope="module")
+def results(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """A batch of the guilty arc and one of another."""
+    home: Path = tmp_path_factory.mktemp("analytics") / "home"
+    with run_stack(home, faults=FAULTS) as url:
+        services = open_local_services(load_settings(home=home))
+        cut = generate(services, CUT_ARC, 10, "Cut *turns*")
+        whole = generate(services, "confusion_to_clarity", 10, "Whole")
+        yield Results(url, services, cut, whole)
+        services.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, results: Results) -> Iterator[Page]:
+    with open_watched_page(context, results.url) as page:
+        yield page
+
+
+def open_analytics(page: Page, results: Results, query: str = "") -> None:
+    page.goto(f"{results.url}/Failure_Analytics{query}")
+    expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=60_000)
+    settle(page)
+
+
+def click_mark(page: Page, chart: str, mark: str, *, number: int = 0) -> None:
+    found = page.locator(f".st-key-{chart} {mark}").nth(number)
+    found.scroll_into_view_if_needed()
+    frame = found.bounding_box()
+    assert frame is not None
+    page.mouse.click(frame["x"] + min(frame["width"] / 2, 5), frame["y"] + frame["height"] / 2)
+
+
+def count_failures(page: Page) -> int:
+    """The total above the list of failures."""
+    place = page.get_by_text(re.compile(r"^\d+–\d+ of \d+ failures?$"))
+    expect(place).to_be_visible()
+    return int((place.text_content() or "").split(" of ")[1].split()[0])
+
+
+def test_the_cause_is_named_and_a_bar_leads_to_its_failures(page: Page, results: Results) -> None:
+    failed = results.services.failures.list_page().rows
+    open_analytics(page, results)
+
+    expect(page.get_by_text(f"{len(failed)} of {len(failed)} failures come from template")).to_be_visible()
+    expect(page.get_by_text("The token limit is not the cause.")).to_be_visible()
+    click_mark(page, "by_stop_reason", ".point path")
+
+    expect(page).to_have_url(re.compile(r"/Failed_Generations\?stop_reason=end_turn$"))
+    assert len(failed) == count_failures(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/Failure_Analytics$"))
+    expect(page.get_by_text("failures come from template")).to_be_visible()
+
+
+@pytest.mark.extended
+def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: Page, results: Results) -> None:
+    open_analytics(page, results)
+    choose(page, "Batch", "Cut *turns*")
+    expect(page).to_have_url(re.compile(rf"batch={results.cut_batch}"))
+    expect(page.get_by_text("of 30 judged").first).to_be_visible()
+    page.get_by_text("Heat maps", exact=True).click()
+    expect(page).to_have_url(re.compile(r"view=heatmaps"))
+    settle(page)
+    copied = page.url
+
+    cells = page.locator(".st-key-map_arc_by_persona .heatmaplayer").first
+    cells.scroll_into_view_if_needed()
+    frame = cells.bounding_box()
+    assert frame is not None
+    page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 6)
+
+    expect(page).to_have_url(re.compile(rf"/Failed_Generations\?batch={results.cut_batch}&arc=.*&persona="))
+    assert 0 < count_failures(page) < 30
+    page.goto(copied)
+    expect(page.get_by_text("Persona × arc, failure rate")).to_be_visible()
+
+
+@pytest.mark.extended
+def test_marks_of_time_and_of_tokens_lead_to_their_failures(page: Page, results: Results) -> None:
+    total = len(results.services.failures.list_page().rows)
+    open_analytics(page, results)
+    click_mark(page, "timeline", ".scatterlayer .trace:nth-child(3) .points path")
+    expect(page).to_have_url(re.compile(r"hour=\d{4}-\d\d-\d\dT\d\d"))
+    expect(page.get_by_role("button", name="Hour:")).to_be_visible()
+    assert 0 < count_failures(page) <= total
+    page.get_by_role("button", name="Hour:").click()
+    expect(page).not_to_have_url(re.compile("hour="))
+
+    open_analytics(page, results, "?view=limits")
+    click_mark(page, "tokens", ".barlayer .trace:nth-child(2) .point path")
+    expect(page).to_have_url(re.compile(r"tokens=\d+"))
+    assert 0 < count_failures(page) <= total
+
+
+@pytest.mark.extended
+def test_figures_are_saved_as_csv_and_charts_as_svg(page: Page, results: Results) -> None:
+    open_analytics(page, results)
+
+    with page.expect_download() as downloading:
+        page.get_by_test_id("stDownloadButton").get_by_role("button").click()
+    rows = list(csv.DictReader(io.StringIO(read_download(downloading.value))))
+    assert "failure-analytics.csv" == downloading.value.suggested_filename
+    assert ("60", "all") == (rows[0]["judged"], rows[0]["dimension"])
+
+    page.locator(".st-key-by_pattern").hover()
+    with page.expect_download() as downloading:
+        page.locator(".st-key-by_pattern .modebar-btn").first.click()
+    assert "failures-by-pattern.svg" == downloading.value.suggested_filename
+    assert read_download(downloading.value).startswith("<svg")
+
+
+@pytest.mark.extended
+def test_a_comparison_runs_to_its_verdict_and_stops_refreshing(page: Page, results: Results) -> None:
+    open_analytics(page, results)
+    page.get_by_role("button", name="Compare structured output").click()
+    expect(page.get_by_text("Batch whose items are repeated")).to_be_visible()
+    page.get_by_role("button", name="Start with 30 items").click()
+
+    expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))
+    expect(page.get_by_text("30 of 30 pairs")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("completed", exact=True)).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("No difference is proven|Conversations fail (less|more) often")).first
+    ).to_be_visible()
+    expect(page.get_by_text("by McNemar's exact test")).to_be_visible()
+    page.get_by_role("button", name="All analytics").click()
+    expect(page).to_have_url(re.compile(r"/Failure_Analytics$"))
+
+    open_analytics(page, results, "?view=experiments")
+    frame = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert frame is not None
+    page.mouse.click(frame["x"] + frame["width"] - 45, frame["y"] + 45)
+    expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))
