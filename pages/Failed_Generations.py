@@ -5,14 +5,12 @@ import streamlit as st
 from core.ui.failure_filters import NAMES, draw_failure_filters, read_failure_filters
 from core.ui.failure_records import draw_failure_records
 from core.ui.failure_view import draw_failure_charts, draw_no_failures, load_failure_options, load_failure_statistics
-from core.ui.import_upload import draw_import
 from core.ui.navigation import open_page
 from core.ui.page import draw_header
 
 with open_page() as services:
     with draw_header("Failed generations"):
         st.space("stretch")
-        draw_import(services)
     draw_failure_filters(load_failure_options(services, services.user_email))
     filters = read_failure_filters()
     # The records come first, into their place below: what was clicked is on the screen before the charts are drawn again.

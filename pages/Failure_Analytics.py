@@ -9,6 +9,7 @@ from core.ui.experiment_view import draw_experiment
 from core.ui.failure_filters import draw_failure_filters, read_failure_filters
 from core.ui.failure_view import load_failure_options
 from core.ui.formats import escape_markdown
+from core.ui.import_upload import draw_import
 from core.ui.link_state import read_uuid
 from core.ui.links import EXPERIMENT
 from core.ui.navigation import open_page
@@ -27,6 +28,7 @@ with open_page() as services:
         with draw_header("Failure analytics"):
             st.space("stretch")
             tools = st.container(horizontal=True, width="content", gap="xsmall")
+            draw_import(services)
         draw_failure_filters(load_failure_options(services, services.user_email))
         report = load_diagnosis(services, services.user_email, read_failure_filters())
         if report.diagnosis.overall.judged:

@@ -1,4 +1,4 @@
-"""Uploading an existing data set: judged, kept as an imported batch, and on to its failures."""
+"""Uploading an existing data set: judged, kept as an imported batch, and on to its diagnosis."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from core.errors import BrightRunError
 from core.services.importing import ImportReport
 from core.ui.failure_view import load_failure_options
 from core.ui.formats import escape_markdown, format_count
-from core.ui.links import FAILURE, open_batch, open_failures
+from core.ui.links import open_analytics, open_batch, open_failures
 from core.ui.tables import draw_table
 
 OPEN, REPORT = "import_dialog_open", "import_report"
@@ -27,8 +27,6 @@ def draw_import(services: PageServices) -> None:
     help_text = "Judge conversations that exist already, to find out which of them are damaged and why"
     if st.button("Import data set", icon=":material/upload_file:", help=help_text, key="import_open"):
         st.session_state[OPEN] = True
-    if st.query_params.get(FAILURE):  # The report of a failure is a dialog, too, and there is one at a time.
-        _close()
     if st.session_state.get(OPEN):
         _draw_dialog(services)
 
@@ -110,14 +108,18 @@ def _draw_report(report: ImportReport) -> None:
 
 
 def _draw_way_on(report: ImportReport, batch_id: BatchId) -> None:
-    """Failures where there are some; a batch without any is shown whole."""
+    """To the diagnosis where something failed; a batch without failures is shown whole."""
     if report.batch_id is not None and not report.flagged:
         if st.button("Open the batch", type="primary", icon=":material/monitoring:", key="import_batch"):
             _close()
             open_batch(batch_id)
-    elif st.button("Look at the failures", type="primary", icon=":material/error:", key="import_failures"):
+        return
+    if st.button("List the failures", icon=":material/error:", key="import_failures"):
         _close()
         open_failures(batch_id)
+    if st.button("Find out why", type="primary", icon=":material/troubleshoot:", key="import_analytics"):
+        _close()
+        open_analytics(batch_id)
 
 
 def _draw_counts(report: ImportReport) -> None:

@@ -65,6 +65,11 @@ def open_failures(batch_id: BatchId | None = None, *, pattern: str | None = None
     st.switch_page(FAILURES, query_params={name: str(value) for name, value in chosen.items() if value is not None})
 
 
+def open_analytics(batch_id: BatchId | None = None) -> NoReturn:
+    """Go to the analytics: of everything, or of a batch."""
+    st.switch_page(ANALYTICS, query_params={} if batch_id is None else {BATCH: str(batch_id)})
+
+
 def open_filtered_failures(filters: Mapping[str, str]) -> NoReturn:
     """Go to the failed generations that fit filters, given as the link holds them."""
     st.switch_page(FAILURES, query_params=dict(filters))

@@ -12,7 +12,8 @@ from tests.unit.ui.conftest import Pages, said
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
-FAILURES, MONITOR = "pages/Failed_Generations.py", "pages/Batch_Monitor.py"
+ANALYTICS, MONITOR = "pages/Failure_Analytics.py", "pages/Batch_Monitor.py"
+FAILURES = "pages/Failed_Generations.py"
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def press(app: AppTest, key: str) -> None:
 
 
 def upload(pages: Pages, *files: tuple[str, bytes]) -> AppTest:
-    app = pages.open(FAILURES)
+    app = pages.open(ANALYTICS)
     press(app, "import_open")
     app.get("file_uploader")[0].set_value([(name, content, "application/json") for name, content in files]).run()
     press(app, "import_run")
