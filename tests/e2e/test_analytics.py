@@ -138,7 +138,7 @@ def test_a_comparison_runs_to_its_verdict_and_stops_refreshing(page: Page, resul
 
     expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))
     expect(page.get_by_text("30 of 30 pairs")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("completed", exact=True)).to_be_visible()
+    expect(page.get_by_text("completed").first).to_be_visible()
     expect(
         page.get_by_text(re.compile("No difference is proven|Conversations fail (less|more) often")).first
     ).to_be_visible()
@@ -147,7 +147,9 @@ def test_a_comparison_runs_to_its_verdict_and_stops_refreshing(page: Page, resul
     expect(page).to_have_url(re.compile(r"/Failure_Analytics$"))
 
     open_analytics(page, results, "?view=experiments")
-    frame = page.get_by_test_id("stDataFrame").first.bounding_box()
+    table = page.get_by_test_id("stDataFrame").first
+    table.scroll_into_view_if_needed()
+    frame = table.bounding_box()
     assert frame is not None
-    page.mouse.click(frame["x"] + frame["width"] - 45, frame["y"] + 45)
+    page.mouse.click(frame["x"] + frame["width"] - 57, frame["y"] + 45)
     expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))
