@@ -43,6 +43,7 @@ class AlertSeverity(StrEnum):
 class AlertTarget(StrEnum):
     """Where to look; the pages know the way."""
 
+    ANALYTICS = "analytics"
     FAILURES = "failures"
     SYSTEM = "system"
 
@@ -83,7 +84,9 @@ class RaisedAlert(Alert):
     def target(self) -> AlertTarget:
         """Where to look."""
         match self.rule:
-            case AlertRule.FAILURE_RATE | AlertRule.DRIFT | AlertRule.NEW_PATTERN:
+            case AlertRule.FAILURE_RATE | AlertRule.DRIFT:
+                return AlertTarget.ANALYTICS
+            case AlertRule.NEW_PATTERN:
                 return AlertTarget.FAILURES
             case AlertRule.STORAGE:
                 return AlertTarget.SYSTEM

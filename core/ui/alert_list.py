@@ -13,7 +13,7 @@ from core.domain.health import Health, PartState
 from core.domain.part_alerts import find_part_alerts
 from core.errors import DatabaseRejected, InvalidRequest, ServiceUnavailable
 from core.ui.formats import escape_markdown, format_age, format_count
-from core.ui.links import open_failures, open_system
+from core.ui.links import open_analytics, open_failures, open_system
 from core.ui.session import report_errors
 from core.ui.status import find_severity_look
 
@@ -119,6 +119,9 @@ def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
 def _draw_way(alert: StoredAlert, kind: Literal["secondary", "tertiary"]) -> None:
     """Draw the button that leads to where to look."""
     match alert.target:
+        case AlertTarget.ANALYTICS:
+            if st.button("Find out why", key=f"view_{alert.id}", type=kind):
+                open_analytics()
         case AlertTarget.FAILURES:
             if st.button("View failures", key=f"view_{alert.id}", type=kind):
                 open_failures(pattern=alert.pattern)

@@ -46,5 +46,5 @@ def test_an_alert_appears_by_itself_is_acknowledged_and_stays_away(page: Page, u
     expect(page.get_by_text(re.compile("by you, .* ago; it still lasts"))).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(alert).to_be_visible()
-    page.get_by_role("button", name="View failures").click()
-    expect(page).to_have_url(re.compile("Failed_Generations"))
+    page.get_by_role("button", name="Find out why").click()
+    expect(page).to_have_url(re.compile("Failure_Analytics"))

@@ -37,5 +37,6 @@ def test_an_uploaded_data_set_ends_at_its_diagnosis(page: Page, url: str, tmp_pa
     dialog.locator("input[type=file]").set_input_files(file)
     dialog.get_by_role("button", name="Import 1 file").click()
     expect(dialog.get_by_text("One file was imported before")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Import more")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

@@ -98,7 +98,7 @@ def test_home_raises_the_alarm_over_ten_percent(page: Page, url: str, home: Path
     expect(page.get_by_test_id("stAlert").filter(has_text="conversations failed in the last 24 hours")).to_be_visible(
         timeout=100_000
     )
-    expect(page.get_by_role("button", name="View failures")).to_be_visible()
+    expect(page.get_by_role("button", name="Find out why")).to_be_visible()
 
 
 def test_search_and_status_of_the_list_are_in_the_link(page: Page, url: str, finished: str) -> None:

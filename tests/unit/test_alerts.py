@@ -77,7 +77,7 @@ def test_a_failure_rate_over_ten_percent_raises_the_alarm(failed: int, judged: i
 
     assert [alert.severity for alert in alerts] == [severity] * (severity is not None)
     for alert in alerts:
-        assert (alert.rule, alert.target, alert.created_by) == (AlertRule.FAILURE_RATE, AlertTarget.FAILURES, OWNER)
+        assert (alert.rule, alert.target, alert.created_by) == (AlertRule.FAILURE_RATE, AlertTarget.ANALYTICS, OWNER)
         assert f"of {judged:,} conversations failed in the last 24 hours" in alert.headline
         assert alert.figures["failed"] == failed
         assert float(alert.figures["low"] or 0) < failed / judged <= float(alert.figures["high"] or 0)
