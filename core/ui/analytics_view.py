@@ -31,6 +31,7 @@ from core.ui.failure_filters import NAMES, NO_PATTERN, NO_STOP_REASON
 from core.ui.formats import find_zone, format_count, format_duration, format_money, format_share
 from core.ui.link_state import change_link, read_choice
 from core.ui.links import BATCH
+from core.ui.session import report_errors
 from core.ui.suspect_table import draw_finding, draw_suspect_table, draw_unnamed
 
 DIAGNOSIS_SECONDS = 20
@@ -112,8 +113,15 @@ def draw_report(services: PageServices, report: DiagnosisReport) -> None:
             draw_unnamed(report.suspects)
     else:
         _draw_clean(diagnosis)
-    _draw_view(services, report, _choose_view(report))
+    _draw_views(services, report)
     draw_experiment_question(services, diagnosis)
+
+
+@st.fragment
+def _draw_views(services: PageServices, report: DiagnosisReport) -> None:
+    """A fragment: another view draws neither filters nor first charts again."""
+    with report_errors():
+        _draw_view(services, report, _choose_view(report))
 
 
 def _draw_view(services: PageServices, report: DiagnosisReport, view: View) -> None:
