@@ -51,21 +51,25 @@ new MutationObserver((changes) => {
     const last = window.brightrunRuns.at(-1);
     if (state === 'running' && (!last || last.ended)) window.brightrunRuns.push({began: now});
     if (state === 'notRunning' && last && !last.ended) last.ended = now;
-    const shows = (change) => change.type !== 'attributes'
-        && (change.target.closest ? change.target : change.target.parentElement)
-            ?.closest('[data-testid="stMain"], [role="dialog"]');
-    if (changes.some(shows)) window.brightrunChanged = now;
+    const find = (change) => change.target.closest ? change.target : change.target.parentElement;
+    const shows = changes.filter((change) => change.type !== 'attributes').map(find)
+        .filter((element) => element?.closest('[data-testid="stMain"], [role="dialog"]'));
+    if (shows.some((element) => !element.closest('canvas'))) window.brightrunChanged = now;
+    else if (shows.length) window.brightrunChanged = Math.max(window.brightrunChanged, now - 200);
 }).observe(document, {
     subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['data-test-script-state'],
 });
 """
-"""Notes when each run of the page's script began and ended, and when what the page shows last changed."""
+"""Notes when each run of the page's script began and ended, and when what the page shows last changed.
+
+A table is a picture: its description for screen readers, inside the canvas, follows the picture 200 ms later.
+"""
 SETTLED = """
 (after) => {
     const last = window.brightrunRuns.at(-1);
     if (!last || !(last.ended > after)) return null;
     const shown = window.brightrunChanged > after ? window.brightrunChanged : last.ended;
-    return performance.now() - Math.max(shown, last.ended) > 300 ? shown - after : null;
+    return performance.now() - Math.max(shown, last.ended) > 500 ? shown - after : null;
 }
 """
 """How long it took until everything was on the screen; null until nothing has changed for a while after the script's end."""

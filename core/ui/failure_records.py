@@ -20,10 +20,10 @@ def draw_failure_records(services: PageServices, filters: FailureFilters) -> Non
     """Draw one page of what the filters find; nothing where they find none."""
     with report_errors():
         open_linked_report(services, read_uuid(FAILURE))
-        send_wanted_report(services)
         cursor, direction = read_cursor()
         page = services.failures.list_page(filters, cursor=cursor, direction=direction)
         if page.rows:
             total = load_failure_statistics(services, services.user_email, filters).total
             draw_pager(page, total, "failure")
             draw_failure_table(page.rows)
+        send_wanted_report(services)  # Last: what it draws is empty, and must not move the table.

@@ -220,11 +220,13 @@ def test_a_link_to_a_report_opens_it_and_its_download_is_the_report(page: Page, 
 def test_raw_downloads_the_report_from_the_table(page: Page, results: Results) -> None:
     open_failures(page, results)
     newest, second, *_ = results.services.failures.list_page().rows
+    place = page.get_by_test_id("stDataFrame").first.bounding_box()
     for row, failure in ((1, second), (1, second), (0, newest)):
         with page.expect_download() as downloading:
             click_table(page, row, 45)
         assert downloading.value.suggested_filename == f"failed-generation-{failure.id}.json"
         settle(page)
+        assert place == page.get_by_test_id("stDataFrame").first.bounding_box()  # The next click finds its button.
 
     assert downloading.value.suggested_filename == f"failed-generation-{newest.id}.json"
     report = json.loads(read_download(downloading.value))
