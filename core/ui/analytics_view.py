@@ -65,7 +65,8 @@ def load_diagnosis(services: PageServices, user: str, filters: FailureFilters) -
     return _diagnose(services, user, filters.model_dump_json(), st.context.timezone, filters)
 
 
-@st.cache_resource(scope="session", ttl=DIAGNOSIS_SECONDS, max_entries=10, show_spinner=False)
+# Kept for all tabs of an analyst: `user` is in the key, so that nobody is shown another's.
+@st.cache_resource(ttl=DIAGNOSIS_SECONDS, max_entries=20, show_spinner=False)
 def _diagnose(
     _services: PageServices,
     user: str,  # noqa: ARG001 - with `asked` the cache's key

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -82,6 +83,7 @@ def settings() -> PageSettings:
 
 @pytest.fixture
 def pages(settings: PageSettings) -> Pages:
+    st.cache_resource.clear()  # What tabs share belongs to the stores of one test.
     selected = select_topics(load_training_topics())
     database = MemoryDatabase(
         personas=load_personas(), arcs=load_emotional_arcs(), topics=selected, templates=load_prompt_templates()
