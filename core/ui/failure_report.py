@@ -61,22 +61,16 @@ def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
 
 
 def _draw_parts(material: FailureMaterial, row: FailureRow, report: dict[str, Any]) -> None:
-    """Only the open tab is drawn: long texts and a table that nobody looks at would hold the dialog up."""
-    reply, prompt, attempts, origin = st.tabs(
-        ["Reply", "Prompt", "Attempts", "Origin"], key="report_parts", on_change="rerun"
-    )
-    if reply.open:
-        with reply:
-            _draw_reply(row, material.failure.get("response_content"))
-    if prompt.open:
-        with prompt:
-            _draw_prompt(row, material.failure["prompt"])
-    if attempts.open:
-        with attempts:
-            _draw_attempts(report["attempts"], imported=row.imported)
-    if origin.open:
-        with origin:
-            _draw_origin(material, row)
+    """All tabs are drawn, so that changing between them needs no answer from here, which a quick second click could miss."""
+    reply, prompt, attempts, origin = st.tabs(["Reply", "Prompt", "Attempts", "Origin"])
+    with reply:
+        _draw_reply(row, material.failure.get("response_content"))
+    with prompt:
+        _draw_prompt(row, material.failure["prompt"])
+    with attempts:
+        _draw_attempts(report["attempts"], imported=row.imported)
+    with origin:
+        _draw_origin(material, row)
 
 
 def _draw_summary(services: PageServices, row: FailureRow) -> None:

@@ -78,8 +78,6 @@ def test_the_report_of_an_imported_failure_says_what_is_not_known(pages: Pages) 
 
     assert not app.exception
     assert any("cut here" in code.value for code in app.code)
-    app.session_state["report_parts"] = "Prompt"
-    app.run()
     assert any("the prompt that it was made with is not known" in said(caption) for caption in app.caption)
 
 
