@@ -3,6 +3,7 @@
 import tempfile
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import streamlit as st
 
@@ -48,19 +49,19 @@ def draw_conversation_list(services: PageServices) -> None:
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
         return
-    _draw_page(services, filters, counts.total)
+    _draw_page(services, filters, counts.total, read_uuid(CONVERSATION))
     st.caption(_describe_reviews(counts))
 
 
 @st.fragment
-def _draw_page(services: PageServices, filters: ConversationFilters, total: int) -> None:
-    """A fragment, so that whoever turns a page does not wait for the rest."""
+def _draw_page(services: PageServices, filters: ConversationFilters, total: int, missing: UUID | None) -> None:
+    """A fragment: whoever turns a page does not wait for the rest. `missing` is in the link, but there is no such one."""
     with report_errors():
         cursor, direction = read_cursor()
         page = services.conversations.list_page(filters, cursor=cursor, direction=direction)
         draw_pager(page, total, "conversation")
         _draw_table(page)
-        if read_uuid(CONVERSATION) is not None:  # Read was pressed: the whole page changes.
+        if read_uuid(CONVERSATION) != missing:  # Read was pressed: the whole page changes.
             st.rerun()
 
 

@@ -290,3 +290,6 @@ def test_a_wrong_conversation_id_is_said_and_the_list_offered(page: Page, result
 
     expect(page.get_by_text("There is no conversation")).to_be_visible()
     expect_place(page, "1–25 of 30 conversations")
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+    settle(page)
+    expect(page.get_by_text("There is no conversation")).to_be_visible()
