@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, expect
 
+from core.bench.pages import WATCH_SCRIPT
 from core.bootstrap import PageServices, open_local_services
 from core.config import load_settings
 from core.domain.batch import BatchId, BatchSettings, Selection
@@ -286,10 +287,13 @@ def test_the_download_holds_what_the_filter_shows(page: Page, results: Results) 
 
 
 def test_a_wrong_conversation_id_is_said_and_the_list_offered(page: Page, results: Results) -> None:
+    page.add_init_script(WATCH_SCRIPT)
     open_conversations(page, results, f"?conversation={uuid4()}")
 
     expect(page.get_by_text("There is no conversation")).to_be_visible()
     expect_place(page, "1–25 of 30 conversations")
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
     settle(page)
+    runs = page.evaluate("window.brightrunRuns.length")
+    settle(page)
+    assert page.evaluate("window.brightrunRuns.length") == runs, "the page must not draw itself again and again"
     expect(page.get_by_text("There is no conversation")).to_be_visible()
