@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a stack of its own: fast, and without faults. The first test to ask for it meets a cold server."""
+    """The address of a stack that tests share who do not mind what others left there: fast, and without faults."""
     with run_stack(tmp_path_factory.mktemp("e2e") / "home") as address:
         yield address
 

@@ -198,6 +198,7 @@ def test_kind_search_and_record_are_in_the_link(page: Page, url: str) -> None:
 def test_a_template_with_an_unknown_placeholder_cannot_be_saved_and_a_good_one_is_a_version(page: Page, url: str) -> None:
     open_scaffolding(page, url, "?kind=Templates&open=calm_and_clear")
     prompt = field(page, "User prompt")
+    expect(prompt).not_to_have_value("")  # It stands there for a moment before its text does.
     text = prompt.input_value()
     prompt.fill(text + "\n{{ persona_shoe_size }}")
     prompt.press("Control+Enter")

@@ -1,16 +1,25 @@
 """What an analyst does in a browser, on the running product with a simulated Claude without faults.
 
-The tests run in this order on one stack: first the cold server, then the estimate, which rests on the default figures only
-while the database holds few conversations.
+The tests run in this order on a stack of their own: first the cold server, then the fresh database, then the estimate, which
+rests on the default figures only while there are few conversations.
 """
 
 import re
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.running_stack import run_stack
 
 BATCH_URL = re.compile(r"/Batch_Monitor\?batch=[0-9a-f-]{36}$")
+
+
+@pytest.fixture(scope="module")
+def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with run_stack(tmp_path_factory.mktemp("pages") / "home") as address:
+        yield address
 
 
 def open_generator(page: Page, url: str) -> None:
