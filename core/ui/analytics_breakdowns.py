@@ -19,7 +19,6 @@ from core.ui.analytics_charts import (
     describe_tokens,
     draw_heatmap,
     draw_tokens,
-    find_heat_cell,
     make_count_cells,
     make_rate_cells,
 )
@@ -191,7 +190,7 @@ def _draw_map(title: str, key: str, cells: Sequence[HeatCell], marks: Sequence[M
             draw_heatmap(cells, highest=highest),
             key=f"map_{key}",
             alt=describe_heatmap(title, cells),
-            find_mark=lambda curve, point: marks[find_heat_cell(point)] if curve == 2 else {},  # noqa: PLR2004 - the points
+            find_mark=lambda _, point: marks[point],
         )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
+from plotly.colors import sample_colorscale  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from core.domain.diagnosis import Bucket, KindRow, MatrixCell, TimeRow, TokenRow
 from core.domain.findings import format_percent, format_rate
@@ -18,16 +19,18 @@ ACCEPTED_COLOR, FEW_COLOR, WHISKER_COLOR = "#56B4E9", "#9AA0A6", "#7A7F85"
 """Accepted is sky blue of the Okabe-Ito palette; grey is what says too little to be read."""
 HEAT_COLORS = ("#FDF1E7", "#F6C7A4", "#EC9556", "#D55E00", "#8F3F00")
 """Light to dark vermilion: one hue, darker is worse; the number is in the cell."""
+DARKEST_LIGHT = 0.8
+"""Up to here on the scale black is easier to read than white."""
 FEWEST_ITEMS = 5
 """A cell of fewer items is grey: any of them failing would look like a fifth or more."""
-BAR_PIXELS, FRAME_PIXELS, CELL_PIXELS, TITLE_PIXELS = 25, 30, 27, 46
+BAR_PIXELS, FRAME_PIXELS, CELL_PIXELS, LINE_PIXELS = 25, 30, 27, 16
 SHORT_CHART_PIXELS = 176
 LONGEST_LABEL = 34
 NARROW_ROOM, WIDE_ROOM = 2.3, 1.35
 MOST_WHISKERS = 24
 """More points of time have their intervals as a band."""
-CLICK_OFFSETS = (-0.36, -0.18, 0.0, 0.18, 0.36)
-"""Where in a cell the invisible points lie that take its clicks; Streamlit tells of no clicks on heat maps."""
+CELL_WIDTH, CELL_HEIGHT = 0.97, 0.92
+"""Shares of the room that a cell has."""
 
 
 class LabeledRate(Record):
@@ -246,51 +249,43 @@ def make_count_cells(counts: dict[tuple[str, str], int]) -> list[HeatCell]:
 
 
 def draw_heatmap(cells: Sequence[HeatCell], *, highest: float | None = None) -> go.Figure:
-    """Return a heat map; under each cell lie invisible points, `find_heat_cell` says whose."""
+    """Return a heat map of bars, one for each cell and in the order of `cells`: Streamlit tells of clicks on bars only."""
     rows, columns = list(dict.fromkeys(cell.row for cell in cells)), list(dict.fromkeys(cell.column for cell in cells))
-    places = [(rows.index(cell.row), columns.index(cell.column), cell) for cell in cells]
+    row_numbers, column_numbers = ({name: number for number, name in enumerate(names)} for names in (rows, columns))
     top = highest or max([cell.value for cell in cells], default=1.0) or 1.0
-
-    def paint(colors: Sequence[str], chosen: list[tuple[int, int, HeatCell]]) -> go.Heatmap:
-        grid: list[list[float | None]] = [[None] * len(columns) for _ in rows]
-        texts = [[""] * len(columns) for _ in rows]
-        for row, column, cell in chosen:
-            grid[row][column], texts[row][column] = cell.value, cell.text
-        return go.Heatmap(
-            z=grid,
-            text=texts,
-            texttemplate="%{text}",
-            colorscale=list(colors),
-            zmin=0,
-            zmax=top,
-            xgap=2,
-            ygap=2,
-            showscale=False,
-            hoverinfo="skip",
-        )
-
-    points = go.Scatter(
-        x=[column + offset for _, column, _ in places for offset in CLICK_OFFSETS],
-        y=[row for row, _, _ in places for _ in CLICK_OFFSETS],
-        mode="markers",
-        marker={"size": CELL_PIXELS - 3, "opacity": 0, "symbol": "square"},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=[_plain(cell.note) for _, _, cell in places for _ in CLICK_OFFSETS],
+    paints = [_paint(cell, top) for cell in cells]
+    bars = go.Bar(
+        x=[column_numbers[cell.column] for cell in cells],
+        base=[row_numbers[cell.row] - CELL_HEIGHT / 2 for cell in cells],
+        y=[CELL_HEIGHT] * len(cells),
+        width=CELL_WIDTH,
+        marker={"color": [color for color, _ in paints], "line": {"width": 0}},
+        text=[cell.text for cell in cells],
+        textposition="inside",
+        insidetextanchor="middle",
+        insidetextfont={"color": [color for _, color in paints]},
+        textangle=0,
+        constraintext="none",
+        customdata=[_plain(cell.note) for cell in cells],
         hovertemplate="%{customdata}<br>click for the failures<extra></extra>",
+        **_keep_opacity(),
     )
-    solid = paint(HEAT_COLORS, [place for place in places if not place[2].is_grey])
-    grey = paint((FEW_COLOR, FEW_COLOR), [place for place in places if place[2].is_grey])
-    layout = _frame(CELL_PIXELS * max(len(rows), 1) + TITLE_PIXELS) | {
-        "xaxis": _label_axis([_wrap(name) for name in columns], is_upright=False) | {"side": "top"},
+    titles = [_wrap(name) for name in columns]
+    lines = max([title.count("<br>") for title in titles], default=0) + 1
+    layout = _frame(CELL_PIXELS * max(len(rows), 1) + LINE_PIXELS * lines + FRAME_PIXELS // 2) | {
+        "xaxis": _label_axis(titles, is_upright=False) | {"side": "top", "tickangle": 0},
         "yaxis": _label_axis([_shorten(name) for name in rows]),
     }
-    return go.Figure(data=[solid, grey, points], layout=layout)
+    return go.Figure(data=[bars], layout=layout)
 
 
-def find_heat_cell(point_index: int) -> int:
-    """Return the number of the cell that a clicked point belongs to."""
-    return point_index // len(CLICK_OFFSETS)
+def _paint(cell: HeatCell, top: float) -> tuple[str, str]:
+    """Return the colours of a cell and of its text; `top` is the value of the darkest."""
+    if cell.is_grey:
+        return FEW_COLOR, "black"
+    share = min(cell.value / top, 1.0)
+    color = str(sample_colorscale(list(HEAT_COLORS), [share])[0])  # pyright: ignore[reportUnknownArgumentType]
+    return color, "black" if share <= DARKEST_LIGHT else "white"
 
 
 def describe_heatmap(title: str, cells: Sequence[HeatCell]) -> str:
@@ -363,7 +358,9 @@ def _shorten(label: str) -> str:
 
 def _wrap(name: str) -> str:
     first, arrow, last = name.partition(" → ")
-    return f"{_plain(first)} →<br>{_plain(last)}" if arrow else _plain(_shorten(name)).replace(" ", "<br>", 1)
+    if arrow:
+        return f"{_plain(first)} →<br>{_plain(last)}"
+    return _plain(_shorten(name)).replace("_", "_<br>").replace(" ", "<br>", 1)
 
 
 def _plain(text: str) -> str:

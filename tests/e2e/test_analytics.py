@@ -83,7 +83,7 @@ def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: P
     settle(page)
     copied = page.url
 
-    cells = page.locator(".st-key-map_arc_by_persona .heatmaplayer").first
+    cells = page.locator(".st-key-map_arc_by_persona .barlayer").first
     cells.scroll_into_view_if_needed()
     frame = cells.bounding_box()
     assert frame is not None

@@ -20,7 +20,6 @@ from core.domain.scaffolding import ConversationCategory
 from core.errors import DatabaseUnavailable
 from core.services.diagnostics import write_figures
 from core.ui.analytics_charts import (
-    CLICK_OFFSETS,
     FEW_COLOR,
     LabeledRate,
     describe_heatmap,
@@ -31,7 +30,6 @@ from core.ui.analytics_charts import (
     draw_rates,
     draw_timeline,
     draw_tokens,
-    find_heat_cell,
     make_rate_cells,
 )
 from core.ui.analytics_links import mark_suspect, mark_time
@@ -265,19 +263,19 @@ def test_rates_have_whiskers_numbers_and_words_and_few_items_are_grey() -> None:
     assert "1 of 2 failed, 50 % (9.5-91 %), too few to say" in describe_rates("By arc", rows)
 
 
-def test_each_cell_of_a_heat_map_takes_its_clicks() -> None:
+def test_each_cell_of_a_heat_map_is_a_bar_with_its_colour() -> None:
     cells = [
         MatrixCell(row=f"Arc {n}", column="Marcus", row_key=str(n), column_key="m", rate=measure_rate(n, 4 + n))
         for n in range(3)
     ]
 
     drawn = make_rate_cells(cells, turned=True)
-    solid, grey, points = draw_heatmap(drawn).data
+    (bars,) = draw_heatmap(drawn, highest=0.5).data
 
     assert [True, False, False] == [cell.is_grey for cell in drawn]
-    assert (None, 0.0) == (solid.z[0][0], grey.z[0][0])
-    assert len(points.x) == 3 * len(CLICK_OFFSETS)
-    assert [0, 1, 2] == [find_heat_cell(number * len(CLICK_OFFSETS) + 1) for number in range(3)]
+    assert FEW_COLOR == bars.marker.color[0] != bars.marker.color[1] != bars.marker.color[2]
+    assert ("0 %", "20 %", "33 %") == bars.text  # One bar a cell, in their order: a click tells its number.
+    assert (0, 1, 2) == bars.x
     assert "Arc 2, Marcus: 2 of 6 failed" in describe_heatmap("Arcs", drawn)
 
 
