@@ -3,7 +3,6 @@
 import streamlit as st
 
 from core.errors import NotFound
-from core.ui.analytics_links import restore_view
 from core.ui.analytics_view import draw_export, draw_nothing, draw_report, is_filtered, load_diagnosis
 from core.ui.experiment_view import draw_experiment
 from core.ui.failure_filters import draw_failure_filters, read_failure_filters
@@ -16,7 +15,6 @@ from core.ui.navigation import open_page
 from core.ui.page import draw_header
 
 with open_page() as services:
-    restore_view()
     experiment_id = read_uuid(EXPERIMENT)
     if experiment_id is not None:
         try:

@@ -24,8 +24,6 @@ from core.ui.failure_filters import (
 from core.ui.link_state import DATES, HOUR
 from core.ui.links import BATCH, open_filtered_failures
 
-LEFT = "left_view"
-"""Session state: the filters that a click on a mark went away with, and the link that it left."""
 PARAMETERS: dict[Dimension, str] = {
     Dimension.TEMPLATE: TEMPLATE,
     Dimension.ARC: ARC,
@@ -49,19 +47,7 @@ def show_failures(mark: Mapping[str, str]) -> None:
     kept = {name: value for name, value in st.query_params.items() if name in NAMES and value}
     if {DATES, HOUR} & mark.keys():
         kept = {name: value for name, value in kept.items() if name not in (DATES, HOUR)}
-    st.session_state[LEFT] = ({**kept, **mark}, st.query_params.to_dict())
     open_filtered_failures({**kept, **mark})
-
-
-def restore_view() -> None:
-    """Bring back the view that a click on a mark left, when the back button leads here.
-
-    Streamlit notes the filters of the next page in the history of this one first, so the button would lead to this page with
-    the filters of the mark.
-    """
-    noted, left = st.session_state.pop(LEFT, (None, None))
-    if left is not None and st.query_params.to_dict() == noted:
-        st.query_params.from_dict(left)
 
 
 def mark_suspect(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, str]:

@@ -10,12 +10,13 @@ from core.domain.batch import BatchProgress
 from core.domain.monitor import ItemRow, ItemStatus, LogFormat, describe_item
 from core.services.monitor import ITEMS_OF_PAGE
 from core.ui.formats import format_count
+from core.ui.link_state import change_link, read_choice, read_whole, show_link
 from core.ui.links import open_conversation, open_failure
 from core.ui.status import find_item_color
 from core.ui.tables import draw_table
 
 STATUS, PAGE = "items", "items_page"
-"""Parameters of the link, and keys of the widgets that are bound to them."""
+"""Parameters of the link."""
 OPEN_CONVERSATION, OPEN_FAILURE = ":material/forum: Read", ":material/error: Why"
 
 
@@ -26,9 +27,7 @@ def draw_items(services: PageServices, progress: BatchProgress) -> None:
         status = _choose_status()
         total = progress.planned if status is None else _count_status(progress, status)
         st.space("stretch")
-        page = 1
-        if total > ITEMS_OF_PAGE:
-            page = st.pagination(ceil(total / ITEMS_OF_PAGE), key=PAGE, bind="query-params")
+        page = _choose_page(ceil(total / ITEMS_OF_PAGE)) if total > ITEMS_OF_PAGE else 1
         _draw_log_buttons(services, progress)
     found = services.monitor.list_items(progress.id, status, page=page)
     if found.items:
@@ -38,19 +37,23 @@ def draw_items(services: PageServices, progress: BatchProgress) -> None:
 
 
 def _choose_status() -> ItemStatus | None:
-    chosen = st.pills(
+    chosen = read_choice(STATUS, ItemStatus)
+    key = show_link(STATUS, None if chosen is None else chosen.value)
+    st.pills(
         "Status of the items",
-        [status.value for status in ItemStatus],  # The link holds what the pills show.
-        key=STATUS,
+        [status.value for status in ItemStatus],
+        key=key,
         label_visibility="collapsed",
-        bind="query-params",
-        on_change=_begin_at_first_page,
+        on_change=lambda: change_link({STATUS: st.session_state[key], PAGE: None}),
     )
-    return None if chosen is None else ItemStatus(chosen)
+    return chosen
 
 
-def _begin_at_first_page() -> None:
-    st.session_state[PAGE] = 1
+def _choose_page(pages: int) -> int:
+    page = min(max(read_whole(PAGE) or 1, 1), pages)
+    key = show_link(PAGE, page)
+    st.pagination(pages, key=key, on_change=lambda: change_link({PAGE: str(st.session_state[key])}))
+    return page
 
 
 def _count_status(progress: BatchProgress, status: ItemStatus) -> int:

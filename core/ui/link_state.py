@@ -6,6 +6,7 @@ Widgets show what the link says and write into it; nothing is kept beside it.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from math import isfinite
 from typing import TypeVar
 from uuid import UUID
 
@@ -48,11 +49,12 @@ def read_choice(name: str, kind: type[Choice]) -> Choice | None:
 
 
 def read_number(name: str) -> float | None:
-    """Return the number of a parameter; None without one."""
+    """Return the finite number of a parameter; None without one."""
     try:
-        return float(st.query_params.get(name, ""))
+        number = float(st.query_params.get(name, ""))
     except ValueError:
         return None
+    return number if isfinite(number) else None
 
 
 def read_cursor() -> tuple[RowCursor | None, Direction]:
@@ -115,7 +117,7 @@ def draw_choice(name: str, label: str, labels: Mapping[str, str]) -> None:
     """Draw a list to choose one value from; what the link says stays chosen even where it is not in the list (any more)."""
     chosen = st.query_params.get(name) or None
     known = dict(labels) if chosen is None or chosen in labels else {**labels, chosen: shorten(chosen)}
-    key = _show(name, chosen)
+    key = show_link(name, chosen)
     st.selectbox(
         label,
         list(known),
@@ -131,7 +133,7 @@ def draw_choice(name: str, label: str, labels: Mapping[str, str]) -> None:
 
 def draw_search(name: str, label: str, help_text: str) -> None:
     """Draw a field for words."""
-    key = _show(name, st.query_params.get(name) or "")
+    key = show_link(name, st.query_params.get(name) or "")
     st.text_input(
         label,
         key=key,
@@ -176,7 +178,7 @@ def shorten(text: str) -> str:
     return text if len(text) <= 30 else text[:12] + "…"  # noqa: PLR2004 - enough to recognise an id
 
 
-def _show(name: str, value: object) -> str:
+def show_link(name: str, value: object) -> str:
     """Let a widget show what the link says; return its key."""
     key = f"link_{name}"
     if st.session_state.get(key, ...) != value:

@@ -1,6 +1,7 @@
 """Addresses of pages and what they carry: a link that is copied brings back the same view."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import NoReturn
 from uuid import UUID
 
@@ -17,6 +18,22 @@ ANALYTICS = "pages/Failure_Analytics.py"
 BATCH, CONVERSATION, FAILURE = "batch", "conversation", "failure"
 EXPERIMENT = "experiment"
 PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
+OPEN_PAGE = "open_page"
+"""Session state: the path of the page that is open."""
+LEFT = "left_views"
+"""Session state: by the path of a page that was left, what its link would say then, and what it had said."""
+
+
+def enter_page(path: str) -> None:
+    """Note which page is open, and bring back the view that a button on it left when the back button leads here.
+
+    Streamlit writes the parameters of the next page into the browser's history of this one first, so the button would lead
+    to this page with the parameters of another.
+    """
+    st.session_state[OPEN_PAGE] = path
+    noted, left = st.session_state.get(LEFT, {}).pop(path, (None, None))
+    if left is not None and st.query_params.to_dict() == noted:
+        st.query_params.from_dict(left)
 
 
 def read_batch_link() -> BatchId | None:
@@ -33,17 +50,17 @@ def read_batch_link() -> BatchId | None:
 
 def open_batch(batch_id: BatchId) -> NoReturn:
     """Go to a batch."""
-    st.switch_page(MONITOR, query_params={BATCH: str(batch_id)})
+    _go(MONITOR, {BATCH: str(batch_id)})
 
 
 def open_batch_list() -> NoReturn:
     """Go to the list of batches."""
-    st.switch_page(MONITOR)
+    _go(MONITOR, {})
 
 
 def open_conversation(conversation_id: UUID) -> NoReturn:
     """Go to one conversation."""
-    st.switch_page(CONVERSATIONS, query_params={CONVERSATION: str(conversation_id)})
+    _go(CONVERSATIONS, {CONVERSATION: str(conversation_id)})
 
 
 def open_conversations(
@@ -51,40 +68,52 @@ def open_conversations(
 ) -> NoReturn:
     """Go to the conversations: all, those of a batch, or those of a persona and an arc."""
     chosen = {BATCH: batch_id, PERSONA: persona_id, ARC: arc_id}
-    st.switch_page(CONVERSATIONS, query_params={name: str(value) for name, value in chosen.items() if value is not None})
+    _go(CONVERSATIONS, {name: str(value) for name, value in chosen.items() if value is not None})
 
 
 def open_failure(failure_id: UUID) -> NoReturn:
     """Go to one failed generation."""
-    st.switch_page(FAILURES, query_params={FAILURE: str(failure_id)})
+    _go(FAILURES, {FAILURE: str(failure_id)})
 
 
 def open_failures(batch_id: BatchId | None = None, *, pattern: str | None = None) -> NoReturn:
     """Go to the failed generations: all, those of a batch, or those with a pattern."""
     chosen = {BATCH: batch_id, PATTERN: pattern}
-    st.switch_page(FAILURES, query_params={name: str(value) for name, value in chosen.items() if value is not None})
+    _go(FAILURES, {name: str(value) for name, value in chosen.items() if value is not None})
 
 
 def open_analytics(batch_id: BatchId | None = None) -> NoReturn:
     """Go to the analytics: of everything, or of a batch."""
-    st.switch_page(ANALYTICS, query_params={} if batch_id is None else {BATCH: str(batch_id)})
+    _go(ANALYTICS, {} if batch_id is None else {BATCH: str(batch_id)})
 
 
 def open_filtered_failures(filters: Mapping[str, str]) -> NoReturn:
     """Go to the failed generations that fit filters, given as the link holds them."""
-    st.switch_page(FAILURES, query_params=dict(filters))
+    _go(FAILURES, dict(filters))
 
 
 def open_template(template_id: str) -> NoReturn:
     """Go to a prompt template."""
-    st.switch_page(SCAFFOLDING, query_params={"kind": "Templates", "open": template_id})
+    _go(SCAFFOLDING, {"kind": "Templates", "open": template_id})
 
 
 def open_system() -> NoReturn:
     """Go to the health of the parts."""
-    st.switch_page(SYSTEM)
+    _go(SYSTEM, {})
 
 
 def open_generator() -> NoReturn:
     """Go to the Bulk Generator, with the choices last made there."""
-    st.switch_page(GENERATOR)
+    _go(GENERATOR, {})
+
+
+def open_scaffolding() -> NoReturn:
+    """Go to personas, arcs, topics and templates."""
+    _go(SCAFFOLDING, {})
+
+
+def _go(page: str, link: dict[str, str]) -> NoReturn:
+    path = st.session_state.get(OPEN_PAGE)
+    if link and path is not None and path != PurePath(page).stem:
+        st.session_state.setdefault(LEFT, {})[path] = link, st.query_params.to_dict()
+    st.switch_page(page, query_params=link)

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from core.bootstrap import PageServices
-from core.ui.links import ANALYTICS, CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING, SYSTEM
+from core.ui.links import ANALYTICS, CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING, SYSTEM, enter_page
 from core.ui.overview import draw_overview
 from core.ui.page import configure_page, open_body
 from core.ui.session import is_signed_in, require_services
@@ -53,4 +53,6 @@ def _draw_navigation(position: Literal["top", "hidden"]) -> StreamlitPage:
         st.Page(SCAFFOLDING, title="Scaffolding", icon=":material/schema:", url_path="Scaffolding"),
         st.Page(SYSTEM, title="System", icon=":material/health_and_safety:", url_path="System"),
     ]
-    return st.navigation(pages, position=position)
+    page = st.navigation(pages, position=position)
+    enter_page(page.url_path)
+    return page

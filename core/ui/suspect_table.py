@@ -13,7 +13,7 @@ from core.services.diagnostics import DiagnosisReport
 from core.ui.analytics_links import mark_suspect, show_failures
 from core.ui.experiment_question import ask_experiment
 from core.ui.formats import NOTHING, escape_markdown, format_count
-from core.ui.links import SCAFFOLDING, open_batch, open_batch_list, open_template
+from core.ui.links import open_batch, open_batch_list, open_scaffolding, open_template
 from core.ui.status import BadgeColor
 from core.ui.tables import draw_table
 
@@ -114,7 +114,7 @@ def _open_template(suspect: Suspect, diagnosis: Diagnosis) -> None:
     chosen = next((row for row in rows if row.label in names), rows[0] if rows else None)
     if chosen is not None and chosen.key is not None:
         open_template(chosen.key)
-    st.switch_page(SCAFFOLDING)
+    open_scaffolding()
 
 
 def _open_batch(suspect: Suspect, diagnosis: Diagnosis) -> None:

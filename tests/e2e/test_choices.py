@@ -225,3 +225,16 @@ def test_a_batch_from_the_trial_preset_completes(page: Page, url: str) -> None:
 
     assert BATCH_URL.search(page.url)
     expect_status(page, "completed")
+
+
+def test_the_back_button_leads_from_a_new_batch_to_the_choices(page: Page, url: str) -> None:
+    open_generator(page, url)
+    for kind in ("persona", "arc", "topic"):
+        choose(page, kind, 1)
+    generate(page, "Generate 1 conversation")
+
+    page.go_back()
+
+    expect(page).to_have_url(re.compile(r"/Bulk_Generator$"))
+    expect(page.get_by_role("button", name="Generate 1 conversation")).to_be_enabled()
+    expect(page.get_by_text("Not all of this link")).to_have_count(0)

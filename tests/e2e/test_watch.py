@@ -123,7 +123,7 @@ def test_items_are_filtered_by_status_in_the_link(page: Page, url: str, finished
     page.goto(f"{url}/Batch_Monitor?batch={finished}")
     expect(page.get_by_text("20 items")).to_be_visible()
 
-    pill(page, "items", "completed").click()
+    pill(page, "link_items", "completed").click()
 
     expect(page).to_have_url(re.compile("items=completed"))
     expect(cells(page, "failed")).to_have_count(0)
@@ -131,6 +131,13 @@ def test_items_are_filtered_by_status_in_the_link(page: Page, url: str, finished
     page.reload()
     expect(cells(page, "failed")).to_have_count(0)
     expect(cells(page, "accepted, ").first).to_be_attached()
+
+    page.get_by_role("button", name="View conversations").click()
+    expect(page).to_have_url(re.compile(rf"/Conversations\?batch={finished}$"))
+    page.go_back()
+    expect(page).to_have_url(re.compile("items=completed"))
+    expect(cells(page, "accepted, ").first).to_be_attached()
+    expect(cells(page, "failed")).to_have_count(0)
 
 
 def test_the_log_downloads_every_call(page: Page, url: str, finished: str) -> None:
