@@ -197,7 +197,8 @@ class MemoryExperimentStore:
         if change and settings == base.plan.settings:
             raise InvalidRequest("The batch has this setting already; there is nothing to compare. Choose another value.")
         template = self._find_template(plan, base)
-        chosen = [row for row in self.database.items.values() if _is_chosen(plan, template, row)][: plan.limit]
+        chosen = [row for row in self.database.items.values() if _is_chosen(self.database, plan, template, row)]
+        chosen = chosen[: plan.limit]
         if not chosen:
             raise InvalidRequest(
                 "No judged item of this batch fits; there is nothing to repeat. Choose other items, or wait for the batch."
@@ -272,18 +273,15 @@ class MemoryExperimentStore:
         return experiment
 
 
-def _is_chosen(plan: ExperimentPlan, template: PromptTemplate | None, row: MemoryItem) -> bool:
+def _is_chosen(database: MemoryDatabase, plan: ExperimentPlan, template: PromptTemplate | None, row: MemoryItem) -> bool:
     statuses = ("failed",) if plan.scope is ItemScope.FAILED else ("completed", "failed")
-    wanted = [
-        (plan.persona_id, row.item.persona_id),
-        (plan.emotional_arc_id, row.item.emotional_arc_id),
-        (plan.training_topic_id, row.item.training_topic_id),
-        (plan.template_id, row.item.template_id),
-        (None if template is None else template.emotional_arc_id, row.item.emotional_arc_id),
-    ]
-    is_new = template is None or row.item.template_id != template.id
-    fits = all(asked is None or asked == found for asked, found in wanted)
-    return row.batch_id == plan.batch_id and row.status in statuses and is_new and fits
+    if row.batch_id != plan.batch_id or row.status not in statuses:
+        return False
+    if template is not None and (
+        row.item.emotional_arc_id != template.emotional_arc_id or row.item.template_id == template.id
+    ):
+        return False
+    return fits_settings(database, plan.items, row, model=database.batches[row.batch_id].plan.settings.model)
 
 
 def _keep_failure_fields(filters: FailureFilters) -> FailureFilters:

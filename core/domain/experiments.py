@@ -14,6 +14,7 @@ from core.domain.exact_tests import mcnemar_p
 from core.domain.findings import format_p, format_percent, format_rate
 from core.domain.intervals import Rate, measure_rate, paired_difference_interval
 from core.domain.record import Record
+from core.domain.results import FailureFilters
 from core.domain.scaffolding import TemplateId
 
 ALPHA = 0.05
@@ -55,16 +56,13 @@ class ItemScope(StrEnum):
 
 
 class ExperimentPlan(Record):
-    """What to repeat: judged items of a batch, of one arc, persona, topic or template if named, at most `limit` of them."""
+    """What to repeat: judged items of a batch, at most `limit` of them. Of `items` only counts how they were made."""
 
     batch_id: BatchId
     change: ExperimentChange
     scope: ItemScope = ItemScope.JUDGED
     name: str | None = None
-    persona_id: UUID | None = None
-    emotional_arc_id: UUID | None = None
-    training_topic_id: UUID | None = None
-    template_id: UUID | None = None
+    items: FailureFilters = FailureFilters()
     limit: int | None = Field(default=None, ge=1, le=MOST_ITEMS)
 
 

@@ -1,5 +1,7 @@
 """The filters of the Conversations page."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from core.domain.conversation_records import ConversationFilters, ReviewStatus
@@ -7,16 +9,24 @@ from core.domain.result_options import ResultOptions
 from core.domain.scaffolding import ConversationCategory, Tier
 from core.ui.failure_filters import ARC, LONGEST_SEARCH, MODEL, PERSONA, TEXT, TOPIC, name_options
 from core.ui.formats import format_words
-from core.ui.link_state import draw_choice, draw_clear, draw_search, read_choice, read_number, read_uuid
-from core.ui.links import BATCH
+from core.ui.link_state import draw_choice, draw_clear, draw_search, drop_unreadable, read_choice, read_number, read_uuid
+from core.ui.links import BATCH, CONVERSATION
 
 CATEGORY, TIER, REVIEW, QUALITY = "category", "tier", "review", "quality"
 NAMES = (BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT)
 QUALITY_STEPS = ("9", "8", "7", "6", "5")
+READERS: Mapping[str, Callable[[str], object | None]] = {
+    **dict.fromkeys((BATCH, PERSONA, ARC, TOPIC, CONVERSATION), read_uuid),
+    CATEGORY: lambda name: read_choice(name, ConversationCategory),
+    TIER: lambda name: read_choice(name, Tier),
+    REVIEW: lambda name: read_choice(name, ReviewStatus),
+    QUALITY: read_number,
+}
+"""What is not any text."""
 
 
 def read_conversation_filters() -> ConversationFilters:
-    """Return the filters of the link; what is no value of its kind filters nothing."""
+    """Return the filters of the link."""
     link = st.query_params
     return ConversationFilters(
         batch_id=read_uuid(BATCH),
@@ -34,6 +44,7 @@ def read_conversation_filters() -> ConversationFilters:
 
 def draw_conversation_filters(options: ResultOptions) -> None:
     """Draw all filters in two rows."""
+    drop_unreadable(READERS)
     with st.grid(6, min_column_width=150, gap="xsmall"):
         draw_choice(BATCH, "Batch", name_options(options.batches))
         draw_choice(PERSONA, "Persona", name_options(options.personas))

@@ -13,12 +13,11 @@ from core.domain.experiments import MOST_ITEMS, ExperimentChange, ExperimentPlan
 from core.domain.findings import StepKind
 from core.domain.monitor import RetryTemplate
 from core.domain.record import Record
-from core.domain.results import FailureFilters
 from core.errors import BrightRunError, InvalidRequest
 from core.services.batches import find_history
 from core.services.experiments import MAX_TOKENS_LIMIT, propose_change
 from core.ui.batch_summary import load_history
-from core.ui.failure_filters import ARC, PERSONA, TEMPLATE, TOPIC
+from core.ui.failure_filters import parse_mark
 from core.ui.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.link_state import change_link
 from core.ui.links import BATCH, EXPERIMENT
@@ -27,7 +26,6 @@ from core.ui.session import find_settings
 QUESTION = "experiment_question"
 """Session state: the comparison that is being asked about."""
 NAME_LENGTH = 200
-SCAFFOLDING_FIELDS = {PERSONA: "persona_id", ARC: "emotional_arc_id", TOPIC: "training_topic_id", TEMPLATE: "template_id"}
 
 
 class ChangedSetting(StrEnum):
@@ -112,11 +110,10 @@ def _ask(services: PageServices, diagnosis: Diagnosis, question: ExperimentQuest
         help="Only all of them prove something: of failed items some would pass the second time anyway.",
     )
     limit = right.number_input("At most", min_value=1, max_value=MOST_ITEMS, value=100, step=10, key="experiment_limit")
-    named = {SCAFFOLDING_FIELDS[name]: value for name, value in question.mark.items() if name in SCAFFOLDING_FIELDS}
-    plan = ExperimentPlan.model_validate(
-        {"batch_id": progress.id, "change": change, "scope": scope, "limit": limit, **named}
+    plan = ExperimentPlan(
+        batch_id=progress.id, change=change, scope=ItemScope(scope), limit=int(limit), items=parse_mark(question.mark)
     )
-    items = _draw_cost(services, progress, plan, named)
+    items = _draw_cost(services, progress, plan)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Not now"):
             _forget()
@@ -192,12 +189,12 @@ def _change_template(templates: tuple[RetryTemplate, ...]) -> ExperimentChange:
     return ExperimentChange(template_id=None if template is None else template.id)
 
 
-def _draw_cost(services: PageServices, progress: BatchProgress, plan: ExperimentPlan, named: dict[str, str]) -> int:
+def _draw_cost(services: PageServices, progress: BatchProgress, plan: ExperimentPlan) -> int:
     """Say what the comparison takes; return the number of items."""
     if plan.change == ExperimentChange():
         st.caption("Say to what the setting is to be changed.")
         return 0
-    rate = services.diagnostics.measure(FailureFilters.model_validate({"batch_id": progress.id, **named}))
+    rate = services.diagnostics.measure(plan.items.model_copy(update={"batch_id": progress.id}))
     items = min(rate.judged if plan.scope is ItemScope.JUDGED else rate.failed, plan.limit or MOST_ITEMS)
     model = plan.change.model or progress.model
     history = find_history(load_history(services, services.user_email), model)
@@ -207,6 +204,8 @@ def _draw_cost(services: PageServices, progress: BatchProgress, plan: Experiment
         f"**{format_count(items, 'item')}** with **{escape_markdown(plan.change.label)}**: about "
         f"**{escape_markdown(format_money(estimate.cost_usd))}** and {format_duration(estimate.seconds)}.{note}"
     )
+    if not rate.judged:
+        st.caption("This batch has no such items. Choose another one.")
     if plan.change.template_id is not None:
         st.caption("Only items of the template's arc that were made with another template are repeated.")
     return items

@@ -1,6 +1,7 @@
 """The filters of failures: of the Failed Generations page and of the Failure Analytics, by the same names in the link."""
 
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 import streamlit as st
 
@@ -20,6 +21,7 @@ from core.ui.link_state import (
     draw_clear,
     draw_dates,
     draw_search,
+    drop_unreadable,
     find_hour,
     find_moments,
     read_dates,
@@ -28,7 +30,7 @@ from core.ui.link_state import (
     read_uuid,
     read_whole,
 )
-from core.ui.links import BATCH
+from core.ui.links import BATCH, EXPERIMENT, FAILURE
 
 TYPE, STOP_REASON, PATTERN, MODEL, TEXT = "type", "stop_reason", "pattern", "model", "text"
 PERSONA, ARC, TOPIC, TEMPLATE = "persona", "arc", "topic", "template"
@@ -39,6 +41,15 @@ RARE = (FINGERPRINT, TURN, TWENTIETH, TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_
 """Filters that a click on a chart sets; each is shown, and can be taken away, while it is set."""
 NAMES = (TYPE, STOP_REASON, PATTERN, BATCH, MODEL, DATES, PERSONA, ARC, TOPIC, TEMPLATE, TEXT, *RARE)
 ON_OFF = {"on": "on", "off": "off"}
+READERS: Mapping[str, Callable[[str], object | None]] = {
+    **dict.fromkeys((BATCH, PERSONA, ARC, TOPIC, TEMPLATE, FAILURE, EXPERIMENT), read_uuid),
+    **dict.fromkeys((TURN, TWENTIETH, MAX_TOKENS), read_whole),
+    DATES: read_dates,
+    HOUR: read_hour,
+    STRUCTURED: lambda name: ON_OFF.get(st.query_params[name]),
+    PROMPT: lambda name: next((end for end in read_span(name) if end is not None), None),
+}
+"""What is not any text."""
 NO_STOP_REASON, NO_PATTERN = "no stop reason", "no pattern"
 LONGEST_SEARCH = 200
 
@@ -76,25 +87,46 @@ def read_failure_filters() -> FailureFilters:
     )
 
 
+def parse_mark(mark: Mapping[str, str]) -> FailureFilters:
+    """Return the filters of a suspect: how its items were made."""
+    prompt_from, _, prompt_to = mark.get(PROMPT, "").partition("..")
+    return FailureFilters(
+        persona_id=_parse_id(mark.get(PERSONA)),
+        emotional_arc_id=_parse_id(mark.get(ARC)),
+        training_topic_id=_parse_id(mark.get(TOPIC)),
+        template_id=_parse_id(mark.get(TEMPLATE)),
+        topic_category=mark.get(TOPIC_CATEGORY),
+        conversation_category=mark.get(CATEGORY),
+        model=mark.get(MODEL),
+        structured_outputs={"on": True, "off": False}.get(mark.get(STRUCTURED, "")),
+        max_tokens=_parse_number(mark.get(MAX_TOKENS)),
+        effort=mark.get(EFFORT),
+        prompt_from=_parse_number(prompt_from),
+        prompt_to=_parse_number(prompt_to),
+    )
+
+
 def draw_failure_filters(options: ResultOptions) -> None:
     """Draw the common filters in two rows, and under them the rare ones that are set."""
-    with st.grid(7, min_column_width=140, gap="xsmall"):
+    drop_unreadable(READERS)
+    with st.grid(6, min_column_width=160, gap="xsmall"):
         draw_choice(TYPE, "Type", {kind: kind.value for kind in FailureType})
         draw_choice(STOP_REASON, "Stop reason", {reason: reason.value for reason in StopReason} | {"none": NO_STOP_REASON})
         draw_choice(PATTERN, "Pattern", {pattern: pattern.value for pattern in FailurePattern} | {"none": NO_PATTERN})
         draw_choice(BATCH, "Batch", name_options(options.batches))
         draw_choice(MODEL, "Model", {model: model for model in options.models})
         draw_dates("Days on which they failed")
-        with st.popover("More filters", icon=":material/tune:", width="stretch"):
-            draw_choice(CATEGORY, "Category", {category: category.value for category in ConversationCategory})
-            draw_choice(STRUCTURED, "Structured output", ON_OFF)
-            draw_choice(EFFORT, "Effort", {effort: effort.value for effort in Effort} | {"none": "the model's own"})
         draw_choice(PERSONA, "Persona", name_options(options.personas))
         draw_choice(ARC, "Arc", name_options(options.arcs))
         draw_choice(TOPIC, "Topic", name_options(options.topics))
         draw_choice(TEMPLATE, "Template", name_options(options.templates))
         draw_search(TEXT, "Search the text", "Words, or beginnings of words, in details, error message and reply")
-        draw_clear(NAMES)
+        with st.container(horizontal=True, gap="xsmall"):
+            with st.popover("More", icon=":material/tune:", width="stretch"):
+                draw_choice(CATEGORY, "Category", {category: category.value for category in ConversationCategory})
+                draw_choice(STRUCTURED, "Structured output", ON_OFF)
+                draw_choice(EFFORT, "Effort", {effort: effort.value for effort in Effort} | {"none": "the model's own"})
+            draw_clear(NAMES)
     _draw_rare(st.query_params)
 
 
@@ -113,6 +145,14 @@ def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
         HOUR: lambda hour: f"Hour: {hour.replace('T', ', ')}:00",
     }
     return {name: words[name](link[name]) for name in RARE if link.get(name)}
+
+
+def _parse_id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
+
+
+def _parse_number(text: str | None) -> int | None:
+    return int(text) if text else None
 
 
 def _draw_rare(link: Mapping[str, str]) -> None:

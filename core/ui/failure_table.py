@@ -114,6 +114,6 @@ def _configure_columns() -> dict[str, Any]:
         "pattern": column.TextColumn("Pattern", width=155),
         "tokens": column.TextColumn("Tokens / limit", width=110, alignment="right"),
         "model": column.TextColumn("Model", width=140),
-        "batch": column.TextColumn("Batch", width=230),
+        "batch": column.TextColumn("Batch", width=212),
         "data": simulated_column(),
     }

@@ -3,7 +3,7 @@
 Widgets show what the link says and write into it; nothing is kept beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from math import isfinite
@@ -32,6 +32,19 @@ def change_link(changes: Mapping[str, str | None], *, keep_page: bool = False) -
         if value:
             link[name] = value
     st.query_params.from_dict(link)
+
+
+def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> None:
+    """Take out of the link what cannot be read, and say so: what a filter shows is what it does."""
+    link = st.query_params
+    damaged = {name: link[name] for name, read in readers.items() if link.get(name) and read(name) is None}
+    if damaged:
+        change_link(dict.fromkeys(damaged))
+        named = ", ".join(f"{name.replace('_', ' ')} “{escape_markdown(shorten(text))}”" for name, text in damaged.items())
+        st.warning(
+            f"Not all of this link could be followed. Left out, since it cannot be read: {named}.",
+            icon=":material/link_off:",
+        )
 
 
 def read_uuid(name: str) -> UUID | None:
@@ -69,9 +82,9 @@ def read_cursor() -> tuple[RowCursor | None, Direction]:
     return None, Direction.OLDER
 
 
-def read_dates() -> tuple[date, date] | None:
+def read_dates(name: str = DATES) -> tuple[date, date] | None:
     """Return the days of `?dates=2026-11-01..2026-11-22`, both included; None without them."""
-    first, _, last = st.query_params.get(DATES, "").partition("..")
+    first, _, last = st.query_params.get(name, "").partition("..")
     try:
         return date.fromisoformat(first), date.fromisoformat(last or first)
     except ValueError:
@@ -87,10 +100,10 @@ def find_moments(days: tuple[date, date], timezone: str | None) -> tuple[datetim
     return begin.astimezone(UTC), end.astimezone(UTC)
 
 
-def read_hour() -> datetime | None:
+def read_hour(name: str = HOUR) -> datetime | None:
     """Return the beginning of the hour of `?hour=2026-11-22T14` on the reader's clock; None without one."""
     try:
-        return datetime.strptime(st.query_params.get(HOUR, ""), "%Y-%m-%dT%H")  # noqa: DTZ007 - the reader's clock
+        return datetime.strptime(st.query_params.get(name, ""), "%Y-%m-%dT%H")  # noqa: DTZ007 - the reader's clock
     except ValueError:
         return None
 

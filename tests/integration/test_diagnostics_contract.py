@@ -236,7 +236,9 @@ def test_nothing_judged_is_no_error(services: Services) -> None:
 def test_experiment_repeats_judged_items_with_one_change_and_compares_them(services: Services) -> None:
     base = run_grid(services.stores)
     arc_id = make_selection(1, 1, 1).arc_ids[0]
-    plan = ExperimentPlan(batch_id=base, emotional_arc_id=arc_id, change=ExperimentChange(structured_outputs=False))
+    plan = ExperimentPlan(
+        batch_id=base, items=FailureFilters(emotional_arc_id=arc_id), change=ExperimentChange(structured_outputs=False)
+    )
 
     experiment = services.experiments.compare(plan)
 
@@ -253,6 +255,26 @@ def test_experiment_repeats_judged_items_with_one_change_and_compares_them(servi
     assert comparison.is_proven
     assert comparison.verdict.startswith("Conversations fail less often with structured output off")
     assert [experiment.id] == [each.id for each in services.experiments.list_recent()]
+
+
+def test_experiment_repeats_the_items_of_any_suspect_and_no_others(services: Services) -> None:
+    base = run_grid(services.stores)
+    progress = services.stores.batches.get(base)
+    assert progress is not None
+    rates = services.diagnostics.diagnose().diagnosis.rates
+    category = next(row for row in rates if row.dimension is Dimension.TOPIC_CATEGORY)
+    change = ExperimentChange(max_tokens=9_000)
+
+    def count_pairs(**items: object) -> int:
+        plan = ExperimentPlan(batch_id=base, items=FailureFilters.model_validate(items), change=change)
+        return services.experiments.compare(plan).pairs
+
+    assert 0 < category.rate.judged < 18
+    assert category.rate.judged == count_pairs(topic_category=category.key)
+    assert 18 == count_pairs(model=progress.model, structured_outputs=True, effort="none", prompt_from=0)
+    for missing in ({"model": "another"}, {"structured_outputs": False}, {"prompt_from": 1_000_000}, {"prompt_to": 1}):
+        with pytest.raises(InvalidRequest, match="No judged item"):
+            count_pairs(**missing)
 
 
 def test_experiment_on_failed_items_with_a_limit(services: Services) -> None:
@@ -276,7 +298,9 @@ def test_what_cannot_be_compared_is_refused(services: Services) -> None:
         services.experiments.compare(ExperimentPlan(batch_id=base, change=unknown))
     with pytest.raises(InvalidRequest, match="No judged item"):
         services.experiments.compare(
-            ExperimentPlan(batch_id=base, change=ExperimentChange(max_tokens=9_000), persona_id=uuid4())
+            ExperimentPlan(
+                batch_id=base, change=ExperimentChange(max_tokens=9_000), items=FailureFilters(persona_id=uuid4())
+            )
         )
     with pytest.raises(NotFound):
         services.experiments.compare(ExperimentPlan(batch_id=BatchId(uuid4()), change=ExperimentChange(max_tokens=9_000)))

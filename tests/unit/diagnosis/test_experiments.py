@@ -5,6 +5,7 @@ from core.adapters.memory_diagnostics import MemoryExperimentStore
 from core.domain.batch import Effort
 from core.domain.experiments import Experiment, ExperimentChange, ExperimentPairs, ExperimentPlan, ItemScope, compare_arms
 from core.domain.findings import StepKind
+from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.services.experiments import ExperimentService, propose_change
 from tests.factories import make_settings
@@ -20,7 +21,10 @@ def test_change_that_mends_is_proven_by_the_pairs_that_came_out_differently() ->
     service = ExperimentService(store=MemoryExperimentStore(database=database), queue=queue)
     shame = next(arc.id for arc in database.arcs if arc.arc_key == "shame_to_acceptance")
     plan = ExperimentPlan(
-        batch_id=batch_id, emotional_arc_id=shame, change=ExperimentChange(structured_outputs=False), name="Off"
+        batch_id=batch_id,
+        items=FailureFilters(emotional_arc_id=shame),
+        change=ExperimentChange(structured_outputs=False),
+        name="Off",
     )
 
     experiment = service.compare(plan)

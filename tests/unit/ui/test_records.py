@@ -86,11 +86,28 @@ def test_failures_of_a_linked_batch_are_listed(pages: Pages, made: str) -> None:
 
 
 def test_a_damaged_link_shows_the_newest_page(pages: Pages, made: str) -> None:
-    app = pages.open(FAILURES, after="nonsense", batch="nonsense", dates="yesterday")
+    app = pages.open(FAILURES, after="nonsense")
 
     assert not app.exception
     assert "does not exist" in said(app.warning[0])
     assert "1\N{EN DASH}1 of 1 failure" in captions(app)
+
+
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        (FAILURES, {"batch": "foo", "dates": "yesterday", "turn": "x", "prompt": "..", "structured": "maybe"}),
+        (CONVERSATIONS, {"batch": "foo", "review": "zz", "quality": "nan", "conversation": "zzz"}),
+    ],
+)
+def test_what_cannot_be_read_of_a_link_is_named_and_taken_out(
+    pages: Pages, made: str, page: str, link: dict[str, str]
+) -> None:
+    app = pages.open(page, **link, model="none such")
+
+    assert not app.exception
+    assert all(f"{name} \N{LEFT DOUBLE QUOTATION MARK}" in said(app.warning[0]) for name in link)
+    assert {"model": "none such"} == app.query_params
 
 
 def test_a_linked_report_shows_the_reply_as_text(pages: Pages, made: str) -> None:
