@@ -31,7 +31,7 @@ with open_page() as services:
         report = load_diagnosis(services, services.user_email, read_failure_filters())
         if report.diagnosis.overall.judged:
             with tools:
-                draw_export(report.diagnosis)
+                draw_export(report)
             draw_report(services, report)
         else:
             draw_nothing(filtered=is_filtered(st.query_params))

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from math import floor, log10
+from typing import assert_never
 
 from core.domain.fingerprint import label_fingerprint
 from core.domain.intervals import Rate
 from core.domain.record import Record
 from core.domain.reply import StopReason
-from core.domain.suspects import Suspect
+from core.domain.suspects import FEWEST_FAILED, Standing, Suspect, SuspectReport
 from core.domain.verdict import FailurePattern, FailureType
 
 MOST_REQUEST_IDS = 5
+LEAD_P, LEAD_P_OF_FEW = 0.25, 0.01
+"""Up to here a suspect is worth more items, though it is not named: corrected, and as it is where nothing can be proven."""
 _NEARLY_ALL = 0.8
 _LEAST_P = 1e-20
 _PLAIN_P = 0.001
@@ -112,6 +115,36 @@ def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int, *,
         sentence=" ".join(sentence for sentence in sentences if sentence),
         next_steps=choose_next_steps(suspect, evidence),
     )
+
+
+def describe_lead(report: SuspectReport) -> str | None:
+    """Say what comes nearest to a cause where none is proven; None where chance explains all of it well."""
+    lead = min((each for each in report.suspects if _may_lead(each)), key=lambda each: each.p_value, default=None)
+    if lead is None:
+        return None
+    doubt = (
+        f"but with {report.failed} failures in all nothing could be proven"
+        if lead.standing is Standing.TOO_FEW
+        else f"but {format_p(lead.p_corrected)} once corrected for {report.compared} comparisons"
+    )
+    return (
+        f"Nearest to one comes {lead.label}, with {lead.rate.failed} of {report.failed} failures: {format_rate(lead.rate)} "
+        f"against {format_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, {doubt}. More items of it would tell."
+    )
+
+
+def _may_lead(suspect: Suspect) -> bool:
+    if suspect.difference is None or suspect.difference <= 0 or suspect.rate.failed < FEWEST_FAILED:
+        return False
+    match suspect.standing:
+        case Standing.UNPROVEN:
+            return suspect.p_corrected <= LEAD_P
+        case Standing.TOO_FEW:
+            return suspect.p_value <= LEAD_P_OF_FEW
+        case Standing.NAMED | Standing.EXPLAINED:
+            return False
+        case _:
+            assert_never(suspect.standing)
 
 
 def choose_next_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:

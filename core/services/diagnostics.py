@@ -8,7 +8,7 @@ from datetime import UTC, timedelta, tzinfo
 import numpy as np
 
 from core.domain.diagnosis import NONE, Bucket, Diagnosis, Dimension, FingerprintRow, build_facts, diagnose, group_cells
-from core.domain.diagnosis_table import FigureRow, list_figures
+from core.domain.diagnosis_table import FigureRow, SuspectRow, list_figures, list_suspects
 from core.domain.facts import Facts
 from core.domain.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
 from core.domain.intervals import Rate, measure_rate
@@ -86,6 +86,11 @@ class DiagnosticsService:
 def write_figures(diagnosis: Diagnosis) -> bytes:
     """Return every figure of a diagnosis as CSV, one a line."""
     return write_csv(list_figures(diagnosis), tuple(FigureRow.model_fields))
+
+
+def write_suspects(report: SuspectReport) -> bytes:
+    """Return everything that was compared as CSV, worst first."""
+    return write_csv(list_suspects(report.suspects), tuple(SuspectRow.model_fields))
 
 
 def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple[FailureExample, ...] = ()) -> Evidence:

@@ -11,7 +11,7 @@ from core.bootstrap import PageServices
 from core.domain.diagnosis import Bucket, Diagnosis
 from core.domain.findings import StepKind, format_rate
 from core.domain.results import FailureFilters
-from core.services.diagnostics import DiagnosisReport, write_figures
+from core.services.diagnostics import DiagnosisReport, write_figures, write_suspects
 from core.ui.analytics_breakdowns import (
     WAY_PARAMETERS,
     Way,
@@ -77,18 +77,23 @@ def _diagnose(
     return _services.diagnostics.diagnose(_filters, zone=find_zone(timezone))
 
 
-def draw_export(diagnosis: Diagnosis) -> None:
-    """Draw the download of every figure under the filters."""
-    st.download_button(
-        "CSV",
-        data=lambda: write_figures(diagnosis),
-        file_name="failure-analytics.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        help="Every figure under these filters, one a line, with sample size and 95 % interval. "
-        "A chart is saved as SVG by the camera that appears on it.",
-    )
+def draw_export(report: DiagnosisReport) -> None:
+    """Draw the downloads of every figure and of every suspect under the filters."""
+    with st.popover("CSV", icon=":material/download:", help="A chart is saved as SVG by the camera that appears on it."):
+        for name, write, help_text in (
+            ("Figures", lambda: write_figures(report.diagnosis), "One a line, with sample size and 95 % interval"),
+            ("Suspects", lambda: write_suspects(report.suspects), "All that was compared: rates, difference, p-values"),
+        ):
+            st.download_button(
+                name,
+                data=write,
+                file_name=f"failure-analytics-{name.lower()}.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                help=help_text,
+                width="stretch",
+            )
 
 
 def draw_nothing(*, filtered: bool) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.domain.batch import BatchId
 from core.domain.diagnosis import Diagnosis, Dimension
-from core.domain.findings import Finding, NextStep, StepKind, format_p, format_rate
+from core.domain.findings import Finding, NextStep, StepKind, describe_lead, format_p, format_rate
 from core.domain.suspects import Standing, Suspect, SuspectReport
 from core.services.diagnostics import DiagnosisReport
 from core.ui.analytics_links import mark_suspect, show_failures
@@ -59,11 +59,12 @@ def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None
 
 def draw_unnamed(suspects: SuspectReport) -> None:
     """Say that nobody is named, and what that means."""
+    lead = describe_lead(suspects)
+    advice = "With few failures that proves nothing: run more items, or look at the kinds below."
     st.info(
         f"**No single cause stands out.** {format_count(suspects.failed, 'failure')} of "
         f"{format_count(suspects.judged, 'judged item')}; none of the {format_count(suspects.compared, 'comparison')} shows "
-        "a setting that fails provably more often. With few failures that proves nothing: run more items, or look at the "
-        "kinds below.",
+        f"a setting that fails provably more often. {advice if lead is None else escape_markdown(lead)}",
         icon=":material/balance:",
     )
 
@@ -144,6 +145,7 @@ def _make_row(suspect: Suspect) -> dict[str, Any]:
         "failed": f"{rate.failed:,} / {rate.judged:,}",
         "rate": format_rate(rate),
         "rest": format_rate(rest),
+        "difference": _format_difference(suspect),
         "lift": NOTHING if suspect.lift is None else f"× {suspect.lift:.1f}",
         "p": format_p(suspect.p_corrected) if suspect.standing is not Standing.TOO_FEW else NOTHING,
         "why": NOTHING if explained is None else f"by {explained.label}",
@@ -151,18 +153,28 @@ def _make_row(suspect: Suspect) -> dict[str, Any]:
     }
 
 
+def _format_difference(suspect: Suspect) -> str:
+    if suspect.difference is None:
+        return NOTHING
+    points = [f"{100 * share:+.0f}" for share in (suspect.difference, suspect.difference_low, suspect.difference_high)]
+    return f"{points[0]} ({points[1]} to {points[2]})"
+
+
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     words: Sequence[str] = list(dict.fromkeys(word for word, _ in STANDINGS.values()))
     return {
-        "suspect": column.TextColumn("Suspect", width=310),
+        "suspect": column.TextColumn("Suspect", width=255),
         "standing": column.MultiselectColumn(
             "Standing", options=words, color=[color for _, color in STANDINGS.values()], width=115
         ),
         "failed": column.TextColumn("Failed / judged", width=105, alignment="right"),
         "rate": column.TextColumn("Rate (95 %)", width=125),
         "rest": column.TextColumn("Elsewhere (95 %)", width=125),
+        "difference": column.TextColumn(
+            "Points more", width=110, help="Rate minus that of all other items, in percentage points, with its 95 % interval"
+        ),
         "lift": column.TextColumn("Ratio", width=60, help="The rate against that of all other items"),
         "p": column.TextColumn("p, corrected", width=90),
-        "why": column.TextColumn("Explained", width=160),
+        "why": column.TextColumn("Explained", width=135),
     }

@@ -116,11 +116,14 @@ def test_marks_of_time_and_of_tokens_lead_to_their_failures(page: Page, results:
 def test_figures_are_saved_as_csv_and_charts_as_svg(page: Page, results: Results) -> None:
     open_analytics(page, results)
 
-    with page.expect_download() as downloading:
-        page.get_by_test_id("stDownloadButton").get_by_role("button").click()
-    rows = list(csv.DictReader(io.StringIO(read_download(downloading.value))))
-    assert "failure-analytics.csv" == downloading.value.suggested_filename
-    assert ("60", "all") == (rows[0]["judged"], rows[0]["dimension"])
+    for name, expected in (("Figures", {"judged": "60", "dimension": "all"}), ("Suspects", {"standing": "named"})):
+        page.get_by_role("button", name="CSV").click()
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name=name, exact=True).click()
+        rows = list(csv.DictReader(io.StringIO(read_download(downloading.value))))
+        assert f"failure-analytics-{name.lower()}.csv" == downloading.value.suggested_filename
+        assert expected.items() <= rows[0].items()
+        page.keyboard.press("Escape")
 
     page.locator(".st-key-by_pattern").hover()
     with page.expect_download() as downloading:

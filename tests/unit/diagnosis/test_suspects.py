@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.domain.facts import collect_facts
+from core.domain.findings import describe_lead
 from core.domain.suspects import Standing, find_suspects
 from tests.unit.diagnosis.simulated_runs import diagnose_grid, list_named
 
@@ -26,6 +27,24 @@ def test_fault_of_one_arc_names_the_arc_and_its_template_as_one_suspect() -> Non
     assert "against 0 % (0-5.1 %) elsewhere; p = 0.0012." in sentence
     assert "All end at an opening quotation mark, 4.5 % of max_tokens used, stop_reason end_turn." in sentence
     assert "The token limit is not the cause." in sentence
+
+
+def test_fault_of_one_arc_is_named_whenever_four_items_fail_and_nothing_else_ever_is() -> None:
+    reports = [diagnose_grid("cut_string@shame_to_acceptance=0.25", seed=seed) for seed in (1, 3, 4, 7, 11, 12)]
+
+    assert all(list_named(report) == [SHAME] for report in reports if report.suspects.failed >= 4)
+    assert not any(report.suspects.named for report in reports if report.suspects.failed < 4)
+    assert {2, 3, 4, 9} < {report.suspects.failed for report in reports}
+
+
+def test_three_failures_of_one_arc_prove_nothing_and_are_worth_more_items() -> None:
+    report = diagnose_grid("cut_string@shame_to_acceptance=0.25", seed=12)
+
+    assert not report.suspects.named
+    lead = describe_lead(report.suspects)
+    assert lead is not None
+    assert lead.startswith("Nearest to one comes template Receive and turn forward v1 = arc Shame → Acceptance, with 3 of 3")
+    assert "p = 0.0069, but with 3 failures in all nothing could be proven. More items of it would tell." in lead
 
 
 @pytest.mark.parametrize(
@@ -55,9 +74,10 @@ def test_fault_of_a_pair_names_the_pair_and_neither_value() -> None:
 
 
 def test_accidents_name_nobody_in_nineteen_of_twenty_runs() -> None:
-    silent = sum(not diagnose_grid("cut_string=0.03", seed=seed).suspects.named for seed in range(20))
+    reports = [diagnose_grid("cut_string=0.03", seed=seed).suspects for seed in range(20)]
 
-    assert silent >= 19
+    assert sum(not report.named for report in reports) >= 19
+    assert sum(describe_lead(report) is None for report in reports) >= 18
 
 
 def make_rows(fails: dict[tuple[str, str], int], each: int = 100) -> list[tuple[dict[str, str | None], int, int]]:

@@ -18,7 +18,7 @@ from core.domain.intervals import measure_rate
 from core.domain.outcomes import BatchOutcome
 from core.domain.scaffolding import ConversationCategory
 from core.errors import DatabaseUnavailable
-from core.services.diagnostics import write_figures
+from core.services.diagnostics import write_figures, write_suspects
 from core.ui.analytics_charts import (
     FEW_COLOR,
     LabeledRate,
@@ -214,7 +214,22 @@ def test_the_download_is_one_long_table(pages: Pages) -> None:
     assert {"dimension": "all", "value": "all", "judged": "18", "failed": "8"}.items() <= rows[0].items()
     assert set(Dimension) < {row["dimension"] for row in rows}
     assert ["8"] == [row["failed"] for row in rows if row["dimension"] == "stop_reason | truncation_pattern"]
+    waste = next(row for row in rows if row["value"] == "wasted cost")
+    assert ("USD", "", pytest.approx(diagnosis.waste.wasted_usd)) == (waste["unit"], waste["judged"], float(waste["amount"]))
     assert all(float(row["low"]) <= float(row["rate"]) <= float(row["high"]) for row in rows if row["rate"])
+
+
+def test_suspects_are_a_table_with_difference_and_p_values(pages: Pages) -> None:
+    run_batch(pages)
+    report = pages.services.diagnostics.diagnose()
+
+    rows = list(csv.DictReader(io.StringIO(write_suspects(report.suspects).decode())))
+
+    first, named = rows[0], report.findings[0].suspect
+    assert ("named", named.label) == (first["standing"], first["suspect"])
+    assert float(first["difference_low"]) < float(first["difference"]) < float(first["difference_high"])
+    assert (named.p_value, named.p_corrected) == (float(first["p_value"]), float(first["p_corrected"]))
+    assert len(report.suspects.suspects) == len(rows)
 
 
 def test_the_mark_of_a_suspect_is_its_filter(pages: Pages) -> None:
