@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from math import floor, log10
 
 from core.domain.fingerprint import label_fingerprint
 from core.domain.intervals import Rate
@@ -167,8 +166,8 @@ def format_p(p_value: float) -> str:
         return "p < 1e-20"
     if p_value >= _PLAIN_P:
         return f"p = {p_value:.2g}"
-    power = floor(log10(p_value))
-    return f"p = {p_value / 10**power:.0f}e{power}"
+    digit, _, power = f"{p_value:.0e}".partition("e")
+    return f"p = {digit}e{int(power)}"
 
 
 def _describe_common(evidence: Evidence) -> str:

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from core.domain.findings import Evidence, StepKind, describe_finding, format_p, format_rate
 from core.domain.intervals import difference_interval, measure_rate
@@ -87,3 +91,18 @@ def test_figures_are_written_as_people_read_them() -> None:
     assert ["p = 0.5", "p = 0.012", "p = 3e-7", "p < 1e-20"] == [format_p(p) for p in (0.5, 0.0123, 3.2e-7, 1e-30)]
     assert format_rate(measure_rate(0, 300)) == "0 % (0-1.3 %)"
     assert format_rate(measure_rate(0, 0)) == "no items"
+
+
+@given(st.floats(min_value=1e-20, max_value=1e-3, exclude_max=True))
+@example(9.6e-4)
+@example(9.51e-8)
+@example(1e-20)
+def test_a_small_p_value_has_one_digit_from_1_to_9(p_value: float) -> None:
+    found = re.fullmatch(r"p = ([1-9])e-([1-9]\d?)", format_p(p_value))
+
+    assert found is not None
+    assert float(f"{found[1]}e-{found[2]}") == pytest.approx(p_value, rel=0.5)
+
+
+def test_a_digit_that_is_rounded_up_to_ten_carries_over() -> None:
+    assert ["p = 1e-3", "p = 1e-7", "p = 9e-4"] == [format_p(p) for p in (9.6e-4, 9.51e-8, 9.4e-4)]
