@@ -116,6 +116,23 @@ def test_the_template_whose_conversations_are_cut_is_named_first(imports: Import
     assert 3 == len(found.fingerprints[0].examples)
 
 
+@pytest.mark.parametrize(
+    ("others", "clause"),
+    [
+        ({"max_tokens": 800, "output_tokens": 200}, "25-50 % of max_tokens used."),
+        ({"output_tokens": 200}, "50 % of max_tokens used (of those with a count)."),
+    ],
+)
+def test_a_finding_says_where_failures_have_no_count(imports: Imports, others: dict[str, int], clause: str) -> None:
+    cut = [make_record(CUT, template="bad", max_tokens=800, output_tokens=400) for _ in range(6)]
+    cut += [make_record(CUT, template="bad", **others) for _ in range(6)]
+    _, batch_id = run(imports, *cut, *(make_record(template="good") for _ in range(30)))
+
+    finding = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id)).findings[0]
+
+    assert clause in finding.sentence
+
+
 def test_an_imported_batch_is_closed_and_cost_nothing(imports: Imports) -> None:
     _, batch_id = run(imports, make_record(), make_record(CUT, model="claude-haiku-5", max_tokens=8_000, output_tokens=900))
 
