@@ -266,6 +266,23 @@ def test_a_file_without_conversations_is_refused(imports: Imports) -> None:
     assert () == imports.stores.batches.list_recent(10)
 
 
+@pytest.mark.parametrize("content", [b"[]", b'{"training_pairs": []}', b'{"_meta": {"version": 1}}\n{"_meta": {}}\n'])
+def test_files_that_hold_no_conversation_are_said_to_hold_none(imports: Imports, content: bytes) -> None:
+    files = [
+        UploadedFile(name=name, content=content + b" " * index) for index, name in enumerate(("list.json", "more.json"))
+    ]
+
+    with pytest.raises(InvalidRequest, match=r"list\.json: it holds no conversation; more\.json: it holds no conversation$"):
+        imports.service.import_files(files)
+
+
+def test_a_file_without_conversations_is_told_beside_one_that_cannot_be_read(imports: Imports) -> None:
+    files = [UploadedFile(name="notes.txt", content=b"a note"), UploadedFile(name="list.json", content=b"[]")]
+
+    with pytest.raises(InvalidRequest, match=r"notes\.txt: not JSON.*; list\.json: it holds no conversation$"):
+        imports.service.import_files(files)
+
+
 def test_nothing_of_an_imported_batch_is_generated_again(imports: Imports) -> None:
     _, batch_id = run(imports, make_record(CUT), make_record())
 
