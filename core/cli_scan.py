@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -164,12 +165,8 @@ def _describe_problem(source: str, problem: Unreadable) -> str:
 
 def _print_summary(run: Scan, *, as_json: bool) -> None:
     summary, report = run.summary, run.find_suspects()
-    if run.overfull_fields:
-        fields = ", ".join(run.overfull_fields)
-        message = (
-            f"brightrun: too many different values of {fields}; what came late is counted as (other). Name other fields."
-        )
-        typer.echo(escape_controls(message), err=True)
+    for message in _list_warnings(run):
+        typer.echo(escape_controls(f"brightrun: {message}"), err=True)
     if as_json:
         found = {} if report is None else {"suspects": _list_suspects(report)}
         typer.echo(json.dumps({"summary": summary.model_dump() | found}))
@@ -184,6 +181,18 @@ def _print_summary(run: Scan, *, as_json: bool) -> None:
         _print_suspects(report)
     if run.unreadable:
         typer.echo(f"Unreadable: {run.unreadable} files or records, not counted above.")
+
+
+def _list_warnings(run: Scan) -> Iterator[str]:
+    """What keeps fields from being compared: without a word, it would look as if they were and nothing was found."""
+    if run.missing_fields:
+        known = f" Records have: {', '.join(run.known_fields)}." if run.known_fields else ""
+        yield f"no record has a field {' or '.join(run.missing_fields)} that holds text, a number, true or false.{known}"
+    for field, value in run.uniform_fields:
+        yield f"{field} has only one value, {value}, in all conversations: there is nothing to compare."
+    if run.overfull_fields:
+        fields = ", ".join(run.overfull_fields)
+        yield f"too many different values of {fields}; what came late is counted as (other). Name other fields."
 
 
 def _list_suspects(report: SuspectReport) -> list[dict[str, object]]:
@@ -215,7 +224,9 @@ def _list_suspects(report: SuspectReport) -> list[dict[str, object]]:
 
 
 def _print_suspects(report: SuspectReport) -> None:
-    if not report.named:
+    if not report.suspects:
+        typer.echo("No suspect was looked for: there is nothing to compare.")
+    elif not report.named:
         typer.echo("No suspect: no value has more flagged conversations than chance explains.")
     shown = report.suspects[:_SHOWN_SUSPECTS]
     if shown:

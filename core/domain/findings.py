@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from math import floor, log10
 from typing import assert_never
 
 from core.domain.fingerprint import label_fingerprint
@@ -52,7 +51,8 @@ _CUT_AT_QUOTE = (FailurePattern.LONE_BACKSLASH, FailurePattern.ESCAPED_QUOTE, Fa
 class Evidence(Record):
     """What a group of failures has in common, as counts; `none` stands for a missing stop_reason or pattern.
 
-    `share_low` and `share_high` are the least and the greatest share of max_tokens used, None where no reply was counted.
+    `share_low` and `share_high` are the least and the greatest share of max_tokens used, None where no reply was counted;
+    `all_counted` is False where some of the failures have no count or, as far as the data can tell, may have none.
     """
 
     failures: int
@@ -62,6 +62,7 @@ class Evidence(Record):
     fingerprints: Mapping[str, int] = {}
     share_low: float | None = None
     share_high: float | None = None
+    all_counted: bool = True
     request_ids: tuple[str, ...] = ()
 
 
@@ -185,13 +186,18 @@ def format_rate(rate: Rate) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Return a share in percent: whole numbers from 10 up, one digit below; 0 and 100 only where they are exact."""
+    """Return a share in percent: whole numbers from 10 up, one digit below; 0 and 100 only where they are exact.
+
+    Rates end at 100 %, other shares need not.
+    """
     percent = share * 100
     if percent in (0, 100):
         return f"{percent:.0f}"
-    if percent >= 10:  # noqa: PLR2004
-        return f"{min(percent, 99.0):.0f}" if percent < 99.5 else "99.9"  # noqa: PLR2004
-    return f"{max(percent, 0.1):.1f}".removesuffix(".0")
+    if percent < 10:  # noqa: PLR2004
+        return f"{max(percent, 0.1):.1f}".removesuffix(".0")
+    if 99.5 <= percent < 100.5:  # noqa: PLR2004
+        return "99.9" if percent < 100 else "100.1"  # noqa: PLR2004
+    return f"{percent:.0f}" if percent > 100 else f"{min(percent, 99.0):.0f}"  # noqa: PLR2004
 
 
 def format_p(p_value: float) -> str:
@@ -200,8 +206,8 @@ def format_p(p_value: float) -> str:
         return "p < 1e-20"
     if p_value >= _PLAIN_P:
         return f"p = {p_value:.2g}"
-    power = floor(log10(p_value))
-    return f"p = {p_value / 10**power:.0f}e{power}"
+    digit, _, power = f"{p_value:.0e}".partition("e")
+    return f"p = {digit}e{int(power)}"
 
 
 def _describe_common(evidence: Evidence) -> str:
@@ -219,7 +225,8 @@ def _describe_common(evidence: Evidence) -> str:
             parts.append(f"They are of {kinds} kinds, {shared} of them: {label_fingerprint(fingerprint)}")
     if evidence.share_low is not None and evidence.share_high is not None:
         low, high = format_percent(evidence.share_low), format_percent(evidence.share_high)
-        parts.append(f"{low} % of max_tokens used" if low == high else f"{low}-{high} % of max_tokens used")
+        used = f"{low} % of max_tokens used" if low == high else f"{low}-{high} % of max_tokens used"
+        parts.append(used if evidence.all_counted else f"{used} (of those with a count)")
     stop_reason, stopped = _most_common(evidence.stop_reasons)
     if stop_reason and stop_reason != "none" and _is_most(stopped, evidence):
         parts.append(f"stop_reason {stop_reason}")
@@ -227,11 +234,15 @@ def _describe_common(evidence: Evidence) -> str:
 
 
 def _judge_limit(evidence: Evidence) -> str:
-    """Only what the data shows: every reply counted and far from the limit, or nearly all stopped by it."""
+    """Only what the data shows: most stopped by the limit, or all far from it, each by its count or its stop_reason."""
     if _is_most(evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0), evidence):
         is_full = evidence.share_high is not None and evidence.share_high >= _NEAR_LIMIT
         return "The token limit is the cause." if is_full else ""
     if evidence.stop_reasons.get(StopReason.MAX_TOKENS) or evidence.share_high is None:
+        return ""
+    # An API error brings no reply, so it has neither.
+    are_silent = evidence.stop_reasons.get("none", 0) > evidence.failure_types.get(FailureType.API_ERROR, 0)
+    if are_silent and not evidence.all_counted:
         return ""
     if evidence.failure_types.get(FailureType.TRUNCATION, 0) + evidence.failure_types.get(FailureType.PARSE_ERROR, 0) == 0:
         return ""

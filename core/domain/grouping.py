@@ -19,6 +19,7 @@ class LabelCounter:
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
         self.overfull: set[str] = set()
+        self._given: set[str] = set()
         self._values: tuple[set[str], ...] = tuple(set[str]() for _ in fields)
         self._counts: dict[tuple[str, ...], list[int]] = {}
 
@@ -30,6 +31,20 @@ class LabelCounter:
         """Count a conversation, counted before, as flagged."""
         self._find(labels)[1] += 1
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The fields that no conversation has; none of them while nothing is counted."""
+        return tuple(field for field in self.fields if field not in self._given) if self._counts else ()
+
+    @property
+    def uniform(self) -> tuple[tuple[str, str], ...]:
+        """The fields that have the same value in every conversation, with the value."""
+        return tuple(
+            (field, next(iter(values)))
+            for field, values in zip(self.fields, self._values, strict=True)
+            if field in self._given and len(values) == 1
+        )
+
     def build_facts(self) -> Facts:
         """Return the counts so far."""
         cells = [
@@ -38,6 +53,7 @@ class LabelCounter:
         return collect_facts(cells, self.fields)
 
     def _find(self, labels: Mapping[str, str]) -> list[int]:
+        self._given.update(labels)
         key = tuple(
             self._pool(field, labels.get(field, NOT_GIVEN), values)
             for field, values in zip(self.fields, self._values, strict=True)

@@ -80,7 +80,11 @@ class Suspect(Record):
 
 
 class SuspectReport(Record):
-    """All suspects, worst first: the named ones in the order of their strength, then the rest by p-value."""
+    """All suspects, worst first.
+
+    The named ones in the order of their strength, then what fails more often than the rest by p-value, then what does not by
+    falling rate: the best is last.
+    """
 
     judged: int
     failed: int
@@ -344,9 +348,10 @@ def _share(facts: Facts, members: Bools) -> float:
 
 
 def _order(facts: Facts, each: _Candidate) -> tuple[bool, float, float]:
-    rest_judged = facts.total_judged - each.judged
-    gap = each.failed / each.judged - (facts.total_failed - each.failed) / rest_judged
-    return gap <= 0, each.p_value, -gap
+    """Worst first. A small p-value proves that a value is worse or that it is better, so it leads only among the worse."""
+    rate, rest_judged = each.failed / each.judged, facts.total_judged - each.judged
+    gap = rate - (facts.total_failed - each.failed) / rest_judged
+    return (False, each.p_value, -gap) if gap > 0 else (True, -rate, -each.p_value)
 
 
 def _describe(facts: Facts, each: _Candidate) -> Suspect:

@@ -112,8 +112,22 @@ def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple
         fingerprints=_sum_by(by_kind, "fingerprint"),
         share_low=min(lows) / _SHARE_UNIT if lows else None,
         share_high=max(highs) / _SHARE_UNIT if highs else None,
+        all_counted=_are_all_counted(outcomes, members),
         request_ids=tuple(each.request_id for each in examples if each.request_id is not None),
     )
+
+
+def _are_all_counted(outcomes: Outcomes, members: Sequence[int]) -> bool:
+    """Whether the last reply of every failure in these cells surely has a count of its tokens.
+
+    A cell says only whether any of its items has one. How many have none is known in total: if that is more than the cells
+    without any hold, the others are somewhere, perhaps here.
+    """
+    cells = outcomes.cells
+    failed = [index for index, kind in enumerate(cells.kind) if kind != ACCEPTED]
+    uncounted = sum(cells.items[index] for index in failed) - sum(each.failed for each in outcomes.tokens)
+    hidden = uncounted - sum(cells.items[index] for index in failed if cells.share_high[index] is None)
+    return not any(cells.share_high[index] is None or (hidden > 0 and cells.items[index] > 1) for index in members)
 
 
 def _sum_by(counts: Sequence[tuple[Kind, int]], attribute: str) -> dict[str, int]:

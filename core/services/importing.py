@@ -61,6 +61,7 @@ class _Tally:
     turns: int = 0
     unreadable: int = 0
     problems: list[ImportProblem] = field(default_factory=list[ImportProblem])
+    empty_files: list[str] = field(default_factory=list[str])
 
     def count_item(self, item: ImportItem, turns: int) -> None:
         self.positions.add(item.position)
@@ -113,8 +114,9 @@ class ImportService:
         for chunk in _collect_chunks(self._read_items(wanted, tally, on_progress)):
             self.store.stage(started.import_id, chunk)
         if not tally.positions:
-            reasons = "; ".join(f"{each.file}: {each.reason}" for each in tally.problems[:3])
-            raise InvalidRequest(f"No conversation could be read, so nothing was imported. {reasons}")
+            reasons = [f"{each.file}: {each.reason}" for each in tally.problems[:3]]
+            reasons += [f"{file}: it holds no conversation" for file in tally.empty_files[:3]]
+            raise InvalidRequest(f"No conversation could be read, so nothing was imported. {'; '.join(reasons)}")
         finished = self.store.finish(started.import_id)
         return ImportReport(
             batch_id=finished.batch_id,
@@ -134,9 +136,10 @@ class ImportService:
         store, now, done = self.scaffolding, datetime.now(UTC), 0
         names = NameIndex(store.list_personas(), store.list_arcs(), store.list_topics(), store.list_templates())
         for file in files:
-            first_position = tally.last_position + 1
+            first_position, is_empty = tally.last_position + 1, True
             entries = file.read_entries(lambda position, before=done: on_progress(before + position))
             for conversation in read_conversations(entries, IMPORTED_FIELDS):
+                is_empty = False
                 if isinstance(conversation, Unreadable):
                     tally.count_problem(file.name, conversation)
                     continue
@@ -144,6 +147,8 @@ class ImportService:
                 item = build_item(conversation, flagged, file=file.name, first_position=first_position, names=names, now=now)
                 tally.count_item(item, len(conversation.turns))
                 yield item
+            if is_empty:
+                tally.empty_files.append(file.name)
             done += file.size
             on_progress(done)
 

@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from core.domain.formats.entries import Entry, Unreadable
+from core.domain.formats.entries import Entry, JsonEntry, Unreadable
 from core.domain.formats.flagging import FlaggedTurn, flag_turns
+from core.domain.formats.metadata import list_fields
 from core.domain.formats.reading import read_conversations
 from core.domain.grouping import LabelCounter
 from core.domain.record import Record
 from core.domain.suspects import SuspectReport, find_suspects
+
+_SAMPLED_RECORDS = 200
+_MOST_KNOWN_FIELDS = 30
 
 
 class ScanSummary(Record):
@@ -31,11 +35,14 @@ class Scan:
         self._conversations = self._turns = self._flagged_conversations = 0
         self._unreadable = 0
         self._names: Counter[str] = Counter()
+        self._sampled = 0
+        self._known_fields: dict[str, None] = {}
 
     def scan_entries(self, entries: Iterable[Entry]) -> Iterator[FlaggedTurn | Unreadable]:
         """Judge the entries of one file; yield what is wrong, in the order of the file."""
         flagged_numbers: set[int] = set()
-        for conversation in read_conversations(entries, () if self._groups is None else self._groups.fields):
+        fields = () if self._groups is None else self._groups.fields
+        for conversation in read_conversations(self._sample_fields(entries) if fields else entries, fields):
             if isinstance(conversation, Unreadable):
                 self._unreadable += 1
                 yield conversation
@@ -71,6 +78,21 @@ class Scan:
         return self._unreadable
 
     @property
+    def missing_fields(self) -> tuple[str, ...]:
+        """The fields that were asked for and that no record has."""
+        return () if self._groups is None else self._groups.missing
+
+    @property
+    def uniform_fields(self) -> tuple[tuple[str, str], ...]:
+        """The fields that have one value in all conversations, with the value: there is nothing to compare."""
+        return () if self._groups is None else self._groups.uniform
+
+    @property
+    def known_fields(self) -> tuple[str, ...]:
+        """Fields that the first records have, not all where there are many."""
+        return tuple(self._known_fields)[:_MOST_KNOWN_FIELDS]
+
+    @property
     def overfull_fields(self) -> tuple[str, ...]:
         """The fields that have too many values for each to be counted."""
         return () if self._groups is None else tuple(sorted(self._groups.overfull))
@@ -82,3 +104,12 @@ class Scan:
     def count_patterns(self) -> list[tuple[str, int]]:
         """Flagged turns by pattern, or by failure type where there is none; most frequent first."""
         return self._names.most_common()
+
+    def _sample_fields(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Pass the entries on and note what fields the first records have, for those who ask for another."""
+        for entry in entries:
+            if isinstance(entry, JsonEntry) and self._sampled < _SAMPLED_RECORDS:
+                self._sampled += 1
+                if len(self._known_fields) < _MOST_KNOWN_FIELDS:
+                    self._known_fields.update(dict.fromkeys(list_fields(entry.value)))
+            yield entry

@@ -116,6 +116,23 @@ def test_the_template_whose_conversations_are_cut_is_named_first(imports: Import
     assert 3 == len(found.fingerprints[0].examples)
 
 
+@pytest.mark.parametrize(
+    ("others", "clause"),
+    [
+        ({"max_tokens": 800, "output_tokens": 200}, "25-50 % of max_tokens used."),
+        ({"output_tokens": 200}, "50 % of max_tokens used (of those with a count)."),
+    ],
+)
+def test_a_finding_says_where_failures_have_no_count(imports: Imports, others: dict[str, int], clause: str) -> None:
+    cut = [make_record(CUT, template="bad", max_tokens=800, output_tokens=400) for _ in range(6)]
+    cut += [make_record(CUT, template="bad", **others) for _ in range(6)]
+    _, batch_id = run(imports, *cut, *(make_record(template="good") for _ in range(30)))
+
+    finding = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id)).findings[0]
+
+    assert clause in finding.sentence
+
+
 def test_an_imported_batch_is_closed_and_cost_nothing(imports: Imports) -> None:
     _, batch_id = run(imports, make_record(), make_record(CUT, model="claude-haiku-5", max_tokens=8_000, output_tokens=900))
 
@@ -247,6 +264,23 @@ def test_a_file_without_conversations_is_refused(imports: Imports) -> None:
         imports.service.import_files([UploadedFile(name="notes.txt", content=b"just a note")])
 
     assert () == imports.stores.batches.list_recent(10)
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"training_pairs": []}', b'{"_meta": {"version": 1}}\n{"_meta": {}}\n'])
+def test_files_that_hold_no_conversation_are_said_to_hold_none(imports: Imports, content: bytes) -> None:
+    files = [
+        UploadedFile(name=name, content=content + b" " * index) for index, name in enumerate(("list.json", "more.json"))
+    ]
+
+    with pytest.raises(InvalidRequest, match=r"list\.json: it holds no conversation; more\.json: it holds no conversation$"):
+        imports.service.import_files(files)
+
+
+def test_a_file_without_conversations_is_told_beside_one_that_cannot_be_read(imports: Imports) -> None:
+    files = [UploadedFile(name="notes.txt", content=b"a note"), UploadedFile(name="list.json", content=b"[]")]
+
+    with pytest.raises(InvalidRequest, match=r"notes\.txt: not JSON.*; list\.json: it holds no conversation$"):
+        imports.service.import_files(files)
 
 
 def test_nothing_of_an_imported_batch_is_generated_again(imports: Imports) -> None:

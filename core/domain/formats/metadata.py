@@ -19,6 +19,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 _NAME_KEYS = ("key", "name", "id")
 _DEPTH_MAX = 4
 _LENGTH_MAX = 120
+_NAME_LENGTH_MAX = 60
 
 
 def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
@@ -29,6 +30,17 @@ def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
         if value is not None:
             labels[field] = value
     return labels
+
+
+def list_fields(record: object) -> tuple[str, ...]:
+    """Return the keys by which a record could be counted, as the record calls them; long text is no label."""
+    found: dict[str, None] = {}
+    for members in _walk_objects(record):
+        for name, value in members.items():
+            text = _describe_value(value, name)
+            if text is not None and len(name) <= _NAME_LENGTH_MAX and len(text) < _LENGTH_MAX:
+                found[name] = None
+    return tuple(found)
 
 
 def _find_value(record: object, field: str) -> str | None:

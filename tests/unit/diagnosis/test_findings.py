@@ -1,8 +1,14 @@
-import pytest
+import re
 
-from core.domain.findings import Evidence, StepKind, describe_finding, format_p, format_rate
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from core.domain.findings import Evidence, StepKind, describe_finding, format_p, format_percent, format_rate
 from core.domain.intervals import difference_interval, measure_rate
+from core.domain.outcomes import ACCEPTED, Kind, OutcomeCells, Outcomes, TokenCount
 from core.domain.suspects import Standing, Suspect, SuspectName
+from core.services.diagnostics import collect_evidence
 
 
 def make_suspect(
@@ -87,3 +93,77 @@ def test_figures_are_written_as_people_read_them() -> None:
     assert ["p = 0.5", "p = 0.012", "p = 3e-7", "p < 1e-20"] == [format_p(p) for p in (0.5, 0.0123, 3.2e-7, 1e-30)]
     assert format_rate(measure_rate(0, 300)) == "0 % (0-1.3 %)"
     assert format_rate(measure_rate(0, 0)) == "no items"
+
+
+@given(st.floats(min_value=1e-20, max_value=1e-3, exclude_max=True))
+@example(9.6e-4)
+@example(9.51e-8)
+@example(1e-20)
+def test_a_small_p_value_has_one_digit_from_1_to_9(p_value: float) -> None:
+    found = re.fullmatch(r"p = ([1-9])e-([1-9]\d?)", format_p(p_value))
+
+    assert found is not None
+    assert float(f"{found[1]}e-{found[2]}") == pytest.approx(p_value, rel=0.5)
+
+
+def test_a_digit_that_is_rounded_up_to_ten_carries_over() -> None:
+    assert ["p = 1e-3", "p = 1e-7", "p = 9e-4"] == [format_p(p) for p in (9.6e-4, 9.51e-8, 9.4e-4)]
+
+
+def test_shares_are_written_as_what_they_are() -> None:
+    shares = (0.0, 0.00001, 0.05, 0.5, 0.994, 0.9951, 0.99999, 1.0, 1.0001, 1.02, 5.0)
+
+    assert ["0", "0.1", "5", "50", "99", "99.9", "99.9", "100", "100.1", "102", "500"] == [format_percent(s) for s in shares]
+
+
+def test_replies_without_a_count_are_said_to_be_left_out() -> None:
+    counted = make_evidence("mid_word", "end_turn", shares=(0.12, 5.0))
+    partly = counted.model_copy(update={"all_counted": False})
+
+    assert "12-500 % of max_tokens used, stop" in describe_finding(make_suspect(), counted, 31).sentence
+    assert (
+        "12-500 % of max_tokens used (of those with a count), stop" in describe_finding(make_suspect(), partly, 31).sentence
+    )
+
+
+def test_limit_is_not_cleared_by_replies_that_say_neither_count_nor_stop_reason() -> None:
+    said, silent = (
+        make_evidence("mid_word", stop_reason, shares=(0.1, 0.2)).model_copy(update={"all_counted": False})
+        for stop_reason in ("end_turn", "none")
+    )
+
+    assert "The token limit is not the cause." in describe_finding(make_suspect(), said, 31).sentence
+    assert "token limit" not in describe_finding(make_suspect(), silent, 31).sentence
+
+
+@pytest.mark.parametrize(
+    ("items", "shares", "counted", "expected"),
+    [
+        ((4, 4), (1_000, 9_000), 8, True),
+        ((4, 4), (1_000, None), 4, False),  # a whole cell has none
+        ((4, 4), (1_000, 9_000), 7, False),  # one in some cell has none
+        ((1, 4), (1_000, None), 1, False),
+    ],
+)
+def test_evidence_knows_whether_every_failure_was_counted(
+    items: tuple[int, ...], shares: tuple[int | None, ...], counted: int, *, expected: bool
+) -> None:
+    cells = OutcomeCells(
+        combination=(1, 2, 1), slot=(0, 0, 0), kind=(1, 1, ACCEPTED), items=(*items, 90),
+        share_low=(*shares, None), share_high=(*shares, None),
+    )  # fmt: skip
+    tokens = (TokenCount(twentieth=2, accepted=90, failed=counted),)
+    outcomes = Outcomes(kinds=(Kind(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
+
+    assert expected == collect_evidence(outcomes, [0, 1]).all_counted
+
+
+def test_failures_elsewhere_without_a_count_do_not_matter() -> None:
+    cells = OutcomeCells(
+        combination=(1, 2), slot=(0, 0), kind=(1, 1), items=(4, 3), share_low=(1_000, None), share_high=(1_000, None)
+    )
+    tokens = (TokenCount(twentieth=2, accepted=0, failed=4),)
+    outcomes = Outcomes(kinds=(Kind(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
+
+    assert collect_evidence(outcomes, [0]).all_counted
+    assert not collect_evidence(outcomes, [1]).all_counted

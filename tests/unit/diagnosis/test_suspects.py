@@ -108,6 +108,17 @@ def test_two_causes_are_both_named() -> None:
     assert {"template A", "topic y"} == {suspect.label for suspect in report.named}
 
 
+def test_suspects_are_listed_worst_first_and_the_best_last() -> None:
+    counts = {"A": (400, 60), "B": (10, 2), "C": (400, 0), "D": (40, 0), "E": (400, 30), "F": (400, 50), "G": (400, 20)}
+    rows: list[tuple[dict[str, str | None], int, int]] = [({"template": t}, n, f) for t, (n, f) in counts.items()]
+
+    report = find_suspects(collect_facts(rows, ["template"]))
+
+    assert list("AFBEGDC") == [suspect.names[0].value for suspect in report.suspects]
+    better = [suspect.rate.value or 0.0 for suspect in report.suspects if (suspect.difference or 0.0) <= 0]
+    assert [0.075, 0.05, 0.0, 0.0] == better
+
+
 def test_too_few_items_are_said_to_be_too_few() -> None:
     rows = [({"arc": "a"}, 2, 2), ({"arc": "b"}, 50, 1)]
 

@@ -121,3 +121,64 @@ def test_memory_stays_bounded_and_the_reader_is_told(tmp_path: Path, monkeypatch
 
 def test_empty_field_list_is_refused(tmp_path: Path) -> None:
     assert scan_by(write_chats(tmp_path / "set.jsonl"), " , ").exit_code == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("fields", ["nosuch", "template,nosuch"])
+def test_a_field_that_no_record_has_is_told_with_those_they_have(
+    tmp_path: Path, fields: str, options: tuple[str, ...]
+) -> None:
+    result = scan_by(write_chats(tmp_path / "set.jsonl"), fields, *options)
+
+    assert "no record has a field nosuch " in result.stderr
+    known = result.stderr.partition("Records have: ")[2].strip().removesuffix(".").split(", ")
+    assert {"arc", "template_id", "model"} <= set(known)
+    assert "a field template" not in result.stderr
+    assert result.exit_code == 1
+
+
+def test_what_was_not_compared_is_not_said_to_be_innocent(tmp_path: Path) -> None:
+    path = tmp_path / "good.jsonl"
+    path.write_text(write_lines(*[make_messages(GOOD)] * 3))
+
+    result = scan_by(path, "nosuch")
+
+    assert "No suspect: " not in result.stdout
+    assert "nothing to compare" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_a_field_with_one_value_is_told_to_have_nothing_to_compare(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(write_lines(*(make_messages(GOOD, model="m-1", arc=arc) for arc in "ab" for _ in range(5))))
+
+    result = scan_by(path, "model,arc", "--json")
+
+    assert "model has only one value, m-1, in all conversations" in result.stderr
+    assert "arc has" not in result.stderr
+    assert {"arc"} == {row["field"] for row in read_suspects(result)}
+
+
+def test_a_field_that_some_records_have_is_neither_missing_nor_uniform(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(write_lines(make_messages(GOOD, batch=1), *[make_messages(GOOD)] * 6))
+
+    assert scan_by(path, "batch").stderr == ""
+
+
+def test_without_any_conversation_no_field_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "set.json"
+    path.write_text("[]")
+
+    assert scan_by(path, "nosuch").stderr == ""
+
+
+def test_names_of_fields_reach_the_terminal_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(write_lines(make_messages(GOOD, **{"\x1b[31mred": "x", "essay": "long " * 100})))
+
+    stderr = scan_by(path, "nosuch").stderr
+
+    assert "\x1b" not in stderr
+    assert "red" in stderr
+    assert "essay" not in stderr
