@@ -126,7 +126,7 @@ def fingerprint_item(row: MemoryItem, failure: ItemFailed) -> str:
 
 
 def find_share_used(row: MemoryItem) -> float | None:
-    """Return the share of max_tokens that the last reply used; None without a reply."""
+    """Return the share of max_tokens that the last reply used, at most all of it; None where it is not known."""
     if row.imported is not None:
         tokens, limit = row.imported.output_tokens, row.imported.max_tokens
     elif row.attempts:
@@ -134,13 +134,13 @@ def find_share_used(row: MemoryItem) -> float | None:
         tokens, limit = attempt.usage.output_tokens, attempt.settings.max_tokens
     else:
         return None
-    return None if tokens is None or limit is None else round(tokens / limit, 4)
+    return None if tokens is None or limit is None else min(tokens / limit, 1.0)
 
 
 def find_twentieth(row: MemoryItem) -> int | None:
     """Return the same in twentieths."""
     share = find_share_used(row)
-    return None if share is None else min(floor(share * 20), 20)
+    return None if share is None else floor(share * 20)
 
 
 def _fits_time(filters: FailureFilters, row: MemoryItem) -> bool:

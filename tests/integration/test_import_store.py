@@ -22,7 +22,7 @@ from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
 from core.domain.conversation_records import ConversationFilters
 from core.domain.diagnosis import Dimension
 from core.domain.experiments import ExperimentChange, ExperimentPlan
-from core.domain.importing import ImportId
+from core.domain.importing import MOST_TOKENS, ImportId
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.ports import DiagnosticStore, ExperimentStore, ImportStore, MonitorStore, OverviewStore
@@ -306,6 +306,28 @@ def test_text_that_a_database_cannot_hold_is_kept_as_far_as_it_can(imports: Impo
     (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
 
     assert "trailing_comma" == row.truncation_pattern
+
+
+@pytest.mark.parametrize(("limit", "used"), [(100, 25_000_000), (1, MOST_TOKENS), (8_000, 8_001)])
+def test_a_record_that_used_more_tokens_than_its_limit_used_all_of_it(imports: Imports, limit: int, used: int) -> None:
+    records = [make_record(CUT, template="Cut", max_tokens=limit, output_tokens=used) for _ in range(9)]
+    _, batch_id = run(imports, *records, *(make_record(template="Whole") for _ in range(9)))
+
+    report = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id))
+
+    (finding,) = report.findings
+    assert (1.0, 1.0) == (finding.evidence.share_low, finding.evidence.share_high)
+    assert "100 % of max_tokens used" in finding.sentence
+
+
+def test_a_conversation_of_tens_of_thousands_of_turns_is_counted(imports: Imports) -> None:
+    turns = 40_000
+    _, batch_id = run(imports, make_record((*("Yes." for _ in range(turns - 1)), CUT[1])), make_record(("Yes.",) * turns))
+
+    found = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id, turn_index=turns - 1)).diagnosis
+
+    assert (1, 2) == (found.overall.failed, found.overall.judged)
+    assert (turns - 1, 1, 2) == (found.turns[-1].turn_index, found.turns[-1].rate.failed, found.turns[-1].rate.judged)
 
 
 def test_a_conversation_in_pieces_is_one_item(imports: Imports) -> None:
