@@ -1,7 +1,13 @@
--- Figures of any size. What a record of a file says of tokens and turns is believed, however odd: no such number may stop a
--- diagnosis or an import.
+-- Figures of any size, and figures that nobody knows. What a record of a file says of tokens and turns is believed, however
+-- odd: no such number may stop a diagnosis or an import. What it does not say counts nowhere, instead of as all or nothing.
 
-alter table public.item_outcomes alter column last_turn type integer;
+-- `least` skips nulls, so items without a token count stood with those that used all of max_tokens. Through numeric, 0.35 in
+-- single precision is 7 twentieths, not 6.99. The new column is computed for the rows that are there, too.
+alter table public.item_outcomes alter column last_turn type integer, drop column twentieth;
+alter table public.item_outcomes add column twentieth smallint generated always as (
+    (case when share_used < 1 then floor(share_used::numeric * 20) when share_used >= 1 then 20 end)::smallint
+) stored;
+comment on column public.item_outcomes.twentieth is 'share_used in twentieths, 20: all of it or more; null where it is not known';
 
 -- As in 20261122000050, but turns are as many as they are, and sums end at what their columns hold.
 drop function public.describe_outcomes(uuid[]);
@@ -258,4 +264,45 @@ begin
     ) into answer;
     return answer;
 end
+$$;
+
+-- As in 20261125000040, but for the twentieth, which is that of the outcomes.
+create or replace function public.matching_failures(filters jsonb) returns setof public.failed_generations
+language sql stable
+as $$
+    select f.* from public.failed_generations f
+    where (filters ->> 'failure_type' is null or f.failure_type = filters ->> 'failure_type')
+        and (filters ->> 'stop_reason' is null or coalesce(f.stop_reason, 'none') = filters ->> 'stop_reason')
+        and (filters ->> 'truncation_pattern' is null
+            or coalesce(f.truncation_pattern, 'none') = filters ->> 'truncation_pattern')
+        and (filters ->> 'fingerprint' is null or f.fingerprint = filters ->> 'fingerprint')
+        and (filters ->> 'turn_index' is null or f.turn_index = (filters ->> 'turn_index')::integer)
+        and (filters ->> 'limit_twentieth' is null
+            or case when f.output_tokens < f.max_tokens then floor((f.output_tokens::real / f.max_tokens)::real::numeric * 20)
+                when f.output_tokens >= f.max_tokens then 20 end = (filters ->> 'limit_twentieth')::integer)
+        and (filters ->> 'batch_id' is null or f.run_id = (filters ->> 'batch_id')::uuid)
+        and (filters ->> 'persona_id' is null or f.persona_id = (filters ->> 'persona_id')::uuid)
+        and (filters ->> 'emotional_arc_id' is null or f.emotional_arc_id = (filters ->> 'emotional_arc_id')::uuid)
+        and (filters ->> 'training_topic_id' is null or f.training_topic_id = (filters ->> 'training_topic_id')::uuid)
+        and (filters ->> 'template_id' is null or f.template_id = (filters ->> 'template_id')::uuid)
+        and (filters ->> 'topic_category' is null or f.training_topic_id in (
+            select t.id from public.training_topics t where t.category = filters ->> 'topic_category'))
+        and (filters ->> 'conversation_category' is null or case when f.imported
+            then f.emotional_arc_id in (
+                select e.id from public.emotional_arcs e where e.conversation_category = filters ->> 'conversation_category')
+            else f.run_id in (
+                select b.id from public.batches b where b.conversation_category = filters ->> 'conversation_category') end)
+        and (filters ->> 'model' is null
+            or f.run_id in (select b.id from public.batches b where b.model = filters ->> 'model')
+            or (f.run_id is null and f.model = filters ->> 'model'))
+        and (filters ->> 'structured_outputs' is null
+            or f.structured_outputs_enabled = (filters ->> 'structured_outputs')::boolean)
+        and (filters ->> 'max_tokens' is null or f.max_tokens = (filters ->> 'max_tokens')::integer)
+        and (filters ->> 'effort' is null or coalesce(f.effort, 'none') = filters ->> 'effort')
+        and (filters ->> 'prompt_from' is null or f.prompt_length >= (filters ->> 'prompt_from')::integer)
+        and (filters ->> 'prompt_to' is null or f.prompt_length < (filters ->> 'prompt_to')::integer)
+        and (filters ->> 'date_from' is null or f.created_at >= (filters ->> 'date_from')::timestamptz)
+        and (filters ->> 'date_to' is null or f.created_at < (filters ->> 'date_to')::timestamptz)
+        and (filters ->> 'text' is null
+            or f.id in (select m.id from public.find_failures_by_words(filters ->> 'text') as m(id)))
 $$;

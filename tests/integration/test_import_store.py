@@ -318,6 +318,7 @@ def test_a_record_that_used_more_tokens_than_its_limit_used_all_of_it(imports: I
     (finding,) = report.findings
     assert (1.0, 1.0) == (finding.evidence.share_low, finding.evidence.share_high)
     assert "100 % of max_tokens used" in finding.sentence
+    assert [(1.0, 0, 9)] == [(row.share_from, row.accepted, row.failed) for row in report.diagnosis.tokens]
 
 
 def test_a_conversation_of_tens_of_thousands_of_turns_is_counted(imports: Imports) -> None:
