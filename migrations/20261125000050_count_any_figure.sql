@@ -9,7 +9,13 @@ alter table public.item_outcomes add column twentieth smallint generated always 
 ) stored;
 comment on column public.item_outcomes.twentieth is 'share_used in twentieths, 20: all of it or more; null where it is not known';
 
--- As in 20261122000050, but turns are as many as they are, and sums end at what their columns hold.
+-- Of a prompt without a character nobody can have made a call: there was none, or its length is not known.
+alter table public.outcome_combinations alter column prompt_chars drop not null;
+comment on column public.outcome_combinations.prompt_chars is
+    'Length of the prompt in characters, rounded down to hundreds; null where there was none, or nobody knows it';
+update public.outcome_combinations set prompt_chars = null where structured_outputs is null;  -- Only imports do not say that.
+
+-- As in 20261122000050, but turns are as many as they are, sums end at what their columns hold, and a prompt may be unknown.
 drop function public.describe_outcomes(uuid[]);
 create function public.describe_outcomes(item_ids uuid[]) returns table (
     batch_item_id uuid, created_by uuid, batch_id uuid, persona_id uuid, emotional_arc_id uuid, training_topic_id uuid,
@@ -23,7 +29,7 @@ language sql stable set search_path = ''
 as $$
     select i.id, i.created_by, i.batch_id, i.persona_id, i.emotional_arc_id, i.training_topic_id, i.template_id, b.model,
         coalesce(a.max_tokens, i.max_tokens, b.max_tokens), b.effort, b.structured_outputs, b.conversation_category,
-        coalesce(a.prompt_length, f.prompt_length, 0) / 100 * 100,
+        coalesce(nullif(a.prompt_length, 0), nullif(f.prompt_length, 0)) / 100 * 100,
         case when i.status = 'failed' then coalesce(f.failure_type, a.failure_type, 'unknown') end,
         case when i.status = 'failed' then coalesce(f.stop_reason, a.stop_reason) end,
         case when i.status = 'failed' then coalesce(f.truncation_pattern, a.failure_pattern) end,
@@ -53,7 +59,80 @@ as $$
 $$;
 revoke execute on function public.describe_outcomes(uuid[]) from public, anon, authenticated;
 
--- As in 20261125000030, but for the turns.
+-- As in 20261122000050, but for the prompts that are not known.
+create or replace function public.note_outcomes(item_ids uuid[]) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    -- New combinations and kinds are rare. Two transactions that add several each, in different orders, would wait for each
+    -- other for ever, so only one adds at a time.
+    if exists (
+        select 1 from public.describe_outcomes(item_ids) o
+        where not exists (
+            select 1 from public.outcome_combinations k
+            where k.created_by = o.created_by and k.persona_id = o.persona_id and k.emotional_arc_id = o.emotional_arc_id
+                and k.training_topic_id = o.training_topic_id and k.template_id = o.template_id and k.model = o.model
+                and k.max_tokens = o.max_tokens and k.effort is not distinct from o.effort
+                and k.structured_outputs = o.structured_outputs and k.conversation_category = o.conversation_category
+                and k.prompt_chars is not distinct from o.prompt_chars
+        ) or (o.failure_type is not null and not exists (
+            select 1 from public.failure_kinds k
+            where k.created_by = o.created_by and k.failure_type = o.failure_type
+                and k.stop_reason is not distinct from o.stop_reason
+                and k.truncation_pattern is not distinct from o.truncation_pattern
+                and k.fingerprint is not distinct from o.fingerprint
+        ))
+    ) then
+        perform pg_advisory_xact_lock(hashtextextended('brightrun.note_outcomes', 0));
+        insert into public.outcome_combinations (
+            created_by, persona_id, emotional_arc_id, training_topic_id, template_id, model, max_tokens, effort,
+            structured_outputs, conversation_category, prompt_chars
+        )
+        select distinct o.created_by, o.persona_id, o.emotional_arc_id, o.training_topic_id, o.template_id, o.model,
+            o.max_tokens, o.effort, o.structured_outputs, o.conversation_category, o.prompt_chars
+        from public.describe_outcomes(item_ids) o
+        on conflict do nothing;
+        insert into public.failure_kinds (created_by, failure_type, stop_reason, truncation_pattern, fingerprint)
+        select distinct o.created_by, o.failure_type, o.stop_reason, o.truncation_pattern, o.fingerprint
+        from public.describe_outcomes(item_ids) o where o.failure_type is not null
+        on conflict do nothing;
+    end if;
+
+    insert into public.item_outcomes as kept (
+        batch_item_id, created_by, batch_id, combination_id, kind_id, quarter, output_tokens, share_used, last_turn, attempts,
+        duration_ms, wasted_ms, cost_usd, wasted_usd, request_id, simulated
+    )
+    select o.batch_item_id, o.created_by, o.batch_id, k.id, f.id, floor(extract(epoch from o.closed_at) / 900)::integer,
+        o.output_tokens, o.output_tokens::real / o.max_tokens, o.last_turn, o.attempts, o.duration_ms, o.wasted_ms, o.cost_usd,
+        o.wasted_usd, case when o.failure_type is not null then o.request_id end, o.simulated
+    from public.describe_outcomes(item_ids) o
+    join public.outcome_combinations k
+        on k.created_by = o.created_by and k.persona_id = o.persona_id and k.emotional_arc_id = o.emotional_arc_id
+        and k.training_topic_id = o.training_topic_id and k.template_id = o.template_id and k.model = o.model
+        and k.max_tokens = o.max_tokens and k.effort is not distinct from o.effort
+        and k.structured_outputs = o.structured_outputs and k.conversation_category = o.conversation_category
+        and k.prompt_chars is not distinct from o.prompt_chars
+    left join public.failure_kinds f
+        on f.created_by = o.created_by and f.failure_type = o.failure_type
+        and f.stop_reason is not distinct from o.stop_reason
+        and f.truncation_pattern is not distinct from o.truncation_pattern
+        and f.fingerprint is not distinct from o.fingerprint
+    on conflict (batch_item_id) do update
+    set combination_id = excluded.combination_id, kind_id = excluded.kind_id, quarter = excluded.quarter,
+        output_tokens = excluded.output_tokens, share_used = excluded.share_used, last_turn = excluded.last_turn,
+        attempts = excluded.attempts, duration_ms = excluded.duration_ms, wasted_ms = excluded.wasted_ms,
+        cost_usd = excluded.cost_usd, wasted_usd = excluded.wasted_usd, request_id = excluded.request_id,
+        simulated = excluded.simulated;
+end
+$$;
+
+-- What was noted of generated items with no prompt, or with a very short one.
+select public.note_outcomes(array(
+    select o.batch_item_id from public.item_outcomes o join public.outcome_combinations k on k.id = o.combination_id
+    where k.prompt_chars = 0 and k.structured_outputs is not null
+));
+
+-- As in 20261125000030, but for the turns and the length of the prompt.
 create or replace function public.note_imported_outcomes(target_import_id uuid, target_batch_id uuid, owner uuid, closed_by timestamptz)
 returns void
 language plpgsql set search_path = '' set enable_nestloop = off
@@ -61,11 +140,10 @@ as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended('brightrun.note_outcomes', 0));
     insert into public.outcome_combinations (
-        created_by, persona_id, emotional_arc_id, training_topic_id, template_id, model, max_tokens, conversation_category,
-        prompt_chars
+        created_by, persona_id, emotional_arc_id, training_topic_id, template_id, model, max_tokens, conversation_category
     )
     select distinct owner, r.persona_id, r.emotional_arc_id, r.training_topic_id, r.template_id, r.item ->> 'model',
-        (r.item ->> 'max_tokens')::integer, coalesce(e.conversation_category, 'not given'), 0
+        (r.item ->> 'max_tokens')::integer, coalesce(e.conversation_category, 'not given')
     from public.import_rows r left join public.emotional_arcs e on e.id = r.emotional_arc_id
     where r.import_id = target_import_id
     on conflict do nothing;
@@ -92,7 +170,7 @@ begin
             and c.training_topic_id = r.training_topic_id and c.template_id = r.template_id and c.model = r.item ->> 'model'
             and c.max_tokens is not distinct from (r.item ->> 'max_tokens')::integer and c.effort is null
             and c.structured_outputs is null
-            and c.conversation_category = coalesce(e.conversation_category, 'not given') and c.prompt_chars = 0
+            and c.conversation_category = coalesce(e.conversation_category, 'not given') and c.prompt_chars is null
         left join public.failure_kinds k
             on k.created_by = owner and k.failure_type = r.item #>> '{failure,failure_type}'
             and k.stop_reason is not distinct from r.item ->> 'stop_reason'
@@ -266,7 +344,7 @@ begin
 end
 $$;
 
--- As in 20261125000040, but for the twentieth, which is that of the outcomes.
+-- As in 20261125000040, but for the twentieth, which is that of the outcomes, and for prompts that there were not.
 create or replace function public.matching_failures(filters jsonb) returns setof public.failed_generations
 language sql stable
 as $$
@@ -299,8 +377,8 @@ as $$
             or f.structured_outputs_enabled = (filters ->> 'structured_outputs')::boolean)
         and (filters ->> 'max_tokens' is null or f.max_tokens = (filters ->> 'max_tokens')::integer)
         and (filters ->> 'effort' is null or coalesce(f.effort, 'none') = filters ->> 'effort')
-        and (filters ->> 'prompt_from' is null or f.prompt_length >= (filters ->> 'prompt_from')::integer)
-        and (filters ->> 'prompt_to' is null or f.prompt_length < (filters ->> 'prompt_to')::integer)
+        and (filters ->> 'prompt_from' is null or nullif(f.prompt_length, 0) >= (filters ->> 'prompt_from')::integer)
+        and (filters ->> 'prompt_to' is null or nullif(f.prompt_length, 0) < (filters ->> 'prompt_to')::integer)
         and (filters ->> 'date_from' is null or f.created_at >= (filters ->> 'date_from')::timestamptz)
         and (filters ->> 'date_to' is null or f.created_at < (filters ->> 'date_to')::timestamptz)
         and (filters ->> 'text' is null

@@ -20,7 +20,10 @@ QUARTER_SECONDS = 900
 
 
 class Combination(Record):
-    """Settings that items share; `prompt_chars` is rounded down to hundreds. None: an imported record does not say."""
+    """Settings that items share; `prompt_chars` is rounded down to hundreds. None: an imported record does not say.
+
+    Nor is there a prompt where an item failed before one could be written.
+    """
 
     id: int
     persona_id: UUID
@@ -32,7 +35,7 @@ class Combination(Record):
     effort: str | None = None
     structured_outputs: bool | None
     conversation_category: str
-    prompt_chars: int
+    prompt_chars: int | None
 
 
 class Kind(Record):

@@ -21,15 +21,16 @@ from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
 from core.domain.conversation_records import ConversationFilters
 from core.domain.diagnosis import Dimension
+from core.domain.diagnosis_table import list_figures
 from core.domain.experiments import ExperimentChange, ExperimentPlan
-from core.domain.importing import MOST_TOKENS, ImportId
+from core.domain.importing import MOST_TOKENS, UNNAMED, ImportId
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.ports import DiagnosticStore, ExperimentStore, ImportStore, MonitorStore, OverviewStore
 from core.services.diagnostics import DiagnosticsService
 from core.services.failures import FailedGenerationService
 from core.services.importing import ImportReport, ImportService
-from tests.factories import TURNS, make_old_data_set
+from tests.factories import TURNS, make_old_data_set, make_selection
 from tests.integration.test_store_contract import Stores, accept, lease, read, record, stores, submit
 
 __all__ = ["stores"]
@@ -329,6 +330,39 @@ def test_a_conversation_of_tens_of_thousands_of_turns_is_counted(imports: Import
 
     assert (1, 2) == (found.overall.failed, found.overall.judged)
     assert (turns - 1, 1, 2) == (found.turns[-1].turn_index, found.turns[-1].rate.failed, found.turns[-1].rate.judged)
+
+
+def test_the_length_of_a_prompt_that_nobody_knows_is_in_no_span(imports: Imports) -> None:
+    items = lease(imports.stores, submit(imports.stores, make_selection(1, 2, 9), concurrency=30), wanted=30)
+    record(imports.stores, *(accept(item, prompt_length=8_250 + item.position % 2 * 100) for item in items))
+    run(imports, *(make_record(CUT) for _ in range(20)), make_record())
+
+    report = imports.diagnostics.diagnose()
+
+    lengths = [row for row in report.diagnosis.rates if row.dimension is Dimension.PROMPT_LENGTH]
+    assert [("8,200-8,299", "8200..8300", 0, 9), ("from 8,300", "8300..", 0, 9), (UNNAMED, None, 20, 21)] == [
+        (row.label, row.key, row.rate.failed, row.rate.judged) for row in lengths
+    ]
+    assert [("8,200-8,299", 9), ("from 8,300", 9), (UNNAMED, 21)] == [
+        (row.value, row.judged) for row in list_figures(report.diagnosis) if row.dimension == "prompt_length"
+    ]
+    named = {name for suspect in report.suspects.named for name in (*suspect.names, *suspect.not_told_apart)}
+    assert named
+    assert not [name for name in named if name.field == Dimension.PROMPT_LENGTH]
+    for filters, judged in ((FailureFilters(prompt_to=8_300), 9), (FailureFilters(prompt_from=0), 18)):
+        measured, listed = imports.diagnostics.measure(filters), imports.failures.count(filters)
+        assert (judged, 0, 0) == (measured.judged, measured.failed, listed.total)
+
+
+def test_imports_alone_have_no_prompt_length_to_suspect(imports: Imports) -> None:
+    run(imports, make_record(CUT), make_record())
+
+    report = imports.diagnostics.diagnose()
+
+    (length,) = (row for row in report.diagnosis.rates if row.dimension is Dimension.PROMPT_LENGTH)
+    assert (UNNAMED, None, 1, 2) == (length.label, length.key, length.rate.failed, length.rate.judged)
+    names = {name.field for suspect in report.suspects.suspects for name in suspect.names}
+    assert Dimension.PROMPT_LENGTH not in names
 
 
 def test_a_conversation_in_pieces_is_one_item(imports: Imports) -> None:
