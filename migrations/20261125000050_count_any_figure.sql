@@ -180,7 +180,8 @@ begin
 end
 $$;
 
--- As in 20261125000010, but a reply that used more tokens than its limit, as files say of some, used all of it.
+-- As in 20261125000010, but a reply that used more tokens than its limit, as files say of some, used all of it; and each cell
+-- says how many of its items are simulated, so that what is said of some failures is not said of others.
 create or replace function public.count_outcomes(filters jsonb, most_batches integer) returns json
 language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan set jit = off set work_mem = '64MB'
 as $$
@@ -261,8 +262,9 @@ begin
             and (end_quarter is null or o.quarter < end_quarter)
             and (not has_combinations or o.combination_id = any (combination_ids))
     ), cells as materialized (
-        select j.combination_id, coalesce(j.slot - 1, -1) as slot, j.kind, count(*) as items, min(j.share_used) as share_low,
-            max(j.share_used) as share_high, sum(j.attempts) as attempts, sum(j.duration_ms) as duration_ms,
+        select j.combination_id, coalesce(j.slot - 1, -1) as slot, j.kind, count(*) as items,
+            count(*) filter (where j.simulated) as simulated, min(j.share_used) as share_low, max(j.share_used) as share_high,
+            sum(j.attempts) as attempts, sum(j.duration_ms) as duration_ms,
             sum(j.wasted_ms) as wasted_ms, sum(j.cost_usd) as cost_usd, sum(j.wasted_usd) as wasted_usd
         from judged j
         group by j.combination_id, j.slot, j.kind
@@ -280,6 +282,7 @@ begin
                 'slot', coalesce(string_agg(c.slot::text, ','), ''),
                 'kind', coalesce(string_agg(c.kind::text, ','), ''),
                 'items', coalesce(string_agg(c.items::text, ','), ''),
+                'simulated', coalesce(string_agg(c.simulated::text, ','), ''),
                 'share_low', coalesce(string_agg(
                     case when c.kind > 0 and c.share_low is not null
                         then (least(c.share_low, 1) * 10000)::integer::text else '' end, ','

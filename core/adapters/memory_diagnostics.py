@@ -8,7 +8,7 @@ from math import floor
 from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
-from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure, refuse_imported
+from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure, is_simulated, refuse_imported
 from core.adapters.memory_failures import (
     find_prompt_length,
     find_share_used,
@@ -92,6 +92,7 @@ class MemoryDiagnosticStore:
                 slot=tuple(key[1] for key in cells),
                 kind=tuple(key[2] for key in cells),
                 items=tuple(len(group) for group in cells.values()),
+                simulated=tuple(sum(is_simulated(each.row) for each in group) for group in cells.values()),
                 share_low=tuple(min(group, default=None) for group in shares),
                 share_high=tuple(max(group, default=None) for group in shares),
             ),
@@ -100,7 +101,7 @@ class MemoryDiagnosticStore:
             tokens=_count_tokens(judged),
             turns=_count_turns(judged),
             labels=self._list_labels(),
-            simulated=any(attempt.simulated for each in judged for _, attempt in each.row.attempts),
+            simulated=any(is_simulated(each.row) for each in judged),
         )
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:

@@ -73,13 +73,14 @@ class OutcomeCells(Record):
     """Columns of equal length: so many `items` of this combination, batch slot and kind.
 
     `share_low` and `share_high` are the least and greatest share of max_tokens used, in hundredths of a percent; None for
-    accepted items and where there was no reply.
+    accepted items and where there was no reply. Of the items so many are `simulated`.
     """
 
     combination: tuple[int, ...] = ()
     slot: tuple[int, ...] = ()
     kind: tuple[int, ...] = ()
     items: tuple[int, ...] = ()
+    simulated: tuple[int, ...] = ()
     share_low: tuple[int | None, ...] = ()
     share_high: tuple[int | None, ...] = ()
 

@@ -31,7 +31,7 @@ from core.services.diagnostics import DiagnosticsService
 from core.services.failures import FailedGenerationService
 from core.services.importing import ImportReport, ImportService
 from tests.factories import TURNS, make_old_data_set, make_selection
-from tests.integration.test_store_contract import Stores, accept, lease, read, record, stores, submit
+from tests.integration.test_store_contract import Stores, accept, fail, lease, read, record, stores, submit
 
 __all__ = ["stores"]
 
@@ -363,6 +363,26 @@ def test_imports_alone_have_no_prompt_length_to_suspect(imports: Imports) -> Non
     assert (UNNAMED, None, 1, 2) == (length.label, length.key, length.rate.failed, length.rate.judged)
     names = {name.field for suspect in report.suspects.suspects for name in suspect.names}
     assert Dimension.PROMPT_LENGTH not in names
+
+
+def test_only_the_failures_of_a_suspect_say_whether_they_are_simulated(imports: Imports) -> None:
+    selection = make_selection(1, 2, 9)
+    items = lease(imports.stores, submit(imports.stores, selection, concurrency=30), wanted=30)
+    arc_id = selection.arc_ids[0]
+    record(imports.stores, *(fail(each) if each.emotional_arc_id == arc_id else accept(each) for each in items))
+    template_id = next(each.template_id for each in items if each.emotional_arc_id == arc_id)
+    run(imports, *(make_record(CUT, template="Cut") for _ in range(9)), *(make_record(template="Whole") for _ in range(9)))
+
+    def find_notes() -> list[str]:
+        notes = [each.sentence.split(". ")[-1] for each in imports.diagnostics.diagnose().findings]
+        return sorted(note if "simulated" in note else "" for note in notes)
+
+    notes = find_notes()
+    run(imports, *(make_record(CUT, arc=str(arc_id), template=str(template_id)) for _ in range(9)))
+    mixed = find_notes()
+
+    assert ["", "These replies are simulated."] == notes
+    assert "Some of these replies are simulated." in mixed
 
 
 def test_a_conversation_in_pieces_is_one_item(imports: Imports) -> None:
