@@ -587,6 +587,11 @@ def _pause(batch: MemoryBatch, because: str | None) -> None:
         batch.status, batch.status_reason = BatchStatus.PAUSED, because
 
 
+def is_simulated(row: MemoryItem) -> bool:
+    """Say whether an item's last reply was made up."""
+    return bool(row.attempts) and row.attempts[-1][1].simulated
+
+
 def describe_failure(row: MemoryItem) -> FailureRow:
     """Return a failed item as its row; raise ValueError for any other."""
     if row.failure is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from core.adapters.memory import MemoryDatabase, MemoryItem
+from core.adapters.memory import MemoryDatabase, MemoryItem, is_simulated
 from core.domain.alerts import (
     AlertBoard,
     AlertEvaluation,
@@ -136,8 +136,8 @@ class MemoryAlertStore:
             if row.status in ("completed", "failed") and row.closed_at is not None and row.imported is None
         ]
         recent = [(age, row) for age, row in judged if age < _DAY + _WEEK]
-        simulated = bool(recent) and all(_is_simulated(row) for _, row in recent)
-        counted = [(age, row) for age, row in recent if _is_simulated(row) == simulated]
+        simulated = bool(recent) and all(is_simulated(row) for _, row in recent)
+        counted = [(age, row) for age, row in recent if is_simulated(row) == simulated]
         return OwnerFacts(
             created_by=self.database.user_id,
             first_batch_at=min(batch.created_at for batch in own),
@@ -165,10 +165,6 @@ def _find_new_patterns(judged: Sequence[tuple[int, MemoryItem]], this_quarter: i
 
 def _find_quarter(moment: datetime) -> int:
     return int(moment.timestamp() // QUARTER_SECONDS)
-
-
-def _is_simulated(row: MemoryItem) -> bool:
-    return bool(row.attempts) and row.attempts[-1][1].simulated
 
 
 def _count(rows: Iterable[MemoryItem]) -> JudgedCount:

@@ -8,8 +8,15 @@ from math import floor
 from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
-from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure, refuse_imported
-from core.adapters.memory_failures import find_share_used, find_twentieth, fingerprint_item, fits_failure, fits_settings
+from core.adapters.memory import MemoryBatch, MemoryDatabase, MemoryItem, describe_failure, is_simulated, refuse_imported
+from core.adapters.memory_failures import (
+    find_prompt_length,
+    find_share_used,
+    find_twentieth,
+    fingerprint_item,
+    fits_failure,
+    fits_settings,
+)
 from core.domain.batch import BatchId, BatchSettings, BatchStatus
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan, ItemScope
 from core.domain.importing import UNNAMED, ImportItem
@@ -85,6 +92,7 @@ class MemoryDiagnosticStore:
                 slot=tuple(key[1] for key in cells),
                 kind=tuple(key[2] for key in cells),
                 items=tuple(len(group) for group in cells.values()),
+                simulated=tuple(sum(is_simulated(each.row) for each in group) for group in cells.values()),
                 share_low=tuple(min(group, default=None) for group in shares),
                 share_high=tuple(max(group, default=None) for group in shares),
             ),
@@ -93,7 +101,7 @@ class MemoryDiagnosticStore:
             tokens=_count_tokens(judged),
             turns=_count_turns(judged),
             labels=self._list_labels(),
-            simulated=any(attempt.simulated for each in judged for _, attempt in each.row.attempts),
+            simulated=any(is_simulated(each.row) for each in judged),
         )
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
@@ -122,8 +130,7 @@ class MemoryDiagnosticStore:
 
     def _number_combination(self, row: MemoryItem) -> int:
         batch = self.database.batches[row.batch_id]
-        settings, attempt = batch.plan.settings, row.attempts[-1][1] if row.attempts else None
-        given = row.imported
+        settings, given = batch.plan.settings, row.imported
         found = Combination(
             id=0,
             persona_id=row.item.persona_id,
@@ -135,7 +142,7 @@ class MemoryDiagnosticStore:
             effort=settings.effort,
             structured_outputs=settings.structured_outputs if given is None else None,
             conversation_category=batch.selection.category if given is None else self._find_category(given),
-            prompt_chars=0 if attempt is None else attempt.prompt_length // 100 * 100,
+            prompt_chars=None if (length := find_prompt_length(row)) is None else length // 100 * 100,
         )
         return _number(self.combinations, found)
 

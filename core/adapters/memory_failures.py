@@ -88,7 +88,7 @@ def fits_settings(database: MemoryDatabase, filters: FailureFilters, row: Memory
     category = batch.selection.category
     if given is not None:
         category = next((arc.conversation_category for arc in database.arcs if arc.id == row.item.emotional_arc_id), None)
-    prompt_chars = 0 if attempt is None else attempt.prompt_length
+    prompt_chars = find_prompt_length(row)
     categories = {topic.id: topic.category for topic in database.topics}
     wanted = [
         (filters.batch_id, row.batch_id),
@@ -105,8 +105,8 @@ def fits_settings(database: MemoryDatabase, filters: FailureFilters, row: Memory
     ]
     return (
         all(asked is None or asked == found for asked, found in wanted)
-        and (filters.prompt_from is None or prompt_chars >= filters.prompt_from)
-        and (filters.prompt_to is None or prompt_chars < filters.prompt_to)
+        and (filters.prompt_from is None or (prompt_chars is not None and prompt_chars >= filters.prompt_from))
+        and (filters.prompt_to is None or (prompt_chars is not None and prompt_chars < filters.prompt_to))
     )
 
 
@@ -125,8 +125,14 @@ def fingerprint_item(row: MemoryItem, failure: ItemFailed) -> str:
     )
 
 
+def find_prompt_length(row: MemoryItem) -> int | None:
+    """Return the length of the prompt in characters; None where there was none, or nobody knows it."""
+    given = row.attempts[-1][1].prompt_length if row.attempts else 0
+    return given or len("" if row.failure is None else row.failure.prompt_text) or None
+
+
 def find_share_used(row: MemoryItem) -> float | None:
-    """Return the share of max_tokens that the last reply used; None without a reply."""
+    """Return the share of max_tokens that the last reply used, at most all of it; None where it is not known."""
     if row.imported is not None:
         tokens, limit = row.imported.output_tokens, row.imported.max_tokens
     elif row.attempts:
@@ -134,13 +140,13 @@ def find_share_used(row: MemoryItem) -> float | None:
         tokens, limit = attempt.usage.output_tokens, attempt.settings.max_tokens
     else:
         return None
-    return None if tokens is None or limit is None else round(tokens / limit, 4)
+    return None if tokens is None or limit is None else min(tokens / limit, 1.0)
 
 
 def find_twentieth(row: MemoryItem) -> int | None:
     """Return the same in twentieths."""
     share = find_share_used(row)
-    return None if share is None else min(floor(share * 20), 20)
+    return None if share is None else floor(share * 20)
 
 
 def _fits_time(filters: FailureFilters, row: MemoryItem) -> bool:

@@ -40,7 +40,8 @@ class Dimension(StrEnum):
 class RateRow(Record):
     """Failed of judged items with one value of a dimension.
 
-    `key` is the value as links and filters take it (of an ordered dimension its span, `8600..8700`), None for pooled ones.
+    `key` is the value as links and filters take it (of an ordered dimension its span, `8600..8700`), None for pooled ones
+    and where it is not known.
     """
 
     dimension: Dimension
@@ -262,8 +263,9 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
     for column in facts.fields:
         dimension = Dimension(column.name)
         keys = _list_keys(outcomes, dimension)
-        judged = np.bincount(column.codes, weights=facts.judged, minlength=len(column.values))
-        failed = np.bincount(column.codes, weights=facts.failed, minlength=len(column.values))
+        codes, is_known = column.codes[column.is_known], column.is_known
+        judged = np.bincount(codes, weights=facts.judged[is_known], minlength=len(column.values))
+        failed = np.bincount(codes, weights=facts.failed[is_known], minlength=len(column.values))
         for code, value in enumerate(column.values):
             label = value if column.steps is None else _label_step(column, code)
             is_pooled = dimension is Dimension.BATCH and value not in keys
@@ -275,6 +277,9 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
                 key=None if is_pooled or is_missing else key,
                 rate=measure_rate(round(failed[code]), round(judged[code])),
             )
+        unknown = measure_rate(int(facts.failed[~is_known].sum()), int(facts.judged[~is_known].sum()))
+        if unknown.judged:
+            yield RateRow(dimension=dimension, label=UNNAMED, key=None, rate=unknown)
 
 
 def _label_step(column: Field, code: int) -> str:

@@ -16,6 +16,8 @@ Bools = NDArray[np.bool_]
 
 NOT_GIVEN = "(none)"
 """The value of items that do not say; it is a value like any other, since a missing one may be the cause."""
+UNKNOWN = -1
+"""The code of cells that do not say the number of an ordered field: they are in no span of it, and nobody suspects them."""
 MOST_STEPS = 10
 
 
@@ -34,7 +36,7 @@ class Field:
     """One column of the cells: the values by name, and for each cell the number of its value.
 
     `steps` makes it an ordered field: value i means "from steps[i] up to the next step", and suspects are "from here on" and
-    "below here" instead of single values. `unit` follows the number.
+    "below here" instead of single values. `unit` follows the number. Cells without a number have the code UNKNOWN.
     """
 
     name: str
@@ -42,6 +44,19 @@ class Field:
     codes: Ints
     steps: tuple[int, ...] | None = None
     unit: str = ""
+
+    def is_from(self, code: int) -> Bools:
+        """Say of each cell whether its number is that of this step or more."""
+        return self.is_known & (self.codes >= code)
+
+    def is_below(self, code: int) -> Bools:
+        """Say of each cell whether its number is less than that of this step."""
+        return self.is_known & (self.codes < code)
+
+    @property
+    def is_known(self) -> Bools:
+        """Say of each cell whether it has a value or a number."""
+        return self.codes != UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +76,8 @@ class Facts:
                 members &= column.codes == column.values.index(name.value)
                 continue
             sign, _, step = name.value.partition(" ")
-            members &= (column.codes >= column.values.index(step)) == (sign == "≥")
+            code = column.values.index(step)
+            members &= column.is_from(code) if sign == "≥" else column.is_below(code)
         return members
 
     @property
@@ -109,16 +125,16 @@ def make_field(name: str, values: Sequence[str | None]) -> Field:
 
 def make_ordered_field(name: str, values: Sequence[int | None], judged: Ints, unit: str) -> Field:
     """Cut an ordered field at every value that occurs, or, where there are many, at ten that split the items evenly."""
-    known = np.array([0 if value is None else value for value in values], dtype=np.int64)
+    is_known = np.array([value is not None for value in values], dtype=np.bool_)
+    known = np.array([value for value in values if value is not None], dtype=np.int64)
     distinct = np.unique(known)
     if len(distinct) > MOST_STEPS:
-        order = np.argsort(known, kind="stable")
-        shares = np.cumsum(judged[order]) / max(int(judged.sum()), 1)
+        order, items = np.argsort(known, kind="stable"), judged[is_known]
+        shares = np.cumsum(items[order]) / max(int(items.sum()), 1)
         ends = np.searchsorted(shares, np.arange(1, MOST_STEPS) / MOST_STEPS, side="right")
         picks = known[order][np.minimum(ends, len(known) - 1)].tolist()
         distinct = np.unique(np.array([int(known.min()), *picks], dtype=np.int64))
     steps = tuple(int(step) for step in distinct)
-    codes = np.searchsorted(distinct, known, side="right") - 1
-    return Field(
-        name=name, values=tuple(f"{step:,}" for step in steps), codes=codes.astype(np.int64), steps=steps, unit=unit
-    )
+    codes = np.full(len(values), UNKNOWN, dtype=np.int64)
+    codes[is_known] = np.searchsorted(distinct, known, side="right") - 1
+    return Field(name=name, values=tuple(f"{step:,}" for step in steps), codes=codes, steps=steps, unit=unit)

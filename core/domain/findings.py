@@ -53,9 +53,11 @@ class Evidence(Record):
 
     `share_low` and `share_high` are the least and the greatest share of max_tokens used, None where no reply was counted;
     `all_counted` is False where some of the failures have no count or, as far as the data can tell, may have none.
+    Of so many failures (`simulated`) the reply was made up.
     """
 
     failures: int
+    simulated: int = 0
     failure_types: Mapping[str, int] = {}
     patterns: Mapping[str, int] = {}
     stop_reasons: Mapping[str, int] = {}
@@ -95,7 +97,7 @@ class Finding(Record):
     next_steps: tuple[NextStep, ...]
 
 
-def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int, *, simulated: bool = False) -> Finding:
+def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) -> Finding:
     """Say what was found and what to do next."""
     sentences = [
         (
@@ -108,8 +110,8 @@ def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int, *,
     if suspect.not_told_apart:
         others = ", ".join(name.label for name in suspect.not_told_apart)
         sentences.append(f"The data cannot tell it apart from {others}.")
-    if simulated:
-        sentences.append("These replies are simulated.")
+    if evidence.simulated:
+        sentences.append(f"{'These' if evidence.simulated == evidence.failures else 'Some of these'} replies are simulated.")
     return Finding(
         suspect=suspect,
         evidence=evidence,

@@ -20,7 +20,10 @@ QUARTER_SECONDS = 900
 
 
 class Combination(Record):
-    """Settings that items share; `prompt_chars` is rounded down to hundreds. None: an imported record does not say."""
+    """Settings that items share; `prompt_chars` is rounded down to hundreds. None: an imported record does not say.
+
+    Nor is there a prompt where an item failed before one could be written.
+    """
 
     id: int
     persona_id: UUID
@@ -32,7 +35,7 @@ class Combination(Record):
     effort: str | None = None
     structured_outputs: bool | None
     conversation_category: str
-    prompt_chars: int
+    prompt_chars: int | None
 
 
 class Kind(Record):
@@ -70,13 +73,14 @@ class OutcomeCells(Record):
     """Columns of equal length: so many `items` of this combination, batch slot and kind.
 
     `share_low` and `share_high` are the least and greatest share of max_tokens used, in hundredths of a percent; None for
-    accepted items and where there was no reply.
+    accepted items and where there was no reply. Of the items so many are `simulated`.
     """
 
     combination: tuple[int, ...] = ()
     slot: tuple[int, ...] = ()
     kind: tuple[int, ...] = ()
     items: tuple[int, ...] = ()
+    simulated: tuple[int, ...] = ()
     share_low: tuple[int | None, ...] = ()
     share_high: tuple[int | None, ...] = ()
 

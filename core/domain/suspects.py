@@ -160,7 +160,7 @@ def _list_values(column: Field) -> Iterable[tuple[SuspectName, Bools]]:
             yield SuspectName(field=column.name, value=value, label=f"{_spell(column.name)} {value}"), column.codes == code
         return
     for code, value in enumerate(column.values[1:], start=1):
-        for sign, word, members in (("≥", "from", column.codes >= code), ("<", "below", column.codes < code)):
+        for sign, word, members in (("≥", "from", column.is_from(code)), ("<", "below", column.is_below(code))):
             label = f"{_spell(column.name)} {word} {value} {column.unit}".rstrip()
             yield SuspectName(field=column.name, value=f"{sign} {value}", label=label), members
 

@@ -73,7 +73,7 @@ class DiagnosticsService:
         groups += [ExampleGroup(kinds=row.kinds) for row in shown]
         examples = self.store.list_examples(groups, MOST_REQUEST_IDS) if groups else ()
         findings = tuple(
-            describe_finding(suspect, collect_evidence(outcomes, cells, found), report.failed, simulated=outcomes.simulated)
+            describe_finding(suspect, collect_evidence(outcomes, cells, found), report.failed)
             for suspect, cells, found in zip(report.named, members, examples, strict=False)
         )
         fingerprints = tuple(
@@ -106,6 +106,7 @@ def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple
     by_kind = [(kinds[number], count) for number, count in counts.items()]
     return Evidence(
         failures=counts.total(),
+        simulated=sum(cells.simulated[index] for index in members),
         failure_types=_sum_by(by_kind, "failure_type"),
         patterns=_sum_by(by_kind, "truncation_pattern"),
         stop_reasons=_sum_by(by_kind, "stop_reason"),

@@ -13,7 +13,8 @@ from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, Supabase
 from core.adapters.supabase.session import open_service
 from core.config import Settings
 from core.domain.batch import BatchId
-from core.domain.diagnosis import Dimension
+from core.domain.diagnosis import Dimension, TokenRow
+from core.domain.diagnosis_table import list_figures
 from core.domain.experiments import ExperimentChange, ExperimentPlan, ItemScope
 from core.domain.reply import TokenUsage
 from core.domain.results import FailureFilters
@@ -210,6 +211,47 @@ def test_filters_on_the_way_of_failing_count_and_list_alike(services: Services) 
     assert (0, 18, 0) == count(turn_index=2)
     assert (7, 18, 7) == count(limit_twentieth=0)
     assert (1, 18, 1) == count(limit_twentieth=20)
+
+
+def test_items_without_a_token_count_are_in_no_twentieth(services: Services) -> None:
+    run_grid(services.stores)
+    before = services.diagnostics.diagnose().diagnosis
+    uncounted = TokenUsage()
+    first, second, third = lease(services.stores, submit(services.stores, make_selection(1, 1, 3)))
+    no_reply = make_attempt(failure_type="api_error", stop_reason=None, usage=uncounted)
+    results = (fail(first).model_copy(update={"attempt": no_reply}), accept(second, usage=uncounted))
+    record(services.stores, *results, accept(third))
+
+    diagnosis = services.diagnostics.diagnose().diagnosis
+
+    def sum_items(tokens: tuple[TokenRow, ...]) -> int:
+        return sum(row.accepted + row.failed for row in tokens)
+
+    assert (21, 18 + 1) == (diagnosis.overall.judged, sum_items(diagnosis.tokens))
+    assert before.tokens[-1] == diagnosis.tokens[-1]
+    figures = [row for row in list_figures(diagnosis) if row.dimension == "share_of_max_tokens"]
+    assert ("1.00-1.00", 1, 1) == (figures[-1].value, figures[-1].judged, figures[-1].failed)
+    assert 19 == sum(row.judged for row in figures)
+    for twentieth, failed in ((0, 7), (20, 1)):
+        filters = FailureFilters(limit_twentieth=twentieth)
+        measured, listed = services.diagnostics.measure(filters), services.stores.failures.count(filters)
+        assert (twentieth, failed, failed) == (twentieth, measured.failed, listed.total)
+
+
+def test_a_share_on_the_edge_of_two_twentieths_counts_and_lists_alike(services: Services) -> None:
+    items = lease(services.stores, submit(services.stores, make_selection(1, 2, 10), concurrency=30), wanted=20)
+    settings = make_settings(max_tokens=2_000)
+    results = [fail(item, output_tokens=(index + 1) * 100) for index, item in enumerate(items)]
+    attempts = [result.attempt.model_copy(update={"settings": settings}) for result in results if result.attempt]
+    updates = [{"attempt": attempt, "settings": settings} for attempt in attempts]
+    record(services.stores, *(result.model_copy(update=update) for result, update in zip(results, updates, strict=True)))
+
+    tokens = services.diagnostics.diagnose().diagnosis.tokens
+
+    assert [(number / 20, 1) for number in range(1, 21)] == [(row.share_from, row.failed) for row in tokens]
+    for number in range(1, 21):
+        listed = services.stores.failures.count(FailureFilters(limit_twentieth=number)).total
+        assert (number, 1) == (number, listed)
 
 
 def test_retried_calls_are_wasted_too(services: Services) -> None:

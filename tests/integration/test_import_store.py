@@ -21,16 +21,17 @@ from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
 from core.domain.conversation_records import ConversationFilters
 from core.domain.diagnosis import Dimension
+from core.domain.diagnosis_table import list_figures
 from core.domain.experiments import ExperimentChange, ExperimentPlan
-from core.domain.importing import ImportId
+from core.domain.importing import MOST_TOKENS, UNNAMED, ImportId
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.ports import DiagnosticStore, ExperimentStore, ImportStore, MonitorStore, OverviewStore
 from core.services.diagnostics import DiagnosticsService
 from core.services.failures import FailedGenerationService
 from core.services.importing import ImportReport, ImportService
-from tests.factories import TURNS, make_old_data_set
-from tests.integration.test_store_contract import Stores, accept, lease, read, record, stores, submit
+from tests.factories import TURNS, make_old_data_set, make_selection
+from tests.integration.test_store_contract import Stores, accept, fail, lease, read, record, stores, submit
 
 __all__ = ["stores"]
 
@@ -121,6 +122,7 @@ def test_the_template_whose_conversations_are_cut_is_named_first(imports: Import
     [
         ({"max_tokens": 800, "output_tokens": 200}, "25-50 % of max_tokens used."),
         ({"output_tokens": 200}, "50 % of max_tokens used (of those with a count)."),
+        ({"max_tokens": 800}, "50 % of max_tokens used (of those with a count)."),
     ],
 )
 def test_a_finding_says_where_failures_have_no_count(imports: Imports, others: dict[str, int], clause: str) -> None:
@@ -340,6 +342,82 @@ def test_text_that_a_database_cannot_hold_is_kept_as_far_as_it_can(imports: Impo
     (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
 
     assert "trailing_comma" == row.truncation_pattern
+
+
+@pytest.mark.parametrize(("limit", "used"), [(100, 25_000_000), (1, MOST_TOKENS), (8_000, 8_001)])
+def test_a_record_that_used_more_tokens_than_its_limit_used_all_of_it(imports: Imports, limit: int, used: int) -> None:
+    records = [make_record(CUT, template="Cut", max_tokens=limit, output_tokens=used) for _ in range(9)]
+    _, batch_id = run(imports, *records, *(make_record(template="Whole") for _ in range(9)))
+
+    report = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id))
+
+    (finding,) = report.findings
+    assert (1.0, 1.0) == (finding.evidence.share_low, finding.evidence.share_high)
+    assert "100 % of max_tokens used" in finding.sentence
+    assert [(1.0, 0, 9)] == [(row.share_from, row.accepted, row.failed) for row in report.diagnosis.tokens]
+
+
+def test_a_conversation_of_tens_of_thousands_of_turns_is_counted(imports: Imports) -> None:
+    turns = 40_000
+    _, batch_id = run(imports, make_record((*("Yes." for _ in range(turns - 1)), CUT[1])), make_record(("Yes.",) * turns))
+
+    found = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id, turn_index=turns - 1)).diagnosis
+
+    assert (1, 2) == (found.overall.failed, found.overall.judged)
+    assert (turns - 1, 1, 2) == (found.turns[-1].turn_index, found.turns[-1].rate.failed, found.turns[-1].rate.judged)
+
+
+def test_the_length_of_a_prompt_that_nobody_knows_is_in_no_span(imports: Imports) -> None:
+    items = lease(imports.stores, submit(imports.stores, make_selection(1, 2, 9), concurrency=30), wanted=30)
+    record(imports.stores, *(accept(item, prompt_length=8_250 + item.position % 2 * 100) for item in items))
+    run(imports, *(make_record(CUT) for _ in range(20)), make_record())
+
+    report = imports.diagnostics.diagnose()
+
+    lengths = [row for row in report.diagnosis.rates if row.dimension is Dimension.PROMPT_LENGTH]
+    assert [("8,200-8,299", "8200..8300", 0, 9), ("from 8,300", "8300..", 0, 9), (UNNAMED, None, 20, 21)] == [
+        (row.label, row.key, row.rate.failed, row.rate.judged) for row in lengths
+    ]
+    assert [("8,200-8,299", 9), ("from 8,300", 9), (UNNAMED, 21)] == [
+        (row.value, row.judged) for row in list_figures(report.diagnosis) if row.dimension == "prompt_length"
+    ]
+    named = {name for suspect in report.suspects.named for name in (*suspect.names, *suspect.not_told_apart)}
+    assert named
+    assert not [name for name in named if name.field == Dimension.PROMPT_LENGTH]
+    for filters, judged in ((FailureFilters(prompt_to=8_300), 9), (FailureFilters(prompt_from=0), 18)):
+        measured, listed = imports.diagnostics.measure(filters), imports.failures.count(filters)
+        assert (judged, 0, 0) == (measured.judged, measured.failed, listed.total)
+
+
+def test_imports_alone_have_no_prompt_length_to_suspect(imports: Imports) -> None:
+    run(imports, make_record(CUT), make_record())
+
+    report = imports.diagnostics.diagnose()
+
+    (length,) = (row for row in report.diagnosis.rates if row.dimension is Dimension.PROMPT_LENGTH)
+    assert (UNNAMED, None, 1, 2) == (length.label, length.key, length.rate.failed, length.rate.judged)
+    names = {name.field for suspect in report.suspects.suspects for name in suspect.names}
+    assert Dimension.PROMPT_LENGTH not in names
+
+
+def test_only_the_failures_of_a_suspect_say_whether_they_are_simulated(imports: Imports) -> None:
+    selection = make_selection(1, 2, 9)
+    items = lease(imports.stores, submit(imports.stores, selection, concurrency=30), wanted=30)
+    arc_id = selection.arc_ids[0]
+    record(imports.stores, *(fail(each) if each.emotional_arc_id == arc_id else accept(each) for each in items))
+    template_id = next(each.template_id for each in items if each.emotional_arc_id == arc_id)
+    run(imports, *(make_record(CUT, template="Cut") for _ in range(9)), *(make_record(template="Whole") for _ in range(9)))
+
+    def find_notes() -> list[str]:
+        notes = [each.sentence.split(". ")[-1] for each in imports.diagnostics.diagnose().findings]
+        return sorted(note if "simulated" in note else "" for note in notes)
+
+    notes = find_notes()
+    run(imports, *(make_record(CUT, arc=str(arc_id), template=str(template_id)) for _ in range(9)))
+    mixed = find_notes()
+
+    assert ["", "These replies are simulated."] == notes
+    assert "Some of these replies are simulated." in mixed
 
 
 def test_a_conversation_in_pieces_is_one_item(imports: Imports) -> None:

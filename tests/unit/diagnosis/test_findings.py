@@ -83,10 +83,15 @@ def test_limit_is_not_judged_where_the_data_does_not_show_it(evidence: Evidence)
     assert "token limit" not in describe_finding(make_suspect(), evidence, 31).sentence
 
 
-def test_simulated_replies_are_said_to_be_simulated() -> None:
-    evidence = make_evidence("mid_word", "end_turn", shares=(0.1, 0.1))
+@pytest.mark.parametrize(
+    ("simulated", "said"), [(31, " These replies are simulated."), (30, " Some of these replies are simulated."), (0, "")]
+)
+def test_simulated_replies_are_said_to_be_simulated(simulated: int, said: str) -> None:
+    evidence = make_evidence("mid_word", "end_turn", shares=(0.1, 0.1)).model_copy(update={"simulated": simulated})
 
-    assert describe_finding(make_suspect(), evidence, 31, simulated=True).sentence.endswith("These replies are simulated.")
+    sentence = describe_finding(make_suspect(), evidence, 31).sentence
+
+    assert sentence.endswith(f"The token limit is not the cause.{said}")
 
 
 def test_figures_are_written_as_people_read_them() -> None:

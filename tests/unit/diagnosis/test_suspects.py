@@ -141,3 +141,23 @@ def test_ordered_field_is_cut_evenly_where_it_has_many_values() -> None:
 
     assert suspect.label == "n from 700 characters"
     assert np.count_nonzero(facts.find_members(suspect.names)) == 300
+
+
+def test_items_without_a_number_are_in_no_span_and_are_not_suspected() -> None:
+    unknown: list[tuple[dict[str, str | None], int, int]] = [({"n": None}, 100, 90)]
+    rows: list[tuple[dict[str, str | None], int, int]] = [({"n": str(k)}, 100, 0) for k in range(3)]
+    facts = collect_facts(unknown + rows, ["n"], numbers={"n": "characters"})
+
+    report = find_suspects(facts)
+
+    assert not report.named
+    judged = {suspect.names[0].value: suspect.rate.judged for suspect in report.suspects}
+    assert {"≥ 1": 200, "< 1": 100, "≥ 2": 100, "< 2": 200} == judged
+    for suspect in report.suspects:
+        assert not facts.find_members(suspect.names)[0]
+
+
+def test_numbers_that_nobody_knows_are_nothing_to_suspect() -> None:
+    facts = collect_facts([({"n": None}, 10, 5)], ["n"], numbers={"n": "characters"})
+
+    assert not find_suspects(facts).suspects
