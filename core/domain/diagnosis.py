@@ -269,7 +269,10 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
         for code, value in enumerate(column.values):
             label = value if column.steps is None else _label_step(column, code)
             is_pooled = dimension is Dimension.BATCH and value not in keys
-            is_missing = value == UNNAMED or (dimension is Dimension.TOPIC_CATEGORY and value == NONE)
+            # What imports do not name of the scaffolding has an id of its own; what they do not say of settings has none.
+            is_missing = value not in keys and (
+                value == UNNAMED or (dimension is Dimension.TOPIC_CATEGORY and value == NONE)
+            )
             key = keys.get(value, value) if column.steps is None else _span_step(column.steps, code)
             yield RateRow(
                 dimension=dimension,

@@ -85,7 +85,8 @@ def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
 
     button = st.column_config.ButtonColumn("", key="suspect_open", on_click=show, type="tertiary", width=95)
     alt = f"{len(shown)} suspects, worst first: " + "; ".join(f"{each.label} {format_rate(each.rate)}" for each in shown[:5])
-    draw_table([_make_row(each) for each in shown], _configure_columns() | {"open": button}, key="suspects", alt=alt)
+    rows = [_make_row(each, diagnosis) for each in shown]
+    draw_table(rows, _configure_columns() | {"open": button}, key="suspects", alt=alt)
 
 
 def _draw_step(step: NextStep, finding: Finding, report: DiagnosisReport, number: int) -> None:
@@ -136,7 +137,7 @@ def _split(finding: Finding) -> tuple[str, str]:
     return f"{first}{found}", rest.strip()
 
 
-def _make_row(suspect: Suspect) -> dict[str, Any]:
+def _make_row(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, Any]:
     rate, rest = suspect.rate, suspect.rest
     explained = suspect.explained_by
     return {
@@ -149,7 +150,7 @@ def _make_row(suspect: Suspect) -> dict[str, Any]:
         "lift": NOTHING if suspect.lift is None else f"× {suspect.lift:.1f}",
         "p": format_p(suspect.p_corrected) if suspect.standing is not Standing.TOO_FEW else NOTHING,
         "why": NOTHING if explained is None else f"by {explained.label}",
-        "open": ":material/list: Failures",
+        "open": ":material/list: Failures" if mark_suspect(suspect, diagnosis) else None,
     }
 
 

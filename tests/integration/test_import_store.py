@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -387,6 +387,15 @@ def test_the_length_of_a_prompt_that_nobody_knows_is_in_no_span(imports: Imports
     for filters, judged in ((FailureFilters(prompt_to=8_300), 9), (FailureFilters(prompt_from=0), 18)):
         measured, listed = imports.diagnostics.measure(filters), imports.failures.count(filters)
         assert (judged, 0, 0) == (measured.judged, measured.failed, listed.total)
+
+
+def test_what_records_do_not_name_leads_to_its_failures(imports: Imports) -> None:
+    run(imports, *(make_record(CUT) for _ in range(3)), *(make_record(persona="Marcus Chen") for _ in range(3)))
+
+    rates = imports.diagnostics.diagnose().diagnosis.rates
+    missing = next(row for row in rates if row.dimension is Dimension.PERSONA and row.label == UNNAMED)
+    assert missing.key is not None
+    assert (3, 3) == (missing.rate.failed, imports.failures.count(FailureFilters(persona_id=UUID(missing.key))).total)
 
 
 def test_imports_alone_have_no_prompt_length_to_suspect(imports: Imports) -> None:
