@@ -213,6 +213,10 @@ class BatchProgress(Record):
     simulated: bool
     imported: bool = False
     """Read from files: judged like the others, but nothing of it was or will be generated here."""
+    recent_since: AwareDatetime | None = None
+    """From here to `recent_until`, the last time an item was judged, `recent_judged` were: no pause is in between."""
+    recent_until: AwareDatetime | None = None
+    recent_judged: int = 0
 
     @property
     def closed(self) -> int:

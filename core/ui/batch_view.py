@@ -16,6 +16,7 @@ from core.ui.batch_results import draw_charts
 from core.ui.formats import (
     escape_markdown,
     format_age,
+    format_count,
     format_duration,
     format_money,
     format_rate,
@@ -92,10 +93,13 @@ def _describe_progress(progress: BatchProgress) -> str:
         parts.append(f"about {format_duration(left)} left")
     if progress.status is BatchStatus.QUEUED:
         parts.append("waiting for a worker")
+    elif progress.status is BatchStatus.PAUSED:
+        parts.append("paused")
     elif elapsed is not None:
-        parts.append(f"{'took' if progress.status.is_final else 'running for'} {format_duration(elapsed)}")
+        took = format_duration(elapsed)
+        parts.append(f"{took} from start to end" if progress.status.is_final else f"started {took} ago")
     if progress.status is BatchStatus.PAUSED and progress.running:
-        parts.append(f"{progress.running} running calls finish first")
+        parts.append(f"{format_count(progress.running, 'running call')} to finish first")
     return " · ".join(parts)
 
 
