@@ -76,10 +76,16 @@ def find_zone(timezone: str | None) -> ZoneInfo:
     return _find_zone(timezone)[0]
 
 
-def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:
+def find_known_zone(timezone: str | None) -> ZoneInfo | None:
+    """Return the reader's time zone; None where it is not known."""
     if timezone is None:
-        return ZoneInfo("UTC"), " UTC"
+        return None
     try:
-        return ZoneInfo(timezone), ""
+        return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC"), " UTC"
+        return None
+
+
+def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:
+    zone = find_known_zone(timezone)
+    return (ZoneInfo("UTC"), " UTC") if zone is None else (zone, "")
