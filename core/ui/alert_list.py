@@ -12,7 +12,7 @@ from core.domain.alerts import Alert, AlertBoard, AlertSeverity, AlertTarget, St
 from core.domain.health import Health, PartState
 from core.domain.part_alerts import find_part_alerts
 from core.errors import DatabaseRejected, InvalidRequest, ServiceUnavailable
-from core.ui.formats import escape_markdown, format_age, format_count
+from core.ui.formats import escape_markdown, escape_message, format_age, format_count
 from core.ui.links import open_analytics, open_failures, open_system
 from core.ui.session import report_errors
 from core.ui.status import find_severity_look
@@ -67,7 +67,7 @@ def _read_board(services: PageServices) -> AlertBoard:
     try:
         return services.alerts.read()
     except (ServiceUnavailable, DatabaseRejected) as error:
-        st.caption(f":material/help: Kept alerts cannot be read now. {escape_markdown(str(error))}")
+        st.caption(f":material/help: Kept alerts cannot be read now. {escape_message(str(error))}")
         return AlertBoard()
 
 
@@ -89,7 +89,7 @@ def _sort_by_severity(alerts: Sequence[Alert]) -> list[Alert]:
 
 def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
     details = alert.message.removeprefix(alert.headline).removeprefix(".")
-    text = f"**{escape_markdown(alert.headline)}.** {escape_markdown(f'{details} {alert.advice}')}"
+    text = f"**{escape_message(alert.headline)}.** {escape_message(f'{details} {alert.advice}')}"
     if isinstance(alert, StoredAlert):
         text += f" *{format_age(alert.created_at, now).capitalize()}.*"
     said, ways = st.columns([4, 1], gap="small", vertical_alignment="center")

@@ -8,6 +8,7 @@ NOTHING = "\N{EN DASH}"
 CENTS_UNTIL_USD = 0.1
 """Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~$:])")
+_ESCAPED_COMMAND = re.compile(r"\\`((?:brightrun|make|python worker\.py)(?: [a-z0-9.-]+)*)\\`")
 _LIST_MARK = re.compile(r"^([-+]|\d+[.)])(?=\s)")
 
 
@@ -69,6 +70,11 @@ def escape_markdown(text: str) -> str:
     """Return text that Streamlit's markdown shows as it is, on one line."""
     line = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
     return _LIST_MARK.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", line)
+
+
+def escape_message(text: str) -> str:
+    """Return a message of ours as markdown: our own commands as code, whatever else is in it as it is."""
+    return _ESCAPED_COMMAND.sub(r"`\1`", escape_markdown(text))
 
 
 def find_zone(timezone: str | None) -> ZoneInfo:
