@@ -76,11 +76,16 @@ def _draw_in_short(alerts: Sequence[StoredAlert], now: datetime) -> None:
         look = find_severity_look(alert.severity)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(alert.severity.value, icon=look.icon, color=look.color)
-            text = f"{alert.headline}, {format_age(alert.created_at, now)}"
+            text = f"{alert.headline}, {_describe_beginning(alert, now)}"
             st.markdown(escape_markdown(text), width="content")
             _draw_way(alert, "tertiary")
     if len(alerts) > MOST_IN_SHORT:
         st.caption(f"and {format_count(len(alerts) - MOST_IN_SHORT, 'more alert')} on Home")
+
+
+def _describe_beginning(alert: StoredAlert, now: datetime) -> str:
+    """Say since when; the figures of an alert are those of now."""
+    return f"first seen {format_age(alert.created_at, now)}"
 
 
 def _sort_by_severity(alerts: Sequence[Alert]) -> list[Alert]:
@@ -91,7 +96,7 @@ def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
     details = alert.message.removeprefix(alert.headline).removeprefix(".")
     text = f"**{escape_message(alert.headline)}.** {escape_message(f'{details} {alert.advice}')}"
     if isinstance(alert, StoredAlert):
-        text += f" *{format_age(alert.created_at, now).capitalize()}.*"
+        text += f" *{_describe_beginning(alert, now).capitalize()}.*"
     said, ways = st.columns([4, 1], gap="small", vertical_alignment="center")
     icon = find_severity_look(alert.severity).icon
     match alert.severity:
