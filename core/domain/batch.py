@@ -218,6 +218,10 @@ class BatchProgress(Record):
     recent_until: AwareDatetime | None = None
     recent_judged: int = 0
 
+    def is_simulated(self, *, claude_is_simulated: bool) -> bool:
+        """Say whether its calls are simulated; before the first they will be as Claude is now."""
+        return self.simulated or (claude_is_simulated and self.attempts == 0 and not self.imported)
+
     @property
     def closed(self) -> int:
         """Items that will not change any more."""

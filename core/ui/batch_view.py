@@ -25,7 +25,7 @@ from core.ui.formats import (
 )
 from core.ui.links import open_batch
 from core.ui.page import draw_header, draw_imported_badge, draw_simulated_badge
-from core.ui.session import report_errors
+from core.ui.session import find_settings, report_errors
 from core.ui.status import find_status_look
 
 ACTIVE_SECONDS, PAUSED_SECONDS = 2, 10
@@ -131,7 +131,7 @@ def _draw_figures(progress: BatchProgress) -> None:
     _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress))
     _draw_card(
         spend,
-        "Spend, simulated" if progress.simulated else "Spend",
+        "Spend, simulated" if progress.is_simulated(claude_is_simulated=find_settings().simulated) else "Spend",
         format_money(progress.cost_usd),
         describe_spend(progress),
     )

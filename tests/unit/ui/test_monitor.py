@@ -37,6 +37,7 @@ def test_a_queued_batch_shows_its_counts_and_what_can_be_done(pages: Pages, subm
 
     assert not app.exception
     assert [metric(app, label) for label in ("Accepted", "Failed", "Remaining", "Total")] == ["0", "0", "12", "12"]
+    assert metric(app, "Spend, simulated") == "$0.00"  # No call yet, but Claude is simulated.
     assert (button(app, "Pause").disabled, button(app, "Resume").disabled, button(app, "Cancel").disabled) == (
         False,
         True,

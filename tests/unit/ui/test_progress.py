@@ -102,6 +102,16 @@ def test_just_after_a_pause_the_estimate_counts_again() -> None:
     assert measure_throughput(batch, after(601)) is None
 
 
+def test_before_its_first_call_a_batch_is_simulated_where_claude_is() -> None:
+    queued = progress(BatchStatus.QUEUED, started=False, queued=3).model_copy(update={"simulated": False})
+    called = queued.model_copy(update={"attempts": 1})
+
+    assert [queued.is_simulated(claude_is_simulated=claude) for claude in (True, False)] == [True, False]
+    assert not called.is_simulated(claude_is_simulated=True)
+    assert not queued.model_copy(update={"imported": True}).is_simulated(claude_is_simulated=True)
+    assert called.model_copy(update={"simulated": True}).is_simulated(claude_is_simulated=False)
+
+
 def test_nothing_is_measured_before_the_start() -> None:
     batch = progress(BatchStatus.QUEUED, started=False, queued=1)
 
