@@ -122,7 +122,7 @@ def generate(
             skip_existing=choose_skip(simulated=settings.simulated) if skip_existing else None,
         )
         submitted = services.batches.submit(selection, batch_settings, name=name)
-        _report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json)
+        _report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)
 
 
 @app.command()
@@ -142,11 +142,19 @@ def retry(
     changes = _check_options(
         RetryChanges, {"model": model, "max_tokens": max_tokens, "effort": effort, "structured_outputs": structured_outputs}
     )
-    with closing(open_local_services(load_settings())) as services:
+    settings = load_settings()
+    with closing(open_local_services(settings)) as services:
         if template is not None:
             changes = changes.model_copy(update={"template_id": _find_template(services, batch_id, template)})
         submitted = services.batches.retry_failed(batch_id, changes)
-        _report_submitted(services, submitted, f"{submitted.planned} failed items of {batch_id}", wait=wait, as_json=as_json)
+        _report_submitted(
+            services,
+            submitted,
+            f"{submitted.planned} failed items of {batch_id}",
+            wait=wait,
+            as_json=as_json,
+            simulated=settings.simulated,
+        )
 
 
 def _find_template(services: PageServices, batch_id: BatchId, wanted: str) -> TemplateId:
@@ -165,8 +173,9 @@ def status(
 ) -> None:
     """Show how a batch stands."""
     batch_id = parse_batch_id(batch)
-    with closing(open_local_services(load_settings())) as services:
-        _print_progress(services, services.batches.get(batch_id), as_json=as_json)
+    settings = load_settings()
+    with closing(open_local_services(settings)) as services:
+        _print_progress(services, services.batches.get(batch_id), as_json=as_json, simulated=settings.simulated)
 
 
 @app.command()
@@ -200,13 +209,15 @@ def _check_options(kind: type[Options], values: dict[str, Any]) -> Options:
         raise InvalidRequest(problems) from error
 
 
-def _report_submitted(services: PageServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool) -> None:
+def _report_submitted(
+    services: PageServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool, simulated: bool
+) -> None:
     if not as_json:
         typer.echo(f"Batch {submitted.batch_id}: {what}")
     if not submitted.rung:
         typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
     progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
-    _print_progress(services, progress, as_json=as_json)
+    _print_progress(services, progress, as_json=as_json, simulated=simulated)
     if wait and progress.status is not BatchStatus.COMPLETED:
         typer.echo(f"brightrun: the batch is {progress.status}: {progress.status_reason}", err=True)
         raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
@@ -229,13 +240,13 @@ def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
             time.sleep(POLL_SECONDS)
 
 
-def _print_progress(services: PageServices, progress: BatchProgress, *, as_json: bool) -> None:
+def _print_progress(services: PageServices, progress: BatchProgress, *, as_json: bool, simulated: bool) -> None:
     breakdown = services.batches.get_breakdown(progress.id)
     if as_json:
         fields = ("planned", "accepted", "failed", "cancelled", "running", "queued", "cost_usd")
         summary = {"batch_id": str(progress.id), "status": progress.status, "status_reason": progress.status_reason}
         summary |= {field: getattr(progress, field) for field in fields}
-        summary |= {"simulated": progress.simulated}
+        summary |= {"simulated": progress.is_simulated(claude_is_simulated=simulated)}
         summary |= breakdown.model_dump(include={"by_failure_type", "by_stop_reason"})
         typer.echo(json.dumps(summary))
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from statistics import stdev
+from typing import Any
 from uuid import UUID, uuid4
 
 from core.domain.batch import (
@@ -28,6 +29,7 @@ from core.domain.conversation import Conversation
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.importing import ImportItem, NameKind
 from core.domain.pacing import Pace
+from core.domain.progress import RECENT_JUDGED
 from core.domain.reply import Reply
 from core.domain.results import BatchBreakdown, FailureRow
 from core.domain.safeguards import NO_LIMIT, check_breaker, check_budget, check_canary
@@ -258,6 +260,7 @@ class MemoryDatabase:
             input_tokens=sum(attempt.usage.input_tokens or 0 for attempt in attempts),
             output_tokens=sum(attempt.usage.output_tokens or 0 for attempt in attempts),
             simulated=any(attempt.simulated for attempt in attempts),
+            **_find_recent(batch, rows),
         )
 
     def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
@@ -575,6 +578,22 @@ def _sum_history(model: str, attempts: list[tuple[ItemId, Attempt]], *, simulate
         duration_deviation_seconds=stdev(seconds.values()) if len(seconds) > 1 else None,
         characters_per_token=sum(attempt.prompt_length for _, attempt in attempts) / tokens if tokens else None,
     )
+
+
+def _find_recent(batch: MemoryBatch, rows: list[MemoryItem]) -> dict[str, Any]:
+    """Return what was judged since the batch was last resumed; while it is open no more than the latest."""
+    if batch.started_at is None:
+        return {}
+    since = max(batch.started_at, batch.watched_since)
+    judged = sorted(
+        row.closed_at
+        for row in rows
+        if row.status in ("completed", "failed") and row.closed_at is not None and row.closed_at >= since
+    )
+    until = judged[-1] if judged else None
+    if batch.completed_at is None and len(judged) > RECENT_JUDGED:
+        since, judged = judged[-RECENT_JUDGED - 1], judged[-RECENT_JUDGED:]
+    return {"recent_since": since, "recent_until": until, "recent_judged": len(judged)}
 
 
 def _count_slots(batch: MemoryBatch) -> int:

@@ -213,6 +213,14 @@ class BatchProgress(Record):
     simulated: bool
     imported: bool = False
     """Read from files: judged like the others, but nothing of it was or will be generated here."""
+    recent_since: AwareDatetime | None = None
+    """From here to `recent_until`, the last time an item was judged, `recent_judged` were: no pause is in between."""
+    recent_until: AwareDatetime | None = None
+    recent_judged: int = 0
+
+    def is_simulated(self, *, claude_is_simulated: bool) -> bool:
+        """Say whether its calls are simulated; before the first they will be as Claude is now."""
+        return self.simulated or (claude_is_simulated and self.attempts == 0 and not self.imported)
 
     @property
     def closed(self) -> int:

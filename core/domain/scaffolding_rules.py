@@ -10,11 +10,13 @@ from core.domain.scaffolding import (
     Persona,
     PromptTemplate,
     Scaffold,
+    ScaffoldKind,
     Tier,
     TrainingTopic,
 )
 
 KEY_PATTERN = re.compile(r"[a-z0-9_]{1,100}")
+KEY_RULE = "1 to 100 of the characters a-z, 0-9 and _."
 HIGHEST_COMPLEXITY = 10
 PERSONA_TEXTS = (
     "name", "archetype", "age_range", "occupation", "income_range", "financial_background", "financial_situation",
@@ -39,11 +41,26 @@ def find_key(record: Scaffold | PromptTemplate) -> str:
             assert_never(record)
 
 
+def find_required(kind: ScaffoldKind) -> frozenset[str]:
+    """Return the fields that must not be empty."""
+    match kind:
+        case ScaffoldKind.PERSONA:
+            return frozenset({"persona_key", *PERSONA_TEXTS})
+        case ScaffoldKind.ARC:
+            return frozenset({"arc_key", *ARC_TEXTS})
+        case ScaffoldKind.TOPIC:
+            return frozenset({"topic_key", *TOPIC_TEXTS})
+        case ScaffoldKind.TEMPLATE:
+            return frozenset({"template_key", "name"})
+        case _:
+            assert_never(kind)
+
+
 def find_problems(record: Scaffold | PromptTemplate) -> tuple[str, ...]:
     """Return what keeps a record from being saved, in words; empty if nothing."""
     problems: list[str] = []
     if not KEY_PATTERN.fullmatch(find_key(record)):
-        problems.append("Key: 1 to 100 of the characters a-z, 0-9 and _.")
+        problems.append(f"Key: {KEY_RULE}")
     match record:
         case Persona():
             problems += _find_empty(record, PERSONA_TEXTS)

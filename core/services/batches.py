@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from core.domain.batch import (
     BatchAction,
@@ -47,8 +47,10 @@ class BatchService:
         """Return what items have taken so far, one row for each model."""
         return self.batches.list_history()
 
-    def submit(self, selection: Selection, settings: BatchSettings, *, name: str | None = None) -> Submitted:
-        """Write the batch and ring for a worker.
+    def submit(
+        self, selection: Selection, settings: BatchSettings, *, name: str | None = None, zone: tzinfo | None = None
+    ) -> Submitted:
+        """Write the batch and ring for a worker. Without a name it is called by the time in `zone`, the submitter's.
 
         Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if a template of the
         selection has a hole; nothing is written then. If only the queue is away, the batch is kept and starts later.
@@ -63,11 +65,13 @@ class BatchService:
         wanted = selection.planned if selection.skip_existing is None else selection.grid_size
         picks = sample_grid(len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=wanted)
         estimate = self.estimate(selection, settings)
-        chosen_name = (name or "").strip() or _default_name(selection)
+        chosen_name = (name or "").strip() or _name_by_time(selection, zone)
         submitted = self.batches.submit(chosen_name, selection, settings, estimate, picks)
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
 
-    def submit_all(self, selections: Sequence[Selection], settings: BatchSettings) -> tuple[Submitted, ...]:
+    def submit_all(
+        self, selections: Sequence[Selection], settings: BatchSettings, *, zone: tzinfo | None = None
+    ) -> tuple[Submitted, ...]:
         """Submit one batch for each selection; one with nothing left to generate is left out.
 
         Raises what submit raises; the templates of all are checked before the first is written.
@@ -76,7 +80,7 @@ class BatchService:
         if not wanted:
             raise InvalidRequest("Every combination has a conversation already; nothing is left to generate.")
         self._check_templates(wanted)
-        return tuple(self.submit(selection, settings) for selection in wanted)
+        return tuple(self.submit(selection, settings, zone=zone) for selection in wanted)
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
         """Make a new batch of a batch's failed items, the same or with changed settings, and ring for a worker.
@@ -162,6 +166,6 @@ def _without_repeats(selection: Selection) -> Selection:
     )
 
 
-def _default_name(selection: Selection) -> str:
+def _name_by_time(selection: Selection, zone: tzinfo | None) -> str:
     kind = "Core" if selection.category == "core" else "Edge case"
-    return f"{kind} batch, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{kind} batch, {datetime.now(zone or UTC):%Y-%m-%d %H:%M}{'' if zone else ' UTC'}"

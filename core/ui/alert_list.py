@@ -12,7 +12,7 @@ from core.domain.alerts import Alert, AlertBoard, AlertSeverity, AlertTarget, St
 from core.domain.health import Health, PartState
 from core.domain.part_alerts import find_part_alerts
 from core.errors import DatabaseRejected, InvalidRequest, ServiceUnavailable
-from core.ui.formats import escape_markdown, format_age, format_count
+from core.ui.formats import escape_markdown, escape_message, format_age, format_count
 from core.ui.links import open_analytics, open_failures, open_system
 from core.ui.session import report_errors
 from core.ui.status import find_severity_look
@@ -67,7 +67,7 @@ def _read_board(services: PageServices) -> AlertBoard:
     try:
         return services.alerts.read()
     except (ServiceUnavailable, DatabaseRejected) as error:
-        st.caption(f":material/help: Kept alerts cannot be read now. {escape_markdown(str(error))}")
+        st.caption(f":material/help: Kept alerts cannot be read now. {escape_message(str(error))}")
         return AlertBoard()
 
 
@@ -76,11 +76,16 @@ def _draw_in_short(alerts: Sequence[StoredAlert], now: datetime) -> None:
         look = find_severity_look(alert.severity)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(alert.severity.value, icon=look.icon, color=look.color)
-            text = f"{alert.headline}, {format_age(alert.created_at, now)}"
+            text = f"{alert.headline}, {_describe_beginning(alert, now)}"
             st.markdown(escape_markdown(text), width="content")
             _draw_way(alert, "tertiary")
     if len(alerts) > MOST_IN_SHORT:
         st.caption(f"and {format_count(len(alerts) - MOST_IN_SHORT, 'more alert')} on Home")
+
+
+def _describe_beginning(alert: StoredAlert, now: datetime) -> str:
+    """Say since when; the figures of an alert are those of now."""
+    return f"first seen {format_age(alert.created_at, now)}"
 
 
 def _sort_by_severity(alerts: Sequence[Alert]) -> list[Alert]:
@@ -89,9 +94,9 @@ def _sort_by_severity(alerts: Sequence[Alert]) -> list[Alert]:
 
 def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
     details = alert.message.removeprefix(alert.headline).removeprefix(".")
-    text = f"**{escape_markdown(alert.headline)}.** {escape_markdown(f'{details} {alert.advice}')}"
+    text = f"**{escape_message(alert.headline)}.** {escape_message(f'{details} {alert.advice}')}"
     if isinstance(alert, StoredAlert):
-        text += f" *{format_age(alert.created_at, now).capitalize()}.*"
+        text += f" *{_describe_beginning(alert, now).capitalize()}.*"
     said, ways = st.columns([4, 1], gap="small", vertical_alignment="center")
     icon = find_severity_look(alert.severity).icon
     match alert.severity:

@@ -16,6 +16,7 @@ from core.ui.batch_results import draw_charts
 from core.ui.formats import (
     escape_markdown,
     format_age,
+    format_count,
     format_duration,
     format_money,
     format_rate,
@@ -24,7 +25,7 @@ from core.ui.formats import (
 )
 from core.ui.links import open_batch
 from core.ui.page import draw_header, draw_imported_badge, draw_simulated_badge
-from core.ui.session import report_errors
+from core.ui.session import find_settings, report_errors
 from core.ui.status import find_status_look
 
 ACTIVE_SECONDS, PAUSED_SECONDS = 2, 10
@@ -92,10 +93,13 @@ def _describe_progress(progress: BatchProgress) -> str:
         parts.append(f"about {format_duration(left)} left")
     if progress.status is BatchStatus.QUEUED:
         parts.append("waiting for a worker")
+    elif progress.status is BatchStatus.PAUSED:
+        parts.append("paused")
     elif elapsed is not None:
-        parts.append(f"{'took' if progress.status.is_final else 'running for'} {format_duration(elapsed)}")
+        took = format_duration(elapsed)
+        parts.append(f"{took} from start to end" if progress.status.is_final else f"started {took} ago")
     if progress.status is BatchStatus.PAUSED and progress.running:
-        parts.append(f"{progress.running} running calls finish first")
+        parts.append(f"{format_count(progress.running, 'running call')} to finish first")
     return " · ".join(parts)
 
 
@@ -127,7 +131,7 @@ def _draw_figures(progress: BatchProgress) -> None:
     _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress))
     _draw_card(
         spend,
-        "Spend, simulated" if progress.simulated else "Spend",
+        "Spend, simulated" if progress.is_simulated(claude_is_simulated=find_settings().simulated) else "Spend",
         format_money(progress.cost_usd),
         describe_spend(progress),
     )

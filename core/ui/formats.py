@@ -8,6 +8,7 @@ NOTHING = "\N{EN DASH}"
 CENTS_UNTIL_USD = 0.1
 """Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~$:])")
+_ESCAPED_COMMAND = re.compile(r"\\`((?:brightrun|make|python worker\.py)(?: [a-z0-9.-]+)*)\\`")
 _LIST_MARK = re.compile(r"^([-+]|\d+[.)])(?=\s)")
 
 
@@ -71,15 +72,26 @@ def escape_markdown(text: str) -> str:
     return _LIST_MARK.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", line)
 
 
+def escape_message(text: str) -> str:
+    """Return a message of ours as markdown: our own commands as code, whatever else is in it as it is."""
+    return _ESCAPED_COMMAND.sub(r"`\1`", escape_markdown(text))
+
+
 def find_zone(timezone: str | None) -> ZoneInfo:
     """Return the reader's time zone; UTC where it is not known."""
     return _find_zone(timezone)[0]
 
 
-def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:
+def find_known_zone(timezone: str | None) -> ZoneInfo | None:
+    """Return the reader's time zone; None where it is not known."""
     if timezone is None:
-        return ZoneInfo("UTC"), " UTC"
+        return None
     try:
-        return ZoneInfo(timezone), ""
+        return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC"), " UTC"
+        return None
+
+
+def _find_zone(timezone: str | None) -> tuple[ZoneInfo, str]:
+    zone = find_known_zone(timezone)
+    return (ZoneInfo("UTC"), " UTC") if zone is None else (zone, "")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.domain.record import Record
 from core.domain.scaffolding import ComplexityLevel, ConversationCategory, ScaffoldKind, Tier
+from core.domain.scaffolding_rules import KEY_PATTERN, KEY_RULE
 from core.ui.formats import format_words
 
 
@@ -141,15 +142,26 @@ def find_columns(kind: ScaffoldKind) -> tuple[tuple[Field, ...], ...]:
             assert_never(kind)
 
 
-def draw_field(field: Field, value: object, *, key: str, disabled: bool = False) -> object:
-    """Draw a field with a value and return what stands in it now."""
+def draw_field(field: Field, value: object, *, key: str, disabled: bool = False, required: bool = False) -> object:
+    """Draw a field with a value and return what stands in it now.
+
+    The browser marks what is required and empty, or a wrong key, and does not send the form; the service checks all again.
+    """
     label = field.label or format_words(field.name)
     match field.shape:
         case Shape.LINE:
-            return st.text_input(label, value=str(value or ""), key=key, help=field.help, disabled=disabled)
+            return st.text_input(
+                label,
+                value=str(value or ""),
+                key=key,
+                help=field.help,
+                disabled=disabled,
+                required=required,
+                validate=(f"^{KEY_PATTERN.pattern}$", KEY_RULE) if field.help == KEY_HELP else None,
+            )
         case Shape.TEXT | Shape.LINES | Shape.FACTS:
             text = write_lines(value) if field.shape is not Shape.TEXT else str(value or "")
-            return st.text_area(label, value=text, key=key, help=field.help, height=110)
+            return st.text_area(label, value=text, key=key, help=field.help, height=110, required=required)
         case Shape.SHARE:
             number = float(str(value))
             return st.number_input(label, value=number, min_value=0.0, max_value=1.0, step=0.05, key=key, help=field.help)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.scaffolding import EmotionalArc, Persona, Scaffold, ScaffoldKind, TrainingTopic
-from core.domain.scaffolding_rules import find_key
+from core.domain.scaffolding_rules import find_key, find_required
 from core.ui.formats import escape_markdown
 from core.ui.scaffolding_fields import draw_field, find_columns, read_field
 from core.ui.scaffolding_state import close_record, remember_opened, say_outcome
@@ -25,22 +25,32 @@ def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | No
         st.button("Back to the list", icon=":material/arrow_back:", type="tertiary", on_click=close_record)
     with st.form("scaffold", border=True, enter_to_submit=False):
         values = _draw_fields(kind, opened)
-        saved = st.form_submit_button("Save", type="primary", icon=":material/save:")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            saved = st.form_submit_button("Save", type="primary", icon=":material/save:")
+            answer = st.container(width="stretch")  # Beside the button: below it would be below the edge of the window.
         st.caption("Batches keep the scaffolding that they were made from; only new batches use what you save.")
     if saved:
-        say_outcome(services.scaffolding_editing.save(_build(kind, values, opened)), str(values["name"]))
+        outcome = services.scaffolding_editing.save(_build(kind, values, opened))
+        with answer:
+            say_outcome(outcome, str(values["name"]), st.form_submit_button)
 
 
 def _draw_fields(kind: ScaffoldKind, opened: Scaffold | None) -> dict[str, Any]:
     identity = "new" if opened is None else str(opened.id)
-    columns = find_columns(kind)
+    columns, required = find_columns(kind), find_required(kind)
     values: dict[str, Any] = {}
     for place, fields in zip(st.columns(len(columns), gap="medium"), columns, strict=True):
         with place:
             for field in fields:
                 value = field.start if opened is None else getattr(opened, field.name)
                 fixed = opened is not None and field.label == "Key"
-                entered = draw_field(field, value, key=f"scaffold_{identity}_{field.name}", disabled=fixed)
+                entered = draw_field(
+                    field,
+                    value,
+                    key=f"scaffold_{identity}_{field.name}",
+                    disabled=fixed,
+                    required=field.name in required,
+                )
                 values[field.name] = read_field(field, entered)
     return values
 

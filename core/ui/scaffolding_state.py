@@ -1,5 +1,6 @@
 """What the Scaffolding page remembers: which record is open, as it was then, and what came of the last save."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import streamlit as st
@@ -44,19 +45,22 @@ def remember_opened(current: Row | None) -> Row | None:
     return opened
 
 
-def say_outcome(outcome: SaveOutcome, name: str) -> None:
-    """Go back to the list where a record was saved; else say why not and keep what was typed."""
+def say_outcome(outcome: SaveOutcome, name: str, button: Callable[..., bool] = st.button) -> None:
+    """Go back to the list where a record was saved; else say why not and keep what was typed.
+
+    `button` draws a button where it is said: a form has its own.
+    """
     if outcome.outcome == "saved":
         load_choices.clear()
         leave_notice(f"{escape_markdown(name)} is saved.")
         close_record()
         st.rerun()
-    lines = "\n".join(f"- {escape_markdown(line)}" for line in (outcome.reason or "").splitlines())
+    reason = escape_markdown(outcome.reason or "")
     if outcome.outcome == "conflict":
         st.warning(
-            f"Not saved:\n{lines}\n\nReload to see it as it is now; what you typed is lost then.",
+            f"**Not saved.** {reason} Reload to see it as it is now; what you typed is lost then.",
             icon=":material/sync_problem:",
         )
-        st.button("Reload", icon=":material/refresh:", on_click=forget_opened)
+        button("Reload", icon=":material/refresh:", on_click=forget_opened)
     else:
-        st.error(f"Not saved:\n{lines}", icon=":material/error:")
+        st.error(f"**Not saved.** {reason}", icon=":material/error:")

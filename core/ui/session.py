@@ -23,7 +23,7 @@ from core.errors import (
     NotSignedIn,
     ServiceUnavailable,
 )
-from core.ui.formats import escape_markdown
+from core.ui.formats import escape_message
 
 SERVICES = "services"
 """Session state: the analyst's PageServices. It holds their token, so each session has its own. Tests set it."""
@@ -75,7 +75,7 @@ def report_errors() -> Generator[None]:
     except NotSignedIn as error:
         _sign_in_again(error)
     except InvalidRequest as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
+        st.error(escape_message(str(error)), icon=":material/error:")
         st.stop()
     except BrightRunError as error:
         _draw_problem(_name_problem(error), str(error))
@@ -116,7 +116,7 @@ def _ask_for_password(settings: PageSettings) -> PageServices:
         try:
             services = open_page_services(settings, email.strip(), password)
         except NotSignedIn as error:
-            st.error(escape_markdown(str(error)), icon=":material/error:")
+            st.error(escape_message(str(error)), icon=":material/error:")
             st.stop()
     st.session_state[SIGNED_IN_AT] = time.monotonic()
     st.session_state[SERVICES] = services
@@ -149,6 +149,6 @@ def _name_problem(error: BrightRunError) -> str:
 
 
 def _draw_problem(title: str, message: str) -> NoReturn:
-    st.error(f"**{title}.** {escape_markdown(message)}", icon=":material/error:")
+    st.error(f"**{title}.** {escape_message(message)}", icon=":material/error:")
     st.button("Retry", icon=":material/refresh:", key="retry_after_problem")
     st.stop()

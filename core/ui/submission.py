@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batch import BatchSettings, Selection, Submitted
-from core.ui.formats import format_count
+from core.ui.formats import find_known_zone, format_count
 from core.ui.links import open_batch, open_batch_list
 from core.ui.page import leave_notice
 
@@ -20,7 +20,8 @@ REPEAT_SECONDS = 5.0
 def submit_one(services: PageServices, selection: Selection, settings: BatchSettings, name: str | None) -> NoReturn:
     """Submit a batch and go to it."""
     asked = f"{selection.model_dump_json()}{settings.model_dump_json()}{name}"
-    (submitted,) = _submit_once(asked, lambda: (services.batches.submit(selection, settings, name=name),))
+    zone = find_known_zone(st.context.timezone)
+    (submitted,) = _submit_once(asked, lambda: (services.batches.submit(selection, settings, name=name, zone=zone),))
     _say((submitted,))
     open_batch(submitted.batch_id)
 
@@ -28,7 +29,8 @@ def submit_one(services: PageServices, selection: Selection, settings: BatchSett
 def submit_all(services: PageServices, selections: tuple[Selection, ...], settings: BatchSettings) -> NoReturn:
     """Submit several batches and go to the list of batches."""
     asked = "".join(part.model_dump_json() for part in (*selections, settings))
-    _say(_submit_once(asked, lambda: services.batches.submit_all(selections, settings)))
+    zone = find_known_zone(st.context.timezone)
+    _say(_submit_once(asked, lambda: services.batches.submit_all(selections, settings, zone=zone)))
     open_batch_list()
 
 

@@ -11,7 +11,7 @@ from core.domain.rate_limits import read_rate_limits
 from core.services.health import read_versions
 from core.ui.alert_list import draw_alerting
 from core.ui.charts import REPLY_COLOR, describe_counts, draw_counts, name_stop_reasons
-from core.ui.formats import NOTHING, escape_markdown, format_age, format_count
+from core.ui.formats import NOTHING, escape_markdown, escape_message, format_age, format_count
 from core.ui.links import open_batch
 from core.ui.page import draw_figure, draw_header
 from core.ui.session import find_settings, report_errors
@@ -63,7 +63,8 @@ def _draw_part(part: PartHealth) -> None:
 
 
 def _draw_problem(part: PartHealth) -> None:
-    text = f"**{part.part}:** {escape_markdown(part.found)} {escape_markdown(part.advice or '')}"
+    found, advice = part.found.removesuffix("."), part.advice or ""
+    text = f"**{part.part}:** {escape_message(f'{found}. {advice}')}"
     if part.state is PartState.DOWN:
         st.error(text, icon=":material/error:")
     else:

@@ -35,8 +35,12 @@ def draw_template_editor(
     # As it was when the editor was opened: a version that somebody saves meanwhile must not be passed over unseen.
     versions = [row.version for row in templates if opened is not None and row.template_key == opened.template_key]
     based_on = st.session_state.setdefault(BASED_ON, max(versions, default=None))
-    if st.button(label, type="primary", icon=":material/save:", disabled=bool(problems), key="save_template"):
-        say_outcome(services.scaffolding_editing.save_template(draft, based_on), draft.name)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        saved = st.button(label, type="primary", icon=":material/save:", disabled=bool(problems), key="save_template")
+        answer = st.container(width="stretch")
+    if saved:
+        with answer:
+            say_outcome(services.scaffolding_editing.save_template(draft, based_on), draft.name)
     with st.expander("Placeholders", icon=":material/data_object:"):
         st.caption("Written as {{ name }}. These must be in every template:")
         st.code("  ".join(sorted(REQUIRED_PLACEHOLDERS)), language=None, wrap_lines=True)

@@ -1,6 +1,7 @@
 """Pictures of every page, light and dark, to look at: `python -m tests.e2e.screenshots OUT_DIR [--url URL]`."""
 
 import argparse
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -76,7 +77,7 @@ def picture_a_batch(page: Page, url: str, shoot: Callable[[str], None]) -> None:
     page.get_by_role("button", name="Generate 90 conversations").click()
     page.wait_for_url("**/Batch_Monitor?batch=*", timeout=20_000)
     settle(page)
-    expect(page.get_by_text("running for")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"started .* ago"))).to_be_visible(timeout=60_000)
     page.wait_for_timeout(6_000)
     shoot("monitor-running")
     page.get_by_role("button", name="Cancel", exact=True).click()

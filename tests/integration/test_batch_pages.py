@@ -267,6 +267,47 @@ def test_a_paused_batch_resumes_with_a_new_budget(watched: Watched) -> None:
     assert len(lease(watched, batch_id, 2)) == 2
 
 
+def test_what_was_judged_since_a_pause_is_counted_apart(watched: Watched) -> None:
+    batch_id = submit(watched, topics=4)
+    assert (watched.batches.get(batch_id).recent_since, watched.batches.get(batch_id).recent_judged) == (None, 0)
+    record(watched, *(accept(item) for item in lease(watched, batch_id, 2)))
+    watched.store.control(batch_id, BatchAction.PAUSE)
+    paused = watched.batches.get(batch_id)
+    watched.store.control(batch_id, BatchAction.RESUME)
+    resumed = watched.batches.get(batch_id)
+    (third,) = lease(watched, batch_id, 1)
+    record(watched, fail(third))
+    going_on = watched.batches.get(batch_id)
+
+    assert (paused.recent_since, paused.recent_judged) == (paused.started_at, 2)
+    assert paused.recent_since is not None and paused.recent_until is not None  # noqa: PT018 - for the types
+    assert paused.recent_since <= paused.recent_until
+    assert (resumed.recent_judged, resumed.recent_until) == (0, None)
+    assert resumed.recent_since is not None and resumed.recent_since >= paused.recent_until  # noqa: PT018 - likewise
+    assert (going_on.recent_judged, going_on.recent_since) == (1, resumed.recent_since)
+    assert going_on.recent_until is not None and going_on.recent_until >= resumed.recent_since  # noqa: PT018 - likewise
+
+
+def test_of_an_open_batch_the_latest_thirty_count_and_of_one_that_has_ended_all(watched: Watched) -> None:
+    selection = make_selection(personas=2, topics=17)
+    batch_id = watched.store.submit(
+        "A batch", selection, make_settings(concurrency=40), estimate_batch(34, concurrency=40), None
+    ).batch_id
+    first, *others, last = lease(watched, batch_id, 34)
+    record(watched, accept(first))
+    first_at = watched.batches.get(batch_id).recent_until
+    for item in others[:2]:
+        record(watched, accept(item))
+    record(watched, *(accept(item) for item in others[2:]))
+    going_on = watched.batches.get(batch_id)
+    record(watched, accept(last))
+    ended = watched.batches.get(batch_id)
+
+    assert going_on.recent_judged == 30
+    assert going_on.recent_since is not None and first_at is not None and going_on.recent_since > first_at  # noqa: PT018
+    assert (ended.status, ended.recent_judged, ended.recent_since) == (BatchStatus.COMPLETED, 34, ended.started_at)
+
+
 def test_the_overview_counts_all_batches(watched: Watched) -> None:
     assert watched.overview.read().batches == 0
     for name in ("One", "Two"):

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
@@ -33,6 +35,21 @@ def test_batch_is_kept_when_the_queue_is_away() -> None:
 
     assert not submitted.rung
     assert service.get(submitted.batch_id).queued == 2
+
+
+def test_an_automatic_name_carries_the_submitters_time_or_says_that_it_is_utc() -> None:
+    service = make_service()
+    here = timezone(timedelta(hours=5, minutes=30))
+
+    before = datetime.now(UTC)
+    local, other = (service.submit(make_selection(), make_settings(), zone=zone) for zone in (here, None))
+    (edge,) = service.submit_all([make_selection(category=ConversationCategory.EDGE)], make_settings(), zone=here)
+
+    times = {f"{moment:%Y-%m-%d %H:%M}" for moment in (before.astimezone(here), datetime.now(here))}
+    assert service.get(local.batch_id).name in {f"Core batch, {time}" for time in times}
+    assert service.get(edge.batch_id).name in {f"Edge case batch, {time}" for time in times}
+    assert service.get(other.batch_id).name.endswith(" UTC")
+    assert service.get(other.batch_id).name.startswith(f"Core batch, {before:%Y-%m-%d}")
 
 
 def test_empty_selection_writes_nothing() -> None:

@@ -1,5 +1,6 @@
 """Alerts on Home and, in short, in the Batch Monitor."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -39,6 +40,7 @@ def test_an_alert_is_acknowledged_by_a_click_and_undone_by_another(pages: Pages,
     raise_alert(pages, make_alert())
     app = pages.open()
     assert ["**20.0% of 100 conversations failed.** That is *much*. Look" in said(error) for error in app.error] == [True]
+    assert re.search(r" \*First seen \d+ s ago\.\*$", app.error[0].value)
 
     press(app, "Acknowledge")
 
@@ -83,7 +85,7 @@ def test_the_monitor_says_alerts_in_short(pages: Pages, submit: Callable[[int], 
         app = pages.open(MONITOR, **query)
 
         assert not app.exception
-        assert 2 == sum("20.0% of 100 conversations failed" in said(text) for text in app.markdown)
+        assert 2 == sum("20.0% of 100 conversations failed, first seen" in said(text) for text in app.markdown)
         assert not any("much" in said(text) for text in app.markdown)
         assert any("and 1 more alert on Home" in caption.value for caption in app.caption)
 

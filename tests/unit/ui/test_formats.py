@@ -8,6 +8,7 @@ from core.domain.batch import BatchStatus
 from core.ui.charts import FAILURE_COLOR, describe_counts, draw_counts
 from core.ui.formats import (
     escape_markdown,
+    escape_message,
     format_count,
     format_duration,
     format_money,
@@ -59,6 +60,15 @@ def test_times_are_the_readers_own_or_say_utc() -> None:
 def test_markdown_is_shown_as_it_is() -> None:
     assert escape_markdown("**a** [b](c)\n# $x$ :red[d]") == r"\*\*a\*\* \[b\](c) \# \$x\$ \:red\[d\]"
     assert [escape_markdown(text) for text in ("- a", "12. b", "a-b 1.5")] == [r"\- a", r"12\. b", "a-b 1.5"]
+
+
+def test_of_a_message_only_our_own_commands_are_code() -> None:
+    text = "Start one: `python worker.py`, or `brightrun prune --older-than-days 30`. It said `*x*` and `brightrun <b>`."
+
+    assert escape_message(text) == (
+        r"Start one\: `python worker.py`, or `brightrun prune --older-than-days 30`. "
+        r"It said \`\*x\*\` and \`brightrun \<b\>\`."
+    )
 
 
 def test_every_status_has_an_icon_of_its_own() -> None:

@@ -1,12 +1,13 @@
 """The Batch Monitor: one batch, the list, and links that lead nowhere."""
 
+import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.domain.batch import BatchId, BatchStatus
+from core.domain.batch import BatchAction, BatchId, BatchStatus
 from core.errors import DatabaseUnavailable
 from tests.unit.ui.conftest import Pages, said
 
@@ -36,6 +37,7 @@ def test_a_queued_batch_shows_its_counts_and_what_can_be_done(pages: Pages, subm
 
     assert not app.exception
     assert [metric(app, label) for label in ("Accepted", "Failed", "Remaining", "Total")] == ["0", "0", "12", "12"]
+    assert metric(app, "Spend, simulated") == "$0.00"  # No call yet, but Claude is simulated.
     assert (button(app, "Pause").disabled, button(app, "Resume").disabled, button(app, "Cancel").disabled) == (
         False,
         True,
@@ -57,6 +59,18 @@ def test_pause_and_resume(pages: Pages, submit: Callable[[int], str]) -> None:
     assert button(app, "Pause").disabled
     button(app, "Resume").click().run()
     assert status(pages) is BatchStatus.QUEUED
+
+
+def test_a_paused_batch_says_neither_that_it_runs_nor_what_is_left(pages: Pages, submit: Callable[[int], str]) -> None:
+    batch_id = submit(3)
+    asyncio.run(pages.database.lease(BatchId(UUID(batch_id)), "w", 1, 60))
+    assert "started" in pages.open(PAGE, batch=batch_id).get("progress")[0].proto.text
+    pages.services.batches.control(BatchId(UUID(batch_id)), BatchAction.PAUSE)
+
+    text = pages.open(PAGE, batch=batch_id).get("progress")[0].proto.text
+
+    assert text.endswith("· paused · 1 running call to finish first")
+    assert "left" not in text
 
 
 def test_cancel_asks_first(pages: Pages, submit: Callable[[int], str]) -> None:

@@ -19,6 +19,7 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def progress(status: BatchStatus, *, started: bool = True, **counts: int) -> BatchProgress:
+    """Return a batch that began at START and was never paused; its last item was judged a minute after."""
     full = dict.fromkeys(["accepted", "failed", "cancelled", "running", "queued"], 0) | counts
     return BatchProgress(
         id=BatchId(uuid4()),
@@ -40,6 +41,9 @@ def progress(status: BatchStatus, *, started: bool = True, **counts: int) -> Bat
         input_tokens=0,
         output_tokens=0,
         simulated=True,
+        recent_since=START if started else None,
+        recent_until=after(60) if started else None,
+        recent_judged=full["accepted"] + full["failed"],
         **full,
     )
 
@@ -70,6 +74,42 @@ def test_one_result_says_enough_after_ten_seconds() -> None:
 @pytest.mark.parametrize("status", [BatchStatus.PAUSED, BatchStatus.COMPLETED, BatchStatus.CANCELLED, BatchStatus.FAILED])
 def test_nothing_is_left_where_nothing_more_is_done(status: BatchStatus) -> None:
     assert estimate_remaining_seconds(progress(status, accepted=5, queued=1), after(60)) is None
+
+
+def test_a_pause_is_no_part_of_the_pace() -> None:
+    """21 judged, a pause, and 8 in the 5 s since: 151 more take some two minutes."""
+    resumed = progress(BatchStatus.PROCESSING, accepted=29, running=3, queued=148).model_copy(
+        update={"recent_since": after(600), "recent_until": after(604), "recent_judged": 8}
+    )
+
+    assert estimate_remaining_seconds(resumed, after(605)) == pytest.approx(151 * 5 / 8)
+    assert measure_throughput(resumed, after(605)) == pytest.approx(8 / 5 * 60)
+
+
+@pytest.mark.parametrize("status", [BatchStatus.PAUSED, BatchStatus.COMPLETED, BatchStatus.CANCELLED])
+def test_the_pace_of_what_does_not_run_stays_what_it_was(status: BatchStatus) -> None:
+    batch = progress(status, accepted=20, queued=1)
+
+    assert measure_throughput(batch, after(61)) == measure_throughput(batch, after(9000)) == pytest.approx(20)
+
+
+def test_just_after_a_pause_the_estimate_counts_again() -> None:
+    batch = progress(BatchStatus.PROCESSING, accepted=5, queued=5).model_copy(
+        update={"recent_since": after(600), "recent_until": None, "recent_judged": 0}
+    )
+
+    assert estimate_remaining_seconds(batch, after(601)) == 300
+    assert measure_throughput(batch, after(601)) is None
+
+
+def test_before_its_first_call_a_batch_is_simulated_where_claude_is() -> None:
+    queued = progress(BatchStatus.QUEUED, started=False, queued=3).model_copy(update={"simulated": False})
+    called = queued.model_copy(update={"attempts": 1})
+
+    assert [queued.is_simulated(claude_is_simulated=claude) for claude in (True, False)] == [True, False]
+    assert not called.is_simulated(claude_is_simulated=True)
+    assert not queued.model_copy(update={"imported": True}).is_simulated(claude_is_simulated=True)
+    assert called.model_copy(update={"simulated": True}).is_simulated(claude_is_simulated=False)
 
 
 def test_nothing_is_measured_before_the_start() -> None:

@@ -43,6 +43,21 @@ def test_a_form_says_everything_that_is_wrong_at_once(pages: Pages) -> None:
         assert words in said(error)
 
 
+@pytest.mark.parametrize(
+    ("kind", "required"),
+    [
+        ("Personas", {"Key", "Name", "Archetype", "Age range", "Occupation", "Income range", "Financial background",
+                      "Financial situation", "Communication style", "Emotional baseline"}),
+        ("Emotional arcs", {"Key", "Name", "Starting emotion", "Ending emotion", "Strategy"}),
+        ("Topics", {"Key", "Name", "Category"}),
+    ],
+)  # fmt: skip
+def test_the_browser_marks_what_must_not_be_empty(pages: Pages, kind: str, required: set[str]) -> None:
+    app = pages.open(PAGE, kind=kind, open="new")
+
+    assert {field.label for field in (*app.text_input, *app.text_area) if field.proto.required} == required
+
+
 def test_a_change_of_somebody_else_is_not_overwritten(pages: Pages) -> None:
     app = pages.open(PAGE, kind="Personas", open="anxious_planner")
     theirs = next(row for row in pages.database.personas if row.persona_key == "anxious_planner")

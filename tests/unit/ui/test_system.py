@@ -44,6 +44,18 @@ def test_a_queue_that_is_away_is_said_and_the_rest_is_shown(pages: Pages) -> Non
     assert any("Not known while Redis does not answer" in caption.value for caption in app.caption)
 
 
+def test_that_no_worker_is_alive_reads_well(pages: Pages) -> None:
+    announce_worker(pages, silent_seconds=300)
+
+    shown = [error.value for page in (None, PAGE) for error in (*pages.open(page).error, *pages.open(page).warning)]
+
+    advice = r"Start one\: `python worker.py`, or `brightrun up` for the whole stack."
+    assert shown == [
+        f"**No worker is alive, so nothing is generated.** {advice}",
+        f"**Workers:** none is alive (1 silent). {advice}",
+    ]
+
+
 def test_limits_as_last_seen(pages: Pages) -> None:
     announce_worker(pages, silent_seconds=3)
     headers = {"anthropic-ratelimit-requests-limit": "50", "anthropic-ratelimit-requests-remaining": "40"}
