@@ -154,7 +154,7 @@ def test_evidence_knows_whether_every_failure_was_counted(
     items: tuple[int, ...], shares: tuple[int | None, ...], counted: int, *, expected: bool
 ) -> None:
     cells = OutcomeCells(
-        combination=(1, 2, 1), slot=(0, 0, 0), kind=(1, 1, ACCEPTED), items=(*items, 90),
+        combination=(1, 2, 1), slot=(0, 0, 0), kind=(1, 1, ACCEPTED), items=(*items, 90), simulated=(0, 0, 0),
         share_low=(*shares, None), share_high=(*shares, None),
     )  # fmt: skip
     tokens = (TokenCount(twentieth=2, accepted=90, failed=counted),)
@@ -165,7 +165,13 @@ def test_evidence_knows_whether_every_failure_was_counted(
 
 def test_failures_elsewhere_without_a_count_do_not_matter() -> None:
     cells = OutcomeCells(
-        combination=(1, 2), slot=(0, 0), kind=(1, 1), items=(4, 3), share_low=(1_000, None), share_high=(1_000, None)
+        combination=(1, 2),
+        slot=(0, 0),
+        kind=(1, 1),
+        items=(4, 3),
+        simulated=(0, 0),
+        share_low=(1_000, None),
+        share_high=(1_000, None),
     )
     tokens = (TokenCount(twentieth=2, accepted=0, failed=4),)
     outcomes = Outcomes(kinds=(Kind(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
