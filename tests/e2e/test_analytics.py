@@ -119,7 +119,7 @@ def test_figures_are_saved_as_csv_and_charts_as_svg(page: Page, results: Results
     for name, expected in (("Figures", {"judged": "60", "dimension": "all"}), ("Suspects", {"standing": "named"})):
         page.get_by_role("button", name="CSV").click()
         with page.expect_download() as downloading:
-            page.get_by_role("button", name=name, exact=True).click()
+            page.get_by_test_id("stDownloadButton").filter(has_text=name).get_by_role("button").click()
         rows = list(csv.DictReader(io.StringIO(read_download(downloading.value))))
         assert f"failure-analytics-{name.lower()}.csv" == downloading.value.suggested_filename
         assert expected.items() <= rows[0].items()
