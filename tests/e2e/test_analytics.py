@@ -117,7 +117,7 @@ def test_figures_are_saved_as_csv_and_charts_as_svg(page: Page, results: Results
     open_analytics(page, results)
 
     for name, expected in (("Figures", {"judged": "60", "dimension": "all"}), ("Suspects", {"standing": "named"})):
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="CSV", exact=True).click()
         with page.expect_download() as downloading:
             page.get_by_test_id("stDownloadButton").filter(has_text=name).get_by_role("button").click()
         rows = list(csv.DictReader(io.StringIO(read_download(downloading.value))))
