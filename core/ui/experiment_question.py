@@ -17,7 +17,7 @@ from core.errors import BrightRunError, InvalidRequest
 from core.services.batches import find_history
 from core.services.experiments import MAX_TOKENS_LIMIT, propose_change
 from core.ui.batch_summary import load_history
-from core.ui.failure_filters import parse_mark
+from core.ui.failure_filters import read_mark
 from core.ui.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.link_state import change_link
 from core.ui.links import BATCH, EXPERIMENT
@@ -111,7 +111,7 @@ def _ask(services: PageServices, diagnosis: Diagnosis, question: ExperimentQuest
     )
     limit = right.number_input("At most", min_value=1, max_value=MOST_ITEMS, value=100, step=10, key="experiment_limit")
     plan = ExperimentPlan(
-        batch_id=progress.id, change=change, scope=ItemScope(scope), limit=int(limit), items=parse_mark(question.mark)
+        batch_id=progress.id, change=change, scope=ItemScope(scope), limit=int(limit), items=read_mark(question.mark)
     )
     items = _draw_cost(services, progress, plan)
     with st.container(horizontal=True, horizontal_alignment="right"):

@@ -1,7 +1,6 @@
 """The filters of failures: of the Failed Generations page and of the Failure Analytics, by the same names in the link."""
 
 from collections.abc import Callable, Mapping
-from uuid import UUID
 
 import streamlit as st
 
@@ -60,49 +59,37 @@ def read_failure_filters() -> FailureFilters:
     begin, end = (None, None) if days is None else find_moments(days, st.context.timezone)
     if hour is not None:
         begin, end = find_hour(hour, st.context.timezone)
-    prompt_from, prompt_to = read_span(PROMPT)
-    return FailureFilters(
+    how_they_failed = FailureFilters(
         failure_type=link.get(TYPE) or None,
         stop_reason=link.get(STOP_REASON) or None,
         truncation_pattern=link.get(PATTERN) or None,
         batch_id=read_uuid(BATCH),
-        persona_id=read_uuid(PERSONA),
-        emotional_arc_id=read_uuid(ARC),
-        training_topic_id=read_uuid(TOPIC),
-        template_id=read_uuid(TEMPLATE),
-        model=link.get(MODEL) or None,
         date_from=begin,
         date_to=end,
         text=link.get(TEXT, "")[:LONGEST_SEARCH].strip() or None,
         fingerprint=link.get(FINGERPRINT) or None,
         turn_index=None if not turn else turn - 1,
         limit_twentieth=read_whole(TWENTIETH),
+    )
+    return how_they_failed.model_copy(update=read_mark(link).model_dump(exclude_none=True))
+
+
+def read_mark(link: Mapping[str, str]) -> FailureFilters:
+    """Return of the filters of a link, or of a suspect's mark, those that say how items were made."""
+    prompt_from, prompt_to = read_span(PROMPT, link)
+    return FailureFilters(
+        persona_id=read_uuid(PERSONA, link),
+        emotional_arc_id=read_uuid(ARC, link),
+        training_topic_id=read_uuid(TOPIC, link),
+        template_id=read_uuid(TEMPLATE, link),
+        model=link.get(MODEL) or None,
         topic_category=link.get(TOPIC_CATEGORY) or None,
         conversation_category=link.get(CATEGORY) or None,
         structured_outputs={"on": True, "off": False}.get(link.get(STRUCTURED, "")),
-        max_tokens=read_whole(MAX_TOKENS),
+        max_tokens=read_whole(MAX_TOKENS, link),
         effort=link.get(EFFORT) or None,
         prompt_from=prompt_from,
         prompt_to=prompt_to,
-    )
-
-
-def parse_mark(mark: Mapping[str, str]) -> FailureFilters:
-    """Return the filters of a suspect: how its items were made."""
-    prompt_from, _, prompt_to = mark.get(PROMPT, "").partition("..")
-    return FailureFilters(
-        persona_id=_parse_id(mark.get(PERSONA)),
-        emotional_arc_id=_parse_id(mark.get(ARC)),
-        training_topic_id=_parse_id(mark.get(TOPIC)),
-        template_id=_parse_id(mark.get(TEMPLATE)),
-        topic_category=mark.get(TOPIC_CATEGORY),
-        conversation_category=mark.get(CATEGORY),
-        model=mark.get(MODEL),
-        structured_outputs={"on": True, "off": False}.get(mark.get(STRUCTURED, "")),
-        max_tokens=_parse_number(mark.get(MAX_TOKENS)),
-        effort=mark.get(EFFORT),
-        prompt_from=_parse_number(prompt_from),
-        prompt_to=_parse_number(prompt_to),
     )
 
 
@@ -145,14 +132,6 @@ def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
         HOUR: lambda hour: f"Hour: {hour.replace('T', ', ')}:00",
     }
     return {name: words[name](link[name]) for name in RARE if link.get(name)}
-
-
-def _parse_id(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
-
-
-def _parse_number(text: str | None) -> int | None:
-    return int(text) if text else None
 
 
 def _draw_rare(link: Mapping[str, str]) -> None:

@@ -47,10 +47,10 @@ def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> No
         )
 
 
-def read_uuid(name: str) -> UUID | None:
+def read_uuid(name: str, link: Mapping[str, str] = st.query_params) -> UUID | None:
     """Return the id of a parameter; None without one, or if it is none."""
     try:
-        return UUID(st.query_params.get(name, ""))
+        return UUID(link.get(name, ""))
     except ValueError:
         return None
 
@@ -114,15 +114,15 @@ def find_hour(hour: datetime, timezone: str | None) -> tuple[datetime, datetime]
     return begin, begin + timedelta(hours=1)
 
 
-def read_whole(name: str) -> int | None:
+def read_whole(name: str, link: Mapping[str, str] = st.query_params) -> int | None:
     """Return the whole number from 0 up of a parameter; None without one."""
-    text = st.query_params.get(name, "")
+    text = link.get(name, "")
     return int(text) if text.isdecimal() and len(text) < _LONGEST_NUMBER else None
 
 
-def read_span(name: str) -> tuple[int | None, int | None]:
+def read_span(name: str, link: Mapping[str, str] = st.query_params) -> tuple[int | None, int | None]:
     """Return the ends of `?name=8600..8700`, the second not included; either may be missing."""
-    first, _, last = st.query_params.get(name, "").partition("..")
+    first, _, last = link.get(name, "").partition("..")
     return tuple(int(part) if part.isdecimal() and len(part) < _LONGEST_NUMBER else None for part in (first, last))  # pyright: ignore[reportReturnType] - two parts
 
 
