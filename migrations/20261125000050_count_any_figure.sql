@@ -180,6 +180,30 @@ begin
 end
 $$;
 
+-- The combinations that filters mean by how items were made, as public.matching_failures does for failures.
+create function public.matching_combinations(filters jsonb) returns setof public.outcome_combinations
+language sql stable
+as $$
+    select c.* from public.outcome_combinations c
+    where (filters ->> 'persona_id' is null or c.persona_id = (filters ->> 'persona_id')::uuid)
+        and (filters ->> 'emotional_arc_id' is null or c.emotional_arc_id = (filters ->> 'emotional_arc_id')::uuid)
+        and (filters ->> 'training_topic_id' is null or c.training_topic_id = (filters ->> 'training_topic_id')::uuid)
+        and (filters ->> 'template_id' is null or c.template_id = (filters ->> 'template_id')::uuid)
+        and (filters ->> 'topic_category' is null or c.training_topic_id in (
+            select t.id from public.training_topics t where t.category = filters ->> 'topic_category'))
+        and (filters ->> 'conversation_category' is null
+            or c.conversation_category = filters ->> 'conversation_category')
+        and (filters ->> 'model' is null or c.model = filters ->> 'model')
+        and (filters ->> 'structured_outputs' is null
+            or c.structured_outputs = (filters ->> 'structured_outputs')::boolean)
+        and (filters ->> 'max_tokens' is null or c.max_tokens = (filters ->> 'max_tokens')::integer)
+        and (filters ->> 'effort' is null or coalesce(c.effort, 'none') = filters ->> 'effort')
+        and (filters ->> 'prompt_from' is null or c.prompt_chars >= (filters ->> 'prompt_from')::integer)
+        and (filters ->> 'prompt_to' is null or c.prompt_chars < (filters ->> 'prompt_to')::integer)
+$$;
+revoke execute on function public.matching_combinations(jsonb) from public, anon;
+grant execute on function public.matching_combinations(jsonb) to authenticated;
+
 -- As in 20261125000010, but a reply that used more tokens than its limit, as files say of some, used all of it; and each cell
 -- says how many of its items are simulated, so that what is said of some failures is not said of others.
 create or replace function public.count_outcomes(filters jsonb, most_batches integer) returns json
@@ -210,22 +234,7 @@ begin
             or coalesce(k.truncation_pattern, 'none') = filters ->> 'truncation_pattern')
         and (filters ->> 'fingerprint' is null or k.fingerprint = filters ->> 'fingerprint');
     if has_combinations then
-        select coalesce(array_agg(c.id), '{}') into combination_ids from public.outcome_combinations c
-        where (filters ->> 'persona_id' is null or c.persona_id = (filters ->> 'persona_id')::uuid)
-            and (filters ->> 'emotional_arc_id' is null or c.emotional_arc_id = (filters ->> 'emotional_arc_id')::uuid)
-            and (filters ->> 'training_topic_id' is null or c.training_topic_id = (filters ->> 'training_topic_id')::uuid)
-            and (filters ->> 'template_id' is null or c.template_id = (filters ->> 'template_id')::uuid)
-            and (filters ->> 'topic_category' is null or c.training_topic_id in (
-                select t.id from public.training_topics t where t.category = filters ->> 'topic_category'))
-            and (filters ->> 'conversation_category' is null
-                or c.conversation_category = filters ->> 'conversation_category')
-            and (filters ->> 'model' is null or c.model = filters ->> 'model')
-            and (filters ->> 'structured_outputs' is null
-                or c.structured_outputs = (filters ->> 'structured_outputs')::boolean)
-            and (filters ->> 'max_tokens' is null or c.max_tokens = (filters ->> 'max_tokens')::integer)
-            and (filters ->> 'effort' is null or coalesce(c.effort, 'none') = filters ->> 'effort')
-            and (filters ->> 'prompt_from' is null or c.prompt_chars >= (filters ->> 'prompt_from')::integer)
-            and (filters ->> 'prompt_to' is null or c.prompt_chars < (filters ->> 'prompt_to')::integer);
+        select coalesce(array_agg(c.id), '{}') into combination_ids from public.matching_combinations(filters) c;
     end if;
     if filters ->> 'text' is not null then
         select coalesce(array_agg(f.batch_item_id), '{}') into text_items from public.failed_generations f

@@ -1,9 +1,8 @@
 -- A comparison repeats the items of any suspect, not only of one persona, arc, topic or template.
 --
 -- request: {"batch_id", "scope", "change" (one key), and optionally "name", "items", "limit"}. `items` says how the items were
--- made, by the names that count_outcomes has: persona_id, emotional_arc_id, training_topic_id, template_id, topic_category,
--- conversation_category, model, structured_outputs, max_tokens, effort ('none': the model's own), prompt_from (included) and
--- prompt_to (not). The rest is as in 52.
+-- made, as matching_combinations (50) reads it; effort 'none' is the model's own, prompt_from is included and prompt_to not.
+-- The rest is as in 52.
 create or replace function public.create_experiment(request jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -11,7 +10,6 @@ declare
     base public.batches;
     template public.prompt_templates;
     change constant jsonb := request -> 'change';
-    items constant jsonb := coalesce(request -> 'items', '{}');
     most constant integer := least(coalesce((request ->> 'limit')::integer, 10000), 10000);
     new_batch_id uuid := gen_random_uuid();
     new_name text;
@@ -45,23 +43,9 @@ begin
     chosen := array(
         select i.id from public.batch_items i
         join public.item_outcomes o on o.batch_item_id = i.id
-        join public.outcome_combinations c on c.id = o.combination_id
+        join public.matching_combinations(coalesce(request -> 'items', '{}')) c on c.id = o.combination_id
         where i.batch_id = base.id
             and (i.status = 'failed' or (i.status = 'completed' and request ->> 'scope' = 'judged'))
-            and (items ->> 'persona_id' is null or c.persona_id = (items ->> 'persona_id')::uuid)
-            and (items ->> 'emotional_arc_id' is null or c.emotional_arc_id = (items ->> 'emotional_arc_id')::uuid)
-            and (items ->> 'training_topic_id' is null or c.training_topic_id = (items ->> 'training_topic_id')::uuid)
-            and (items ->> 'template_id' is null or c.template_id = (items ->> 'template_id')::uuid)
-            and (items ->> 'topic_category' is null or c.training_topic_id in (
-                select t.id from public.training_topics t where t.category = items ->> 'topic_category'))
-            and (items ->> 'conversation_category' is null or c.conversation_category = items ->> 'conversation_category')
-            and (items ->> 'model' is null or c.model = items ->> 'model')
-            and (items ->> 'structured_outputs' is null
-                or c.structured_outputs = (items ->> 'structured_outputs')::boolean)
-            and (items ->> 'max_tokens' is null or c.max_tokens = (items ->> 'max_tokens')::integer)
-            and (items ->> 'effort' is null or coalesce(c.effort, 'none') = items ->> 'effort')
-            and (items ->> 'prompt_from' is null or c.prompt_chars >= (items ->> 'prompt_from')::integer)
-            and (items ->> 'prompt_to' is null or c.prompt_chars < (items ->> 'prompt_to')::integer)
             and (template.id is null or (i.emotional_arc_id = template.emotional_arc_id and i.template_id <> template.id))
         order by i.position limit most
     );
