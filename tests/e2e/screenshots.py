@@ -87,7 +87,7 @@ def picture_a_batch(page: Page, url: str, shoot: Callable[[str], None]) -> None:
     expect(page.get_by_role("button", name="Generate more")).to_be_visible(timeout=BATCH_SECONDS)
     page.wait_for_timeout(2_500)
     shoot("monitor-completed")
-    page.locator(".st-key-items").get_by_text("failed", exact=True).click()
+    page.locator(".st-key-link_items").get_by_text("failed", exact=True).click()
     page.wait_for_timeout(2_000)
     shoot("monitor-failures")
     page.goto(f"{url}/Batch_Monitor")
