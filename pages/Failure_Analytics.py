@@ -3,7 +3,15 @@
 import streamlit as st
 
 from core.errors import NotFound
-from core.ui.analytics_view import draw_export, draw_nothing, draw_report, is_filtered, load_diagnosis
+from core.ui.analytics_view import (
+    draw_export,
+    draw_measurement,
+    draw_nothing,
+    draw_report,
+    is_filtered,
+    load_measurement,
+    load_report,
+)
 from core.ui.experiment_view import draw_experiment
 from core.ui.failure_filters import draw_failure_filters, read_failure_filters
 from core.ui.failure_view import load_failure_options
@@ -28,8 +36,11 @@ with open_page() as services:
             tools = st.container(horizontal=True, width="content", gap="xsmall")
             draw_import(services)
         draw_failure_filters(load_failure_options(services, services.user_email))
-        report = load_diagnosis(services, services.user_email, read_failure_filters())
-        if report.diagnosis.overall.judged:
+        measurement = load_measurement(services, services.user_email, read_failure_filters())
+        if measurement.diagnosis.overall.judged:
+            # The browser draws the rates while the causes are looked for.
+            draw_measurement(measurement.diagnosis)
+            report = load_report(services, measurement)
             with tools:
                 draw_export(report)
             draw_report(services, report)

@@ -9,7 +9,7 @@ false alarm; with few failures that is what keeps Holm able to find anything.
 """
 
 from collections.abc import Sequence
-from math import ceil, erfc, sqrt
+from math import ceil, erfc, lgamma, sqrt
 from typing import cast
 
 import numpy as np
@@ -119,7 +119,12 @@ def _log_probabilities(first: int, last: int, total: int, other_total: int, draw
 
 
 def _log_probability(count: int, total: int, other_total: int, drawn: int) -> float:
-    return float(_log_probabilities(count, count, total, other_total, drawn)[0])
+    """One of `_log_probabilities`, without an array around it."""
+
+    def log_choose(top: int, below: int) -> float:
+        return lgamma(top + 1) - lgamma(below + 1) - lgamma(top - below + 1)
+
+    return log_choose(total, count) + log_choose(other_total, drawn - count) - log_choose(total + other_total, drawn)
 
 
 def _find_edge(first: int, last: int, limit: float, table: tuple[int, int, int], *, rising: bool) -> int:

@@ -101,7 +101,7 @@ def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) ->
     """Say what was found and what to do next."""
     sentences = [
         (
-            f"{suspect.rate.failed} of {total_failed} failures come from {suspect.label}: {format_rate(suspect.rate)} "
+            f"{suspect.rate.failed:,} of {total_failed:,} failures come from {suspect.label}: {format_rate(suspect.rate)} "
             f"against {format_rate(suspect.rest)} elsewhere; {format_p(suspect.p_value)}."
         ),
         _describe_common(evidence),
@@ -131,8 +131,9 @@ def describe_lead(report: SuspectReport) -> str | None:
         else f"but {format_p(lead.p_corrected)} once corrected for {report.compared} comparisons"
     )
     return (
-        f"Nearest to one comes {lead.label}, with {lead.rate.failed} of {report.failed} failures: {format_rate(lead.rate)} "
-        f"against {format_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, {doubt}. More items of it would tell."
+        f"Nearest to one comes {lead.label}, with {lead.rate.failed:,} of {report.failed:,} failures: "
+        f"{format_rate(lead.rate)} against {format_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, {doubt}. "
+        "More items of it would tell."
     )
 
 
@@ -224,7 +225,7 @@ def _describe_common(evidence: Evidence) -> str:
         fingerprint, shared = _most_common(evidence.fingerprints)
         kinds = len(evidence.fingerprints)
         if shared:
-            parts.append(f"They are of {kinds} kinds, {shared} of them: {label_fingerprint(fingerprint)}")
+            parts.append(f"They are of {kinds:,} kinds, {shared:,} of them: {label_fingerprint(fingerprint)}")
     if evidence.share_low is not None and evidence.share_high is not None:
         low, high = format_percent(evidence.share_low), format_percent(evidence.share_high)
         used = f"{low} % of max_tokens used" if low == high else f"{low}-{high} % of max_tokens used"
@@ -254,7 +255,7 @@ def _judge_limit(evidence: Evidence) -> str:
 
 
 def _count_of(count: int, evidence: Evidence) -> str:
-    return "All" if count == evidence.failures else f"{count} of {evidence.failures}"
+    return "All" if count == evidence.failures else f"{count:,} of {evidence.failures:,}"
 
 
 def _is_most(count: int, evidence: Evidence) -> bool:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
+from uuid import UUID, uuid4
 
 import numpy as np
 
@@ -44,6 +45,17 @@ class DiagnosisReport(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What was counted under one filter, and the rates; causes are not looked for yet."""
+
+    outcomes: Outcomes
+    facts: Facts
+    diagnosis: Diagnosis
+    id: UUID = field(default_factory=uuid4)
+    """By which caches know what was found out about just this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DiagnosticsService:
     """Diagnoses in two calls to the database, whatever the number of failures."""
 
@@ -58,13 +70,22 @@ class DiagnosticsService:
     def diagnose(
         self, filters: FailureFilters = ANY_OUTCOME, *, bucket: Bucket | None = None, zone: tzinfo = UTC
     ) -> DiagnosisReport:
-        """Return everything that the analytics show for a filter.
+        """Return everything that the analytics show for a filter."""
+        return self.explain(self.measure_outcomes(filters, bucket=bucket, zone=zone))
+
+    def measure_outcomes(self, filters: FailureFilters, *, bucket: Bucket | None = None, zone: tzinfo = UTC) -> Measurement:
+        """Return the first half of a diagnosis, which can be drawn while the other is made.
 
         `bucket` None: hours where the time line spans less than three days, else days; both in the time zone `zone`.
         """
         outcomes = self.store.count(filters, MOST_BATCHES)
         facts = build_facts(outcomes)
         diagnosis = diagnose(outcomes, facts, bucket=bucket or _choose_bucket(outcomes), zone=zone)
+        return Measurement(outcomes=outcomes, facts=facts, diagnosis=diagnosis)
+
+    def explain(self, measurement: Measurement) -> DiagnosisReport:
+        """Look for what the failures come from, and fetch examples."""
+        outcomes, facts, diagnosis = measurement.outcomes, measurement.facts, measurement.diagnosis
         report = find_suspects(facts, unpaired=(Dimension.BATCH,))
         shown = diagnosis.fingerprints[:MOST_FINGERPRINTS]
         # A suspect's examples stand in the finding as request ids, a fingerprint's as failures to open.
@@ -140,7 +161,7 @@ def _sum_by(counts: Sequence[tuple[Kind, int]], attribute: str) -> dict[str, int
 
 def _find_failed_cells(outcomes: Outcomes, facts: Facts, suspect: Suspect) -> list[int]:
     """The cells that hold the suspect's failures."""
-    _, numbers = group_cells(outcomes)
+    _, numbers = group_cells(outcomes.cells)
     is_member = facts.find_members(suspect.parts or suspect.names[:1])
     is_failed = np.array(outcomes.cells.kind, dtype=np.int64) != ACCEPTED
     return [int(index) for index in np.flatnonzero(is_member[numbers] & is_failed)]

@@ -12,6 +12,7 @@ from core.domain.findings import format_percent, format_rate
 from core.domain.intervals import Rate
 from core.domain.outcomes import BatchOutcome
 from core.domain.record import Record
+from core.ui.chart_axes import LINE_PIXELS, RATE_LABELS, estimate_room, make_axis, make_margins
 from core.ui.charts import FAILURE_COLOR
 from core.ui.formats import localize
 
@@ -23,10 +24,13 @@ DARKEST_LIGHT = 0.8
 """Up to here on the scale black is easier to read than white."""
 FEWEST_ITEMS = 5
 """A cell of fewer items is grey: any of them failing would look like a fifth or more."""
-BAR_PIXELS, FRAME_PIXELS, CELL_PIXELS, LINE_PIXELS = 25, 30, 27, 16
+BAR_PIXELS, FRAME_PIXELS, CELL_PIXELS = 25, 30, 27
 SHORT_CHART_PIXELS = 176
 LONGEST_LABEL = 34
-NARROW_ROOM, WIDE_ROOM = 2.3, 1.35
+NARROW_PIXELS, WIDE_PIXELS = 360, 1180
+"""What a chart has in a row of three and by itself, where the window is 1366 wide."""
+SHORTEST_BAR = 0.25
+"""The least share of the room that the numbers leave to the longest bar."""
 MOST_WHISKERS = 24
 """More points of time have their intervals as a band."""
 CELL_WIDTH, CELL_HEIGHT = 0.97, 0.92
@@ -52,10 +56,7 @@ class HeatCell(Record):
 
 
 def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wide: bool = False) -> go.Figure:
-    """Return a bar for each rate with its 95 % interval and its numbers; bars of few items are grey.
-
-    The numbers take more than half of a narrow chart, and a quarter of a wide one.
-    """
+    """Return a bar for each rate with its 95 % interval and its numbers; bars of few items are grey."""
     values = [100 * (row.rate.value or 0.0) for row in rows]
     lows, highs = [100 * (row.rate.low or 0.0) for row in rows], [100 * (row.rate.high or 0.0) for row in rows]
     places = list(range(len(rows)))
@@ -77,19 +78,24 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
         **_keep_opacity(),
     )
     top = max([*highs, 1.0])
+    words = [f"{format_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows]
+    labels = [_shorten(row.label) for row in rows]
+    plot = (WIDE_PIXELS if is_wide else NARROW_PIXELS) - estimate_room(labels)
+    bar_share = max(1 - estimate_room(words) / plot, SHORTEST_BAR)
     numbers = go.Scatter(
-        x=[high + top * 0.03 for high in highs],
+        x=[high + top / bar_share * 0.015 for high in highs],
         y=places,
         mode="text",
-        text=[f"{format_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows],
+        text=words,
         textposition="middle right",
         cliponaxis=False,
         hoverinfo="skip",
     )
     layout = _frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS) | {
+        "margin": make_margins(left=labels),
         "bargap": 0.35,
-        "xaxis": {"range": [0, top * (WIDE_ROOM if is_wide else NARROW_ROOM)], "fixedrange": True, "visible": False},
-        "yaxis": _label_axis([_shorten(row.label) for row in rows]),
+        "xaxis": make_axis(range=[0, top / bar_share], visible=False),
+        "yaxis": _label_axis(labels),
     }
     return go.Figure(data=[bars, numbers], layout=layout)
 
@@ -134,9 +140,10 @@ def draw_timeline(
         **_keep_opacity(),
     )
     layout = _frame(SHORT_CHART_PIXELS) | {
+        "margin": make_margins(left=RATE_LABELS, bottom_lines=2),
         "shapes": [_draw_upright(begin) for begin in begins],
-        "xaxis": {"fixedrange": True, "nticks": 6, "showgrid": False, **_widen(times, begins)},
-        "yaxis": {"fixedrange": True, "tickformat": ".0%", "range": [0, top], "nticks": 5},
+        "xaxis": make_axis(nticks=6, showgrid=False, **_widen(times, begins)),
+        "yaxis": make_axis(tickformat=".0%", range=[0, top], nticks=5),
     }
     return go.Figure(data=[low, high, rate, marks], layout=layout)
 
@@ -179,7 +186,10 @@ def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
             **_keep_opacity(),
         )
 
+    most = max([row.accepted + row.failed for row in rows], default=0)
     layout = _frame(SHORT_CHART_PIXELS + 30) | {
+        # Below: the shares and the title; at the left: the counts and the title, which lies on its side.
+        "margin": make_margins(left=[f"{most:,} {'_' * 4}"], top=24, bottom_lines=3),
         "barmode": "stack",
         "bargap": 0.12,
         "showlegend": True,
@@ -188,20 +198,19 @@ def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
         "annotations": [
             {"x": 19.4, "y": 1, "yref": "paper", "text": "limit", "showarrow": False, "xanchor": "right", "yanchor": "top"}
         ],
-        "xaxis": {
-            "fixedrange": True,
-            "range": [-0.6, 20.6],
-            "tickvals": [0, 4, 8, 12, 16, 20],
-            "ticktext": ["0 %", "20 %", "40 %", "60 %", "80 %", "all"],
-            "title": {"text": "share of max_tokens that the reply used"},
-        },
-        "yaxis": {"fixedrange": True, "title": {"text": "items"}},
+        "xaxis": make_axis(
+            range=[-0.6, 20.6],
+            tickvals=[0, 4, 8, 12, 16, 20],
+            ticktext=["0 %", "20 %", "40 %", "60 %", "80 %", "all"],
+            title={"text": "share of max_tokens that the reply used"},
+        ),
+        "yaxis": make_axis(title={"text": "items"}),
     }
     bars = [
         stack("accepted", [row.accepted for row in rows], ACCEPTED_COLOR, ""),
         stack("failed", [row.failed for row in rows], FAILURE_COLOR, "<br>click for the failures"),
     ]
-    return go.Figure(data=bars, layout=layout | {"margin": {"l": 4, "r": 8, "t": 24, "b": 4}})
+    return go.Figure(data=bars, layout=layout)
 
 
 def describe_tokens(rows: Sequence[TokenRow]) -> str:
@@ -249,43 +258,53 @@ def make_count_cells(counts: dict[tuple[str, str], int]) -> list[HeatCell]:
 
 
 def draw_heatmap(cells: Sequence[HeatCell], *, highest: float | None = None) -> go.Figure:
-    """Return a heat map of bars, one for each cell and in the order of `cells`: Streamlit tells of clicks on bars only."""
+    """Return a heat map of bars, one for each cell and in the order of `cells`: Streamlit tells of clicks on bars only.
+
+    Trace 1 is the text of the cells: the browser would measure each text of a bar by itself.
+    """
     rows, columns = list(dict.fromkeys(cell.row for cell in cells)), list(dict.fromkeys(cell.column for cell in cells))
     row_numbers, column_numbers = ({name: number for number, name in enumerate(names)} for names in (rows, columns))
     top = highest or max([cell.value for cell in cells], default=1.0) or 1.0
-    paints = [_paint(cell, top) for cell in cells]
+    x, y = [column_numbers[cell.column] for cell in cells], [row_numbers[cell.row] for cell in cells]
+    shares = [min(cell.value / top, 1.0) for cell in cells]
     bars = go.Bar(
-        x=[column_numbers[cell.column] for cell in cells],
-        base=[row_numbers[cell.row] - CELL_HEIGHT / 2 for cell in cells],
+        x=x,
+        base=[row - CELL_HEIGHT / 2 for row in y],
         y=[CELL_HEIGHT] * len(cells),
         width=CELL_WIDTH,
-        marker={"color": [color for color, _ in paints], "line": {"width": 0}},
-        text=[cell.text for cell in cells],
-        textposition="inside",
-        insidetextanchor="middle",
-        insidetextfont={"color": [color for _, color in paints]},
-        textangle=0,
-        constraintext="none",
+        marker={"color": _paint(cells, shares), "line": {"width": 0}},
         customdata=[_plain(cell.note) for cell in cells],
         hovertemplate="%{customdata}<br>click for the failures<extra></extra>",
         **_keep_opacity(),
     )
+    texts = go.Scatter(
+        x=x,
+        y=y,
+        mode="text",
+        text=[cell.text for cell in cells],
+        textfont={
+            "color": [
+                "white" if share > DARKEST_LIGHT and not cell.is_grey else "black"
+                for cell, share in zip(cells, shares, strict=True)
+            ]
+        },
+        hoverinfo="skip",
+    )
     titles = [_wrap(name) for name in columns]
     lines = max([title.count("<br>") for title in titles], default=0) + 1
-    layout = _frame(CELL_PIXELS * max(len(rows), 1) + LINE_PIXELS * lines + FRAME_PIXELS // 2) | {
+    labels, above = [_shorten(name) for name in rows], LINE_PIXELS * lines + FRAME_PIXELS // 2
+    layout = _frame(CELL_PIXELS * max(len(rows), 1) + above) | {
+        "margin": make_margins(left=labels, top=above),
         "xaxis": _label_axis(titles, is_upright=False) | {"side": "top", "tickangle": 0},
-        "yaxis": _label_axis([_shorten(name) for name in rows]),
+        "yaxis": _label_axis(labels),
     }
-    return go.Figure(data=[bars], layout=layout)
+    return go.Figure(data=[bars, texts], layout=layout)
 
 
-def _paint(cell: HeatCell, top: float) -> tuple[str, str]:
-    """Return the colours of a cell and of its text; `top` is the value of the darkest."""
-    if cell.is_grey:
-        return FEW_COLOR, "black"
-    share = min(cell.value / top, 1.0)
-    color = str(sample_colorscale(list(HEAT_COLORS), [share])[0])  # pyright: ignore[reportUnknownArgumentType]
-    return color, "black" if share <= DARKEST_LIGHT else "white"
+def _paint(cells: Sequence[HeatCell], shares: Sequence[float]) -> list[str]:
+    """Return the colour of each cell, by its share of the darkest."""
+    colors = map(str, sample_colorscale(list(HEAT_COLORS), list(shares)))  # pyright: ignore[reportUnknownArgumentType]
+    return [FEW_COLOR if cell.is_grey else color for cell, color in zip(cells, colors, strict=True)]
 
 
 def describe_heatmap(title: str, cells: Sequence[HeatCell]) -> str:
@@ -301,7 +320,6 @@ def _describe_rate(rate: Rate) -> str:
 def _frame(height: int) -> dict[str, object]:
     return {
         "height": height,
-        "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
         "showlegend": False,
         "dragmode": False,
         "hoverlabel": {"align": "left"},
@@ -315,15 +333,13 @@ def _keep_opacity() -> dict[str, object]:
 
 def _label_axis(labels: Sequence[str], *, is_upright: bool = True) -> dict[str, object]:
     span = [-0.5, max(len(labels), 1) - 0.5]
-    return {
-        "tickvals": list(range(len(labels))),
-        "ticktext": [_plain(label) if is_upright else label for label in labels],
-        "range": span[::-1] if is_upright else span,
-        "fixedrange": True,
-        "showgrid": False,
-        "zeroline": False,
-        "automargin": True,
-    }
+    return make_axis(
+        tickvals=list(range(len(labels))),
+        ticktext=[_plain(label) if is_upright else label for label in labels],
+        range=span[::-1] if is_upright else span,
+        showgrid=False,
+        zeroline=False,
+    )
 
 
 def _draw_upright(place: float | datetime) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import assert_never
+from uuid import UUID
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,7 +12,7 @@ from core.bootstrap import PageServices
 from core.domain.diagnosis import Bucket, Diagnosis
 from core.domain.findings import StepKind, format_rate
 from core.domain.results import FailureFilters
-from core.services.diagnostics import DiagnosisReport, write_figures, write_suspects
+from core.services.diagnostics import DiagnosisReport, Measurement, write_figures, write_suspects
 from core.ui.analytics_breakdowns import (
     WAY_PARAMETERS,
     Way,
@@ -60,21 +61,35 @@ VIEW_LABELS = {
 }
 
 
-def load_diagnosis(services: PageServices, user: str, filters: FailureFilters) -> DiagnosisReport:
-    """Return the diagnosis under some filters, a few seconds old at most: another view counts nothing anew."""
-    return _diagnose(services, user, filters.model_dump_json(), st.context.timezone, filters)
+def load_measurement(services: PageServices, user: str, filters: FailureFilters) -> Measurement:
+    """Return what was counted under some filters, a few seconds old at most: another view counts nothing anew."""
+    return _measure(services, user, filters.model_dump_json(), st.context.timezone, filters)
+
+
+def load_report(services: PageServices, measurement: Measurement) -> DiagnosisReport:
+    """Return the causes of what was counted; kept for as long."""
+    return _explain(services, measurement.id, measurement)
 
 
 # Kept for all tabs of an analyst: `user` is in the key, so that nobody is shown another's.
 @st.cache_resource(ttl=DIAGNOSIS_SECONDS, max_entries=20, show_spinner=False)
-def _diagnose(
+def _measure(
     _services: PageServices,
     user: str,  # noqa: ARG001 - with `asked` the cache's key
     asked: str,  # noqa: ARG001 - likewise
     timezone: str | None,
     _filters: FailureFilters,
+) -> Measurement:
+    return _services.diagnostics.measure_outcomes(_filters, zone=find_zone(timezone))
+
+
+@st.cache_resource(ttl=DIAGNOSIS_SECONDS, max_entries=20, show_spinner=False)
+def _explain(
+    _services: PageServices,
+    measurement_id: UUID,  # noqa: ARG001 - the cache's key
+    _measurement: Measurement,
 ) -> DiagnosisReport:
-    return _services.diagnostics.diagnose(_filters, zone=find_zone(timezone))
+    return _services.diagnostics.explain(_measurement)
 
 
 def draw_export(report: DiagnosisReport) -> None:
@@ -107,20 +122,23 @@ def draw_nothing(*, filtered: bool) -> None:
     )
 
 
-def draw_report(services: PageServices, report: DiagnosisReport) -> None:
-    """Draw the answer, and the view that the link asks for."""
-    diagnosis = report.diagnosis
+def draw_measurement(diagnosis: Diagnosis) -> None:
+    """Draw how often it fails, and how."""
     _draw_totals(diagnosis)
     if diagnosis.overall.failed:
         _draw_first_charts(diagnosis)
-        if report.findings:
-            draw_finding(report.findings[0], report, 0)
-        else:
-            draw_unnamed(report.suspects)
     else:
         _draw_clean(diagnosis)
+
+
+def draw_report(services: PageServices, report: DiagnosisReport) -> None:
+    """Draw the answer, and the view that the link asks for."""
+    if report.findings:
+        draw_finding(report.findings[0], report, 0)
+    elif report.diagnosis.overall.failed:
+        draw_unnamed(report.suspects)
     _draw_views(services, report)
-    draw_experiment_question(services, diagnosis)
+    draw_experiment_question(services, report.diagnosis)
 
 
 @st.fragment

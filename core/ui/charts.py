@@ -8,6 +8,7 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 from core.domain.alerts import ALARM_FAILURE_RATE
 from core.domain.monitor import TrendPoint
 from core.domain.overview import Coverage
+from core.ui.chart_axes import RATE_LABELS, make_axis, make_margins
 from core.ui.formats import localize
 
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
@@ -42,12 +43,12 @@ def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     )
     layout = {
         "height": BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS,
-        "margin": {"l": 4, "r": 36, "t": 4, "b": 4},
+        "margin": make_margins(left=counts, right=36),
         "bargap": 0.35,
         "showlegend": False,
         "dragmode": False,
-        "xaxis": {"visible": False, "fixedrange": True},
-        "yaxis": {"autorange": "reversed", "fixedrange": True, "type": "category"},
+        "xaxis": make_axis(visible=False),
+        "yaxis": make_axis(autorange="reversed", type="category"),
     }
     return go.Figure(data=[bars], layout=layout)
 
@@ -86,7 +87,7 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
     highest = max((rate for rate in rates if rate is not None), default=0.0)
     layout = {
         "height": TREND_PIXELS,
-        "margin": {"l": 4, "r": 8, "t": 6, "b": 4},
+        "margin": make_margins(left=RATE_LABELS, top=6, bottom_lines=2),
         "showlegend": False,
         "dragmode": False,
         "shapes": [
@@ -100,13 +101,8 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
                 "line": {"color": ALARM_COLOR, "width": 1, "dash": "dot"},
             }
         ],
-        "xaxis": {"fixedrange": True, "nticks": 4, "range": [begins_at, ends_at]},
-        "yaxis": {
-            "fixedrange": True,
-            "tickformat": ".0%",
-            "range": [0, max(highest * 1.1, 2 * ALARM_FAILURE_RATE)],
-            "nticks": 4,
-        },
+        "xaxis": make_axis(nticks=4, range=[begins_at, ends_at]),
+        "yaxis": make_axis(tickformat=".0%", range=[0, max(highest * 1.1, 2 * ALARM_FAILURE_RATE)], nticks=4),
     }
     return go.Figure(data=[line], layout=layout)
 
@@ -153,11 +149,11 @@ def draw_coverage(coverage: Coverage) -> go.Figure:
     )
     layout = {
         "height": COVERAGE_ROW_PIXELS * max(len(coverage.personas), 1) + COVERAGE_FRAME_PIXELS,
-        "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
+        "margin": make_margins(left=[persona.name for persona in coverage.personas], right=4, top=COVERAGE_FRAME_PIXELS - 4),
         "showlegend": False,
         "dragmode": False,
-        "xaxis": {"fixedrange": True, "side": "top", "type": "category", "showgrid": False, "range": _frame(len(arcs))},
-        "yaxis": {"fixedrange": True, "type": "category", "showgrid": False, "range": _frame(len(coverage.personas))[::-1]},
+        "xaxis": make_axis(side="top", type="category", showgrid=False, range=_frame(len(arcs))),
+        "yaxis": make_axis(type="category", showgrid=False, range=_frame(len(coverage.personas))[::-1]),
     }
     return go.Figure(data=[cells, points], layout=layout)
 

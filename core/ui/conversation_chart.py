@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 from core.domain.conversation import Role, Turn
+from core.ui.chart_axes import make_axis, make_margins
 
 USER_COLOR, ASSISTANT_COLOR, LINE_COLOR = "#D55E00", "#0072B2", "#8C8C8C"
 """Okabe-Ito vermilion and blue; the marks differ in shape too."""
@@ -34,11 +35,12 @@ def draw_journey(turns: Sequence[Turn]) -> go.Figure:
     )
     layout = {
         "height": PIXELS,
-        "margin": {"l": 4, "r": 24, "t": 14, "b": 4},
+        # Below: the numbers and the title; at the left: the numbers and the title, which lies on its side.
+        "margin": make_margins(left=["0.75 ____"], right=24, top=14, bottom_lines=3),
         "showlegend": False,
         "dragmode": False,
-        "xaxis": {"title": "turn", "fixedrange": True, "dtick": 1 if len(turns) <= MOST_LABELS else 2, "showgrid": False},
-        "yaxis": {"title": "intensity", "fixedrange": True, "range": [0, 1.08], "tickvals": [0, 0.25, 0.5, 0.75, 1]},
+        "xaxis": make_axis(title="turn", dtick=1 if len(turns) <= MOST_LABELS else 2, showgrid=False),
+        "yaxis": make_axis(title="intensity", range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1]),
     }
     return go.Figure(data=[marks], layout=layout)
 

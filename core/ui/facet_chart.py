@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
+from core.ui.chart_axes import make_axis, make_margins
 from core.ui.charts import FAILURE_COLOR, describe_counts
 from core.ui.link_state import change_link
 
@@ -68,12 +69,12 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
     )
     layout = {
         "height": BAR_PIXELS * MOST_BARS + FRAME_PIXELS,
-        "margin": {"l": 4, "r": 48, "t": 2, "b": 2},
+        "margin": make_margins(left=labels.values(), right=48, top=2, bottom=2),
         "bargap": 0.3,
         "showlegend": False,
         "dragmode": False,
-        "xaxis": {"visible": False, "fixedrange": True},
+        "xaxis": make_axis(visible=False),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
-        "yaxis": {"range": [MOST_BARS - 0.5, -0.5], "fixedrange": True, "type": "category"},
+        "yaxis": make_axis(range=[MOST_BARS - 0.5, -0.5], type="category"),
     }
     return go.Figure(data=[bars], layout=layout)

@@ -90,7 +90,10 @@ class SupabaseExperimentStore:
 
 def _read_column(text: str) -> tuple[int | None, ...]:
     """Return the numbers of `1,,3`; what is not given is None."""
-    return tuple(int(number) if number else None for number in text.split(",")) if text else ()
+    if not text:
+        return ()
+    numbers = text.split(",")
+    return tuple(int(number) if number else None for number in numbers) if "" in numbers else tuple(map(int, numbers))
 
 
 @dataclass(frozen=True, kw_only=True)

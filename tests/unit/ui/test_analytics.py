@@ -285,12 +285,14 @@ def test_each_cell_of_a_heat_map_is_a_bar_with_its_colour() -> None:
     ]
 
     drawn = make_rate_cells(cells, turned=True)
-    (bars,) = draw_heatmap(drawn, highest=0.5).data
+    bars, texts = draw_heatmap(drawn, highest=0.5).data
 
     assert [True, False, False] == [cell.is_grey for cell in drawn]
     assert FEW_COLOR == bars.marker.color[0] != bars.marker.color[1] != bars.marker.color[2]
-    assert ("0 %", "20 %", "33 %") == bars.text  # One bar a cell, in their order: a click tells its number.
-    assert (0, 1, 2) == bars.x
+    assert (0, 1, 2) == bars.x == texts.x  # One bar a cell, in their order: a click tells its number.
+    assert ("0 %", "20 %", "33 %") == texts.text
+    assert ("black", "black", "black") == texts.textfont.color
+    assert "white" == draw_heatmap(drawn, highest=0.3).data[1].textfont.color[2]
     assert "Arc 2, Marcus: 2 of 6 failed" in describe_heatmap("Arcs", drawn)
 
 

@@ -1,0 +1,47 @@
+"""Axes with room for their labels. No Streamlit here.
+
+Left to itself, Plotly draws each chart a second time when it has seen how much room its labels take.
+"""
+
+from collections.abc import Iterable, Sequence
+from unicodedata import east_asian_width
+
+FONT_PIXELS = 10.5
+"""Of labels in Streamlit's theme."""
+LINE_PIXELS = 14
+RATE_LABELS = ("100%",)
+"""The longest label of an axis of rates."""
+_GAP_PIXELS = 9
+"""Between labels and frame."""
+_NARROW, _WIDE = frozenset("fijlrtI.,:;'|!()[]- "), frozenset("mwMW@%—…→")
+_NARROW_EM, _USUAL_EM, _CAPITAL_EM, _WIDE_EM, _FULL_EM = 0.36, 0.56, 0.66, 0.9, 1.0
+
+
+def make_axis(**settings: object) -> dict[str, object]:
+    """Return an axis that stays as it is: it is neither zoomed nor does it look for room."""
+    return {"fixedrange": True, "automargin": False, **settings}
+
+
+def make_margins(
+    *, left: Iterable[str] = (), right: float = 8, top: float = 4, bottom_lines: int = 0, bottom: float = 4
+) -> dict[str, float]:
+    """Return margins with room for the labels at the left, for lines of labels below, and for so many pixels more."""
+    below = bottom_lines * LINE_PIXELS + (_GAP_PIXELS if bottom_lines else 0)
+    return {"l": estimate_room(tuple(left)), "r": right, "t": top, "b": bottom + below}
+
+
+def estimate_room(labels: Sequence[str]) -> float:
+    """Return how many pixels the longest label takes beside an axis: rather some too many than one too few."""
+    longest = max((sum(map(_estimate_em, label)) for label in labels), default=0.0)
+    return round(longest * FONT_PIXELS) + _GAP_PIXELS if longest else 4
+
+
+def _estimate_em(character: str) -> float:
+    """The share of the font's size that a character is wide; letters that nobody listed count as capitals."""
+    if character in _NARROW:
+        return _NARROW_EM
+    if character in _WIDE:
+        return _WIDE_EM
+    if east_asian_width(character) in "WF":
+        return _FULL_EM
+    return _USUAL_EM if character.isascii() and not character.isupper() else _CAPITAL_EM
