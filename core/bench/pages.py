@@ -78,12 +78,17 @@ A table is a picture: its description for screen readers, inside the canvas, fol
 SETTLED = """
 (after) => {
     const last = window.brightrunRuns.at(-1);
-    if (!last || !(last.ended > after)) return null;
-    const shown = window.brightrunChanged > after ? window.brightrunChanged : last.ended;
-    return performance.now() - Math.max(shown, last.ended) > 500 ? shown - after : null;
+    if (last && !last.ended) return null;
+    const hasRun = last && last.ended > after, hasChanged = window.brightrunChanged > after;
+    const quiet = performance.now() - Math.max(window.brightrunChanged, last ? last.ended : 0);
+    if (hasRun ? quiet < 500 : !hasChanged || quiet < 2000) return null;
+    return (hasChanged ? window.brightrunChanged : last.ended) - after;
 }
 """
-"""How long it took until everything was on the screen; null until nothing has changed for a while after the script's end."""
+"""How long it took until everything was on the screen; null until nothing has changed for a while after the script's end.
+
+Some runs are so short that the page never says that it is running; those are waited for longer.
+"""
 Say = Callable[[str], None]
 Act = Callable[[], object]
 

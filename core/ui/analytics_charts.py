@@ -13,7 +13,7 @@ from core.domain.intervals import Rate
 from core.domain.outcomes import BatchOutcome
 from core.domain.record import Record
 from core.ui.chart_axes import LINE_PIXELS, RATE_LABELS, estimate_room, make_axis, make_margins
-from core.ui.charts import FAILURE_COLOR
+from core.ui.charts import FAILURE_COLOR, label_bars
 from core.ui.formats import localize
 
 ACCEPTED_COLOR, FEW_COLOR, WHISKER_COLOR = "#56B4E9", "#9AA0A6", "#7A7F85"
@@ -82,15 +82,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
     labels = [_shorten(row.label) for row in rows]
     plot = (WIDE_PIXELS if is_wide else NARROW_PIXELS) - estimate_room(labels)
     bar_share = max(1 - estimate_room(words) / plot, SHORTEST_BAR)
-    numbers = go.Scatter(
-        x=[high + top / bar_share * 0.015 for high in highs],
-        y=places,
-        mode="text",
-        text=words,
-        textposition="middle right",
-        cliponaxis=False,
-        hoverinfo="skip",
-    )
+    numbers = label_bars(highs, places, words)
     layout = _frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS) | {
         "margin": make_margins(left=labels),
         "bargap": 0.35,

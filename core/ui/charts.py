@@ -28,29 +28,34 @@ def name_stop_reasons(counts: Mapping[str, int]) -> dict[str, int]:
     return {"no reply" if reason == "none" else reason: calls for reason, calls in counts.items()}
 
 
+def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str]) -> go.Scatter:
+    """Return words at the ends of bars. As texts of the bars themselves, the browser would measure one after the other."""
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="text",
+        text=[f"\N{NO-BREAK SPACE}{word}" for word in words],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+
+
 def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     """Return horizontal bars, the largest on top, each with its number."""
     entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    bars = go.Bar(
-        x=[number for _, number in entries],
-        y=[name for name, _ in entries],
-        text=[f"{number:,}" for _, number in entries],
-        orientation="h",
-        textposition="outside",
-        cliponaxis=False,
-        marker_color=color,
-        hovertemplate="%{y}: %{x}<extra></extra>",
-    )
+    names, numbers = [name for name, _ in entries], [number for _, number in entries]
+    bars = go.Bar(x=numbers, y=names, orientation="h", marker_color=color, hovertemplate="%{y}: %{x}<extra></extra>")
     layout = {
         "height": BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS,
         "margin": make_margins(left=counts, right=36),
         "bargap": 0.35,
         "showlegend": False,
         "dragmode": False,
-        "xaxis": make_axis(visible=False),
+        "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         "yaxis": make_axis(autorange="reversed", type="category"),
     }
-    return go.Figure(data=[bars], layout=layout)
+    return go.Figure(data=[bars, label_bars(numbers, names, [f"{number:,}" for number in numbers])], layout=layout)
 
 
 def describe_counts(title: str, counts: Mapping[str, int]) -> str:

@@ -6,7 +6,7 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
 from core.ui.chart_axes import make_axis, make_margins
-from core.ui.charts import FAILURE_COLOR, describe_counts
+from core.ui.charts import FAILURE_COLOR, describe_counts, label_bars
 from core.ui.link_state import change_link
 
 MOST_BARS = 6
@@ -54,13 +54,11 @@ def choose_bars(counts: Mapping[str, int], chosen: str | None) -> dict[str, int]
 
 def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str | None, color: str) -> go.Figure:
     """Return the bars; where one is chosen the others stand back."""
+    names, numbers = [labels[value] for value in counts], list(counts.values())
     bars = go.Bar(
-        x=list(counts.values()),
-        y=[labels[value] for value in counts],
-        text=[f"{count:,}" for count in counts.values()],
+        x=numbers,
+        y=names,
         orientation="h",
-        textposition="outside",
-        cliponaxis=False,
         marker={"color": color, "opacity": [1.0 if chosen in (None, value) else UNCHOSEN_OPACITY for value in counts]},
         # Streamlit fades what is not selected; here the link says what is.
         selected={"marker": {"opacity": 1.0}},
@@ -73,8 +71,8 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
         "bargap": 0.3,
         "showlegend": False,
         "dragmode": False,
-        "xaxis": make_axis(visible=False),
+        "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
         "yaxis": make_axis(range=[MOST_BARS - 0.5, -0.5], type="category"),
     }
-    return go.Figure(data=[bars], layout=layout)
+    return go.Figure(data=[bars, label_bars(numbers, names, [f"{count:,}" for count in numbers])], layout=layout)

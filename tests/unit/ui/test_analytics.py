@@ -272,7 +272,7 @@ def test_rates_have_whiskers_numbers_and_words_and_few_items_are_grey() -> None:
 
     bars, numbers = figure.data
     assert FEW_COLOR == bars.marker.color[1] != bars.marker.color[0]
-    assert "28 % (20-37 %) · 31 of 111" == numbers.text[0]
+    assert "28 % (20-37 %) · 31 of 111" == numbers.text[0].strip()
     assert pytest.approx(100 * (rows[0].rate.high or 0)) == bars.x[0] + bars.error_x.array[0]
     assert "Shame &lt;b&gt;" == figure.layout.yaxis.ticktext[0]
     assert "1 of 2 failed, 50 % (9.5-91 %), too few to say" in describe_rates("By arc", rows)
