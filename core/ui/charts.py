@@ -34,7 +34,7 @@ def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str])
         x=x,
         y=y,
         mode="text",
-        text=[f"\N{NO-BREAK SPACE}{word}" for word in words],
+        text=[2 * "\N{NO-BREAK SPACE}" + word for word in words],
         textposition="middle right",
         cliponaxis=False,
         hoverinfo="skip",
