@@ -10,24 +10,15 @@ from streamlit.delta_generator import DeltaGenerator
 from core.domain.diagnosis import Diagnosis, Dimension, MatrixCell
 from core.domain.intervals import measure_rate
 from core.services.diagnostics import FingerprintGroup
-from core.ui.analytics_charts import (
-    FEWEST_ITEMS,
-    HeatCell,
-    LabeledRate,
-    count_ways,
-    describe_heatmap,
-    describe_tokens,
-    draw_heatmap,
-    draw_tokens,
-    make_count_cells,
-    make_rate_cells,
-)
+from core.ui.analytics_charts import describe_tokens, draw_tokens
 from core.ui.analytics_links import PARAMETERS, show_failures
 from core.ui.clickable_chart import Mark, draw_clickable, draw_clickable_rates
 from core.ui.failure_filters import ARC, FINGERPRINT, PATTERN, PERSONA, STOP_REASON, TOPIC, TURN, TWENTIETH, TYPE
 from core.ui.formats import NOTHING, format_share, format_words
+from core.ui.heat_map import HeatCell, count_ways, describe_heatmap, draw_heatmap, make_count_cells, make_rate_cells
 from core.ui.link_state import change_link, read_choice
 from core.ui.links import open_failure
+from core.ui.rate_chart import FEWEST_ITEMS, LabeledRate
 from core.ui.tables import draw_table
 
 MOST_ROWS = 25

@@ -1,4 +1,4 @@
-"""Axes with room for their labels. No Streamlit here.
+"""What charts have in common: a frame that does not move, and axes with room for their labels. No Streamlit here.
 
 Left to itself, Plotly draws each chart a second time when it has seen how much room its labels take.
 """
@@ -11,10 +11,34 @@ FONT_PIXELS = 10.5
 LINE_PIXELS = 14
 RATE_LABELS = ("100%",)
 """The longest label of an axis of rates."""
+LONGEST_LABEL = 34
 _GAP_PIXELS = 9
 """Between labels and frame."""
 _NARROW, _WIDE = frozenset("fijlrtI.,:;'|!()[]- "), frozenset("mwMW@%—…→")
 _NARROW_EM, _USUAL_EM, _CAPITAL_EM, _WIDE_EM, _FULL_EM = 0.36, 0.56, 0.66, 0.9, 1.0
+
+
+def make_frame(
+    height: float,
+    *,
+    left: Iterable[str] = (),
+    right: float = 8,
+    top: float = 4,
+    bottom: float = 4,
+    bottom_lines: int = 0,
+) -> dict[str, object]:
+    """Return the layout that all charts begin with: room for labels at the left and for lines of them below, no dragging.
+
+    The others are pixels.
+    """
+    below = bottom_lines * LINE_PIXELS + (_GAP_PIXELS if bottom_lines else 0)
+    return {
+        "height": height,
+        "margin": {"l": estimate_room(tuple(left)), "r": right, "t": top, "b": bottom + below},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"align": "left"},
+    }
 
 
 def make_axis(**settings: object) -> dict[str, object]:
@@ -22,18 +46,32 @@ def make_axis(**settings: object) -> dict[str, object]:
     return {"fixedrange": True, "automargin": False, **settings}
 
 
-def make_margins(
-    *, left: Iterable[str] = (), right: float = 8, top: float = 4, bottom_lines: int = 0, bottom: float = 4
-) -> dict[str, float]:
-    """Return margins with room for the labels at the left, for lines of labels below, and for so many pixels more."""
-    below = bottom_lines * LINE_PIXELS + (_GAP_PIXELS if bottom_lines else 0)
-    return {"l": estimate_room(tuple(left)), "r": right, "t": top, "b": bottom + below}
+def make_label_axis(labels: Sequence[str], *, is_upright: bool = True) -> dict[str, object]:
+    """Return an axis that has these labels at 0, 1, 2 and so on, downwards if upright."""
+    span = [-0.5, max(len(labels), 1) - 0.5]
+    return make_axis(
+        tickvals=list(range(len(labels))),
+        ticktext=[escape_label(label) if is_upright else label for label in labels],
+        range=span[::-1] if is_upright else span,
+        showgrid=False,
+        zeroline=False,
+    )
 
 
 def estimate_room(labels: Sequence[str]) -> float:
     """Return how many pixels the longest label takes beside an axis: rather some too many than one too few."""
     longest = max((sum(map(_estimate_em, label)) for label in labels), default=0.0)
     return round(longest * FONT_PIXELS) + _GAP_PIXELS if longest else 4
+
+
+def shorten(label: str) -> str:
+    """Return a label that leaves a chart some room."""
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def escape_label(text: str) -> str:
+    """Return text that Plotly shows as it is: it reads tags of HTML in labels."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _estimate_em(character: str) -> float:

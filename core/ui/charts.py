@@ -7,18 +7,16 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 from core.domain.alerts import ALARM_FAILURE_RATE
 from core.domain.monitor import TrendPoint
-from core.domain.overview import Coverage
-from core.ui.chart_axes import RATE_LABELS, make_axis, make_margins
+from core.ui.chart_axes import RATE_LABELS, make_axis, make_frame
 from core.ui.formats import localize
 
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
 """Vermilion and blue of the Okabe-Ito palette: told apart by everyone, readable on light and dark."""
 ALARM_COLOR = "#999999"
-COVERAGE_COLORS = ("#E8EEF7", "#9CC0E6", "#4A90CF", "#0072B2", "#004B7A")
-"""Light to dark blue: readable in one hue, and the number is in the cell."""
+KEEP_OPACITY = {"selected": {"marker": {"opacity": 1.0}}, "unselected": {"marker": {"opacity": 1.0}}}
+"""For marks that lead elsewhere: Streamlit fades what is not selected, and a click on these selects nothing."""
 BAR_PIXELS, FRAME_PIXELS = 30, 12
 TREND_PIXELS = 130
-COVERAGE_ROW_PIXELS, COVERAGE_FRAME_PIXELS = 46, 52
 GAP = 1.5
 """Stretches further apart than so many of their own length have a pause between them."""
 
@@ -46,12 +44,8 @@ def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     names, numbers = [name for name, _ in entries], [number for _, number in entries]
     bars = go.Bar(x=numbers, y=names, orientation="h", marker_color=color, hovertemplate="%{y}: %{x}<extra></extra>")
-    layout = {
-        "height": BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS,
-        "margin": make_margins(left=counts, right=36),
+    layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=counts, right=36) | {
         "bargap": 0.35,
-        "showlegend": False,
-        "dragmode": False,
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         "yaxis": make_axis(autorange="reversed", type="category"),
     }
@@ -90,11 +84,7 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
         hovertemplate="%{x|%H:%M:%S}: %{y:.0%}, %{text}<extra></extra>",
     )
     highest = max((rate for rate in rates if rate is not None), default=0.0)
-    layout = {
-        "height": TREND_PIXELS,
-        "margin": make_margins(left=RATE_LABELS, top=6, bottom_lines=2),
-        "showlegend": False,
-        "dragmode": False,
+    layout = make_frame(TREND_PIXELS, left=RATE_LABELS, top=6, bottom_lines=2) | {
         "shapes": [
             {
                 "type": "line",
@@ -119,65 +109,3 @@ def describe_trend(trend: Sequence[TrendPoint]) -> str:
         f"Failure rate over time, {len(trend)} stretches of {trend[0].seconds:,.0f} s: highest {worst.failure_rate:.0%}, "
         f"last {trend[-1].failure_rate:.0%}; alarm at {ALARM_FAILURE_RATE:.0%}"
     )
-
-
-def draw_coverage(coverage: Coverage) -> go.Figure:
-    """Return personas by arcs: in each cell how many topics have an accepted conversation, and how near that is to all.
-
-    Over the cells lie points that nobody sees: Streamlit tells of clicks on points, not on the cells of a heat map.
-    """
-    arcs = [_wrap_arc(arc.name) for arc in coverage.arcs]
-    counts = [[coverage.count_topics(persona.id, arc.id) for arc in coverage.arcs] for persona in coverage.personas]
-    cells = go.Heatmap(
-        z=counts,
-        x=arcs,
-        y=[persona.name for persona in coverage.personas],
-        text=[[f"{count}" for count in row] for row in counts],
-        texttemplate="%{text}",
-        colorscale=COVERAGE_COLORS,
-        zmin=0,
-        zmax=max(coverage.topics, 1),
-        xgap=3,
-        ygap=3,
-        showscale=False,
-        hoverinfo="skip",
-    )
-    points = go.Scatter(
-        x=[arc for _ in coverage.personas for arc in arcs],
-        y=[persona.name for persona in coverage.personas for _ in arcs],
-        mode="markers",
-        marker={"size": 44, "opacity": 0, "symbol": "square"},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=[[count, coverage.topics] for row in counts for count in row],
-        hovertemplate="%{y}, %{x}: %{customdata[0]} of %{customdata[1]} topics<extra></extra>",
-    )
-    layout = {
-        "height": COVERAGE_ROW_PIXELS * max(len(coverage.personas), 1) + COVERAGE_FRAME_PIXELS,
-        "margin": make_margins(left=[persona.name for persona in coverage.personas], right=4, top=COVERAGE_FRAME_PIXELS - 4),
-        "showlegend": False,
-        "dragmode": False,
-        "xaxis": make_axis(side="top", type="category", showgrid=False, range=_frame(len(arcs))),
-        "yaxis": make_axis(type="category", showgrid=False, range=_frame(len(coverage.personas))[::-1]),
-    }
-    return go.Figure(data=[cells, points], layout=layout)
-
-
-def describe_coverage(coverage: Coverage) -> str:
-    """Return the coverage in words, for those who do not see the heat map."""
-    parts = [
-        f"{persona.name}, {arc.name}: {coverage.count_topics(persona.id, arc.id)}"
-        for persona in coverage.personas
-        for arc in coverage.arcs
-    ]
-    return f"Topics with an accepted conversation, of {coverage.topics} each. " + "; ".join(parts)
-
-
-def _frame(categories: int) -> list[float]:
-    """Return the range of an axis that ends where its cells end."""
-    return [-0.5, categories - 0.5]
-
-
-def _wrap_arc(name: str) -> str:
-    first, arrow, last = name.partition(" → ")
-    return f"{first} →<br>{last}" if arrow else name.replace(" ", "<br>", 1)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from core.ui.analytics_charts import LabeledRate, describe_rates, draw_rates
 from core.ui.analytics_links import show_failures
 from core.ui.charts import FAILURE_COLOR
+from core.ui.rate_chart import LabeledRate, describe_rates, draw_rates
 
 Mark = dict[str, str]
 """Filters as the link holds them; empty where a mark has none."""

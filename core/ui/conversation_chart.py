@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 from core.domain.conversation import Role, Turn
-from core.ui.chart_axes import make_axis, make_margins
+from core.ui.chart_axes import make_axis, make_frame
 
 USER_COLOR, ASSISTANT_COLOR, LINE_COLOR = "#D55E00", "#0072B2", "#8C8C8C"
 """Okabe-Ito vermilion and blue; the marks differ in shape too."""
@@ -33,12 +33,8 @@ def draw_journey(turns: Sequence[Turn]) -> go.Figure:
         cliponaxis=False,
         hovertemplate="turn %{x} (%{customdata[0]}): %{customdata[1]}, %{y:.2f}<extra></extra>",
     )
-    layout = {
-        "height": PIXELS,
-        # Below: the numbers and the title; at the left: the numbers and the title, which lies on its side.
-        "margin": make_margins(left=["0.75 ____"], right=24, top=14, bottom_lines=3),
-        "showlegend": False,
-        "dragmode": False,
+    # Below: the numbers and the title; at the left: the numbers and the title, which lies on its side.
+    layout = make_frame(PIXELS, left=["0.75 ____"], right=24, top=14, bottom_lines=3) | {
         "xaxis": make_axis(title="turn", dtick=1 if len(turns) <= MOST_LABELS else 2, showgrid=False),
         "yaxis": make_axis(title="intensity", range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1]),
     }

@@ -11,11 +11,11 @@ from core.domain.batch import BatchProgress
 from core.domain.experiments import Comparison, Experiment, ExperimentPairs
 from core.domain.findings import format_p, format_rate
 from core.services.experiments import ExperimentReport
-from core.ui.analytics_charts import LabeledRate, describe_rates, draw_rates
 from core.ui.formats import escape_markdown, format_age, format_count
 from core.ui.link_state import change_link
 from core.ui.links import EXPERIMENT, open_batch
 from core.ui.page import draw_figure, draw_header, draw_simulated_badge
+from core.ui.rate_chart import LabeledRate, describe_rates, draw_rates
 from core.ui.session import report_errors
 from core.ui.status import find_status_look
 from core.ui.tables import age_column, draw_table

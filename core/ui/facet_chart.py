@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from core.ui.chart_axes import make_axis, make_margins
+from core.ui.chart_axes import make_axis, make_frame
 from core.ui.charts import FAILURE_COLOR, describe_counts, label_bars
 from core.ui.link_state import change_link
 
@@ -65,12 +65,8 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
         unselected={"marker": {"opacity": UNCHOSEN_OPACITY}},
         hovertemplate="%{y}: %{x:,}<br>click to filter<extra></extra>",
     )
-    layout = {
-        "height": BAR_PIXELS * MOST_BARS + FRAME_PIXELS,
-        "margin": make_margins(left=labels.values(), right=48, top=2, bottom=2),
+    layout = make_frame(BAR_PIXELS * MOST_BARS + FRAME_PIXELS, left=names, right=48, top=2, bottom=2) | {
         "bargap": 0.3,
-        "showlegend": False,
-        "dragmode": False,
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
         "yaxis": make_axis(range=[MOST_BARS - 0.5, -0.5], type="category"),

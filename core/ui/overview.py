@@ -13,8 +13,8 @@ from core.domain.overview import Coverage, Overview
 from core.domain.progress import estimate_remaining_seconds
 from core.ui.alert_list import draw_alerts
 from core.ui.batch_table import draw_batch_table
-from core.ui.charts import describe_coverage, draw_coverage
 from core.ui.formats import escape_markdown, format_count, format_duration, format_money, format_share
+from core.ui.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
 from core.ui.links import open_batch, open_batch_list, open_conversations, open_generator
 from core.ui.page import draw_header, open_body
 from core.ui.session import report_errors
@@ -22,6 +22,7 @@ from core.ui.status import find_status_look
 
 RECENT_BATCHES, OPEN_BATCHES = 8, 4
 REFRESH_SECONDS = 5
+COVERAGE_CELL_PIXELS = 46
 REFRESH = "home_refreshes"
 OPEN = BatchFilters(statuses=(BatchStatus.PROCESSING, BatchStatus.QUEUED, BatchStatus.PAUSED))
 
@@ -163,16 +164,24 @@ def _draw_coverage(coverage: Coverage) -> None:
 
     if not coverage.personas or not coverage.arcs:
         return
+    cells = make_coverage_cells(coverage)
     with st.container(border=True, gap="xsmall"):
         st.markdown(
             f"**Coverage** · topics with an accepted conversation, of {coverage.topics} in each cell",
             help="Click a cell for its conversations.",
         )
         st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
-            draw_coverage(coverage),
+            draw_heatmap(
+                cells,
+                highest=coverage.topics,
+                scale=COVERAGE_SCALE,
+                cell_pixels=COVERAGE_CELL_PIXELS,
+                is_wide=True,
+                click_opens="its conversations",
+            ),
             key="coverage",
             on_select=open_cell,
             selection_mode="points",
             config={"displayModeBar": False},
-            alt=describe_coverage(coverage),
+            alt=describe_heatmap(f"Topics with an accepted conversation, of {coverage.topics} in each cell", cells),
         )

@@ -19,23 +19,13 @@ from core.domain.outcomes import BatchOutcome
 from core.domain.scaffolding import ConversationCategory
 from core.errors import DatabaseUnavailable
 from core.services.diagnostics import write_figures, write_suspects
-from core.ui.analytics_charts import (
-    FEW_COLOR,
-    LabeledRate,
-    describe_heatmap,
-    describe_rates,
-    describe_timeline,
-    describe_tokens,
-    draw_heatmap,
-    draw_rates,
-    draw_timeline,
-    draw_tokens,
-    make_rate_cells,
-)
+from core.ui.analytics_charts import describe_timeline, describe_tokens, draw_timeline, draw_tokens
 from core.ui.analytics_links import mark_suspect, mark_time
 from core.ui.analytics_view import View, choose_bucket
 from core.ui.experiment_question import QUESTION, ExperimentQuestion
 from core.ui.failure_filters import describe_rare
+from core.ui.heat_map import describe_heatmap, draw_heatmap, make_rate_cells
+from core.ui.rate_chart import FEW_COLOR, LabeledRate, describe_rates, draw_rates
 from tests.integration.test_diagnostics_contract import fail
 from tests.integration.test_store_contract import accept
 from tests.unit.ui.conftest import Pages, said

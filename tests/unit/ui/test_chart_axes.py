@@ -1,8 +1,10 @@
 """Room for labels, estimated without a browser."""
 
+from typing import cast
+
 import pytest
 
-from core.ui.chart_axes import estimate_room, make_margins
+from core.ui.chart_axes import estimate_room, make_frame
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,10 @@ def test_the_longest_label_counts_and_unknown_letters_are_wide() -> None:
 
 
 def test_lines_below_have_room_and_no_labels_need_none() -> None:
-    bare, labeled = make_margins(), make_margins(left=["refusal"], bottom_lines=2)
+    bare, labeled = (
+        cast("dict[str, float]", frame["margin"])
+        for frame in (make_frame(100), make_frame(100, left=["refusal"], bottom_lines=2))
+    )
 
     assert max(bare["l"], bare["b"]) < 9
     assert labeled["l"] > 30
