@@ -37,21 +37,10 @@ from core.domain.outcomes import (
     TokenCount,
     TurnCount,
 )
-from core.domain.results import FailureFilters
+from core.domain.results import WAYS_OF_FAILING, FailureFilters
 from core.domain.scaffolding import PromptTemplate
 from core.domain.work import AttemptOutcome, ItemId
 from core.errors import InvalidRequest, NotFound
-
-_FAILURE_FIELDS = (
-    "failure_type",
-    "stop_reason",
-    "truncation_pattern",
-    "fingerprint",
-    "turn_index",
-    "limit_twentieth",
-    "text",
-)
-
 
 _Numbered = TypeVar("_Numbered", Combination, Kind)
 
@@ -111,7 +100,7 @@ class MemoryDiagnosticStore:
         )
 
     def _judge(self, filters: FailureFilters) -> list[_Judged]:
-        scope = filters.model_copy(update=dict.fromkeys(_FAILURE_FIELDS))
+        scope = filters.model_copy(update=dict.fromkeys(WAYS_OF_FAILING))
         rows = [row for row in self.database.items.values() if row.status in ("completed", "failed")]
         return [
             _Judged(row, self._number_combination(row), self._number_kind(row, filters))
@@ -292,7 +281,7 @@ def _is_chosen(database: MemoryDatabase, plan: ExperimentPlan, template: PromptT
 
 
 def _keep_failure_fields(filters: FailureFilters) -> FailureFilters:
-    return FailureFilters.model_validate(filters.model_dump(include=set(_FAILURE_FIELDS)))
+    return FailureFilters.model_validate(filters.model_dump(include=set(WAYS_OF_FAILING)))
 
 
 def _find_limit(row: MemoryItem, settings: BatchSettings) -> int | None:
@@ -335,7 +324,9 @@ def _count_quarters(judged: Sequence[_Judged]) -> tuple[QuarterCount, ...]:
 
 def _count_tokens(judged: Sequence[_Judged]) -> tuple[TokenCount, ...]:
     bins = Counter(
-        (twentieth, each.kind != ACCEPTED) for each in judged if (twentieth := find_twentieth(each.row)) is not None
+        (twentieth, each.kind != ACCEPTED)
+        for each in judged
+        if (each.kind != ACCEPTED or each.row.failure is None) and (twentieth := find_twentieth(each.row)) is not None
     )
     return tuple(
         TokenCount(twentieth=number, accepted=bins[number, False], failed=bins[number, True])

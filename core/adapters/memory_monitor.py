@@ -98,6 +98,8 @@ class MemoryMonitorStore:
         if begins_at is None:
             return ()
         ends_at = batch.completed_at or self.database.clock()
+        if batch.status is BatchStatus.PAUSED:
+            ends_at = max((row.closed_at for row in self._rows(batch_id) if row.closed_at), default=ends_at)
         seconds = max((ends_at - begins_at).total_seconds() / max(points - 1, 1), 1.0)
         counts: dict[int, Counter[str]] = {}
         for row in self._rows(batch_id):

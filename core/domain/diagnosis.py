@@ -152,8 +152,11 @@ class Bucket(StrEnum):
     DAY = "day"
 
 
-def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo) -> Diagnosis:
-    """Compute everything from outcomes and the facts built of them; days and hours are those of `zone`."""
+def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo, asks_how: bool = False) -> Diagnosis:
+    """Compute everything from outcomes and the facts built of them; days and hours are those of `zone`.
+
+    `asks_how`: only what failed in some way is counted as failed, and only that was wasted.
+    """
     kinds = {kind.id: kind for kind in outcomes.kinds}
     by_kind = Counter[int]()
     for kind, items in zip(outcomes.cells.kind, outcomes.cells.items, strict=True):
@@ -169,7 +172,7 @@ def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo) 
         timeline=_build_timeline(outcomes, bucket, zone),
         tokens=_list_tokens(outcomes),
         turns=_list_turns(outcomes),
-        waste=_sum_waste(outcomes),
+        waste=_sum_waste(outcomes, asks_how=asks_how),
         batches=outcomes.batches,
         simulated=outcomes.simulated,
     )
@@ -211,28 +214,34 @@ def _build_field(outcomes: Outcomes, dimension: Dimension, groups: Ints, judged:
 
 
 def _name_batches(outcomes: Outcomes) -> dict[int, str]:
-    counts = Counter(batch.name for batch in outcomes.batches)
-    names = {
-        batch.slot: batch.name if counts[batch.name] == 1 else f"{batch.name} ({str(batch.id)[:8]})"
-        for batch in outcomes.batches
-    }
-    return {**names, OTHER_BATCHES: "(other batches)"}
+    names = _tell_apart({batch.id: batch.name for batch in outcomes.batches})
+    return {**{batch.slot: names[batch.id] for batch in outcomes.batches}, OTHER_BATCHES: "(other batches)"}
 
 
 def _make_namer(outcomes: Outcomes, dimension: Dimension) -> Callable[[Combination], str]:
     labels = outcomes.labels
-
-    def name_scaffolding(each: Combination) -> str:
-        key: UUID = getattr(each, _ID_ATTRIBUTES[dimension])
-        return labels[key].label if key in labels else str(key)
 
     def name_topic_category(each: Combination) -> str:
         key = each.training_topic_id
         return (labels[key].category or NONE) if key in labels else NONE
 
     if dimension in _ID_ATTRIBUTES:
-        return name_scaffolding
+        names = _name_ids(outcomes, dimension)
+        return lambda each: names[getattr(each, _ID_ATTRIBUTES[dimension])]
     return name_topic_category if dimension is Dimension.TOPIC_CATEGORY else _SETTING_NAMERS[dimension]
+
+
+def _name_ids(outcomes: Outcomes, dimension: Dimension) -> dict[UUID, str]:
+    """Name the scaffolding; two of one name, as from imports, are told apart by their ids."""
+    labels, attribute = outcomes.labels, _ID_ATTRIBUTES[dimension]
+    ids: set[UUID] = {getattr(each, attribute) for each in outcomes.combinations}
+    names = {key: labels[key].label if key in labels else str(key) for key in ids}
+    return _tell_apart(names)
+
+
+def _tell_apart(names: Mapping[UUID, str]) -> dict[UUID, str]:
+    counts = Counter(names.values())
+    return {key: name if counts[name] == 1 else f"{name} ({str(key)[:8]})" for key, name in names.items()}
 
 
 _SWITCH_WORDS = {True: "on", False: "off", None: UNNAMED}
@@ -249,9 +258,7 @@ def _list_keys(outcomes: Outcomes, dimension: Dimension) -> dict[str, str]:
     """The values as filters take them, by label."""
     match dimension:
         case Dimension.TEMPLATE | Dimension.ARC | Dimension.PERSONA | Dimension.TOPIC:
-            name, attribute = _make_namer(outcomes, dimension), _ID_ATTRIBUTES[dimension]
-            one_of_each = {getattr(each, attribute): each for each in outcomes.combinations}
-            return {name(each): str(key) for key, each in one_of_each.items()}
+            return {name: str(key) for key, name in _name_ids(outcomes, dimension).items()}
         case Dimension.BATCH:
             names = _name_batches(outcomes)
             return {names[batch.slot]: str(batch.id) for batch in outcomes.batches}
@@ -402,13 +409,15 @@ def _list_turns(outcomes: Outcomes) -> tuple[TurnRow, ...]:
     )
 
 
-def _sum_waste(outcomes: Outcomes) -> Waste:
+def _sum_waste(outcomes: Outcomes, *, asks_how: bool) -> Waste:
     totals = outcomes.totals
+    # Else the retried calls of accepted items are wasted, too.
+    wasted = [each for each in totals if each.kind != ACCEPTED or not asks_how]
     return Waste(
         attempts=sum(each.attempts for each in totals),
         duration_seconds=sum(each.duration_ms for each in totals) / 1000,
         cost_usd=sum(each.cost_usd for each in totals),
         failed_attempts=sum(each.attempts for each in totals if each.kind != ACCEPTED),
-        wasted_seconds=sum(each.wasted_ms for each in totals) / 1000,
-        wasted_usd=sum(each.wasted_usd for each in totals),
+        wasted_seconds=sum(each.wasted_ms for each in wasted) / 1000,
+        wasted_usd=sum(each.wasted_usd for each in wasted),
     )

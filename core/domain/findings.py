@@ -65,6 +65,8 @@ class Evidence(Record):
     share_low: float | None = None
     share_high: float | None = None
     all_counted: bool = True
+    imported: bool = False
+    """All were read from files: nothing of them can be repeated here."""
     request_ids: tuple[str, ...] = ()
 
 
@@ -79,6 +81,9 @@ class StepKind(StrEnum):
     COMPARE_MODEL = "compare_model"
     RETRY_LATER = "retry_later"
     REPORT_TO_PROVIDER = "report_to_provider"
+
+
+_NEEDS_NO_ITEMS = frozenset({StepKind.CHECK_ESCAPING, StepKind.REPORT_TO_PROVIDER})
 
 
 class NextStep(Record):
@@ -152,7 +157,12 @@ def _may_lead(suspect: Suspect) -> bool:
 
 
 def choose_next_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
-    """Return what fits the finding, the likeliest remedy first."""
+    """Return what fits the finding, the likeliest remedy first; only items that were made here can be compared."""
+    steps = _list_steps(suspect, evidence)
+    return tuple(step for step in steps if step.kind in _NEEDS_NO_ITEMS) if evidence.imported else steps
+
+
+def _list_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
     steps: list[NextStep] = []
     stopped = evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0)
     if _is_most(stopped, evidence):

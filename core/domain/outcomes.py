@@ -94,7 +94,10 @@ class QuarterCount(Record):
 
 
 class TokenCount(Record):
-    """Items whose last reply used from `twentieth` twentieths of max_tokens up to the next; 20: all of it."""
+    """Items whose last reply used from `twentieth` twentieths of max_tokens up to the next; 20: all of it.
+
+    What failed in another way than is asked for is in neither count.
+    """
 
     twentieth: int
     accepted: int

@@ -71,7 +71,8 @@ def pace_after_reply(pace: Pace, headroom: Headroom | None, *, ceiling: int, now
         return rested.model_copy(update={"not_before": headroom.resets_at})
     has_room = headroom is None or headroom.share_left > FREE_HEADROOM
     if pace.limit < ceiling and rested.successes >= pace.limit and has_room:
-        return _change(rested, pace.limit + 1, f"{rested.successes} replies without a refusal", now)
+        replies = "1 reply" if rested.successes == 1 else f"{rested.successes} replies"
+        return _change(rested, pace.limit + 1, f"{replies} without a refusal", now)
     return rested
 
 

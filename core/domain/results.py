@@ -29,6 +29,18 @@ class FailureRow(RecordRow):
     raw_file_path: str | None = None
 
 
+WAYS_OF_FAILING = (
+    "failure_type",
+    "stop_reason",
+    "truncation_pattern",
+    "fingerprint",
+    "turn_index",
+    "limit_twentieth",
+    "text",
+)
+"""Filters that say how something failed; the others say what it was and when."""
+
+
 class FailureFilters(Record):
     """Which failed generations are meant; None: any. `none` as stop_reason, pattern or effort: those without one.
 
@@ -59,6 +71,11 @@ class FailureFilters(Record):
     effort: str | None = None
     prompt_from: int | None = None
     prompt_to: int | None = None
+
+    @property
+    def asks_how(self) -> bool:
+        """Whether not every failure is meant, whatever failed."""
+        return any(getattr(self, name) is not None for name in WAYS_OF_FAILING)
 
 
 class FailureStatistics(Record):

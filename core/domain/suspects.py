@@ -5,9 +5,12 @@
 3. The strongest is named. All others are then compared within its items and outside of them, apart (a stratified exact
    test). What only looked bad because of the named one has nothing left to show; what has, is named next, and so on.
 4. A pair of values (template x structured output) is named instead of a value if it fails more often than either value does
-   without the other, and more often than the two would fail as causes of their own.
+   without the other, and more often than the two would fail as causes of their own; and instead of a batch if it is just
+   what only that batch has.
 
-The chance to name anybody where failures are mere accident is held under 5 % in all.
+The chance to name anybody where failures are mere accident is held under 5 % in all, as far as items fail independently of
+each other; the same prompt asked again, as by retries and comparisons, may not. A second cause that is not significant over
+all items is not named beside the first; under a filter that leaves the first one's items out it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -126,6 +129,8 @@ def find_suspects(facts: Facts, *, unpaired: Sequence[str] = ()) -> SuspectRepor
         if chosen is None:
             break
         pair = _find_pair(facts, chosen, pairs, named, partners=len(singles))
+        if pair is None and chosen.fields <= frozenset(unpaired):
+            pair = _find_same(facts, chosen, pairs)
         named.append(pair or chosen)
         named[-1].standing = Standing.NAMED
     _explain_others(facts, singles, named)
@@ -319,6 +324,12 @@ def _find_pair(
         pair for pair in pairs if chosen in pair.parts and pair not in named and _adds_to_parts(facts, pair, partners)
     ]
     return min(fitting, key=lambda pair: pair.p_value, default=None)
+
+
+def _find_same(facts: Facts, chosen: _Candidate, pairs: Sequence[_Candidate]) -> _Candidate | None:
+    """The pair of settings that makes a batch what it is: that is what can be changed, so it is named instead."""
+    same = [pair for pair in pairs if not np.any((pair.members != chosen.members) & (facts.judged > 0))]
+    return min(same, key=lambda pair: pair.p_value, default=None)
 
 
 def _adds_to_parts(facts: Facts, pair: _Candidate, partners: int) -> bool:

@@ -80,7 +80,8 @@ class DiagnosticsService:
         """
         outcomes = self.store.count(filters, MOST_BATCHES)
         facts = build_facts(outcomes)
-        diagnosis = diagnose(outcomes, facts, bucket=bucket or _choose_bucket(outcomes), zone=zone)
+        chosen = bucket or _choose_bucket(outcomes)
+        diagnosis = diagnose(outcomes, facts, bucket=chosen, zone=zone, asks_how=filters.asks_how)
         return Measurement(outcomes=outcomes, facts=facts, diagnosis=diagnosis)
 
     def explain(self, measurement: Measurement) -> DiagnosisReport:
@@ -135,8 +136,15 @@ def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple
         share_low=min(lows) / _SHARE_UNIT if lows else None,
         share_high=max(highs) / _SHARE_UNIT if highs else None,
         all_counted=_are_all_counted(outcomes, members),
+        imported=_are_all_imported(outcomes, members),
         request_ids=tuple(each.request_id for each in examples if each.request_id is not None),
     )
+
+
+def _are_all_imported(outcomes: Outcomes, members: Sequence[int]) -> bool:
+    """Whether these cells hold records of files only: those alone do not say whether their output was structured."""
+    imported = {combination.id for combination in outcomes.combinations if combination.structured_outputs is None}
+    return bool(members) and all(outcomes.cells.combination[index] in imported for index in members)
 
 
 def _are_all_counted(outcomes: Outcomes, members: Sequence[int]) -> bool:

@@ -158,7 +158,7 @@ def _list_values(diagnosis: Diagnosis, dimension: Dimension) -> tuple[list[Label
     if dimension is Dimension.PROMPT_LENGTH:  # An ordered dimension keeps its order.
         rows = tuple(row for row in diagnosis.rates if row.dimension is dimension)
     marks = [{} if row.key is None else {PARAMETERS[dimension]: row.key} for row in rows]
-    return [LabeledRate(label=row.label, rate=row.rate) for row in rows], marks
+    return [LabeledRate(label=row.label, rate=row.rate, is_link=row.key is not None) for row in rows], marks
 
 
 def _list_ways(diagnosis: Diagnosis, way: Way) -> tuple[list[LabeledRate], list[Mark]]:

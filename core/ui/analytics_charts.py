@@ -106,7 +106,7 @@ def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
         "barmode": "stack",
         "bargap": 0.12,
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.14},
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},  # Over the bars it would catch their clicks.
         "shapes": [_draw_upright(19.5)],
         "annotations": [
             {"x": 19.4, "y": 1, "yref": "paper", "text": "limit", "showarrow": False, "xanchor": "right", "yanchor": "top"}

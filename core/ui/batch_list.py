@@ -6,14 +6,16 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batch import BatchStatus
-from core.domain.monitor import BatchFilters
+from core.domain.monitor import BatchFilters, BatchPage
 from core.services.monitor import BATCHES_OF_PAGE
 from core.ui.batch_table import draw_batch_table
 from core.ui.formats import format_count
 from core.ui.links import open_generator
 from core.ui.overview import draw_welcome
 from core.ui.page import draw_header
+from core.ui.session import report_errors
 
+ACTIVE_SECONDS = 2
 SEARCH, STATUSES, PAGE = "search", "status", "page"
 """Parameters of the link, and keys of the widgets that are bound to them."""
 
@@ -44,8 +46,27 @@ def draw_batch_list(services: PageServices) -> None:
     if not found.batches:
         _draw_nothing_found()
         return
-    draw_batch_table(found.batches, "monitor_batches")
-    st.caption(_describe_page(len(found.batches), found.total, page))
+    _draw_batches(services, filters, page, found)
+
+
+def _draw_batches(services: PageServices, filters: BatchFilters, page: int, found: BatchPage) -> None:
+    """Draw the page, again and again while any batch on it is active."""
+    is_active = _has_active(found)
+    fresh = [found]  # What was read for this run is drawn by it; each refresh reads anew.
+
+    def draw() -> None:
+        with report_errors():
+            now = fresh.pop() if fresh else services.monitor.list_batches(filters, page=page)
+            draw_batch_table(now.batches, "monitor_batches")
+            st.caption(_describe_page(len(now.batches), now.total, page))
+            if is_active and not _has_active(now):
+                st.rerun()  # One run of the whole page ends the refreshing.
+
+    st.fragment(draw, run_every=ACTIVE_SECONDS if is_active else None)()
+
+
+def _has_active(page: BatchPage) -> bool:
+    return any(batch.status.is_active or batch.running for batch in page.batches)
 
 
 def _choose_filters() -> BatchFilters:

@@ -42,7 +42,8 @@ NAMES = (TYPE, STOP_REASON, PATTERN, BATCH, MODEL, DATES, PERSONA, ARC, TOPIC, T
 ON_OFF = {"on": "on", "off": "off"}
 READERS: Mapping[str, Callable[[str], object | None]] = {
     **dict.fromkeys((BATCH, PERSONA, ARC, TOPIC, TEMPLATE, FAILURE, EXPERIMENT), read_uuid),
-    **dict.fromkeys((TURN, TWENTIETH, MAX_TOKENS), read_whole),
+    **dict.fromkeys((TWENTIETH, MAX_TOKENS), read_whole),
+    TURN: lambda name: read_whole(name) or None,
     DATES: read_dates,
     HOUR: read_hour,
     STRUCTURED: lambda name: ON_OFF.get(st.query_params[name]),
@@ -58,7 +59,8 @@ def read_failure_filters() -> FailureFilters:
     link, days, hour, turn = st.query_params, read_dates(), read_hour(), read_whole(TURN)
     begin, end = (None, None) if days is None else find_moments(days, st.context.timezone)
     if hour is not None:
-        begin, end = find_hour(hour, st.context.timezone)
+        first, last = find_hour(hour, st.context.timezone)
+        begin, end = max(begin or first, first), min(end or last, last)
     how_they_failed = FailureFilters(
         failure_type=link.get(TYPE) or None,
         stop_reason=link.get(STOP_REASON) or None,

@@ -19,6 +19,8 @@ from core.ui.formats import escape_markdown, find_zone
 OLDER_THAN, NEWER_THAN = "after", "before"
 """The cursor of a page: what follows a row, or what precedes it."""
 DATES, HOUR = "dates", "hour"
+YEARS = range(1970, 2200)
+"""What a link may ask for; the ends of the calendar have no day before or after them."""
 Choice = TypeVar("Choice", bound=StrEnum)
 _LONGEST_NUMBER = 9
 """Digits; more would not fit into the database's integers."""
@@ -86,9 +88,10 @@ def read_dates(name: str = DATES) -> tuple[date, date] | None:
     """Return the days of `?dates=2026-11-01..2026-11-22`, both included; None without them."""
     first, _, last = st.query_params.get(name, "").partition("..")
     try:
-        return date.fromisoformat(first), date.fromisoformat(last or first)
+        days = date.fromisoformat(first), date.fromisoformat(last or first)
     except ValueError:
         return None
+    return days if all(day.year in YEARS for day in days) else None
 
 
 def find_moments(days: tuple[date, date], timezone: str | None) -> tuple[datetime, datetime]:
@@ -103,9 +106,10 @@ def find_moments(days: tuple[date, date], timezone: str | None) -> tuple[datetim
 def read_hour(name: str = HOUR) -> datetime | None:
     """Return the beginning of the hour of `?hour=2026-11-22T14` on the reader's clock; None without one."""
     try:
-        return datetime.strptime(st.query_params.get(name, ""), "%Y-%m-%dT%H")  # noqa: DTZ007 - the reader's clock
+        hour = datetime.strptime(st.query_params.get(name, ""), "%Y-%m-%dT%H")  # noqa: DTZ007 - the reader's clock
     except ValueError:
         return None
+    return hour if hour.year in YEARS else None
 
 
 def find_hour(hour: datetime, timezone: str | None) -> tuple[datetime, datetime]:

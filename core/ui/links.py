@@ -18,6 +18,8 @@ ANALYTICS = "pages/Failure_Analytics.py"
 BATCH, CONVERSATION, FAILURE = "batch", "conversation", "failure"
 EXPERIMENT = "experiment"
 PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
+FROM = "from"
+"""The page that a button was on; for pages that take no parameter of that button."""
 OPEN_PAGE = "open_page"
 """Session state: the path of the page that is open."""
 LEFT = "left_views"
@@ -31,6 +33,8 @@ def enter_page(path: str) -> None:
     to this page with the parameters of another.
     """
     st.session_state[OPEN_PAGE] = path
+    if any("\0" in value for value in st.query_params.values()):  # No database takes this character.
+        st.query_params.from_dict({name: value for name, value in st.query_params.items() if "\0" not in value})
     noted, left = st.session_state.get(LEFT, {}).pop(path, (None, None))
     if left is not None and st.query_params.to_dict() == noted:
         st.query_params.from_dict(left)
@@ -113,7 +117,9 @@ def open_scaffolding() -> NoReturn:
 
 
 def _go(page: str, link: dict[str, str]) -> NoReturn:
-    path = st.session_state.get(OPEN_PAGE)
-    if link and path is not None and path != PurePath(page).stem:
-        st.session_state.setdefault(LEFT, {})[path] = link, st.query_params.to_dict()
+    path, left = st.session_state.get(OPEN_PAGE), st.query_params.to_dict()
+    if path is not None and path != PurePath(page).stem and (link or left):
+        # Without a parameter, coming back could not be told from choosing the page in the navigation.
+        link = link or {FROM: path}
+        st.session_state.setdefault(LEFT, {})[path] = link, left
     st.switch_page(page, query_params=link)

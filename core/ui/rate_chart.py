@@ -17,15 +17,17 @@ FEWEST_ITEMS = 5
 BAR_PIXELS, FRAME_PIXELS = 25, 30
 NARROW_PIXELS, WIDE_PIXELS = 360, 1180
 """What a chart has in a row of three and by itself, where the window is 1366 wide."""
+LINK_HINT = "<br>click for the failures"
 SHORTEST_BAR = 0.25
 """The least share of the room that the numbers leave to the longest bar."""
 
 
 class LabeledRate(Record):
-    """One bar: what it stands for, and its rate."""
+    """One bar: what it stands for, its rate, and whether there is a filter for it."""
 
     label: str
     rate: Rate
+    is_link: bool = True
 
 
 def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wide: bool = False) -> go.Figure:
@@ -46,8 +48,8 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
             "thickness": 1.5,
             "width": 3,
         },
-        customdata=[[row.label, describe_rate(row.rate)] for row in rows],
-        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>click for the failures<extra></extra>",
+        customdata=[[row.label, describe_rate(row.rate), LINK_HINT if row.is_link else ""] for row in rows],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}%{customdata[2]}<extra></extra>",
         **KEEP_OPACITY,
     )
     top = max([*highs, 1.0])

@@ -239,6 +239,27 @@ def test_an_item_opens_its_conversation_and_a_batch_its_conversations(page: Page
     page.wait_for_url(re.compile(rf"/Conversations\?batch={finished}"))
 
 
+def test_the_back_button_leads_from_the_generator_to_the_batch(page: Page, url: str, finished: str) -> None:
+    page.goto(f"{url}/Batch_Monitor?batch={finished}&items=completed")
+    page.get_by_role("button", name="Generate more").click()
+    page.wait_for_url("**/Bulk_Generator*")
+    expect(page.get_by_role("heading", name="Generate")).to_be_visible()
+
+    page.go_back()
+
+    page.wait_for_url(f"**/Batch_Monitor?batch={finished}&items=completed")
+    expect(page.get_by_role("heading", name="Twenty of them", exact=True)).to_be_visible()
+
+
+def test_the_list_follows_a_running_batch(page: Page, url: str) -> None:
+    submit(page, url, "Watched from the list", topics=10)
+    page.goto(f"{url}/Batch_Monitor?search=Watched+from")
+
+    expect(cells(page, "processing").first).to_be_attached(timeout=30_000)
+    expect(cells(page, "completed").first).to_be_attached(timeout=60_000)  # Nobody reloads the page.
+    expect(cells(page, "processing")).to_have_count(0)
+
+
 def test_a_cell_of_the_coverage_opens_its_conversations(page: Page, url: str, finished: str) -> None:
     page.goto(url)
     chart = page.locator(".st-key-coverage .nsewdrag").first

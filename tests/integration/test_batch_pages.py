@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
@@ -168,6 +169,25 @@ def test_a_batch_is_watched_with_its_charts(watched: Watched) -> None:
     assert sum(point.failed for point in found.trend) == 1
     assert len(found.trend) <= 60
     assert (found.retries, found.retry_of_name) == ((), None)
+
+
+@pytest.mark.parametrize("watched", ["supabase"], indirect=True)
+def test_the_trend_of_a_paused_batch_ends_with_what_was_judged_last(watched: Watched, seeded: Settings) -> None:
+    batch_id = submit(watched)
+    work_off(watched, batch_id)
+    watched.batches.control(batch_id, BatchAction.PAUSE)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        values = {"id": batch_id}
+        connection.execute("update batches set started_at = now() - interval '9 hours' where id = %(id)s", values)
+        connection.execute(
+            """update batch_items set finished_at = now() - interval '9 hours' + position * interval '2 s'
+            where batch_id = %(id)s and finished_at is not null""",
+            values,
+        )
+
+    trend = watched.monitor.watch(batch_id).trend
+
+    assert [1.0, 1.0] == [point.seconds for point in trend]
 
 
 def test_a_batch_that_has_not_begun_has_no_trend_and_an_unknown_one_is_not_found(watched: Watched) -> None:

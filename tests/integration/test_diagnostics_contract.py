@@ -13,7 +13,7 @@ from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, Supabase
 from core.adapters.supabase.session import open_service
 from core.config import Settings
 from core.domain.batch import BatchId
-from core.domain.diagnosis import Dimension, TokenRow
+from core.domain.diagnosis import Diagnosis, Dimension, TokenRow
 from core.domain.diagnosis_table import list_figures
 from core.domain.experiments import ExperimentChange, ExperimentPlan, ItemScope
 from core.domain.reply import TokenUsage
@@ -264,6 +264,25 @@ def test_retried_calls_are_wasted_too(services: Services) -> None:
     waste = services.diagnostics.diagnose().diagnosis.waste
 
     assert (2, 0, pytest.approx(0.022)) == (waste.attempts, waste.failed_attempts, waste.wasted_usd)
+
+
+def test_what_failed_in_another_way_is_no_waste_of_this_one_and_no_accepted_reply(services: Services) -> None:
+    first, second, third = lease(services.stores, submit(services.stores, make_selection(1, 1, 3)))
+    dear = make_attempt(failure_type="truncation", stop_reason="max_tokens", cost_usd=0.5)
+    other = fail(second, stop_reason="max_tokens").model_copy(update={"attempt": dear})
+    record(services.stores, fail(first), other, accept(third))
+
+    def diagnose(**filters: object) -> Diagnosis:
+        return services.diagnostics.diagnose(FailureFilters.model_validate(filters)).diagnosis
+
+    everything, cut, nothing = diagnose(), diagnose(stop_reason="end_turn"), diagnose(stop_reason="refusal")
+    assert everything.waste.wasted_usd == pytest.approx(cut.waste.wasted_usd + 0.5)
+    assert 0 < cut.waste.wasted_seconds < everything.waste.wasted_seconds
+    assert (0, 0, 0) == (nothing.waste.failed_attempts, nothing.waste.wasted_usd, nothing.waste.wasted_seconds)
+    for found, accepted, failed in ((everything, 1, 2), (cut, 1, 1), (nothing, 1, 0)):
+        assert (accepted, failed) == (
+            sum(row.accepted for row in found.tokens), sum(row.failed for row in found.tokens)
+        )  # fmt: skip
 
 
 def test_nothing_judged_is_no_error(services: Services) -> None:

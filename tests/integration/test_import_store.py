@@ -20,10 +20,12 @@ from core.adapters.supabase.session import open_service
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
 from core.domain.conversation_records import ConversationFilters
-from core.domain.diagnosis import Dimension
+from core.domain.diagnosis import Bucket, Dimension, build_facts, diagnose
 from core.domain.diagnosis_table import list_figures
 from core.domain.experiments import ExperimentChange, ExperimentPlan
+from core.domain.findings import StepKind
 from core.domain.importing import MOST_TOKENS, UNNAMED, ImportId
+from core.domain.outcomes import ScaffoldingLabel
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.ports import DiagnosticStore, ExperimentStore, ImportStore, MonitorStore, OverviewStore
@@ -323,6 +325,54 @@ def test_an_item_is_dated_by_when_it_was_made(imports: Imports) -> None:
 
     assert [datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 2, tzinfo=UTC)] == [row.start for row in timeline[:2]]
     assert (3, datetime.now(UTC).year) == (len(timeline), timeline[2].start.year)
+
+
+def test_a_file_of_old_records_stands_for_itself_among_the_batches(imports: Imports) -> None:
+    old = {"created_at": "2025-03-01T10:00:00Z"}
+    run(imports, *(make_record(**old) for _ in range(30)))
+    _, bad = run(imports, *(make_record(CUT, **old) for _ in range(30)))
+
+    report = imports.diagnostics.diagnose()
+
+    rates = {row.key: row.rate for row in report.diagnosis.list_rates(Dimension.BATCH)}
+    assert (30, 30) == (rates[str(bad)].failed, rates[str(bad)].judged)
+    assert None not in rates
+    assert ["batch"] == [suspect.names[0].field for suspect in report.suspects.named]
+
+
+def test_a_file_of_several_models_is_counted_and_listed_by_each(imports: Imports) -> None:
+    run(imports, *(make_record(CUT, model="gpt-4o") for _ in range(4)), make_record(CUT, model="claude-old"))
+
+    for model, failed in (("gpt-4o", 4), ("claude-old", 1), ("several models", 0)):
+        filters = FailureFilters(model=model)
+        assert (model, failed) == (model, imports.diagnostics.measure(filters).failed)
+        assert (model, failed) == (model, imports.failures.count(filters).total)
+
+
+def test_what_nobody_can_repeat_is_not_offered_for_comparison(imports: Imports) -> None:
+    run(imports, *(make_record(CUT, template="bad") for _ in range(12)), *(make_record(template="good") for _ in range(30)))
+
+    (finding,) = imports.diagnostics.diagnose().findings
+
+    assert [StepKind.CHECK_ESCAPING] == [step.kind for step in finding.next_steps]
+
+
+def test_two_of_one_name_are_told_apart(imports: Imports) -> None:
+    persona = imports.stores.scaffolding.list_personas()[0]
+    _, batch_id = run(
+        imports, make_record(CUT, persona=persona.name), make_record(CUT, persona="Zed"), make_record(persona="Zed")
+    )
+    outcomes = imports.diagnostic_store.count(FailureFilters(batch_id=batch_id), 10)
+    (zed,) = (key for key, each in outcomes.labels.items() if each.label == "Zed")
+    labels = {**outcomes.labels, zed: ScaffoldingLabel(label=persona.name)}
+
+    renamed = outcomes.model_copy(update={"labels": labels})
+    rates = diagnose(renamed, build_facts(renamed), bucket=Bucket.DAY, zone=UTC).list_rates(Dimension.PERSONA)
+
+    assert {f"{persona.name} ({str(persona.id)[:8]})": 1, f"{persona.name} ({str(zed)[:8]})": 2} == {
+        row.label: row.rate.judged for row in rates
+    }
+    assert {str(persona.id), str(zed)} == {row.key for row in rates}
 
 
 @pytest.mark.parametrize("stores", ["supabase"], indirect=True)

@@ -73,6 +73,17 @@ def test_fault_of_a_pair_names_the_pair_and_neither_value() -> None:
     assert named == {("template", "Receive and turn forward v1"), ("structured_output", "on")}
 
 
+def test_fault_of_two_settings_that_one_batch_alone_has_names_the_settings_and_then_the_batch() -> None:
+    batches = tuple({**model, **structure} for model in MODELS for structure in STRUCTURES)
+
+    report = diagnose_grid("cut_string@claude-haiku-5+structured=0.4", batches=batches)
+
+    assert [{("model", "claude-haiku-5"), ("structured_output", "on")}] == list_named(report)
+    (same,) = report.suspects.named[0].not_told_apart
+    assert "batch" == same.field
+    assert "The data cannot tell it apart from batch" in report.findings[0].sentence
+
+
 def test_accidents_name_nobody_in_nineteen_of_twenty_runs() -> None:
     reports = [diagnose_grid("cut_string=0.03", seed=seed).suspects for seed in range(20)]
 

@@ -97,6 +97,7 @@ def test_a_damaged_link_shows_the_newest_page(pages: Pages, made: str) -> None:
     ("page", "link"),
     [
         (FAILURES, {"batch": "foo", "dates": "yesterday", "turn": "x", "prompt": "..", "structured": "maybe"}),
+        (FAILURES, {"dates": "9999-12-31", "hour": "9999-12-31T23", "turn": "0"}),
         (CONVERSATIONS, {"batch": "foo", "review": "zz", "quality": "nan", "conversation": "zzz"}),
     ],
 )
@@ -108,6 +109,23 @@ def test_what_cannot_be_read_of_a_link_is_named_and_taken_out(
     assert not app.exception
     assert all(f"{name} \N{LEFT DOUBLE QUOTATION MARK}" in said(app.warning[0]) for name in link)
     assert {"model": "none such"} == app.query_params
+
+
+@pytest.mark.parametrize("page", [FAILURES, CONVERSATIONS])
+def test_what_no_database_takes_is_not_asked_of_it(pages: Pages, made: str, page: str) -> None:
+    app = pages.open(page, text="a\0b", model="\0", persona="\0")
+
+    assert not app.exception
+    assert not app.error
+    assert {} == app.query_params
+
+
+def test_an_hour_and_days_are_both_filters(pages: Pages, made: str) -> None:
+    moment = pages.services.failures.list_page(FailureFilters()).rows[0].created_at
+    hour, day = f"{moment:%Y-%m-%dT%H}", f"{moment:%Y-%m-%d}"
+
+    assert "1\N{EN DASH}1 of 1 failure" in captions(pages.open(FAILURES, hour=hour, dates=day))
+    assert "No failed generation fits" in said(pages.open(FAILURES, hour=hour, dates="2020-01-01").info[0])
 
 
 def test_a_linked_report_shows_the_reply_as_text(pages: Pages, made: str) -> None:
