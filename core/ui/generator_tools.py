@@ -15,6 +15,7 @@ from core.ui.batch_options import LIMIT, SKIP, read_defaults, set_options
 from core.ui.batch_summary import load_history
 from core.ui.choices import CATEGORY_LABELS, set_choices
 from core.ui.formats import escape_markdown, format_count, format_duration, format_money
+from core.ui.links import FROM
 from core.ui.session import find_settings, report_errors
 from core.ui.submission import submit_all
 
@@ -24,7 +25,7 @@ SUBMITTING_SET = "submitting_set"
 
 def open_link(choices: Choices) -> None:
     """Choose what the page's address asks for, once; name what of it cannot be had."""
-    parameters = st.query_params.to_dict()
+    parameters = {name: value for name, value in st.query_params.items() if name != FROM}
     if parameters and parameters != st.session_state.get(LINK_SEEN):
         linked = decode_choices(choices, parameters, read_defaults(find_settings()))
         set_choices(choices, linked.selection)

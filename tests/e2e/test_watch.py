@@ -243,7 +243,9 @@ def test_the_back_button_leads_from_the_generator_to_the_batch(page: Page, url: 
     page.goto(f"{url}/Batch_Monitor?batch={finished}&items=completed")
     page.get_by_role("button", name="Generate more").click()
     page.wait_for_url("**/Bulk_Generator*")
-    expect(page.get_by_role("heading", name="Generate")).to_be_visible()
+    expect(page.get_by_role("heading", name="Bulk Conversation Generator")).to_be_visible()
+    expect(page.get_by_text("Not all of this link")).to_have_count(0)
+    wait_until_idle(page)
 
     page.go_back()
 
