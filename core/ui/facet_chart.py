@@ -67,6 +67,7 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
     )
     layout = make_frame(BAR_PIXELS * MOST_BARS + FRAME_PIXELS, left=names, right=48, top=2, bottom=2) | {
         "bargap": 0.3,
+        "hovermode": "y",  # A row is pointed at as a whole: the bar of a rare value is too small to hit.
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
         "yaxis": make_axis(range=[MOST_BARS - 0.5, -0.5], type="category"),

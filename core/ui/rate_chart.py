@@ -60,6 +60,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
     numbers = label_bars(highs, places, words)
     layout = make_frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS, left=labels) | {
         "bargap": 0.35,
+        "hovermode": "y",  # A row is pointed at as a whole: the bar of a rare value is too small to hit.
         "xaxis": make_axis(range=[0, top / bar_share], visible=False),
         "yaxis": make_label_axis(labels),
     }
