@@ -238,6 +238,11 @@ class BatchProgress(Record):
         return self.accepted + self.failed
 
     @property
+    def is_moving(self) -> bool:
+        """Whether it changes by itself: it is worked on, or calls that began before a pause are still to end."""
+        return self.status.is_active or self.running > 0
+
+    @property
     def fraction_judged(self) -> float:
         """Share of items that were generated, 0 to 1; cancelled ones never are."""
         return self.judged / self.planned if self.planned else 0.0

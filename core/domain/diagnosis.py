@@ -186,7 +186,10 @@ def build_facts(outcomes: Outcomes) -> Facts:
     is_failed = np.array(cells.kind, dtype=np.int64) != ACCEPTED
     judged = np.bincount(numbers, weights=items, minlength=len(groups)).astype(np.int64)
     failed = np.bincount(numbers, weights=items * is_failed, minlength=len(groups)).astype(np.int64)
-    fields = tuple(_build_field(outcomes, dimension, groups, judged) for dimension in Dimension)
+    known = {combination.id: combination for combination in outcomes.combinations}
+    ids, places = np.unique(groups[:, 0], return_inverse=True)
+    used, slots = [known[number] for number in ids.tolist()], groups[:, 1].tolist()
+    fields = tuple(_build_field(outcomes, dimension, used, places, slots=slots, judged=judged) for dimension in Dimension)
     return Facts(judged=judged, failed=failed, fields=fields)
 
 
@@ -199,14 +202,19 @@ def group_cells(cells: OutcomeCells) -> tuple[Ints, Ints]:
     return np.column_stack((keys // width, keys % width + OTHER_BATCHES)), numbers.astype(np.int64)
 
 
-def _build_field(outcomes: Outcomes, dimension: Dimension, groups: Ints, judged: Ints) -> Field:
-    """Name each combination once, however many groups it is in."""
+def _build_field(
+    outcomes: Outcomes,
+    dimension: Dimension,
+    used: Sequence[Combination],
+    places: Ints,
+    *,
+    slots: Sequence[int],
+    judged: Ints,
+) -> Field:
+    """Name each combination once; `places` says of each group which of them it has, `slots` its batch."""
     if dimension is Dimension.BATCH:
         names = _name_batches(outcomes)
-        return make_field(dimension, [names[slot] for slot in groups[:, 1].tolist()])
-    known = {combination.id: combination for combination in outcomes.combinations}
-    ids, places = np.unique(groups[:, 0], return_inverse=True)
-    used = [known[number] for number in ids.tolist()]
+        return make_field(dimension, [names[slot] for slot in slots])
     if dimension is Dimension.PROMPT_LENGTH:
         return make_ordered_field(dimension, [used[int(place)].prompt_chars for place in places], judged, "characters")
     field = make_field(dimension, list(map(_make_namer(outcomes, dimension), used)))

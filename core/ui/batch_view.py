@@ -52,7 +52,7 @@ def watch_batch(services: PageServices, batch_id: BatchId) -> None:
 
 def find_refresh_seconds(progress: BatchProgress) -> int | None:
     """Return how often to look again: often while anything runs, seldom while paused, not at all after the end."""
-    if progress.status.is_active or progress.running:
+    if progress.is_moving:
         return ACTIVE_SECONDS
     return PAUSED_SECONDS if progress.status is BatchStatus.PAUSED else None
 

@@ -64,7 +64,7 @@ def estimate_room(labels: Sequence[str]) -> float:
     return round(longest * FONT_PIXELS) + _GAP_PIXELS if longest else 4
 
 
-def shorten(label: str) -> str:
+def shorten_label(label: str) -> str:
     """Return a label that leaves a chart some room."""
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 

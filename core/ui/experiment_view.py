@@ -76,7 +76,7 @@ def _read(services: PageServices, experiment_id: UUID) -> tuple[ExperimentReport
 
 
 def _is_active(report: ExperimentReport, progress: BatchProgress) -> bool:
-    return report.pairs.open > 0 and (progress.status.is_active or progress.running > 0)
+    return report.pairs.open > 0 and progress.is_moving
 
 
 def _draw_report(report: ExperimentReport, progress: BatchProgress) -> None:

@@ -10,7 +10,7 @@ from core.domain.diagnosis import KindRow, MatrixCell
 from core.domain.findings import format_percent
 from core.domain.overview import Coverage
 from core.domain.record import Record
-from core.ui.chart_axes import LINE_PIXELS, escape_label, make_frame, make_label_axis, shorten
+from core.ui.chart_axes import LINE_PIXELS, escape_label, make_frame, make_label_axis, shorten_label
 from core.ui.charts import KEEP_OPACITY
 from core.ui.rate_chart import FEW_COLOR, FEWEST_ITEMS, describe_rate
 
@@ -143,7 +143,7 @@ def draw_heatmap(
     letters = max((WIDE_LETTERS if is_wide else NARROW_LETTERS) // max(len(columns), 1), FEWEST_LETTERS)
     titles = [_wrap(name, letters) for name in columns]
     lines = max([title.count("<br>") for title in titles], default=0) + 1
-    labels, above = [shorten(name) for name in rows], LINE_PIXELS * lines + FRAME_PIXELS
+    labels, above = [shorten_label(name) for name in rows], LINE_PIXELS * lines + FRAME_PIXELS
     layout = make_frame(cell_pixels * max(len(rows), 1) + above, left=labels, top=above) | {
         "xaxis": make_label_axis(titles, is_upright=False) | {"side": "top", "tickangle": 0},
         "yaxis": make_label_axis(labels),

@@ -86,7 +86,7 @@ def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -
 
 
 def _is_active(running: BatchPage) -> bool:
-    return any(batch.status.is_active or batch.running for batch in running.batches)
+    return any(batch.is_moving for batch in running.batches)
 
 
 def _draw_totals(overview: Overview) -> None:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 from core.domain.findings import format_rate
 from core.domain.intervals import Rate
 from core.domain.record import Record
-from core.ui.chart_axes import estimate_room, make_axis, make_frame, make_label_axis, shorten
+from core.ui.chart_axes import estimate_room, make_axis, make_frame, make_label_axis, shorten_label
 from core.ui.charts import FAILURE_COLOR, KEEP_OPACITY, label_bars
 
 FEW_COLOR, WHISKER_COLOR = "#9AA0A6", "#7A7F85"
@@ -54,7 +54,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
     )
     top = max([*highs, 1.0])
     words = [f"{format_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows]
-    labels = [shorten(row.label) for row in rows]
+    labels = [shorten_label(row.label) for row in rows]
     plot = (WIDE_PIXELS if is_wide else NARROW_PIXELS) - estimate_room(labels)
     bar_share = max(1 - estimate_room(words) / plot, SHORTEST_BAR)
     numbers = label_bars(highs, places, words)
