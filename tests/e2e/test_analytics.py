@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,10 @@ FAULTS = f"cut_string@{CUT_ARC}=0.5"
 def results(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     """A batch of the guilty arc and one of another."""
     home: Path = tmp_path_factory.mktemp("analytics") / "home"
-    with run_stack(home, faults=FAULTS) as url:
-        services = open_local_services(load_settings(home=home))
+    with run_stack(home, faults=FAULTS) as url, closing(open_local_services(load_settings(home=home))) as services:
         cut = generate(services, CUT_ARC, 10, "Cut *turns*")
         whole = generate(services, "confusion_to_clarity", 10, "Whole")
         yield Results(url, services, cut, whole)
-        services.close()
 
 
 @pytest.fixture

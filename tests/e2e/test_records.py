@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -46,7 +47,8 @@ def generate(services: PageServices, arc: str, topics: int, name: str) -> BatchI
         arc_ids=tuple(chosen.id for chosen in pick_arcs(choices, ConversationCategory.CORE, arc)),
         topic_ids=tuple(topic.id for topic in pick_topics(choices, str(topics))),
     )
-    settings = BatchSettings(model="claude-sonnet-5-5", max_tokens=24_576, concurrency=20)
+    # All at once: with so many faults the circuit breaker would pause a batch that has items left.
+    settings = BatchSettings(model="claude-sonnet-5-5", max_tokens=24_576, concurrency=selection.planned)
     batch_id = services.batches.submit(selection, settings, name=name).batch_id
     deadline = time.monotonic() + SECONDS
     while not services.batches.get(batch_id).status.is_final:
@@ -58,13 +60,11 @@ def generate(services: PageServices, arc: str, topics: int, name: str) -> BatchI
 @pytest.fixture(scope="module")
 def results(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     home: Path = tmp_path_factory.mktemp("records") / "home"
-    with run_stack(home, faults=FAULTS) as url:
-        services = open_local_services(load_settings(home=home))
+    with run_stack(home, faults=FAULTS) as url, closing(open_local_services(load_settings(home=home))) as services:
         cut = generate(services, CUT_ARC, 6, "Cut *turns*")
         generate(services, LIMITED_ARC, 3, "Limited")
         whole = generate(services, WHOLE_ARC, 10, "Whole")
         yield Results(url, services, cut, whole)
-        services.close()
 
 
 @pytest.fixture
