@@ -46,7 +46,7 @@ def test_template_cannot_reach_beyond_its_values() -> None:
     escape = "{{ persona_name.__class__.__mro__ }}"
     template = load_prompt_templates()[0].model_copy(update={"system_prompt": escape, "user_prompt": USER_PROMPT})
 
-    with pytest.raises(TemplateInvalid, match="unsafe"):
+    with pytest.raises(TemplateInvalid, match="unsafe attribute"):
         render_prompt(template, load_personas()[0], load_emotional_arcs()[0], load_training_topics()[0])
 
 
