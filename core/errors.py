@@ -4,7 +4,8 @@
     ├── ConfigurationError      a setting is missing or wrong
     ├── InvalidRequest          what was asked for cannot be done as asked
     │   ├── NotFound            no such batch, conversation or failure (or it is not yours)
-    │   └── TemplateInvalid     a prompt template has an unknown or missing placeholder
+    │   └── TemplateInvalid     a prompt template has an unknown or missing placeholder, or is not one
+    ├── PlanUnreadable          a batch holds something that no worker can follow
     ├── NotSignedIn             no session, or it has ended
     ├── ServiceUnavailable      a part that should answer does not
     │   ├── DatabaseUnavailable
@@ -35,7 +36,11 @@ class NotFound(InvalidRequest):
 
 
 class TemplateInvalid(InvalidRequest):
-    """A prompt template has an unknown or missing placeholder, or does not parse."""
+    """A prompt template has an unknown or missing placeholder, does not parse, does what it must not, or grows too large."""
+
+
+class PlanUnreadable(BrightRunError):
+    """A batch holds settings or scaffolding that no worker can follow; the message goes on from `Paused automatically: `."""
 
 
 class NotSignedIn(BrightRunError):

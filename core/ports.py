@@ -196,7 +196,9 @@ class JobQueue(Protocol):
 class WorkStore(Protocol):
     """The worker's side of the database, with the service role's rights."""
 
-    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None: ...
+    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
+        """Return what a worker needs to know of a batch; raise PlanUnreadable where its row holds something else."""
+        ...
 
     async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease: ...
 

@@ -18,7 +18,7 @@ from core.errors import TemplateInvalid
 MAX_TEMPLATE_CHARACTERS = 50_000
 """Of each of its two texts; the database holds to it, too."""
 MAX_TOKENS = 5_000
-"""Of each text, as Jinja counts: names, operators, the spaces in tags, stretches of plain text. Parsing takes time by them."""
+"""Of each text, as Jinja counts: names, operators, spaces in tags, stretches of plain text. Parsing takes time by them."""
 MAX_DEPTH = 20
 """How deep loops, conditions and comparisons may stand in one another."""
 QUOTED_CHARACTERS, SEARCHED_CHARACTERS = 80, 2000

@@ -20,6 +20,7 @@ from core.domain.grid import sample_grid
 from core.domain.pricing import find_price
 from core.domain.prompt import check_template
 from core.domain.results import BatchBreakdown
+from core.domain.scaffolding import PromptTemplate, find_template
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
 
@@ -85,10 +86,15 @@ class BatchService:
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
         """Make a new batch of a batch's failed items, the same or with changed settings, and ring for a worker.
 
-        The two stay linked (`retry_of`). Raises NotFound, or InvalidRequest where nothing has failed.
+        The two stay linked (`retry_of`). Raises NotFound, InvalidRequest where nothing has failed, or
+        TemplateInvalid for a template that cannot be used.
         """
         if changes.model is not None:
             _check_price(changes.model, self.get(batch_id).budget_usd)
+        if changes.template_id is not None:
+            for template in self.scaffolding.list_templates():
+                if template.id == changes.template_id:
+                    _check_template(template)
         submitted = self.batches.retry_failed(batch_id, changes)
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
 
@@ -138,12 +144,16 @@ class BatchService:
         return selection.count_planned(0 if skip is None else self.count_existing(selection, skip))
 
     def _check_templates(self, selections: Sequence[Selection]) -> None:
-        arc_ids = {arc_id for selection in selections for arc_id in selection.arc_ids}
-        for template in self.scaffolding.list_templates():
-            if not template.is_active or template.emotional_arc_id not in arc_ids:
-                continue
-            if problems := check_template(template.system_prompt, template.user_prompt):
-                raise TemplateInvalid(f"Prompt template {template.name} v{template.version}: {' '.join(problems)}")
+        """Check what the batch will take: the newest active version for each arc, whatever stands in older ones."""
+        templates = self.scaffolding.list_templates()
+        for arc_id in dict.fromkeys(arc_id for selection in selections for arc_id in selection.arc_ids):
+            if (template := find_template(templates, arc_id)) is not None:
+                _check_template(template)
+
+
+def _check_template(template: PromptTemplate) -> None:
+    if problems := check_template(template.system_prompt, template.user_prompt):
+        raise TemplateInvalid(f"Prompt template {template.name} v{template.version}: {' '.join(problems)}")
 
 
 def _check_price(model: str, budget_usd: float | None) -> None:

@@ -33,14 +33,14 @@ from core.domain.work import (
     ItemResult,
     LeasedItem,
 )
-from core.errors import BrightRunError, ServiceUnavailable, TemplateInvalid
+from core.errors import BrightRunError, PlanUnreadable, ServiceUnavailable, TemplateInvalid
 from core.ports import ChatModel, PaceBoard, WorkStore
 from core.services.recording import ResultRecorder
 
 log = structlog.get_logger(__name__)
 
 MAX_HOLD_SECONDS = 5.0
-"""Another worker may learn meanwhile that calls are welcome again, so a held-back loop looks again this often."""
+"""Another worker may learn meanwhile that calls are welcome, or an analyst cancel, so a held-back loop looks this often."""
 IDLE_WAIT_SECONDS = 1.0
 """How long a loop with free slots waits before it asks for items again."""
 
@@ -61,7 +61,13 @@ class GenerationService:
 
     async def run_batch(self, batch_id: BatchId) -> None:
         """Work on a batch until it has no item left for this worker."""
-        plan = await self.store.get_plan(batch_id)
+        try:
+            plan = await self.store.get_plan(batch_id)
+        except PlanUnreadable as error:
+            # Every job of it would end here, and the reconciler rings for an open batch every few seconds.
+            log.error("plan_unreadable", batch_id=str(batch_id), error=str(error))  # noqa: TRY400 - the message says it all
+            await self.store.pause(batch_id, f"Paused automatically: {error}")
+            return
         if plan is None:
             log.warning("batch_not_found", batch_id=str(batch_id))
             return
@@ -73,13 +79,17 @@ class GenerationService:
         try:
             plan = _apply_item(plan, item)
             prompt = _render(plan, item)
-        except TemplateInvalid as error:
+        except Exception as error:
+            # Whatever it is, it would come again: the item has no prompt.
+            if not isinstance(error, TemplateInvalid):
+                log.exception("prompt_not_made", batch_id=str(plan.id), item_id=str(item.item_id))
+            because = str(error) if isinstance(error, TemplateInvalid) else f"The prompt could not be made: {error!r}"
             return ItemFailed(
                 item=item,
                 attempt=None,
                 prompt_text="",
                 settings=plan.settings,
-                failure=_failure(str(error), FailureType.API_ERROR),
+                failure=_failure(because, FailureType.API_ERROR),
             )
         started_at = datetime.now(UTC)
         answer = await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
@@ -242,7 +252,8 @@ class _BatchRun:
         if lease.next_available_in_seconds <= 0:
             # Items are there, but the batch's concurrency is used up, by this worker or by others.
             return None if self.in_flight else IDLE_WAIT_SECONDS
-        return lease.next_available_in_seconds
+        # Who cancels or pauses meanwhile must not wait for a delay to pass, nor keep this worker from other batches.
+        return min(lease.next_available_in_seconds, MAX_HOLD_SECONDS)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self.in_flight.pop(task, None)

@@ -26,13 +26,17 @@ def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | No
     with st.form("scaffold", border=True, enter_to_submit=False):
         values = _draw_fields(kind, opened)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            saved = st.form_submit_button("Save", type="primary", icon=":material/save:")
+            place = st.empty()
+            saved = place.form_submit_button("Save", type="primary", icon=":material/save:")
             answer = st.container(width="stretch")  # Beside the button: below it would be below the edge of the window.
         st.caption("Batches keep the scaffolding that they were made from; only new batches use what you save.")
     if saved:
         outcome = services.scaffolding_editing.save(_build(kind, values, opened))
         with answer:
             say_outcome(outcome, str(values["name"]), st.form_submit_button)
+        if outcome.outcome == "conflict":
+            # Whatever is typed now, it would be refused again. Anything else can be put right in the form and sent again.
+            place.form_submit_button("Save", type="primary", icon=":material/save:", disabled=True, key="save_refused")
 
 
 def _draw_fields(kind: ScaffoldKind, opened: Scaffold | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.prompt import PLACEHOLDERS, REQUIRED_PLACEHOLDERS, render_prompt
+from core.domain.prompt import LIST_PLACEHOLDERS, PLACEHOLDERS, REQUIRED_PLACEHOLDERS, render_prompt
 from core.domain.scaffolding import ArcId, EmotionalArc, PromptTemplate, TemplateId, find_template
 from core.domain.scaffolding_rules import find_problems
 from core.errors import TemplateInvalid
@@ -15,6 +15,10 @@ from core.ui.scaffolding_state import close_record, remember_opened, say_outcome
 
 BASED_ON = "scaffold_based_on"
 TEXT_HEIGHT, PREVIEW_HEIGHT = 300, 320
+EXAMPLE = """{% for question in topic_typical_questions %}{{ loop.index }}. {{ question }}
+{% endfor %}
+{% if starting_intensity_max > 0.8 or "anger" in starting_emotion %}Begin slowly.{% elif arc_key_principles %}…{% endif %}
+{{ topic_key_concepts | join(", ") }}   {{ starting_emotion | upper }}   (or lower, capitalize, title, trim)"""
 
 
 def draw_template_editor(
@@ -25,29 +29,60 @@ def draw_template_editor(
     arcs = services.scaffolding_editing.list_arcs()
     _draw_title(opened, templates, arcs)
     draft = _draw_texts(opened, arcs)
-    problems = find_problems(draft)
+    # The preview stands below the button, but whether it can be made decides whether the draft may be saved.
+    above, below = st.container(), st.container()
+    with below:
+        _draw_language()
+        problems = find_problems(draft) or _draw_preview(services, draft, arcs)
+    with above:
+        _draw_verdict(problems)
+        _draw_save(services, draft, templates, opened, problems)
+
+
+def _draw_verdict(problems: Sequence[str]) -> None:
     if problems:
         lines = "\n".join(f"- {escape_markdown(problem)}" for problem in problems)
         st.warning(f"Cannot be saved yet:\n{lines}", icon=":material/rule:")
     else:
         st.success("Every placeholder is known, and none is missing.", icon=":material/check:")
+
+
+def _draw_save(
+    services: PageServices,
+    draft: PromptTemplate,
+    templates: Sequence[PromptTemplate],
+    opened: PromptTemplate | None,
+    problems: Sequence[str],
+) -> None:
     label = "Save as a new version" if opened else "Save template"
     # As it was when the editor was opened: a version that somebody saves meanwhile must not be passed over unseen.
     versions = [row.version for row in templates if opened is not None and row.template_key == opened.template_key]
     based_on = st.session_state.setdefault(BASED_ON, max(versions, default=None))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        saved = st.button(label, type="primary", icon=":material/save:", disabled=bool(problems), key="save_template")
+        place = st.empty()
+        saved = place.button(label, type="primary", icon=":material/save:", disabled=bool(problems), key="save_template")
         answer = st.container(width="stretch")
     if saved:
         with answer:
             say_outcome(services.scaffolding_editing.save_template(draft, based_on), draft.name)
-    with st.expander("Placeholders", icon=":material/data_object:"):
+        # Not saved: the same text would be refused again. What is typed next brings the button back.
+        place.button(label, type="primary", icon=":material/save:", disabled=True, key="save_refused_template")
+
+
+def _draw_language() -> None:
+    with st.expander("Placeholders, loops and conditions", icon=":material/data_object:"):
         st.caption("Written as {{ name }}. These must be in every template:")
-        st.code("  ".join(sorted(REQUIRED_PLACEHOLDERS)), language=None, wrap_lines=True)
+        _draw_names(REQUIRED_PLACEHOLDERS)
         st.caption("These may be:")
-        st.code("  ".join(sorted(PLACEHOLDERS - REQUIRED_PLACEHOLDERS)), language=None, wrap_lines=True)
-    if not problems:
-        _draw_preview(services, draft, arcs)
+        _draw_names(PLACEHOLDERS - REQUIRED_PLACEHOLDERS - LIST_PLACEHOLDERS)
+        st.caption("These are lists, written line by line, or as you say in a loop:")
+        _draw_names(LIST_PLACEHOLDERS)
+        st.code(EXAMPLE, language="jinja2", wrap_lines=True)
+        st.caption("Nothing else is allowed: no calls, no arithmetic, no macros.")
+
+
+def _draw_names(names: frozenset[str]) -> None:
+    st.code("  ".join(sorted(names)), language=None, wrap_lines=True)
 
 
 def _draw_title(opened: PromptTemplate | None, templates: Sequence[PromptTemplate], arcs: Sequence[EmotionalArc]) -> None:
@@ -110,12 +145,12 @@ def _draw_texts(opened: PromptTemplate | None, arcs: Sequence[EmotionalArc]) -> 
     )
 
 
-def _draw_preview(services: PageServices, draft: PromptTemplate, arcs: Sequence[EmotionalArc]) -> None:
-    """Show the draft filled with a persona and a topic."""
+def _draw_preview(services: PageServices, draft: PromptTemplate, arcs: Sequence[EmotionalArc]) -> tuple[str, ...]:
+    """Show the draft filled with a persona and a topic; return what keeps it from being filled."""
     personas, topics = services.scaffolding_editing.list_personas(), services.scaffolding_editing.list_topics()
     arc = next((arc for arc in arcs if arc.id == draft.emotional_arc_id), None)
     if not personas or not topics or arc is None:
-        return
+        return ()
     st.markdown("**Preview**")
     left, right = st.columns(2, gap="small")
     persona = left.selectbox("Persona", personas, format_func=lambda row: row.name, key="template_persona")
@@ -123,7 +158,7 @@ def _draw_preview(services: PageServices, draft: PromptTemplate, arcs: Sequence[
     try:
         prompt = render_prompt(draft, persona, arc, topic)
     except TemplateInvalid as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        return
+        return (f"With {persona.name} and {topic.name}: {error}",)
     left.code(prompt.system, language=None, wrap_lines=True, height=PREVIEW_HEIGHT)
     right.code(prompt.user, language=None, wrap_lines=True, height=PREVIEW_HEIGHT)
+    return ()

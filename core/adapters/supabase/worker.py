@@ -10,9 +10,10 @@ from supabase import AsyncClient, Client
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.plan_reading import read_plan
 from core.adapters.supabase.work_payload import encode_result
-from core.domain.batch import BatchId, BatchSettings
-from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome, Snapshot
+from core.domain.batch import BatchId
+from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
 
 PLAN_COLUMNS = (
     "id,name,model,max_tokens,effort,structured_outputs,concurrency,error_handling,raise_max_tokens,"
@@ -30,13 +31,7 @@ class SupabaseWorkStore:
         with translate_errors():
             rows = (await self.client.table("batches").select(PLAN_COLUMNS).eq("id", str(batch_id)).execute()).data
         for row in TypeAdapter(list[dict[str, Any]]).validate_python(rows):
-            return BatchPlan(
-                id=BatchId(UUID(row["id"])),
-                name=row["name"],
-                settings=BatchSettings.model_validate(row),
-                snapshot=Snapshot.model_validate(row["snapshot"]),
-                created_by=UUID(row["created_by"]),
-            )
+            return read_plan(row)
         return None
 
     async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:

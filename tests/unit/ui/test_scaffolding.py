@@ -1,5 +1,7 @@
 """The Scaffolding page: lists, forms and the template editor over stores in memory."""
 
+from uuid import uuid4
+
 import pytest
 
 from tests.unit.ui.conftest import Pages, said
@@ -67,6 +69,7 @@ def test_a_change_of_somebody_else_is_not_overwritten(pages: Pages) -> None:
     button(app, "Save").click().run()
 
     assert any("Somebody else has changed it" in said(warning) for warning in app.warning)
+    assert button(app, "Save").disabled
     saved = next(row for row in pages.database.personas if row.persona_key == "anxious_planner")
     assert (saved.name, saved.occupation) == (theirs.name, "Pilot")
 
@@ -81,6 +84,43 @@ def test_a_template_that_lacks_a_placeholder_cannot_be_saved(pages: Pages) -> No
     (warning,) = app.warning
     assert "Unknown placeholder {{ nobody }}" in said(warning)
     assert "Missing placeholder {{ topic_name }}" in said(warning)
+
+
+@pytest.mark.parametrize("slow", ["{{ 1/0 }}", "{% for i in range(10**9) %}{% endfor %}", "{{ 'x' * 10**10 }}"])
+def test_a_template_that_raises_or_never_ends_cannot_be_saved_and_says_why(pages: Pages, slow: str) -> None:
+    app = pages.open(PAGE, kind="Templates", open="calm_and_clear")
+    text = area(app, "User prompt")
+
+    text.set_value(f"{text.value}\n{slow}").run()
+
+    assert not app.exception
+    assert button(app, "Save as a new version").disabled
+    (warning,) = app.warning
+    assert "is not allowed" in said(warning)
+    assert not app.error
+
+
+def test_a_template_that_cannot_be_filled_cannot_be_saved(pages: Pages) -> None:
+    pages.database.personas = tuple(row.model_copy(update={"occupation": "x" * 200_000}) for row in pages.database.personas)
+    app = pages.open(PAGE, kind="Templates", open="calm_and_clear")
+    text = area(app, "User prompt")
+
+    text.set_value(text.value + "{{ persona_occupation }}" * 2).run()
+
+    assert button(app, "Save as a new version").disabled
+    assert "longer than 250,000 characters" in said(app.warning[0])
+    assert not app.success
+
+
+def test_a_refused_template_is_not_offered_to_be_saved_again(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Templates", open="calm_and_clear")
+    opened = next(row for row in pages.database.templates if row.template_key == "calm_and_clear")
+    pages.services.scaffolding_editing.save_template(opened.model_copy(update={"id": uuid4()}), opened.version)
+
+    button(app, "Save as a new version").click().run()
+
+    assert any("Not saved" in said(warning) for warning in app.warning)
+    assert button(app, "Save as a new version").disabled
 
 
 def test_a_saved_template_is_a_new_version_and_the_old_one_stays(pages: Pages) -> None:
