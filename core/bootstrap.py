@@ -21,6 +21,7 @@ from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffolding
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, open_service, sign_in
 from core.config import PageSettings, Settings
+from core.domain.unreadable import UnreadableRow
 from core.errors import NotSignedIn
 from core.ports import ReportStore
 from core.services.alerts import AlertService
@@ -58,6 +59,8 @@ class PageServices:
     diagnostics: DiagnosticsService
     experiments: ExperimentService
     imports: ImportService
+    list_unreadable: Callable[[], tuple[UnreadableRow, ...]] = tuple
+    """Returns what of the rows that were read last could not be read, and was left out."""
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 
@@ -122,5 +125,6 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         diagnostics=DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst)),
         experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=doorbell),
         imports=ImportService(store=SupabaseImportStore(analyst=analyst), scaffolding=scaffolding),
+        list_unreadable=analyst.unreadable.list_all,
         release=release,
     )

@@ -151,7 +151,7 @@ class MonitorStore(Protocol):
     def list_items(self, batch_id: BatchId, status: ItemStatus | None, page_size: int, offset: int) -> ItemPage: ...
 
     def list_log(self, batch_id: BatchId, after: LogRow | None, page_size: int) -> tuple[LogRow, ...]:
-        """Return the next attempts after a row, in the order in which they were recorded."""
+        """Return the next attempts after a row, in the order in which they were recorded; none only at the end."""
         ...
 
     def list_retry_templates(self, batch_id: BatchId) -> tuple[RetryTemplate, ...]:
@@ -263,7 +263,7 @@ class ConversationStore(Protocol):
     def list_for_export(
         self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None
     ) -> tuple[ExportedConversation, ...]:
-        """Return whole conversations, oldest first, behind the row that the cursor names."""
+        """Return whole conversations, oldest first, behind the row that the cursor names; none only at the end."""
         ...
 
 

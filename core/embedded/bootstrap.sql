@@ -14,6 +14,10 @@ end
 $$;
 
 grant anon, authenticated, service_role to supabase_api;
+-- As hosted Supabase has them: nobody's question holds up the others for longer. The worker's may. The API applies them to each
+-- request (supabase_api/postgrest_values.mjs), since SET ROLE does not.
+alter role anon set statement_timeout = '3s';
+alter role authenticated set statement_timeout = '8s';
 -- Its `create ... if not exists` and those grants would fill the log with notices and warnings.
 alter role supabase_api set client_min_messages = error;
 grant create on database postgres to supabase_api;

@@ -68,10 +68,7 @@ class ConversationService:
     def export(self, filters: ConversationFilters = ANY_CONVERSATION, *, page_size: int = EXPORT_PAGE) -> Iterator[bytes]:
         """Yield a line of JSON for each conversation that matches, oldest first, read page by page."""
         cursor: RowCursor | None = None
-        while True:
-            rows = self.store.list_for_export(filters, page_size, cursor)
+        while rows := self.store.list_for_export(filters, page_size, cursor):
             for row in rows:
                 yield format_line(row)
-            if len(rows) < page_size:
-                return
             cursor = RowCursor(created_at=rows[-1].created_at, id=rows[-1].id)

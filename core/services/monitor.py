@@ -59,8 +59,6 @@ class MonitorService:
         after: LogRow | None = None
         while rows := self.store.list_log(batch_id, after, LOG_ROWS_OF_PAGE):
             yield from rows
-            if len(rows) < LOG_ROWS_OF_PAGE:
-                return
             after = rows[-1]
 
     def write_log(self, batch_id: BatchId, log_format: LogFormat) -> bytes:

@@ -1,12 +1,15 @@
 """What all pages share: title row, marks, what is said once after a change of page."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.unreadable import UnreadableRow, phrase_unreadable
+from core.ui.formats import escape_markdown
 from core.ui.session import find_settings, report_errors, require_services, sign_out
 
 NOTICE = "notice"
@@ -22,12 +25,26 @@ def configure_page() -> None:
 
 @contextmanager
 def open_body() -> Generator[PageServices]:
-    """Say what the page before left to say, and report this page's errors. Files in pages/ begin with `open_page`."""
+    """Say what the page before left to say, report this page's errors, and say what it could not read.
+
+    Files in pages/ begin with `open_page`.
+    """
     services = require_services()
     if notice := st.session_state.pop(NOTICE, None):
         st.toast(notice, icon=":material/check:")
+    place = st.empty()
     with report_errors():
         yield services
+    if unreadable := services.list_unreadable():
+        with place.container():
+            _draw_unreadable(unreadable)
+
+
+def _draw_unreadable(rows: Sequence[UnreadableRow]) -> None:
+    by_kind = groupby(sorted(rows, key=lambda row: row.what), key=lambda row: row.what)
+    for _, unreadable in by_kind:
+        message = f"{phrase_unreadable(tuple(unreadable))}. Left out until that is mended."
+        st.warning(escape_markdown(message), icon=":material/rule:")
 
 
 def leave_notice(markdown: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from supabase import Client
 
 from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
 
@@ -19,7 +20,12 @@ class SupabaseAlertStore:
     analyst: Analyst
 
     def read(self) -> AlertBoard:
-        return AlertBoard.model_validate(call_function(self.analyst.client, "read_alerts"))
+        answer = call_function(self.analyst.client, "read_alerts")
+        lists = {
+            name: keep_readable(StoredAlert, answer[name], what, self.analyst.unreadable)
+            for name, what in (("open", "alert"), ("acknowledged", "acknowledged alert"))
+        }
+        return read_record(AlertBoard, answer | lists, "list of alerts")
 
     def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> bool:
         answer = call_function(self.analyst.client, "acknowledge_alert", alert_id=str(alert_id), is_seen=is_seen)
@@ -43,8 +49,7 @@ class SupabaseAlertRecorder:
         return TypeAdapter(bool).validate_python(answer)
 
     def claim_unsent(self, most: int) -> tuple[StoredAlert, ...]:
-        answer = call_function(self.client, "claim_alert_webhooks", most=most)
-        return TypeAdapter(tuple[StoredAlert, ...]).validate_python(answer)
+        return keep_readable(StoredAlert, call_function(self.client, "claim_alert_webhooks", most=most), "alert")
 
     def settle(self, alert_id: UUID, *, was_sent: bool) -> None:
         call_function(self.client, "settle_alert_webhook", alert_id=str(alert_id), was_sent=was_sent)

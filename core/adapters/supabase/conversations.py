@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import dump_filters, read_options, read_page
+from core.adapters.supabase.reading import dump_filters, keep_readable, read_options, read_page, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.conversation_records import (
     ConversationCounts,
@@ -42,6 +40,8 @@ class SupabaseConversationStore:
             self.analyst.client,
             "list_conversations",
             ListedConversation,
+            "conversation",
+            notes=self.analyst.unreadable,
             filters=filters,
             page_size=page_size,
             cursor=cursor,
@@ -53,11 +53,11 @@ class SupabaseConversationStore:
         return ConversationCounts.model_validate(answer)
 
     def list_options(self) -> ResultOptions:
-        return read_options(self.analyst.client)
+        return read_options(self.analyst.client, self.analyst.unreadable)
 
     def describe(self, conversation_id: UUID) -> StoredConversation | None:
         answer = call_function(self.analyst.client, "describe_conversation", conversation_id=str(conversation_id))
-        return None if answer is None else StoredConversation.model_validate(answer)
+        return None if answer is None else read_record(StoredConversation, answer, "conversation")
 
     def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> ConversationPlace:
         answer = call_function(
@@ -81,12 +81,16 @@ class SupabaseConversationStore:
     def list_for_export(
         self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None
     ) -> tuple[ExportedConversation, ...]:
-        rows = call_function(
-            self.analyst.client,
-            "export_conversations",
-            filters=dump_filters(filters),
-            page_size=page_size,
-            cursor_created_at=None if cursor is None else cursor.created_at.isoformat(),
-            cursor_id=None if cursor is None else str(cursor.id),
-        )
-        return TypeAdapter(tuple[ExportedConversation, ...]).validate_python(rows)
+        while True:
+            rows = call_function(
+                self.analyst.client,
+                "export_conversations",
+                filters=dump_filters(filters),
+                page_size=page_size,
+                cursor_created_at=None if cursor is None else cursor.created_at.isoformat(),
+                cursor_id=None if cursor is None else str(cursor.id),
+            )
+            readable = keep_readable(ExportedConversation, rows, "conversation to export", self.analyst.unreadable)
+            if readable or not rows:
+                return readable
+            cursor = RowCursor.model_validate(rows[-1])

@@ -10,7 +10,7 @@ from supabase import Client
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import dump_filters
+from core.adapters.supabase.reading import dump_filters, keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
 from core.domain.fingerprint import UnmarkedFailure
@@ -51,7 +51,7 @@ class SupabaseDiagnosticStore:
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
         wanted = [dump_filters(group) for group in groups]
         answer = call_function(self.analyst.client, "list_outcome_examples", groups=wanted, most=most)
-        return TypeAdapter(tuple[tuple[FailureExample, ...], ...]).validate_python(answer)
+        return tuple(keep_readable(FailureExample, group, "example", self.analyst.unreadable) for group in answer)
 
 
 class _CreateOutcome(Record):
@@ -81,11 +81,11 @@ class SupabaseExperimentStore:
         with translate_errors():
             table = self.analyst.client.table("experiments").select("*")
             rows = table.order("created_at", desc=True).limit(limit).execute().data
-        return TypeAdapter(tuple[Experiment, ...]).validate_python(rows)
+        return keep_readable(Experiment, rows, "comparison", self.analyst.unreadable)
 
     def count_pairs(self, experiment_id: UUID) -> ExperimentPairs | None:
         answer = call_function(self.analyst.client, "count_experiment_pairs", target_experiment_id=str(experiment_id))
-        return None if answer is None else ExperimentPairs.model_validate(answer)
+        return None if answer is None else read_record(ExperimentPairs, answer, "comparison")
 
 
 def _read_column(text: str) -> tuple[int | None, ...]:
@@ -104,7 +104,7 @@ class SupabaseFingerprintStore:
 
     def list_unmarked(self, limit: int) -> tuple[UnmarkedFailure, ...]:
         answer = call_function(self.client, "list_unmarked_failures", max_rows=limit)
-        return TypeAdapter(tuple[UnmarkedFailure, ...]).validate_python(answer)
+        return keep_readable(UnmarkedFailure, answer, "failed generation")
 
     def mark(self, fingerprints: Mapping[UUID, str]) -> None:
         marks = [{"id": str(failure_id), "fingerprint": mark} for failure_id, mark in fingerprints.items()]

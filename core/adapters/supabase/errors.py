@@ -11,6 +11,7 @@ from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
 
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 
+_TOO_LONG = "statement timeout"
 # PostgreSQL classes 08 (connection), 40 (rolled back: deadlock, serialization), 53 (resources), 55P03 (lock not available),
 # 57 (operator intervention, statement timeout), 58 (system), PostgREST's connection errors, and the bare HTTP codes of a
 # gateway that is busy or whose database is away: all may go well a moment later.
@@ -56,6 +57,11 @@ def _translate_api_error(error: APIError) -> DatabaseUnavailable | NotSignedIn |
     if code in _JWT_CODES or "jwt expired" in message.lower():
         return NotSignedIn(f"Supabase did not accept the key or the session ({message}). Sign in again, or check the keys.")
     text = f"{message} {error.details or ''}".lower()
+    if _TOO_LONG in text:
+        return DatabaseUnavailable(
+            "The database took longer for this than it allows, so it stopped. Ask for less (filters, a smaller selection), "
+            "or try again when it is less busy."
+        )
     if _AWAY_CODE.fullmatch(code) or any(word in text for word in _AWAY_WORDS):
         return DatabaseUnavailable(f"The database behind Supabase does not answer ({message}). {_ADVICE}")
     return DatabaseRejected(f"The database refused ({code or 'no code'}): {message} {error.details or ''}".rstrip())

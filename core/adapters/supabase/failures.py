@@ -10,7 +10,7 @@ from supabase import Client
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import dump_filters, read_options, read_page
+from core.adapters.supabase.reading import dump_filters, read_options, read_page, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.error_report import FailureMaterial
 from core.domain.paging import Direction, Page, RowCursor
@@ -37,6 +37,8 @@ class SupabaseFailureStore:
             self.analyst.client,
             "list_failed_generations",
             FailureRow,
+            "failed generation",
+            notes=self.analyst.unreadable,
             filters=filters,
             page_size=page_size,
             cursor=cursor,
@@ -48,7 +50,7 @@ class SupabaseFailureStore:
         return FailureStatistics.model_validate(answer)
 
     def list_options(self) -> ResultOptions:
-        return read_options(self.analyst.client)
+        return read_options(self.analyst.client, self.analyst.unreadable)
 
     def download(self, path: str) -> bytes | None:
         with translate_errors():
@@ -95,4 +97,4 @@ class SupabaseReportStore:
 
 def _describe(client: Client, failure_id: UUID) -> FailureMaterial | None:
     answer = call_function(client, "describe_failure", failure_id=str(failure_id))
-    return None if answer is None else FailureMaterial.model_validate(answer)
+    return None if answer is None else read_record(FailureMaterial, answer, "failed generation")

@@ -2,12 +2,21 @@
 
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
 from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.batch import BatchId
-from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
+from core.domain.batch import BatchId, BatchProgress
+from core.domain.monitor import (
+    BatchFilters,
+    BatchLink,
+    BatchPage,
+    BatchWatch,
+    ItemPage,
+    ItemRow,
+    ItemStatus,
+    LogRow,
+    RetryTemplate,
+)
 from core.domain.overview import Overview
 
 BREAKDOWN_FIELDS = ("by_failure_type", "by_pattern", "by_stop_reason")
@@ -22,15 +31,20 @@ class SupabaseMonitorStore:
     def list_batches(self, filters: BatchFilters, page_size: int, offset: int) -> BatchPage:
         chosen = {"text": filters.text or None, "statuses": list(filters.statuses) or None}
         parameters = {"filters": chosen, "page_size": page_size, "page_offset": offset}
-        return BatchPage.model_validate(call_function(self.analyst.client, "list_batches", **parameters))
+        found = call_function(self.analyst.client, "list_batches", **parameters)
+        batches = keep_readable(BatchProgress, found["batches"], "batch", self.analyst.unreadable)
+        return BatchPage(total=found["total"], batches=batches)
 
     def watch(self, batch_id: BatchId, trend_points: int) -> BatchWatch | None:
         found = call_function(self.analyst.client, "watch_batch", target_batch_id=str(batch_id), max_points=trend_points)
         if found is None:
             return None
-        return BatchWatch.model_validate(
-            {**found, "breakdown": {field: _largest_first(found[field]) for field in BREAKDOWN_FIELDS}}
-        )
+        watched = {
+            **found,
+            "retries": keep_readable(BatchLink, found["retries"], "retry", self.analyst.unreadable),
+            "breakdown": {field: _largest_first(found[field]) for field in BREAKDOWN_FIELDS},
+        }
+        return read_record(BatchWatch, watched, "batch")
 
     def list_items(self, batch_id: BatchId, status: ItemStatus | None, page_size: int, offset: int) -> ItemPage:
         parameters = {
@@ -39,7 +53,9 @@ class SupabaseMonitorStore:
             "page_size": page_size,
             "page_offset": offset,
         }
-        return ItemPage.model_validate(call_function(self.analyst.client, "list_batch_items", **parameters))
+        found = call_function(self.analyst.client, "list_batch_items", **parameters)
+        items = keep_readable(ItemRow, found["items"], "item", self.analyst.unreadable)
+        return ItemPage(total=found["total"], items=items)
 
     def list_log(self, batch_id: BatchId, after: LogRow | None, page_size: int) -> tuple[LogRow, ...]:
         parameters = {
@@ -48,12 +64,15 @@ class SupabaseMonitorStore:
             "after_id": None if after is None else str(after.id),
             "page_size": page_size,
         }
-        found = call_function(self.analyst.client, "list_attempt_log", **parameters)
-        return TypeAdapter(tuple[LogRow, ...]).validate_python(found)
+        while rows := call_function(self.analyst.client, "list_attempt_log", **parameters):
+            if readable := keep_readable(LogRow, rows, "attempt", self.analyst.unreadable):
+                return readable
+            parameters |= {"after_created_at": rows[-1]["recorded_at"], "after_id": rows[-1]["id"]}
+        return ()
 
     def list_retry_templates(self, batch_id: BatchId) -> tuple[RetryTemplate, ...]:
         found = call_function(self.analyst.client, "list_retry_templates", target_batch_id=str(batch_id))
-        return TypeAdapter(tuple[RetryTemplate, ...]).validate_python(found)
+        return keep_readable(RetryTemplate, found, "template for a retry", self.analyst.unreadable)
 
 
 @dataclass(frozen=True, kw_only=True)

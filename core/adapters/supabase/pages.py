@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.batch import (
     BatchAction,
@@ -26,6 +27,8 @@ from core.domain.results import BatchBreakdown
 from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
 from core.errors import InvalidRequest, NotFound
 
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SupabaseScaffoldingStore:
@@ -34,20 +37,21 @@ class SupabaseScaffoldingStore:
     analyst: Analyst
 
     def list_personas(self) -> tuple[Persona, ...]:
-        return TypeAdapter(tuple[Persona, ...]).validate_python(self._read("personas"))
+        return self._read("personas", Persona, "persona")
 
     def list_arcs(self) -> tuple[EmotionalArc, ...]:
-        return TypeAdapter(tuple[EmotionalArc, ...]).validate_python(self._read("emotional_arcs"))
+        return self._read("emotional_arcs", EmotionalArc, "arc")
 
     def list_topics(self) -> tuple[TrainingTopic, ...]:
-        return TypeAdapter(tuple[TrainingTopic, ...]).validate_python(self._read("training_topics"))
+        return self._read("training_topics", TrainingTopic, "topic")
 
     def list_templates(self) -> tuple[PromptTemplate, ...]:
-        return TypeAdapter(tuple[PromptTemplate, ...]).validate_python(self._read("prompt_templates"))
+        return self._read("prompt_templates", PromptTemplate, "template")
 
-    def _read(self, table: str) -> Any:  # noqa: ANN401 - rows, validated by the caller
+    def _read(self, table: str, kind: type[AnyRecord], what: str) -> tuple[AnyRecord, ...]:
         with translate_errors():
-            return self.analyst.client.table(table).select("*").order("created_at").execute().data
+            rows = self.analyst.client.table(table).select("*").order("created_at").execute().data
+        return keep_readable(kind, rows, what, self.analyst.unreadable)
 
 
 class _ControlOutcome(Record):
@@ -100,14 +104,13 @@ class SupabaseBatchStore:
     def get(self, batch_id: BatchId) -> BatchProgress | None:
         with translate_errors():
             rows = self.analyst.client.table("batch_progress").select("*").eq("id", str(batch_id)).execute().data
-        found = TypeAdapter(tuple[BatchProgress, ...]).validate_python(rows)
-        return found[0] if found else None
+        return read_record(BatchProgress, rows[0], "batch") if rows else None
 
     def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
         with translate_errors():
             table = self.analyst.client.table("batch_progress")
             rows = table.select("*").order("created_at", desc=True).limit(limit).execute().data
-        return TypeAdapter(tuple[BatchProgress, ...]).validate_python(rows)
+        return keep_readable(BatchProgress, rows, "batch", self.analyst.unreadable)
 
     def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         parameters = {"target_batch_id": str(batch_id), "action": action, "new_budget_usd": budget_usd}
@@ -131,7 +134,7 @@ class SupabaseBatchStore:
     def list_history(self) -> tuple[GenerationHistory, ...]:
         with translate_errors():
             rows = self.analyst.client.table("generation_history").select("*").execute().data
-        return TypeAdapter(tuple[GenerationHistory, ...]).validate_python(rows)
+        return keep_readable(GenerationHistory, rows, "history", self.analyst.unreadable)
 
     def _read_of_batch(self, view: str, batch_id: BatchId) -> list[dict[str, Any]]:
         with translate_errors():

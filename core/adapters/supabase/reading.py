@@ -1,15 +1,73 @@
-"""What the stores of results share: filters, and pages by key."""
+"""What the readers share: rows that are read one by one, filters, and pages by key."""
 
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from supabase import Client
 
 from core.adapters.supabase.functions import call_function
 from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page
 from core.domain.record import Record
-from core.domain.result_options import ResultOptions
+from core.domain.result_options import Option, ResultOptions
+from core.domain.unreadable import UnreadableRow, describe_row, phrase_unreadable
+from core.errors import DatabaseRejected
+from core.terminal import escape_controls
 
 AnyRow = TypeVar("AnyRow", bound=RecordRow)
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+OPTION_LISTS = {"personas": "persona", "arcs": "arc", "topics": "topic", "templates": "template", "batches": "batch"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class UnreadableRows:
+    """What an analyst's last reading of each kind left out. Tabs may share it."""
+
+    _by_kind: dict[str, tuple[UnreadableRow, ...]] = field(default_factory=dict[str, tuple[UnreadableRow, ...]])
+    _changing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def note(self, what: str, rows: tuple[UnreadableRow, ...]) -> bool:
+        """Keep what was left out this time in place of what was last time; return whether that is news."""
+        with self._changing:
+            is_news = rows != self._by_kind.get(what, ())
+            self._by_kind[what] = rows
+            return is_news
+
+    def list_all(self) -> tuple[UnreadableRow, ...]:
+        """Return the rows of all kinds."""
+        with self._changing:
+            return tuple(chain.from_iterable(self._by_kind.values()))
+
+
+def keep_readable(
+    kind: type[AnyRecord], rows: Iterable[object], what: str, notes: UnreadableRows | None = None
+) -> tuple[AnyRecord, ...]:
+    """Return the rows that are what `kind` demands. One that is not stops no list: it is left out, logged and noted."""
+    readable: list[AnyRecord] = []
+    unreadable: list[UnreadableRow] = []
+    for row in rows:
+        try:
+            readable.append(kind.model_validate(row))
+        except ValidationError as error:
+            unreadable.append(describe_row(what, row, error))
+    is_news = bool(unreadable) if notes is None else notes.note(what, tuple(unreadable))
+    if unreadable and is_news:
+        logger.warning("%s", escape_controls(phrase_unreadable(unreadable)))
+    return tuple(readable)
+
+
+def read_record(kind: type[AnyRecord], row: object, what: str) -> AnyRecord:
+    """Return the one row that was asked for; raise DatabaseRejected, in words, if it is not what `kind` demands."""
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        raise DatabaseRejected(phrase_unreadable([describe_row(what, row, error)])) from error
 
 
 def dump_filters(filters: Record) -> dict[str, Any]:
@@ -21,13 +79,18 @@ def read_page(
     client: Client,
     function: str,
     row_type: type[AnyRow],
+    what: str,
     *,
+    notes: UnreadableRows,
     filters: Record,
     page_size: int,
     cursor: RowCursor | None,
     direction: Direction,
 ) -> Page[AnyRow]:
-    """Call a function that returns {"rows", "newer"}; one row more than asked for tells whether there is another page."""
+    """Call a function that returns {"rows", "newer"}; one row more than asked for tells whether there is another page.
+
+    Where a page begins and ends is told by all its rows, so nothing is missing but those that cannot be read.
+    """
     answer = call_function(
         client,
         function,
@@ -37,10 +100,18 @@ def read_page(
         cursor_id=None if cursor is None else str(cursor.id),
         direction=direction,
     )
-    rows = [row_type.model_validate(row) for row in answer["rows"]]
-    return cut_page(rows, answer["newer"], page_size, direction)
+    rows = {row.id: row for row in (RecordRow.model_validate(row, extra="allow") for row in answer["rows"])}
+    page = cut_page(list(rows.values()), answer["newer"], page_size, direction)
+    return Page(
+        rows=keep_readable(row_type, (row.model_dump() for row in page.rows), what, notes),
+        newer=page.newer,
+        next_cursor=page.next_cursor,
+        previous_cursor=page.previous_cursor,
+    )
 
 
-def read_options(client: Client) -> ResultOptions:
+def read_options(client: Client, notes: UnreadableRows) -> ResultOptions:
     """Return what results can be filtered by."""
-    return ResultOptions.model_validate(call_function(client, "list_result_options"))
+    answer = call_function(client, "list_result_options")
+    options = {name: keep_readable(Option, answer[name], f"{what} option", notes) for name, what in OPTION_LISTS.items()}
+    return ResultOptions.model_validate(answer | options)

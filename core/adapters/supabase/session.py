@@ -12,6 +12,7 @@ from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions, acr
 from supabase_auth.types import Session
 
 from core.adapters.supabase.errors import translate_errors
+from core.adapters.supabase.reading import UnreadableRows
 from core.errors import NotSignedIn
 
 REFRESH_BEFORE_SECONDS = 60.0
@@ -25,6 +26,8 @@ class Analyst:
     _client: Client
     _http_client: httpx.Client
     _session: Session = field(repr=False)
+    unreadable: UnreadableRows = field(default_factory=UnreadableRows)
+    """What of the rows that this analyst read last could not be read."""
     _refreshing: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Tabs may share an analyst, and a refresh token can be used once."""
 
