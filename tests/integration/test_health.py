@@ -36,7 +36,7 @@ def redis(seeded: Settings) -> Iterator[Redis]:
 @pytest.fixture
 def worker(redis: Redis) -> Iterator[BatchWorker]:
     """A worker that has announced itself on a queue of its own."""
-    worker = BatchWorker(f"health-{uuid4().hex}", redis)
+    worker = BatchWorker(f"health-{uuid4().hex}", redis, lambda _: None)
     worker.register_birth()
     yield worker
     worker.register_death()
