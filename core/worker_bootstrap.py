@@ -12,7 +12,7 @@ from core.adapters.redis_pace_board import RedisPaceBoard
 from core.adapters.redis_pulse import RedisPulse
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
-from core.adapters.spool import FileSpool
+from core.adapters.spool import SPOOL_FOLDER, FileSpool
 from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
 from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
@@ -29,7 +29,6 @@ from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
 
-SPOOL_FOLDER = "spool"
 SIMULATED_KEY = "simulated"
 """What the simulated Claude is given for a key; it takes any."""
 

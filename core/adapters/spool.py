@@ -20,6 +20,8 @@ from core.domain.work import ItemResult
 
 log = structlog.get_logger(__name__)
 
+SPOOL_FOLDER = "spool"
+"""In the folder of BRIGHTRUN_HOME."""
 SET_ASIDE_FOLDER = "set-aside"
 REASON_SUFFIX = ".reason"
 MOST_FILE_BYTES = 50_000_000
