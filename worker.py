@@ -1,4 +1,4 @@
-"""The worker process: the job, and main(). Start it with `python worker.py`; as many as there is work for."""
+"""The worker process: its jobs, and main(). Start it with `python worker.py`; as many as there is work for."""
 
 import asyncio
 import multiprocessing
@@ -8,12 +8,13 @@ import socket
 import sys
 import threading
 import time
-from uuid import UUID
+from typing import assert_never
 
 import structlog
 
 from core.config import load_settings
 from core.domain.batch import BatchId
+from core.domain.queue_jobs import BatchJob, QueuedJob, TokenCountJob
 from core.domain.work import ChatRequest
 from core.errors import BrightRunError
 from core.logs import configure_logging
@@ -25,9 +26,15 @@ from core.worker_bootstrap import open_alerting, open_generation, open_model, op
 log = structlog.get_logger(__name__)
 
 
-def run_batch(batch_id: str) -> None:
-    """RQ job: work on a batch until nothing is left for this worker. Runs in the worker's forked child."""
-    asyncio.run(_run_batch(BatchId(UUID(batch_id))))
+def run_job(job: QueuedJob) -> int | None:
+    """Do what a job asks for. Runs in the worker's forked child; nothing else is ever run for the queue."""
+    match job:
+        case BatchJob(batch_id=batch_id):
+            return asyncio.run(_run_batch(batch_id))
+        case TokenCountJob(request=request):
+            return asyncio.run(_count_tokens(request))
+        case _:
+            assert_never(job)
 
 
 async def _run_batch(batch_id: BatchId) -> None:
@@ -35,11 +42,6 @@ async def _run_batch(batch_id: BatchId) -> None:
         # A warm shutdown: calls in flight finish and are recorded, the rest waits for the next worker.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, generation.stopping.set)
         await generation.run_batch(batch_id)
-
-
-def count_tokens(request_json: str) -> int | None:
-    """RQ job: count the input tokens of a request, for a page that waits for it."""
-    return asyncio.run(_count_tokens(ChatRequest.model_validate_json(request_json)))
 
 
 async def _count_tokens(request: ChatRequest) -> int | None:
@@ -80,7 +82,7 @@ def main() -> int:
     """Run one worker, with a reconciler at its side, until SIGTERM or Ctrl-C."""
     configure_logging()
     try:
-        worker = open_worker(load_settings())
+        worker = open_worker(load_settings(), run_job)
     except BrightRunError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from core.adapters.migrations import apply_migrations
-from core.config import child_environment, load_settings
-from core.embedded.doctor import examine
+from core.adapters.spool import SPOOL_FOLDER, FileSpool
+from core.config import Settings, child_environment, load_settings
+from core.embedded.doctor import Finding, examine
 from core.embedded.folder import StackFolder
 from core.embedded.log_follower import LogFollower
 from core.embedded.plan import REPOSITORY, StackPlan, plan_stack
@@ -75,11 +76,26 @@ def doctor() -> None:
     with report_errors():
         marks = {True: "ok", False: "WRONG", None: "-"}
         wrong = False
-        for finding in examine(load_settings()):
+        settings = load_settings()
+        for finding in (*examine(settings), examine_spool(settings)):
             typer.echo(f"{marks[finding.ok]:<6}{finding.part:<14}{'' if finding.text == 'ok' else finding.text}".rstrip())
             wrong |= finding.ok is False
         if wrong:
             raise typer.Exit(1)
+
+
+def examine_spool(settings: Settings) -> Finding:
+    """Say whether results wait on this host that could not be recorded."""
+    spool = FileSpool(folder=settings.home.absolute() / SPOOL_FOLDER)
+    try:
+        stuck = spool.count_stuck()
+    except OSError as error:
+        return Finding("spool", ok=False, text=f"{spool.folder} cannot be read ({error}); paid replies may wait there")
+    if not stuck:
+        return Finding("spool", ok=True, text="ok")
+    replies = "a paid reply waits" if stuck == 1 else f"{stuck:,} paid replies wait"
+    advice = f"look into {spool.set_aside_folder}: .reason says why; what is moved back into {spool.folder} is recorded"
+    return Finding("spool", ok=False, text=f"{replies} that could not be recorded; {advice}")
 
 
 def migrate() -> None:

@@ -37,6 +37,7 @@ from core.domain.formats.entries import Entry
 from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
 from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
 from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
+from core.domain.notices import Notices
 from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
 from core.domain.overview import Overview
 from core.domain.pacing import Pace
@@ -408,6 +409,18 @@ class PaceBoard(Protocol):
     async def write(self, model: str, pace: Pace) -> None: ...
 
 
+class NoticeBoard(Protocol):
+    """Where workers say what somebody should be told of; may be lost at any time."""
+
+    def note_stuck_results(self, host: str, files: int) -> None:
+        """Say how many results wait on a host for somebody to look at them."""
+        ...
+
+    def read(self) -> Notices:
+        """Return what was noticed lately; nothing where that cannot be asked."""
+        ...
+
+
 class Pulse(Protocol):
     """Where a reconciler says that it has looked; may be lost at any time."""
 
@@ -419,6 +432,10 @@ class Spool(Protocol):
 
     def replay(self) -> int:
         """Record what waits; return how many."""
+        ...
+
+    def count_stuck(self) -> int:
+        """Return how many could not be recorded and wait for somebody to look at them."""
         ...
 
 

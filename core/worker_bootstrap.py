@@ -1,22 +1,26 @@
 """The composition root of the worker, apart from the pages', which need neither Claude's SDK nor its start-up time."""
 
-from collections.abc import AsyncGenerator, Generator
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 from core.adapters.alert_webhook import AlertWebhook
 from core.adapters.claude.client import ClaudeModel, open_claude
-from core.adapters.redis_connection import WORKER_RETRIES, connect_async_redis, connect_redis
+from core.adapters.redis_connection import PAGE_RETRIES, WORKER_RETRIES, connect_async_redis, connect_redis
+from core.adapters.redis_notices import RedisNotices
 from core.adapters.redis_pace_board import RedisPaceBoard
 from core.adapters.redis_pulse import RedisPulse
 from core.adapters.rq_doorbell import RqDoorbell
 from core.adapters.rq_worker import BatchWorker
-from core.adapters.spool import FileSpool, SpoolingWorkStore, SpoolReplay
+from core.adapters.spool import SPOOL_FOLDER, FileSpool
+from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
 from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
+from core.domain.queue_jobs import QueuedJob
 from core.domain.retry import RetryLimits
 from core.errors import ConfigurationError
 from core.services.alerting import AlertingService
@@ -25,7 +29,6 @@ from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
 
-SPOOL_FOLDER = "spool"
 SIMULATED_KEY = "simulated"
 """What the simulated Claude is given for a key; it takes any."""
 
@@ -66,11 +69,11 @@ async def open_model(settings: Settings) -> AsyncGenerator[ClaudeModel]:
         yield model
 
 
-def open_worker(settings: Settings) -> BatchWorker:
-    """Build the RQ worker; raises ConfigurationError for a setting that its jobs would miss."""
+def open_worker(settings: Settings, run: Callable[[QueuedJob], int | None]) -> BatchWorker:
+    """Build the RQ worker, which does jobs by `run`; raises ConfigurationError for a setting that they would miss."""
     settings.require_supabase()
     settings.require_secret_key()
-    return BatchWorker(settings.queue_name, connect_redis(settings.require_redis(), retries=WORKER_RETRIES))
+    return BatchWorker(settings.queue_name, connect_redis(settings.require_redis(), retries=WORKER_RETRIES), run)
 
 
 @contextmanager
@@ -87,6 +90,8 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
             queue=doorbell,
             reports=ReportService(store=SupabaseReportStore(client=client)),
             pulse=RedisPulse(redis=redis, queue_name=settings.queue_name),
+            notices=RedisNotices(redis=redis, queue_name=settings.queue_name),
+            host=socket.gethostname(),
             fingerprints=FingerprintService(store=SupabaseFingerprintStore(client=client)),
         )
 
@@ -96,7 +101,9 @@ def open_alerting(settings: Settings) -> Generator[AlertingService]:
     """Open what evaluates alerts, with connections of its own: it runs in a thread beside the reconciliation."""
     url, _ = settings.require_supabase()
     with open_service(url, settings.require_secret_key()) as client:
+        redis = connect_redis(settings.require_redis(), retries=PAGE_RETRIES)
         yield AlertingService(
+            notices=RedisNotices(redis=redis, queue_name=settings.queue_name),
             recorder=SupabaseAlertRecorder(client=client),
             storage_limit_bytes=settings.storage_limit_bytes,
             sender=None if settings.alert_webhook_url is None else AlertWebhook(url=settings.alert_webhook_url),

@@ -12,6 +12,7 @@ from core.domain.pacing import Pace
 log = structlog.get_logger(__name__)
 
 PACE_PREFIX = "brightrun:pace:"
+MOST_PACE_BYTES = 5000
 FORGET_AFTER_SECONDS = 600
 """Rate limits of ten minutes ago say nothing about now."""
 
@@ -26,14 +27,14 @@ class RedisPaceBoard:
     async def read(self, model: str) -> Pace | None:
         """Return the pace that was learnt last; None if nobody has learnt anything lately."""
         try:
-            text = await self.redis.get(pace_key(model))
+            text = await self.redis.getrange(pace_key(model), 0, MOST_PACE_BYTES)
         except RedisError as error:
             log.warning("pace_not_read", error=str(error))
             return self.known.get(model)
         try:
-            return None if text is None else Pace.model_validate_json(text)
+            return Pace.model_validate_json(text) if text else None
         except ValidationError:
-            return None  # written by another version
+            return None  # written by another version, or by somebody else
 
     async def write(self, model: str, pace: Pace) -> None:
         """Share a pace."""

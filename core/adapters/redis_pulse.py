@@ -7,9 +7,12 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from core.adapters.redis_reading import read_moment, read_text
+
 log = structlog.get_logger(__name__)
 
 FORGET_AFTER_SECONDS = 24 * 3600
+MOST_BYTES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +31,8 @@ class RedisPulse:
 
 
 def read_pulse(redis: Redis, queue_name: str) -> datetime | None:
-    """Return when a reconciler last looked; None where none has lately."""
-    found = redis.get(_key(queue_name))
-    return datetime.fromisoformat(found.decode()) if isinstance(found, bytes) else None
+    """Return when a reconciler last looked; None where none has lately, or what stands there cannot be read."""
+    return read_moment(read_text(redis, _key(queue_name), MOST_BYTES))
 
 
 def _key(queue_name: str) -> str:

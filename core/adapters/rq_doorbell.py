@@ -7,18 +7,19 @@ from uuid import uuid4
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from core.adapters.redis_reading import read_fields, read_moment, read_text
+from core.adapters.rq_jobs import BATCH_TIMEOUT_SECONDS, FAILED_BATCH_JOB_TTL_SECONDS, JOB_ID
 from core.domain.batch import BatchId
+from core.domain.queue_jobs import JobFunction, name_job
 from core.errors import QueueUnavailable
 
-JOB_FUNCTION = "worker.run_batch"
 SILENT_AFTER = timedelta(seconds=15)
 """A started job whose worker has not been heard for this long is dead; workers say something every 2 s."""
-FAILED_JOB_TTL_SECONDS = 600
 LATEST_JOB_TTL_SECONDS = 30 * 24 * 3600
+MOST_BYTES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +39,17 @@ class RqDoorbell:
         latest_key = f"brightrun:{self.queue_name}:latest-job:{batch_id}"
         try:
             queue = Queue(self.queue_name, connection=self.redis, serializer=JSONSerializer)
-            latest = self.redis.get(latest_key)
-            if isinstance(latest, bytes) and self._is_alive(queue, latest.decode()):
+            latest = read_text(self.redis, latest_key, MOST_BYTES)
+            if latest is not None and JOB_ID.fullmatch(latest) and self._is_alive(queue, latest):
                 return
-            job_id = f"{batch_id}_{uuid4().hex[:8]}"
+            job_id = name_job(batch_id, uuid4().hex[:8])
             queue.enqueue(  # pyright: ignore[reportUnknownMemberType] - RQ types its functions loosely
-                JOB_FUNCTION,
+                JobFunction.RUN_BATCH.value,
                 str(batch_id),
                 job_id=job_id,
-                job_timeout=-1,  # a batch takes as long as it takes; leases notice a dead worker
+                job_timeout=BATCH_TIMEOUT_SECONDS,
                 result_ttl=0,
-                failure_ttl=FAILED_JOB_TTL_SECONDS,
+                failure_ttl=FAILED_BATCH_JOB_TTL_SECONDS,
             )
             self.redis.set(latest_key, job_id, ex=LATEST_JOB_TTL_SECONDS)
         except RedisError as error:
@@ -56,23 +57,19 @@ class RqDoorbell:
             raise QueueUnavailable(message) from error
 
     def _is_alive(self, queue: Queue, job_id: str) -> bool:
-        try:
-            job = Job.fetch(  # pyright: ignore[reportUnknownMemberType] - RQ leaves the serializer untyped
-                job_id, connection=self.redis, serializer=JSONSerializer
-            )
-        except NoSuchJobError:
-            return False
-        now = datetime.now(UTC)
-        match job.get_status(refresh=False):
+        """Say whether a worker has, or will get, a job. One that cannot be read is dead: ringing twice is harmless."""
+        fields = ("status", "enqueued_at", "last_heartbeat")
+        job = read_fields(self.redis, Job.key_for(job_id), fields, MOST_BYTES)
+        match job.get("status"):
             case JobStatus.QUEUED | JobStatus.READY_TO_ENQUEUE:
                 # A worker killed between taking the job and starting it leaves one that is queued in name only.
-                fresh = job.enqueued_at is not None and now - _aware(job.enqueued_at) < SILENT_AFTER
-                return fresh or queue.get_job_position(job_id) is not None
+                return _is_recent(job.get("enqueued_at")) or queue.get_job_position(job_id) is not None
             case JobStatus.STARTED:
-                return job.last_heartbeat is not None and now - _aware(job.last_heartbeat) < SILENT_AFTER
+                return _is_recent(job.get("last_heartbeat"))
             case _:
                 return False
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _is_recent(moment: str | None) -> bool:
+    found = read_moment(moment)
+    return found is not None and datetime.now(UTC) - found < SILENT_AFTER

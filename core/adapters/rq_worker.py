@@ -1,28 +1,110 @@
-"""RQ's forking worker, set up so that a death is noticed in seconds (RQ's defaults need minutes)."""
+"""RQ's forking worker, set up so that a death is noticed in seconds (RQ's defaults need minutes) and only our jobs run."""
 
 import os
 import signal
+import time
+from collections.abc import Callable
 
+import structlog
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
+from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import now
+from rq.worker_registration import clean_worker_registry
 
+from core.adapters.rq_books import throw_out_foreign_entries
+from core.adapters.rq_jobs import CheckedJob, CheckedQueue
+from core.domain.queue_jobs import QueuedJob
 from core.process import die_with_parent
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""After a surprise in the queue: what cannot be helped must not become a busy loop."""
 
 
 class BatchWorker(Worker):
-    """Works off the doorbell. One queue only: RQ's bookkeeping of half-taken jobs relies on it."""
+    """Works off the doorbell. One queue only: RQ's bookkeeping of half-taken jobs relies on it.
 
-    def __init__(self, queue_name: str, connection: Redis) -> None:
+    Of RQ's features that others can use through Redis it has none that we do not use: no commands (`rq:pubsub:*`), no
+    suspending, no callbacks, webhooks, dependents, groups, rate limits and schedules.
+    """
+
+    job_class = CheckedJob
+    queue_class = CheckedQueue
+
+    def __init__(self, queue_name: str, connection: Redis, run: Callable[[QueuedJob], int | None]) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - RQ leaves some arguments untyped
-            [Queue(queue_name, connection=connection, serializer=JSONSerializer)],
+            [CheckedQueue(queue_name, connection=connection, job_class=CheckedJob, serializer=JSONSerializer)],
             connection=connection,
             serializer=JSONSerializer,
             job_monitoring_interval=2,
             maintenance_interval=5,
             worker_ttl=20,
         )
+        self._run = run
+
+    def register_birth(self) -> None:
+        """Announce the worker, which RQ could not do where somebody made something else of its keys."""
+        for queue in self.queues:
+            throw_out_foreign_entries(queue)
+        super().register_birth()
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run a job by our own function, in its own process."""
+        if isinstance(job, CheckedJob):
+            job.run = self._run
+        return super().perform_job(job, queue, execution)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for the next job; RQ would end the worker at whatever it cannot read, and again after each restart."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except StopRequested:
+                raise
+            except Exception:
+                log.exception("queue_unreadable", retry_in_seconds=PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)
+
+    def run_maintenance_tasks(self) -> None:
+        """Keep RQ's books in order; they only serve the System page, so a surprise in them must not stop work."""
+        try:
+            self.clean_registries()
+        except (RedisConnectionError, RedisTimeoutError, StopRequested):
+            raise
+        except Exception:
+            log.exception("maintenance_failed")
+            self.last_cleaned_at = now()
+
+    def clean_registries(self) -> None:
+        """Clean up as RQ does, but only what our jobs need, and without what others wrote there."""
+        for queue in self.queues:
+            if not queue.acquire_maintenance_lock():
+                continue
+            try:
+                throw_out_foreign_entries(queue)
+                for registry in (FinishedJobRegistry, StartedJobRegistry, FailedJobRegistry):
+                    registry(queue=queue, job_class=CheckedJob).cleanup()  # pyright: ignore[reportUnknownMemberType]
+                clean_worker_registry(queue)
+                queue.intermediate_queue.cleanup(self, queue)
+            finally:
+                queue.release_maintenance_lock()
+        self.last_cleaned_at = now()
+
+    def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
+        """Go on: anybody who knows REDIS_URL could hold all workers up by one key (`rq:suspended`)."""
+
+    def subscribe(self) -> None:
+        """Take no commands: anybody who knows REDIS_URL could send them (shut down, kill the job)."""
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
         """Let a started job's sign of life lapse after four missed heartbeats."""

@@ -1,30 +1,59 @@
 """Results on disk until the database has them, so that a paid reply outlives its worker."""
 
-import asyncio
+import errno
 import json
 import os
+import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any, Literal
+from uuid import UUID, uuid4
 
 import structlog
 
 from core.adapters.supabase.work_payload import encode_result
-from core.domain.batch import BatchId
-from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
-from core.errors import DatabaseRejected
-from core.ports import WorkStore
+from core.domain.record import Record
+from core.domain.work import ItemResult
 
 log = structlog.get_logger(__name__)
+
+SPOOL_FOLDER = "spool"
+"""In the folder of BRIGHTRUN_HOME."""
+SET_ASIDE_FOLDER = "set-aside"
+REASON_SUFFIX = ".reason"
+MOST_FILE_BYTES = 50_000_000
+"""Ten times the largest reply that Claude can write, with all that is kept of it."""
+ABANDONED_AFTER_SECONDS = 600.0
+"""A file that nobody has finished writing for so long is its dead worker's."""
+STUCK_AFTER_SECONDS = 3600.0
+_ABOUT_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV})
+"""Errors that the same file has next time, too; others (too many open files) may pass."""
+
+
+class UnreadableResult(Exception):
+    """A file in the spool is no result, or cannot be read; the message says why."""
+
+
+class SpooledResult(Record):
+    """What a file has to say, at least; the rest is for the database to judge."""
+
+    class SpooledAttempt(Record):
+        """Each result on disk has one."""
+
+        id: UUID
+
+    kind: Literal["success", "failure", "release"]
+    item_id: UUID
+    lease_token: UUID
+    attempt: SpooledAttempt
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSpool:
-    """One file for each result that waits, named by its attempt."""
+    """One file for each result that waits, named by its attempt. What cannot be recorded is set aside, never deleted."""
 
     folder: Path
     min_age_seconds: float = 10.0
@@ -33,117 +62,130 @@ class FileSpool:
     def keep(self, result: ItemResult) -> None:
         """Write a result with an attempt, whole or not at all; one without an attempt costs nothing to lose.
 
-        Raises OSError where the disk takes nothing.
+        What was kept of the same attempt before is replaced. Raises OSError where the disk takes nothing.
         """
         if result.attempt is None:
             return
         path = self._path(result.attempt.id)
-        if path.exists():
+        content = json.dumps(encode_result(result)).encode()
+        if _holds(path, content):
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-        with unfinished.open("w", encoding="utf-8") as file:
-            json.dump(encode_result(result), file)
+        with unfinished.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
 
     def forget(self, attempt_id: UUID) -> None:
-        """Remove a result that is in the database."""
-        self._path(attempt_id).unlink(missing_ok=True)
+        """Remove a result that is in the database, also where an earlier form of it was set aside meanwhile."""
+        path = self._path(attempt_id)
+        path.unlink(missing_ok=True)
+        aside = self.set_aside_folder / path.name
+        aside.unlink(missing_ok=True)
+        _reason_path(aside).unlink(missing_ok=True)
 
-    def list_waiting(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Return what waits, oldest first, as `record_results` takes it."""
-        newest = time.time() - self.min_age_seconds
-        waiting: list[tuple[float, Path, dict[str, Any]]] = []
-        for path in self.folder.glob("*.json"):
-            with suppress(FileNotFoundError):  # Its worker has recorded it meanwhile.
-                written_at = path.stat().st_mtime
-                if written_at <= newest:
-                    waiting.append((written_at, path, json.loads(path.read_text(encoding="utf-8"))))
-        return [(path, encoded) for _, path, encoded in sorted(waiting, key=lambda entry: entry[0])]
+    def list_waiting(self) -> list[Path]:
+        """Return the files that wait to be recorded, oldest first. Raises OSError where the folder cannot be read."""
+        now = time.time()
+        waiting = [
+            (written_at, path)
+            for written_at, path in self._list_files()
+            # A time in the future is a clock that was set back: whoever wrote that file has long finished.
+            if not now - _find_patience(path, self.min_age_seconds) < written_at <= now
+        ]
+        return [path for _, path in sorted(waiting)]
+
+    def read(self, path: Path) -> dict[str, Any] | None:
+        """Return a result as `record_results` takes it; None where its worker has recorded it meanwhile.
+
+        Raises UnreadableResult for whatever is no result of ours, and OSError where reading may work next time.
+        """
+        try:
+            encoded = _parse(_read_file(path))
+            SpooledResult.model_validate(encoded)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in _ABOUT_THE_FILE:
+                raise UnreadableResult(error.strerror or str(error)) from error
+            raise
+        except (ValueError, RecursionError) as error:  # JSON's, UTF-8's and pydantic's errors are ValueErrors
+            raise UnreadableResult(f"not a result of Bright Run ({type(error).__name__})") from error
+        return encoded
+
+    def set_aside(self, path: Path, reason: str) -> None:
+        """Move a file out of the way of the others, with the reason beside it. Raises OSError where that cannot be."""
+        self.set_aside_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = self.set_aside_folder / f"{path.name.partition('.')[0]}.json"
+        if os.path.lexists(target):
+            target = target.with_name(f"{target.stem}.{uuid4().hex[:8]}.json")
+        with suppress(FileNotFoundError):  # Another worker's reconciler was faster, or it has been recorded.
+            path.rename(target)
+            _reason_path(target).write_text(f"{reason}\n", encoding="utf-8", errors="replace")
+
+    def count_stuck(self) -> int:
+        """Return how many wait for somebody to look at them: what was set aside, and what has waited for very long."""
+        now = time.time()
+        aside = sum(entry.suffix != REASON_SUFFIX for entry in _list_folder(self.set_aside_folder))
+        return aside + sum(now - written_at > STUCK_AFTER_SECONDS for written_at, _ in self._list_files())
+
+    @property
+    def set_aside_folder(self) -> Path:
+        """Where results are that could not be recorded."""
+        return self.folder / SET_ASIDE_FOLDER
+
+    def _list_files(self) -> Iterator[tuple[float, Path]]:
+        for path in _list_folder(self.folder):
+            if path.suffix in (".json", ".tmp", ".rejected"):  # Earlier versions renamed what was refused to .rejected.
+                with suppress(FileNotFoundError):  # Its worker has recorded it meanwhile.
+                    yield path.lstat().st_mtime, path
 
     def _path(self, attempt_id: UUID) -> Path:
         return self.folder / f"{attempt_id}.json"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpoolingWorkStore:
-    """A WorkStore that keeps every result on disk until the database has taken it.
-
-    Before, not after the database failed: one that hangs says nothing until the worker may long be gone.
-    """
-
-    inner: WorkStore
-    spool: FileSpool
-
-    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
-        return await self.inner.get_plan(batch_id)
-
-    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
-        return await self.inner.lease(batch_id, worker, wanted, lease_seconds)
-
-    async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
-        return await self.inner.extend(batch_id, items, lease_seconds)
-
-    async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
-        await self.inner.set_pace(batch_id, limit, reason)
-
-    async def pause(self, batch_id: BatchId, reason: str) -> None:
-        await self.inner.pause(batch_id, reason)
-
-    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        await asyncio.to_thread(self._keep, results)
-        try:
-            outcomes = await self.inner.record(results)
-        except DatabaseRejected:
-            self._forget(results)  # The same again would be refused again; what the recorder makes of it is kept anew.
-            raise
-        self._forget(results)
-        return outcomes
-
-    def _keep(self, results: Sequence[ItemResult]) -> None:
-        try:
-            for result in results:
-                self.spool.keep(result)
-        except OSError as error:
-            # The disk is the second road; the first may well be open.
-            log.warning("results_not_spooled", results=len(results), error=str(error))
-
-    def _forget(self, results: Sequence[ItemResult]) -> None:
-        for result in results:
-            if result.attempt is None:
-                continue
-            try:
-                self.spool.forget(result.attempt.id)
-            except OSError as error:  # It is in the database; recorded from disk once more, it changes nothing.
-                log.warning("result_not_removed", attempt_id=str(result.attempt.id), error=str(error))
+def _find_patience(path: Path, min_age_seconds: float) -> float:
+    return max(ABANDONED_AFTER_SECONDS, min_age_seconds) if path.suffix == ".tmp" else min_age_seconds
 
 
-class EncodedResultStore(Protocol):
-    """Records encoded results, in order."""
+def _list_folder(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
-    def record_encoded(self, results: list[dict[str, Any]]) -> None: ...
+
+def _reason_path(path: Path) -> Path:
+    return path.with_name(path.name + REASON_SUFFIX)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpoolReplay:
-    """Records what dead workers left on disk. Recording twice changes nothing, so a living worker's file is harmless."""
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False
 
-    spool: FileSpool
-    recorder: EncodedResultStore
 
-    def replay(self) -> int:
-        """Record every waiting result; return how many. Raises DatabaseUnavailable while the database is away."""
-        waiting = self.spool.list_waiting()
-        for path, encoded in waiting:
-            try:
-                self.recorder.record_encoded([encoded])
-            except DatabaseRejected:
-                # Kept for a person to look at, out of the way of the others.
-                log.exception("spooled_result_rejected", file=path.name)
-                path.rename(path.with_suffix(".rejected"))
-                continue
-            path.unlink(missing_ok=True)
-            log.info("spooled_result_recorded", item_id=encoded["item_id"])
-        return len(waiting)
+def _read_file(path: Path) -> bytes:
+    """Read a plain file and nothing else: no link is followed, no pipe waited for, nothing endless begun."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise UnreadableResult("not a plain file")
+        if found.st_size > MOST_FILE_BYTES:
+            raise UnreadableResult(f"larger than {MOST_FILE_BYTES:,} bytes")
+        return file.read(MOST_FILE_BYTES)
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    encoded = json.loads(content, parse_constant=_refuse_constant)
+    if not isinstance(encoded, dict):
+        raise UnreadableResult("not a JSON object")
+    return encoded  # pyright: ignore[reportUnknownVariableType] - validated by the caller
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

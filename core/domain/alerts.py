@@ -16,6 +16,7 @@ from pydantic import AwareDatetime
 
 from core.domain.exact_tests import fisher_p
 from core.domain.intervals import wilson_interval
+from core.domain.notices import Notices
 from core.domain.overview import PatternSeen
 from core.domain.record import Record
 
@@ -55,6 +56,8 @@ class AlertRule(StrEnum):
     DRIFT = "drift"
     NEW_PATTERN = "new_pattern"
     STORAGE = "storage"
+    REFUSED_JOBS = "refused_jobs"
+    STUCK_RESULTS = "stuck_results"
 
 
 class Alert(Record):
@@ -88,7 +91,7 @@ class RaisedAlert(Alert):
                 return AlertTarget.ANALYTICS
             case AlertRule.NEW_PATTERN:
                 return AlertTarget.FAILURES
-            case AlertRule.STORAGE:
+            case AlertRule.STORAGE | AlertRule.REFUSED_JOBS | AlertRule.STUCK_RESULTS:
                 return AlertTarget.SYSTEM
             case _:
                 assert_never(self.rule)
@@ -169,6 +172,7 @@ class AlertFacts(Record):
     owners: tuple[OwnerFacts, ...] = ()
     storage_bytes: int | None = None
     open: tuple[OpenAlert, ...] = ()
+    notices: Notices = Notices()
 
 
 class AlertEvaluation(Record):
@@ -182,6 +186,7 @@ def find_alerts(facts: AlertFacts, *, storage_limit_bytes: int) -> tuple[RaisedA
     """Return what should be open now, the most urgent first."""
     opened = {(alert.rule, alert.subject, alert.created_by) for alert in facts.open}
     found = [*_check_storage(facts, storage_limit_bytes, is_open=(AlertRule.STORAGE, "", None) in opened)]
+    found += [*_check_refused_jobs(facts.notices), *_check_stuck_results(facts.notices)]
     for owner in facts.owners:
         found += _check_failure_rate(owner, is_open=(AlertRule.FAILURE_RATE, "", owner.created_by) in opened)
         found += _check_drift(owner, is_open=(AlertRule.DRIFT, "", owner.created_by) in opened)
@@ -283,6 +288,46 @@ def _check_storage(facts: AlertFacts, limit: int, *, is_open: bool) -> Iterator[
         ),
         advice="Delete old failures with `brightrun prune --older-than-days 30`, or raise BRIGHTRUN_STORAGE_LIMIT_GB.",
         figures={"used_bytes": used, "limit_bytes": limit, "share": used / limit},
+    )
+
+
+def _check_refused_jobs(notices: Notices) -> Iterator[RaisedAlert]:
+    if (refused := notices.refused) is None:
+        return
+    jobs = "A job" if refused.count == 1 else f"{refused.count:,} jobs"
+    yield RaisedAlert(
+        rule=AlertRule.REFUSED_JOBS,
+        severity=AlertSeverity.CRITICAL,
+        message=(
+            f"{jobs} in the queue that no part of Bright Run writes, refused in the last 24 hours. "
+            f"The last one, {refused.last_at:%d %B %H:%M} UTC, asked for {refused.function} ({refused.reason}). "
+            "Nothing of it ran."
+        ),
+        advice=(
+            "Somebody who knows REDIS_URL writes there, or pages and workers are of different versions. If it was nobody of "
+            "yours, change the password of Redis; the worker's log has each one (job_refused)."
+        ),
+        figures=refused.model_dump(mode="json"),
+    )
+
+
+def _check_stuck_results(notices: Notices) -> Iterator[RaisedAlert]:
+    files = sum(host.files for host in notices.stuck)
+    if not files:
+        return
+    replies = "A paid reply waits" if files == 1 else f"{files:,} paid replies wait"
+    yield RaisedAlert(
+        rule=AlertRule.STUCK_RESULTS,
+        severity=AlertSeverity.WARNING,
+        message=(
+            f"{replies} on disk that could not be recorded. "
+            f"On {', '.join(f'{host.host}: {host.files:,}' for host in notices.stuck)}."
+        ),
+        advice=(
+            "Look there into `spool/set-aside` in the folder of BRIGHTRUN_HOME: the file .reason beside each says why. "
+            "What was put right is recorded when it is moved back into `spool`."
+        ),
+        figures={host.host: host.files for host in notices.stuck},
     )
 
 

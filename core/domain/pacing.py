@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from core.domain.rate_limits import read_rate_limits
 from core.domain.record import Record
@@ -30,16 +30,16 @@ class Headroom(Record):
 class Pace(Record):
     """How many calls may be in flight, why, and since when; shared by all that use the same model and key."""
 
-    limit: int
-    reason: str
+    limit: int = Field(ge=1, le=1000)
+    reason: str = Field(max_length=500)
     changed_at: AwareDatetime
-    successes: int = 0
+    successes: int = Field(default=0, ge=0)
     """Replies since the last change."""
     not_before: AwareDatetime | None = None
     """No call before this time."""
     refused_since: AwareDatetime | None = None
     """The first refusal after the last reply; None while replies come."""
-    refusals: int = 0
+    refusals: int = Field(default=0, ge=0)
 
     def wait_seconds(self, now: datetime) -> float:
         """Return how long to hold calls back."""

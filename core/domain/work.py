@@ -184,7 +184,7 @@ ItemResult = ItemAccepted | ItemFailed | ItemReleased
 class RecordOutcome(Record):
     """What the database made of a result."""
 
-    outcome: Literal["recorded", "lease_lost"]
+    outcome: Literal["recorded", "lease_lost", "no_such_item"]
     batch_status: BatchStatus | None = None
     conversation_id: UUID | None = None
     failed_generation_id: UUID | None = None

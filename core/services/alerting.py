@@ -6,7 +6,7 @@ import structlog
 
 from core.domain.alerts import find_alerts
 from core.errors import DatabaseRejected, ServiceUnavailable
-from core.ports import AlertRecorder, AlertSender
+from core.ports import AlertRecorder, AlertSender, NoticeBoard
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,7 @@ class AlertingService:
     """Of all workers at most one evaluates at a time."""
 
     recorder: AlertRecorder
+    notices: NoticeBoard
     storage_limit_bytes: int
     sender: AlertSender | None = None
 
@@ -31,7 +32,8 @@ class AlertingService:
             evaluation = self.recorder.begin(EVALUATE_EVERY_SECONDS, has_webhook=self.sender is not None)
             if evaluation is None:
                 return False
-            alerts = find_alerts(evaluation.facts, storage_limit_bytes=self.storage_limit_bytes)
+            facts = evaluation.facts.model_copy(update={"notices": self.notices.read()})
+            alerts = find_alerts(facts, storage_limit_bytes=self.storage_limit_bytes)
             if not self.recorder.save(evaluation.id, alerts):
                 log.warning("alerts_came_late")
             if self.sender is not None:

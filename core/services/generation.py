@@ -275,8 +275,8 @@ class _BatchRun:
         except Exception as error:  # noqa: BLE001 - whatever it is, the reply is paid for
             # Recording it again would be refused again, and giving the item back would pay for the same reply again.
             outcome = await self.recorder.record(describe_rejected(result, str(error) or repr(error)))
-        if outcome.outcome == "lease_lost":
-            log.warning("lease_lost", batch_id=str(self.plan.id), item_id=str(item.item_id))
+        if outcome.outcome != "recorded":
+            log.warning(outcome.outcome, batch_id=str(self.plan.id), item_id=str(item.item_id))
 
     @asynccontextmanager
     async def _heartbeat(self) -> AsyncGenerator[None]:

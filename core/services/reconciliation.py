@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from core.errors import ServiceUnavailable
-from core.ports import JobQueue, Pulse, Reconciler, Spool
+from core.ports import JobQueue, NoticeBoard, Pulse, Reconciler, Spool
 from core.services.fingerprints import FingerprintService
 from core.services.reports import ReportService
 
@@ -24,11 +24,15 @@ class ReconciliationService:
     fingerprints: FingerprintService
     spool: Spool
     pulse: Pulse
+    notices: NoticeBoard
+    host: str
+    """Where the spool is."""
 
     def run_once(self) -> int:
         """Record what waits on disk, ring for every open batch with an item to lease, write what is missing.
 
-        That is reports and fingerprints. Returns for how many batches it rang. A part that is away is tried next time.
+        That is reports and fingerprints. Says what of it somebody has to look at. Returns for how many batches it rang. A
+        part that is away is tried next time.
         """
         # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
         self._replay()
@@ -36,6 +40,7 @@ class ReconciliationService:
         self.reports.upload_missing()
         self.fingerprints.mark_missing()
         self.pulse.beat()
+        self._tell_what_waits()
         return rung
 
     def _replay(self) -> None:
@@ -43,6 +48,16 @@ class ReconciliationService:
             self.spool.replay()
         except ServiceUnavailable as error:
             log.warning("spool_waits", error=str(error))
+        except OSError as error:
+            log.warning("spool_unreadable", error=str(error))
+
+    def _tell_what_waits(self) -> None:
+        try:
+            stuck = self.spool.count_stuck()
+        except OSError as error:
+            log.warning("spool_unreadable", error=str(error))
+        else:
+            self.notices.note_stuck_results(self.host, stuck)
 
     def _ring(self) -> int:
         try:

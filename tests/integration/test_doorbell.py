@@ -110,6 +110,52 @@ def test_finished_or_failed_job_does_not_block_the_next_ring(redis: Redis, doorb
     assert fetch(redis).id != job.id
 
 
+@pytest.mark.parametrize(
+    "latest", [b"\xff\xfe", b"", b"a:b", b"../../x", b"x" * 5000, b"no-such-job"], ids=lambda value: repr(value[:10])
+)
+def test_a_note_that_cannot_be_read_keeps_nobody_from_ringing(redis: Redis, doorbell: RqDoorbell, latest: bytes) -> None:
+    batch_id = BatchId(uuid4())
+    redis.set(f"brightrun:test:latest-job:{batch_id}", latest)
+
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).args == [str(batch_id)]
+
+
+def test_a_note_of_another_type_keeps_nobody_from_ringing(redis: Redis, doorbell: RqDoorbell) -> None:
+    batch_id = BatchId(uuid4())
+    redis.rpush(f"brightrun:test:latest-job:{batch_id}", "a")
+
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).args == [str(batch_id)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": b"\xff"},
+        {"status": "dancing"},
+        {"status": "started", "last_heartbeat": "soon"},
+        {"status": "started", "last_heartbeat": b"\xff"},
+        {"status": "queued", "enqueued_at": "x" * 100_000},
+        {"data": b"\xff"},
+    ],
+    ids=repr,
+)
+def test_a_job_that_cannot_be_read_counts_as_dead(redis: Redis, doorbell: RqDoorbell, fields: dict[str, str]) -> None:
+    batch_id = BatchId(uuid4())
+    doorbell.ring(batch_id)
+    job = fetch(redis)
+    queue(redis).remove(job)
+    redis.delete(job.key)
+    redis.hset(job.key, mapping=fields)  # type: ignore[arg-type]
+
+    doorbell.ring(batch_id)
+
+    assert fetch(redis).id != job.id
+
+
 def test_queue_that_is_away_says_what_to_do() -> None:
     redis = connect_redis("redis://127.0.0.1:9", retries=0)
 

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from core.adapters.alert_webhook import AlertWebhook
 from core.adapters.memory_alerts import MemoryAlertStore
 from core.config import Settings, child_environment, load_settings
-from core.domain.alerts import AlertRule, AlertSeverity, StoredAlert
+from core.domain.alerts import AlertRule, AlertSeverity, AlertTarget, StoredAlert
+from core.domain.notices import HostWithStuckResults, Notices, RefusedJobs
 from core.errors import ConfigurationError, DatabaseUnavailable, WebhookUnavailable
 from core.services.alerting import AlertingService
 from tests.factories import make_memory
@@ -72,17 +73,34 @@ class Clock:
         return self.now
 
 
+@dataclass
+class Board:
+    """A notice board on which a test writes."""
+
+    notices: Notices = field(default_factory=Notices)
+
+    def note_stuck_results(self, host: str, files: int) -> None:
+        """Take no notes."""
+
+    def read(self) -> Notices:
+        return self.notices
+
+
 @dataclass(frozen=True)
 class Alarm:
     """A store whose storage is nearly full, and a clock that a test sets."""
 
     store: MemoryAlertStore
     clock: Clock
+    board: Board = field(default_factory=Board)
 
     def evaluate_with(self, sender: AlertWebhook | None) -> bool:
         """Evaluate a minute later."""
         self.clock.now += timedelta(minutes=1)
-        return AlertingService(recorder=self.store, storage_limit_bytes=GIGABYTE, sender=sender).evaluate()
+        return self.make_service(sender).evaluate()
+
+    def make_service(self, sender: AlertWebhook | None = None) -> AlertingService:
+        return AlertingService(recorder=self.store, notices=self.board, storage_limit_bytes=GIGABYTE, sender=sender)
 
 
 @pytest.fixture
@@ -166,7 +184,7 @@ def test_an_alert_is_kept_once_and_sent_once(alarm: Alarm, receiver: Receiver) -
 
 
 def test_evaluations_are_about_a_minute_apart_whoever_asks(alarm: Alarm) -> None:
-    other = AlertingService(recorder=alarm.store, storage_limit_bytes=GIGABYTE)
+    other = alarm.make_service()
 
     assert alarm.evaluate_with(None)
     alarm.clock.now += timedelta(seconds=15)
@@ -206,7 +224,33 @@ def test_a_database_that_is_away_is_tried_next_time(alarm: Alarm) -> None:
 
     away = Away(database=alarm.store.database)
 
-    assert not AlertingService(recorder=away, storage_limit_bytes=GIGABYTE).evaluate()
+    assert not Alarm(away, alarm.clock).make_service().evaluate()
+
+
+def test_what_workers_noticed_is_one_alert_each_for_all_analysts_and_passes_with_it(alarm: Alarm) -> None:
+    refused = RefusedJobs(count=1200, function="os.system", reason="no such function", last_at=alarm.clock.now)
+    hosts = (HostWithStuckResults(host="alpha", files=2), HostWithStuckResults(host="beta", files=1))
+    alarm.board.notices = Notices(refused=refused, stuck=hosts)
+
+    alarm.evaluate_with(None)
+    alarm.evaluate_with(None)
+
+    found = {alert.rule: alert for alert in alarm.store.read().open}
+    assert {AlertRule.STORAGE, AlertRule.REFUSED_JOBS, AlertRule.STUCK_RESULTS} == set(found)
+    assert len(alarm.store.alerts) == 3
+    job, stuck = found[AlertRule.REFUSED_JOBS], found[AlertRule.STUCK_RESULTS]
+    assert (None, AlertSeverity.CRITICAL, AlertTarget.SYSTEM) == (job.created_by, job.severity, job.target)
+    assert "1,200 jobs" in job.message
+    assert "os.system (no such function)" in job.message
+    assert "REDIS_URL" in job.advice
+    assert "3 paid replies" in stuck.message
+    assert "alpha: 2, beta: 1" in stuck.message
+    assert "spool/set-aside" in stuck.advice
+
+    alarm.board.notices = Notices()
+    alarm.evaluate_with(None)
+
+    assert [AlertRule.STORAGE] == [alert.rule for alert in alarm.store.read().open]
 
 
 @pytest.mark.parametrize(

@@ -1,106 +1,405 @@
+"""Results on disk: none is lost or deleted unrecorded, and one that is bad stops no other."""
+
 import asyncio
-from collections.abc import Sequence
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID, uuid4
 
 import pytest
 
 from core.adapters.memory import MemoryDatabase
-from core.adapters.spool import FileSpool, SpoolingWorkStore, SpoolReplay
+from core.adapters.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
+from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
+from core.adapters.supabase.work_payload import encode_result
 from core.domain.work import ItemReleased, ItemResult, RecordOutcome
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
+from core.services.generation import describe_rejected
+from core.services.recording import ResultRecorder
 from tests.factories import make_attempt
 from tests.unit.test_work_payload import make_failed, make_item
 
+Outcome = Literal["recorded", "lease_lost", "no_such_item"]
 
-class AwayDatabase(MemoryDatabase):
-    """A database that takes nothing, or that forgets everything it is given."""
 
-    is_away = True
+@dataclass
+class Database(MemoryDatabase):
+    """Takes every result, or raises what a test wants of it, before or while it is given some body."""
+
+    spool: FileSpool | None = None
+    away: Exception | None = None
+    refused_bodies: frozenset[bytes] = frozenset()
+    outcome: Outcome = "recorded"
+    on_disk: list[int] = field(default_factory=list[int])
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        if self.is_away:
-            raise DatabaseUnavailable("away")
-        return tuple(RecordOutcome(outcome="recorded") for _ in results)
+        if self.spool is not None:
+            self.on_disk.append(len(self.spool.list_waiting()))
+        if self.away is not None:
+            raise self.away
+        if any(
+            result.attempt and result.attempt.raw and result.attempt.raw.body in self.refused_bodies for result in results
+        ):
+            raise DatabaseRejected("refused")
+        return tuple(RecordOutcome(outcome=self.outcome) for _ in results)
 
 
 @dataclass
 class Recorder:
-    """Remembers what it is given."""
+    """Takes encoded results, or answers as a test wants for some body."""
 
-    recorded: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, Exception | Outcome] = field(default_factory=dict[str, Exception | Outcome])
+    recorded: list[str] = field(default_factory=list[str])
 
-    def record_encoded(self, results: list[dict[str, Any]]) -> None:
-        self.recorded += results
+    def record_encoded(self, result: dict[str, Any]) -> RecordOutcome:
+        body = result["attempt"].get("response_body", "")
+        answer = self.answers.get(body, "recorded")
+        if isinstance(answer, Exception):
+            raise answer
+        if answer != "no_such_item":
+            self.recorded.append(body)
+        return RecordOutcome(outcome=answer)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> FileSpool:
+    return FileSpool(folder=tmp_path / "spool", min_age_seconds=0)
 
 
 def record(store: SpoolingWorkStore, *results: ItemResult) -> None:
     asyncio.run(store.record(results))
 
 
-def test_result_waits_on_disk_while_the_database_is_away_and_is_gone_when_it_took_it(tmp_path: Path) -> None:
-    database, spool = AwayDatabase(), FileSpool(folder=tmp_path / "spool", min_age_seconds=0)
+def read_bodies(spool: FileSpool) -> list[str]:
+    found = [spool.read(path) for path in spool.list_waiting()]
+    return [encoded["attempt"]["response_body"] for encoded in found if encoded is not None]
+
+
+def replay(spool: FileSpool, recorder: Recorder) -> int:
+    return SpoolReplay(spool=spool, recorder=recorder).replay()
+
+
+def list_aside(spool: FileSpool) -> list[Path]:
+    return sorted(path for path in spool.set_aside_folder.glob("*") if path.suffix != ".reason")
+
+
+def read_reason(path: Path) -> str:
+    return path.with_name(path.name + ".reason").read_text()
+
+
+def set_age(path: Path, seconds: float) -> None:
+    moment = time.time() - seconds
+    os.utime(path, (moment, moment), follow_symlinks=False)
+
+
+def test_result_waits_on_disk_while_the_database_is_away_and_is_gone_when_it_took_it(spool: FileSpool) -> None:
+    database = Database(away=DatabaseUnavailable("away"))
     store, result = SpoolingWorkStore(inner=database, spool=spool), make_failed(b"paid for")
 
     with pytest.raises(DatabaseUnavailable):
         record(store, result)
-    assert ["paid for"] == [encoded["attempt"]["response_body"] for _, encoded in spool.list_waiting()]
+    assert ["paid for"] == read_bodies(spool)
 
-    database.is_away = False
+    database.away = None
     record(store, result)
+    assert [] == list(spool.folder.iterdir())
+
+
+def test_what_a_dead_worker_left_is_recorded_once_oldest_first(spool: FileSpool) -> None:
+    results, recorder = [make_failed(b"one"), make_failed(b"two")], Recorder()
+    for age, result in zip((60, 120), results, strict=True):
+        spool.keep(result)
+        assert result.attempt is not None
+        set_age(spool.folder / f"{result.attempt.id}.json", age)
+
+    assert [2, 0] == [replay(spool, recorder), replay(spool, recorder)]
+    assert ["two", "one"] == recorder.recorded
+    assert [] == list(spool.folder.iterdir())
+
+
+def test_a_kept_result_is_whole_and_read_by_its_owner_only(spool: FileSpool) -> None:
+    result = make_failed(b"paid for")
+    spool.keep(result)
+
+    (path,) = spool.list_waiting()
+    assert result.attempt is not None
+    assert path.name == f"{result.attempt.id}.json"
+    assert spool.read(path) == json.loads(json.dumps(encode_result(result)))
+    assert stat.S_IMODE(spool.folder.stat().st_mode) == 0o700
+
+
+def test_item_given_back_untouched_needs_no_file(spool: FileSpool) -> None:
+    spool.keep(ItemReleased(item=make_item()))
     assert [] == spool.list_waiting()
 
-
-def test_what_a_dead_worker_left_is_recorded_once(tmp_path: Path) -> None:
-    spool, recorder = FileSpool(folder=tmp_path, min_age_seconds=0), Recorder()
-    spool.keep(make_failed(b"one"))
-    spool.keep(make_failed(b"two"))
-    replay = SpoolReplay(spool=spool, recorder=recorder)
-
-    assert [2, 0] == [replay.replay(), replay.replay()]
-    assert {"one", "two"} == {encoded["attempt"]["response_body"] for encoded in recorder.recorded}
+    spool.keep(released := ItemReleased(item=make_item(), attempt=make_attempt()))
+    assert released.attempt is not None
+    assert [f"{released.attempt.id}.json"] == [path.name for path in spool.list_waiting()]
 
 
-def test_unfinished_file_is_never_read(tmp_path: Path) -> None:
-    (tmp_path / "x.123.tmp").write_text('{"half')
+def test_results_are_on_disk_before_the_database_answers(spool: FileSpool) -> None:
+    database = Database(spool=spool)
 
-    assert FileSpool(folder=tmp_path, min_age_seconds=0).list_waiting() == []
+    record(SpoolingWorkStore(inner=database, spool=spool), make_failed(b"one"), make_failed(b"two"))
 
-
-def test_item_given_back_untouched_needs_no_file(tmp_path: Path) -> None:
-    spool = FileSpool(folder=tmp_path, min_age_seconds=0)
-    spool.keep(ItemReleased(item=make_item()))
-    spool.keep(ItemReleased(item=make_item(), attempt=make_attempt()))
-
-    assert len(spool.list_waiting()) == 1
-
-
-def test_result_is_on_disk_before_the_database_answers(tmp_path: Path) -> None:
-    spool = FileSpool(folder=tmp_path, min_age_seconds=0)
-    seen: list[int] = []
-
-    class HangingDatabase(MemoryDatabase):
-        async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-            seen.append(len(spool.list_waiting()))
-            return tuple(RecordOutcome(outcome="recorded") for _ in results)
-
-    record(SpoolingWorkStore(inner=HangingDatabase(), spool=spool), make_failed(b"one"), make_failed(b"two"))
-
-    assert seen == [2]
-    assert spool.list_waiting() == []
+    assert [2] == database.on_disk
+    assert [] == spool.list_waiting()
 
 
 def test_disk_that_takes_nothing_does_not_keep_a_result_from_the_database(tmp_path: Path) -> None:
     (tmp_path / "spool").touch()
-    database = AwayDatabase()
-    database.is_away = False
+    spool = FileSpool(folder=tmp_path / "spool")
 
-    record(SpoolingWorkStore(inner=database, spool=FileSpool(folder=tmp_path / "spool")), make_failed(b"paid for"))
+    outcomes = asyncio.run(SpoolingWorkStore(inner=Database(), spool=spool).record([make_failed(b"paid for")]))
+
+    assert (RecordOutcome(outcome="recorded"),) == outcomes
 
 
 def test_file_of_a_living_worker_is_left_to_it_for_a_while(tmp_path: Path) -> None:
     FileSpool(folder=tmp_path).keep(make_failed(b"just now"))
 
-    assert FileSpool(folder=tmp_path).list_waiting() == []
-    assert len(FileSpool(folder=tmp_path, min_age_seconds=0).list_waiting()) == 1
+    assert [] == FileSpool(folder=tmp_path).list_waiting()
+    (path,) = FileSpool(folder=tmp_path, min_age_seconds=0).list_waiting()
+    set_age(path, -3600)  # A clock that was set back since.
+    assert [path] == FileSpool(folder=tmp_path).list_waiting()
+
+
+def test_a_refused_group_stays_on_disk_until_each_is_recorded(spool: FileSpool) -> None:
+    database = Database(refused_bodies=frozenset({b"bad"}))
+    store = SpoolingWorkStore(inner=database, spool=spool)
+    good, bad = make_failed(b"good"), make_failed(b"bad")
+
+    with pytest.raises(DatabaseRejected):
+        record(store, good, bad)
+    assert {"good", "bad"} == set(read_bodies(spool))
+
+    record(store, good)
+    assert ["bad"] == read_bodies(spool)
+
+
+def test_a_result_that_is_refused_in_every_form_is_never_deleted(spool: FileSpool) -> None:
+    store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({b"bad"})), spool=spool)
+
+    async def record_as_generation_does(result: ItemResult) -> None:
+        async with ResultRecorder.open(store) as recorder:
+            with pytest.raises(DatabaseRejected):
+                await recorder.record(result)
+            with pytest.raises(DatabaseRejected):
+                await recorder.record(describe_rejected(result, "refused"))
+
+    asyncio.run(record_as_generation_does(make_failed(b"bad")))
+    assert ["bad"] == read_bodies(spool)
+
+    recorder = Recorder(answers={"bad": DatabaseRejected("refused for ever")})
+    assert replay(spool, recorder) == 0
+    (aside,) = list_aside(spool)
+    assert json.loads(aside.read_text())["attempt"]["response_body"] == "bad"
+    assert "refused for ever" in read_reason(aside)
+
+
+def test_a_result_that_is_taken_in_another_form_leaves_nothing_behind(spool: FileSpool) -> None:
+    result = make_failed(b"paid for")
+    store = SpoolingWorkStore(inner=(database := Database(away=DatabaseRejected("refused"))), spool=spool)
+    with pytest.raises(DatabaseRejected):
+        record(store, result)
+    replay(spool, Recorder(answers={"paid for": DatabaseRejected("refused")}))  # The reconciler comes in between.
+    assert len(list_aside(spool)) == 1
+
+    database.away = None
+    record(store, describe_rejected(result, "refused"))
+
+    assert [] == [path for path in spool.folder.rglob("*") if path.is_file()]
+
+
+def test_the_form_that_was_brought_last_is_the_one_on_disk(spool: FileSpool) -> None:
+    result = make_failed(b"paid for")
+
+    spool.keep(result)
+    spool.keep(describe_rejected(result, "no such column"))
+
+    (path,) = spool.list_waiting()
+    assert "no such column" in path.read_text()
+
+
+@pytest.mark.parametrize("outcome", ["recorded", "lease_lost"])
+def test_a_result_that_the_database_has_is_removed(spool: FileSpool, outcome: Outcome) -> None:
+    spool.keep(make_failed(b"paid for"))
+
+    assert replay(spool, Recorder(answers={"paid for": outcome})) == 1
+    assert [] == list(spool.folder.iterdir())
+
+
+def test_a_result_of_an_item_that_is_gone_is_set_aside_by_worker_and_reconciler(spool: FileSpool) -> None:
+    record(SpoolingWorkStore(inner=Database(outcome="no_such_item"), spool=spool), make_failed(b"paid for"))
+    assert ["paid for"] == read_bodies(spool)
+
+    assert replay(spool, Recorder(answers={"paid for": "no_such_item"})) == 0
+
+    (aside,) = list_aside(spool)
+    assert "another database" in read_reason(aside)
+
+
+def make_directory(path: Path) -> None:
+    path.mkdir()
+    (path / "inside").write_text("kept")
+
+
+def write_valid(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(encode_result(make_failed(b"valid")) | changes))
+
+
+def make_huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(MOST_FILE_BYTES + 1)
+
+
+def link_to_valid(path: Path) -> None:
+    write_valid(target := path.parent.parent / "elsewhere.json")
+    path.symlink_to(target)
+
+
+BAD: dict[str, Callable[[Path], object]] = {
+    "empty": Path.touch,
+    "not JSON": lambda path: path.write_text("paid for"),
+    "truncated": lambda path: path.write_text('{"kind": "success", "attempt": {"resp'),
+    "not UTF-8": lambda path: path.write_bytes(b'{"kind": "\xff"}'),
+    "nested deeply": lambda path: path.write_text("[" * 200_000),
+    "a number that JSON does not know": lambda path: write_valid(path, delay_seconds=float("nan")),
+    "a long number": lambda path: path.write_text('{"a": ' + "9" * 10_000 + "}"),
+    "a list": lambda path: path.write_text("[]"),
+    "null": lambda path: path.write_text("null"),
+    "an unknown kind": lambda path: write_valid(path, kind="gift"),
+    "no attempt": lambda path: write_valid(path, attempt=None),
+    "an attempt without an id": lambda path: write_valid(path, attempt={}),
+    "an item that is no id": lambda path: write_valid(path, item_id="first"),
+    "a directory": make_directory,
+    "a pipe": os.mkfifo,
+    "a link": link_to_valid,
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a link to an endless file": lambda path: path.symlink_to("/dev/zero"),
+    "huge": make_huge,
+}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
+def test_a_file_that_is_no_result_is_set_aside_as_it_is_and_the_rest_goes_on(
+    spool: FileSpool, make: Callable[[Path], object]
+) -> None:
+    recorder, before, behind = Recorder(), make_failed(b"before"), make_failed(b"behind")
+    spool.keep(before)
+    make(path := spool.folder / "bad.json")
+    found = path.lstat()
+    spool.keep(behind)
+    set_age(path, 60)
+
+    assert replay(spool, recorder) == 2
+
+    assert {"before", "behind"} == set(recorder.recorded)
+    (aside,) = list_aside(spool)
+    assert (found.st_ino, found.st_size, found.st_mode) == (
+        aside.lstat().st_ino,
+        aside.lstat().st_size,
+        aside.lstat().st_mode,
+    )
+    assert read_reason(aside).strip()
+    assert spool.count_stuck() == 1
+    assert replay(spool, recorder) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable to root")
+def test_a_file_without_permission_is_set_aside(spool: FileSpool) -> None:
+    spool.keep(make_failed(b"paid for"))
+    (path,) = spool.list_waiting()
+    path.chmod(0)
+
+    assert replay(spool, Recorder()) == 0
+
+    assert "Permission denied" in read_reason(list_aside(spool)[0])
+
+
+@pytest.mark.parametrize(
+    "error", [DatabaseRejected("refused"), ValueError("our own defect"), UnicodeEncodeError("u", "", 0, 1, "")]
+)
+def test_a_result_that_cannot_be_recorded_is_set_aside_and_the_rest_goes_on(spool: FileSpool, error: Exception) -> None:
+    recorder = Recorder(answers={"bad": error})
+    for body in (b"first", b"bad", b"last"):
+        spool.keep(make_failed(body))
+
+    assert replay(spool, recorder) == 2
+
+    assert {"first", "last"} == set(recorder.recorded)
+    (aside,) = list_aside(spool)
+    assert json.loads(aside.read_text())["attempt"]["response_body"] == "bad"
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), NotSignedIn("wrong key")])
+def test_a_database_that_takes_nothing_at_all_sets_nothing_aside(spool: FileSpool, error: Exception) -> None:
+    spool.keep(make_failed(b"paid for"))
+
+    with pytest.raises(type(error)):
+        replay(spool, Recorder(answers={"paid for": error}))
+
+    assert ["paid for"] == read_bodies(spool)
+    assert [] == list_aside(spool)
+
+
+def test_what_is_set_aside_never_replaces_what_was_before_and_is_recorded_when_it_is_moved_back(spool: FileSpool) -> None:
+    spool.keep(result := make_failed(b"paid for"))
+    (path,) = spool.list_waiting()
+    spool.set_aside(path, "first")
+    spool.keep(result)
+    spool.set_aside(path, "second")
+    assert ["first\n", "second\n"] == sorted(read_reason(aside) for aside in list_aside(spool))
+    assert spool.count_stuck() == 2
+
+    for aside in list_aside(spool):
+        aside.rename(spool.folder / aside.name)
+
+    assert replay(spool, Recorder()) == 2
+    assert spool.count_stuck() == 0
+
+
+def test_a_file_that_is_being_written_is_left_alone_until_its_worker_is_long_dead(spool: FileSpool) -> None:
+    spool.folder.mkdir()
+    half, whole = spool.folder / f"{uuid4()}.12.tmp", spool.folder / f"{UUID(int=1)}.12.tmp"
+    half.write_text('{"half')
+    write_valid(whole)
+    assert [] == spool.list_waiting()
+
+    set_age(half, ABANDONED_AFTER_SECONDS + 1)
+    set_age(whole, ABANDONED_AFTER_SECONDS + 1)
+
+    recorder = Recorder()
+    assert replay(spool, recorder) == 1
+    assert ["valid"] == recorder.recorded
+    assert [half.name.partition(".")[0]] == [path.stem for path in list_aside(spool)]
+
+
+def test_what_an_earlier_version_put_aside_is_looked_at_again(spool: FileSpool) -> None:
+    spool.folder.mkdir()
+    write_valid(spool.folder / f"{uuid4()}.rejected")
+
+    assert replay(spool, Recorder()) == 1
+
+
+def test_what_has_waited_for_very_long_counts_as_stuck(spool: FileSpool) -> None:
+    spool.keep(make_failed(b"paid for"))
+    assert spool.count_stuck() == 0
+
+    set_age(spool.list_waiting()[0], STUCK_AFTER_SECONDS + 1)
+
+    assert spool.count_stuck() == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_one_that_is_not_there_is_not(tmp_path: Path) -> None:
+    assert replay(FileSpool(folder=tmp_path / "none"), Recorder()) == 0
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError, match="Not a directory"):
+        replay(FileSpool(folder=tmp_path / "file"), Recorder())

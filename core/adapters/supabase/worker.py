@@ -76,6 +76,9 @@ class SupabaseReconciler:
     def reconcile(self) -> tuple[BatchId, ...]:
         return TypeAdapter(tuple[BatchId, ...]).validate_python(call_function(self.client, "reconcile_batches"))
 
-    def record_encoded(self, results: list[dict[str, Any]]) -> None:
-        """Record results that waited on disk."""
-        call_function(self.client, "record_results", results=results)
+    def record_encoded(self, result: dict[str, Any]) -> RecordOutcome:
+        """Record a result that waited on disk."""
+        (outcome,) = TypeAdapter(tuple[RecordOutcome, ...]).validate_python(
+            call_function(self.client, "record_results", results=[result])
+        )
+        return outcome

@@ -1,0 +1,118 @@
+"""Beside a worker on the real stack: what a dead one left is recorded, what cannot be is set aside and told."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from core.adapters.spool import SPOOL_FOLDER, FileSpool
+from core.adapters.supabase.alerts import SupabaseAlertStore
+from core.cli_stack import examine_spool
+from core.config import Settings
+from core.domain.alerts import AlertRule
+from core.domain.work import ItemReleased
+from core.worker_bootstrap import open_alerting, open_reconciliation
+from tests.factories import make_attempt, make_selection
+from tests.integration.conftest import sign_up
+from tests.integration.test_store_contract import Stores, accept, lease, list_conversations, record, stores, submit
+from tests.unit.test_work_payload import make_item
+
+__all__ = ["stores"]
+
+
+@pytest.fixture
+def host(seeded: Settings, tmp_path: Path) -> Settings:
+    """A host of its own, beside a queue of its own."""
+    return seeded.model_copy(update={"home": tmp_path, "queue_name": f"spool-{uuid4().hex[:8]}"})
+
+
+@pytest.fixture
+def spool(host: Settings) -> FileSpool:
+    return FileSpool(folder=host.home / SPOOL_FOLDER, min_age_seconds=0)
+
+
+@pytest.fixture
+def alerts(host: Settings) -> Iterator[SupabaseAlertStore]:
+    with psycopg.connect(host.require_db_url()) as connection:
+        connection.execute("delete from public.alerts")
+        connection.execute("update public.alert_evaluations set begun_at = '-infinity'")
+    with sign_up(host) as analyst:
+        yield SupabaseAlertStore(analyst=analyst)
+
+
+def reconcile(host: Settings, spool: FileSpool) -> None:
+    """Look as the reconciler does, when the files are old enough for it."""
+    minute_ago = time.time() - 60
+    for path in spool.list_waiting():
+        os.utime(path, (minute_ago, minute_ago))
+    with open_reconciliation(host) as reconciliation:
+        reconciliation.run_once()
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_bad_files_stop_nobody_and_an_alert_tells_of_them(
+    host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
+) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 2))
+    first, second = lease(stores, batch_id)
+    spool.keep(accept(first))
+    spool.folder.joinpath(f"{uuid4()}.json").write_text('{"kind": "succ')
+    refused = accept(second)
+    spool.keep(refused.model_copy(update={"attempt": make_attempt(duration_ms=2**40)}))
+    gone = ItemReleased(item=make_item(), attempt=make_attempt())
+    spool.keep(gone)
+
+    reconcile(host, spool)
+
+    assert len(list_conversations(stores, batch_id)) == 1
+    reasons = "\n".join(path.read_text() for path in spool.set_aside_folder.glob("*.reason"))
+    assert spool.count_stuck() == 3
+    assert "not a result of Bright Run" in reasons
+    assert "The database refused (22003)" in reasons
+    assert "no such item" in reasons
+    assert "3 paid replies wait" in examine_spool(host).text
+    with open_alerting(host) as alerting:
+        assert alerting.evaluate()
+    (alert,) = [alert for alert in alerts.read().open if alert.rule is AlertRule.STUCK_RESULTS]
+    assert alert.message.startswith("3 paid replies wait on disk")
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_what_was_put_right_and_moved_back_is_recorded_and_the_alert_passes(
+    host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
+) -> None:
+    (item,) = lease(stores, batch_id := submit(stores, make_selection(1, 1, 1)))
+    spool.keep(result := accept(item))
+    (path,) = spool.list_waiting()
+    good = path.read_text()
+    path.write_text(json.dumps(json.loads(good) | {"kind": "gift"}))
+    reconcile(host, spool)
+    with open_alerting(host) as alerting:
+        alerting.evaluate()
+    assert AlertRule.STUCK_RESULTS in {alert.rule for alert in alerts.read().open}
+
+    (aside,) = spool.set_aside_folder.glob("*.json")
+    aside.write_text(good)
+    aside.rename(path)
+    reconcile(host, spool)
+
+    assert result.attempt is not None
+    assert len(list_conversations(stores, batch_id)) == 1
+    assert examine_spool(host).ok
+    with psycopg.connect(host.require_db_url()) as connection:
+        connection.execute("update public.alert_evaluations set begun_at = '-infinity'")
+    with open_alerting(host) as alerting:
+        alerting.evaluate()
+    assert AlertRule.STUCK_RESULTS not in {alert.rule for alert in alerts.read().open}
+
+
+@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+def test_the_database_says_that_an_item_is_gone(stores: Stores) -> None:
+    gone = make_item()
+
+    assert ["no_such_item"] * 2 == record(stores, accept(gone), ItemReleased(item=gone, attempt=make_attempt()))
