@@ -1,14 +1,13 @@
 """Where in the text of a reply a turn ends: the place of the cut. Pure."""
 
-import json
 import re
 
+from core.domain.bounded_json import decode_value, may_hold_values
 from core.domain.record import Record
 
 AROUND_BEFORE, AROUND_BEHIND = 400, 160
 _TURNS = re.compile(r'"turns"\s*:\s*\[')
 _CONTENT = re.compile(r'"content"\s*:\s*(?=")')
-_DECODER = json.JSONDecoder()
 
 
 class CutPlace(Record):
@@ -22,7 +21,7 @@ class CutPlace(Record):
 def locate_cut(reply: str, turn_index: int | None) -> CutPlace:
     """Return where the turn's content ends; the end of the text where that turn is not closed, or none is to blame."""
     offset = len(reply.rstrip())
-    if turn_index is not None:
+    if turn_index is not None and may_hold_values(reply):
         offset = _find_end_of_turn(reply, turn_index) or offset
     return CutPlace(
         offset=offset,
@@ -48,7 +47,7 @@ def _find_end_of_turn(reply: str, turn_index: int) -> int | None:
 
 def _end_of_value(text: str, start: int, *, step_back: int = 0) -> int | None:
     try:
-        _, end = _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError:
+        _, end = decode_value(text, start)
+    except ValueError:
         return None
     return end - step_back

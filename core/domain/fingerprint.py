@@ -17,6 +17,8 @@ from core.domain.verdict import FailureType
 
 KEY_LENGTH = 160
 _MESSAGE_LENGTH = 110
+_CONSIDERED_LENGTH = 2_000
+"""Of a message; an opening mark that nothing closes is looked for to the end, once for each such mark."""
 _SEPARATOR = "|"
 
 _NORMAL_FORMS = (
@@ -162,6 +164,7 @@ def find_failing_text(reply_text: str, turn_index: int | None) -> str:
 
 def normalise_message(message: str) -> str:
     """Remove from a message what differs between failures of one kind: numbers, ids, addresses and quoted parts."""
+    message = message[:_CONSIDERED_LENGTH]
     for form, replacement in _NORMAL_FORMS:
         message = form.sub(replacement, message)
     return message.strip().replace(_SEPARATOR, "/")[:_MESSAGE_LENGTH]

@@ -28,6 +28,7 @@ LONGEST_TEXT = 2_000_000
 """Characters of a failed conversation that are kept; more than any reply of Claude has."""
 LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50
 MOST_TOKENS = 2_147_483_647
+_MOST_NAMED_TURNS = 50
 _ELSEWHERE = "(in an earlier part of the file)"
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -210,7 +211,8 @@ def _describe_failure(
     others = [
         f"{each.turn_index + 1} ({each.flag.name})" for each in flagged if each is not first and each.turn_index is not None
     ]
-    also = f"; also: turn {', '.join(others)}" if others else ""
+    more = f" and {len(others) - _MOST_NAMED_TURNS} more" if len(others) > _MOST_NAMED_TURNS else ""
+    also = f"; also: turn {', '.join(others[:_MOST_NAMED_TURNS])}{more}" if others else ""
     where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}) "
     said = flag.details if conversation.failure is not None else f"{where}stops at: {first.tail} - {flag.details}"
     details = _clean(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")
@@ -244,10 +246,10 @@ def _choose_flag(conversation: ImportedConversation, flagged: Sequence[FlaggedTu
 def _write_text(conversation: ImportedConversation) -> str:
     """A reply as it is; what was never one as JSON, so that turns are found in it as in a reply."""
     if conversation.text:
-        return _clean(conversation.text)[:LONGEST_TEXT]
+        return _clean(conversation.text[:LONGEST_TEXT])
     before = [{"role": "", "content": _ELSEWHERE}] * conversation.first_turn
     turns = [{"role": turn.role_name, "content": turn.content} for turn in conversation.turns]
-    return _clean(json.dumps({"turns": [*before, *turns]}, ensure_ascii=False, indent=1))[:LONGEST_TEXT]
+    return _clean(json.dumps({"turns": [*before, *turns]}, ensure_ascii=False, indent=1)[:LONGEST_TEXT])
 
 
 def _clean(text: str | int) -> str:

@@ -104,11 +104,13 @@ def _describe_end(text: str) -> tuple[str, int | None]:
 
 def _open_turn(text: str) -> tuple[int, str] | None:
     """The turn whose content, still a JSON string, is not closed at the end of the text."""
-    openings = list(_CONTENT_OPENING.finditer(text))
-    if not openings:
+    turn_index, start = -1, 0
+    for turn_index, opening in enumerate(_CONTENT_OPENING.finditer(text)):  # noqa: B007 - the last index counts
+        start = opening.end()
+    if turn_index < 0:
         return None
-    content = text[openings[-1].end() :]
-    return None if _JSON_STRING_REST.match(content) else (len(openings) - 1, content)
+    content = text[start:]
+    return None if _JSON_STRING_REST.match(content) else (turn_index, content)
 
 
 def _describe_refusal(reply: Reply) -> str:

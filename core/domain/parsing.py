@@ -4,7 +4,6 @@ A parser that mends cut JSON turns the loudest sign of a truncation into trainin
 a single Markdown fence around the JSON, which takes nothing away and adds nothing.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -12,7 +11,9 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
+from core.domain.bounded_json import parse_json
 from core.domain.conversation import Conversation, Role, Turn
+from core.domain.limits import LONGEST_LABEL, MOST_TURNS
 from core.domain.record import Record
 from core.domain.verdict import FailurePattern, FailureType
 
@@ -47,11 +48,12 @@ def parse_conversation(text: str) -> ParsedConversation | ParseProblem:
     """Read a reply's text as one conversation."""
     document = _unfenced(text)
     try:
-        data = json.loads(document, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
-    except RecursionError:
-        return _not_json("it is nested too deeply")
+        data = parse_json(document, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         return _not_json(str(error))
+    problem = _excess_of_turns(data)
+    if problem is not None:
+        return problem
     problem = _unstorable_text(data) if "\\u" in document or not _is_encodable(document) else None
     if problem is not None:
         return problem
@@ -84,9 +86,11 @@ def _unfenced(text: str) -> str:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key[:LONGEST_LABEL]!r} stands twice in one object")
+            seen.add(key)
     return found
 
 
@@ -103,6 +107,14 @@ def _finite(literal: str) -> float:
 
 def _not_json(reason: str) -> ParseProblem:
     return ParseProblem(failure_type=FailureType.PARSE_ERROR, message=f"The reply is not JSON: {reason}")
+
+
+def _excess_of_turns(data: object) -> ParseProblem | None:
+    """Looked at before the schema, which has something to say of each member of each turn."""
+    turns = cast("dict[str, object]", data).get("turns") if isinstance(data, dict) else None
+    if not isinstance(turns, list) or len(cast("list[object]", turns)) <= MOST_TURNS:
+        return None
+    return ParseProblem(failure_type=FailureType.VALIDATION_ERROR, message=f"There are more than {MOST_TURNS:,} turns")
 
 
 def _is_encodable(document: str) -> bool:

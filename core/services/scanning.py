@@ -13,6 +13,7 @@ from core.domain.suspects import SuspectReport, find_suspects
 
 _SAMPLED_RECORDS = 200
 _MOST_KNOWN_FIELDS = 30
+_MOST_FLAGGED_NUMBERS = 200_000
 
 
 class ScanSummary(Record):
@@ -54,6 +55,8 @@ class Scan:
             self._turns += len(conversation.turns)
             flagged = flag_turns(conversation)
             if flagged and conversation.number not in flagged_numbers:
+                if len(flagged_numbers) >= _MOST_FLAGGED_NUMBERS:
+                    flagged_numbers.clear()  # Only shuffled training pairs come to a number again.
                 flagged_numbers.add(conversation.number)
                 self._flagged_conversations += 1
                 if self._groups is not None:

@@ -1,11 +1,12 @@
 """Chat records: one conversation as a list of messages, under the names that various tools give to the parts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from core.domain.conversation import Role
 from core.domain.formats.entries import ImportedTurn
 from core.domain.formats.recognition import CHAT_KEYS, CONTENT_KEYS, ROLE_KEYS
+from core.domain.limits import LONGEST_LABEL, MOST_TURNS
 
 _ROLES = {
     "user": Role.USER,
@@ -20,6 +21,11 @@ _ROLES = {
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _ID_KEYS = ("id", "conversation_id")
 _ID_HOLDERS = ("metadata", "conversation_metadata")
+_LARGEST_ID = 2**63
+
+
+class TooManyTurns(Exception):
+    """A conversation of more turns than are judged."""
 
 
 def read_chat_turns(record: object) -> tuple[ImportedTurn, ...]:
@@ -31,14 +37,17 @@ def read_chat_turns(record: object) -> tuple[ImportedTurn, ...]:
     return read_turns(cast("list[object]", messages))
 
 
-def read_turns(messages: Iterable[object]) -> tuple[ImportedTurn, ...]:
-    """All but the system's messages; one that cannot be read becomes a turn with a problem."""
+def read_turns(messages: Sequence[object]) -> tuple[ImportedTurn, ...]:
+    """All but the system's messages; one that cannot be read becomes a turn with a problem. Raises TooManyTurns."""
+    if len(messages) > MOST_TURNS:
+        raise TooManyTurns(f"more than {MOST_TURNS:,} turns in one conversation")
     turns = (_read_turn(message) for message in messages)
     return tuple(turn for turn in turns if turn is not None)
 
 
 def make_turn(role_name: str, content: object) -> ImportedTurn:
     """A turn from a role's name in any tool's words and a content in any shape."""
+    role_name = role_name[:LONGEST_LABEL]
     role = _ROLES.get(role_name.strip().lower())
     text = _read_text(content)
     problem = "its content is not text" if text is None else None
@@ -48,7 +57,7 @@ def make_turn(role_name: str, content: object) -> ImportedTurn:
 
 
 def read_record_id(record: object) -> str | int | None:
-    """The id that the record or its metadata gives, if any."""
+    """The id that the record or its metadata gives, if any; of a very long one the beginning."""
     if not isinstance(record, dict):
         return None
     members = cast("Mapping[str, object]", record)
@@ -58,7 +67,8 @@ def read_record_id(record: object) -> str | int | None:
         for key in _ID_KEYS:
             value = cast("Mapping[str, object]", holder).get(key)
             if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-                return value
+                is_number = isinstance(value, int) and abs(value) < _LARGEST_ID
+                return value if is_number else str(value)[:LONGEST_LABEL]
     return None
 
 

@@ -19,7 +19,10 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 _NAME_KEYS = ("key", "name", "id")
 _DEPTH_MAX = 4
 _LENGTH_MAX = 120
+_OBJECTS_MAX = 1_000
+"""Objects of a record that are looked through, for each name of a field; real ones have ten."""
 _NAME_LENGTH_MAX = 60
+_CONSIDERED_MAX = 1_000
 
 
 def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
@@ -56,14 +59,16 @@ def _find_value(record: object, field: str) -> str | None:
 def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
     """All objects within the record, from the top down, but none inside of lists, which hold what was said."""
     waiting: deque[tuple[object, int]] = deque([(record, 0)])
-    while waiting:
+    objects = 0
+    while waiting and objects < _OBJECTS_MAX:
         value, depth = waiting.popleft()
         if not isinstance(value, dict):
             continue
         members = cast("Mapping[str, object]", value)
+        objects += 1
         yield members
         if depth < _DEPTH_MAX:
-            waiting.extend((member, depth + 1) for member in members.values())
+            waiting.extend((member, depth + 1) for member in members.values() if isinstance(member, dict))
 
 
 def _describe_value(value: object, name: str) -> str | None:
@@ -74,6 +79,6 @@ def _describe_value(value: object, name: str) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
-        text = " ".join(str(value).split())
+        text = " ".join(str(value)[:_CONSIDERED_MAX].split())
         return text[:_LENGTH_MAX] or None
     return None

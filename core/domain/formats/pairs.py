@@ -12,6 +12,11 @@ from core.domain.formats.chat import make_turn, read_record_id, read_turns
 from core.domain.formats.entries import ImportedConversation, ImportedTurn
 
 _ID_KEY = "conversation_id"
+_MOST_SIBLINGS = 100
+"""Conversations of the same id and beginning that are told apart; of more, the latest."""
+_MOST_KNOWN_BYTES = 64 * 2**20
+_KNOWN_BYTES, _LABEL_BYTES, _FINGERPRINT_BYTES = 1_200, 60, 40
+"""What a conversation that is known takes in memory, about: 30,000 with labels, 50,000 without."""
 
 
 def read_pair_id(pair: Mapping[str, object]) -> str | int | None:
@@ -42,11 +47,16 @@ def read_pair_turns(pair: Mapping[str, object]) -> tuple[ImportedTurn, ...]:
     return tuple(turns)
 
 
+_Key = tuple[str | int | None, int]
+"""What conversations are looked up by: their id and the fingerprint of their first turn."""
+
+
 class _Known:
     """A conversation of which turns were seen. Each fingerprint covers all turns up to its own."""
 
-    def __init__(self, conversation_id: str | int | None, number: int, labels: Mapping[str, str]) -> None:
-        self.id = number if conversation_id is None else conversation_id
+    def __init__(self, key: _Key, number: int, labels: Mapping[str, str]) -> None:
+        self.key = key
+        self.id = number if key[0] is None else key[0]
         self.number = number
         self.labels = labels
         self.fingerprints: list[int] = []
@@ -58,11 +68,16 @@ class _Known:
 
 
 class PairAssembler:
-    """Puts the pairs of one file together, in any order, and forgets the text of each conversation when the next begins."""
+    """Puts the pairs of one file together, in any order, and forgets the text of each conversation when the next begins.
+
+    What is known of conversations is bounded: when it is too much, it is forgotten where a new one begins, and a pair that comes
+    later to one of the forgotten begins it anew.
+    """
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self._numbers = numbers
-        self._known: dict[tuple[str | int | None, int], list[_Known]] = {}
+        self._known: dict[_Key, list[_Known]] = {}
+        self._known_bytes = 0
         self._open: _Known | None = None
         self._open_turns: list[ImportedTurn] = []
 
@@ -74,18 +89,29 @@ class PairAssembler:
         A conversation has the labels of the first of its pairs.
         """
         fingerprints = _take_fingerprints(turns)
-        siblings = self._known.setdefault((conversation_id, fingerprints[0]), [])
-        known = next((each for each in siblings if each.shares_turns_with(fingerprints)), None)
+        key = (conversation_id, fingerprints[0])
+        known = next((each for each in self._known.get(key, ()) if each.shares_turns_with(fingerprints)), None)
         if known is None:
-            known = _Known(conversation_id, next(self._numbers), labels)
-            siblings.append(known)
+            known = _Known(key, next(self._numbers), labels)
+            self._remember(known)
         elif len(fingerprints) <= len(known.fingerprints):
             return None
         finished = None if known is self._open else self.close()
         self._open = known
         self._open_turns.extend(turns[len(known.fingerprints) :])
-        known.fingerprints.extend(fingerprints[len(known.fingerprints) :])
+        news = fingerprints[len(known.fingerprints) :]
+        known.fingerprints.extend(news)
+        self._known_bytes += _FINGERPRINT_BYTES * len(news)
         return finished
+
+    def _remember(self, known: _Known) -> None:
+        if self._known_bytes > _MOST_KNOWN_BYTES:
+            self._known = {}
+            self._known_bytes = 0
+        siblings = self._known.setdefault(known.key, [])
+        siblings.append(known)
+        del siblings[:-_MOST_SIBLINGS]
+        self._known_bytes += _KNOWN_BYTES + sum(_LABEL_BYTES + len(value) for value in known.labels.values())
 
     def close(self) -> ImportedConversation | None:
         """End the conversation that is open, if one is."""

@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, assert_never, cast
 
-from core.domain.formats.chat import read_chat_turns, read_record_id
+from core.domain.formats.chat import TooManyTurns, read_chat_turns, read_record_id
 from core.domain.formats.entries import Entry, ImportedConversation, JsonEntry, TextEntry, Unreadable
 from core.domain.formats.metadata import read_labels
 from core.domain.formats.pairs import PairAssembler, read_pair_id, read_pair_turns
 from core.domain.formats.recognition import RecordKind, is_evident_reply, recognise_record
 from core.domain.formats.replies import import_api_error, import_reply, read_message, read_written
-from core.domain.reply import Reply
+from core.domain.limits import MOST_UNREADABLE
 
 UNKNOWN_FORMAT = "no known format of conversations (see docs/scan.md)"
 
@@ -19,8 +19,20 @@ UNKNOWN_FORMAT = "no known format of conversations (see docs/scan.md)"
 def read_conversations(entries: Iterable[Entry], fields: Sequence[str] = ()) -> Iterator[ImportedConversation | Unreadable]:
     """Conversations in the order of the file, and what is unreadable between them.
 
-    `fields` are looked for in each record and become the labels of its conversation.
+    `fields` are looked for in each record and become the labels of its conversation. A file of which too much is unreadable
+    is left: it holds something else, and each piece of it costs as much as a conversation.
     """
+    unreadable = 0
+    for found in _read_entries(entries, fields):
+        yield found
+        if isinstance(found, Unreadable):
+            unreadable += 1
+            if unreadable >= MOST_UNREADABLE:
+                yield Unreadable(place=found.place, reason=f"{unreadable:,} records could not be read, so the rest is left out")
+                return
+
+
+def _read_entries(entries: Iterable[Entry], fields: Sequence[str]) -> Iterator[ImportedConversation | Unreadable]:
     numbers = itertools.count()
     pairs = PairAssembler(numbers)
     for entry in entries:
@@ -31,7 +43,11 @@ def read_conversations(entries: Iterable[Entry], fields: Sequence[str] = ()) -> 
             case TextEntry():
                 yield _read_text(entry, numbers)
             case JsonEntry():
-                yield from _read_value(entry, numbers, pairs, fields)
+                try:
+                    yield from _read_value(entry, numbers, pairs, fields)
+                except TooManyTurns as error:
+                    next(numbers)
+                    yield Unreadable(place=entry.place, reason=str(error))
             case _:
                 assert_never(entry)
     yield from _present(pairs.close())
@@ -74,8 +90,9 @@ def _read_record(
         case RecordKind.HEADER:
             pass
         case RecordKind.CHAT:
+            turns = read_chat_turns(entry.value)
             number = next(numbers)
-            yield ImportedConversation(id=_choose_id(entry, number), number=number, turns=read_chat_turns(entry.value))
+            yield ImportedConversation(id=_choose_id(entry, number), number=number, turns=turns)
         case RecordKind.API_MESSAGE:
             number = next(numbers)
             yield import_reply(read_message(entry.value), conversation_id=_choose_id(entry, number), number=number)
@@ -83,12 +100,9 @@ def _read_record(
             number = next(numbers)
             yield import_api_error(entry.value, conversation_id=_choose_id(entry, number), number=number)
         case RecordKind.WRITTEN:
-            reply = _read_written(entry)
-            if isinstance(reply, Unreadable):
-                yield reply
-                return
             number = next(numbers)
-            yield import_reply(reply, conversation_id=_choose_id(entry, number), number=number)
+            text = json.dumps(entry.value, ensure_ascii=False) if entry.text is None else entry.text
+            yield import_reply(read_written(text), conversation_id=_choose_id(entry, number), number=number)
         case _:
             assert_never(kind)
 
@@ -109,13 +123,6 @@ def _read_pairs(
         labels = read_labels(members, fields) | read_labels(record, fields)
         yield from _present(pairs.add_pair(pair_id, read_pair_turns(members), labels))
     yield from _present(pairs.close())
-
-
-def _read_written(entry: JsonEntry) -> Reply | Unreadable:
-    try:
-        return read_written(json.dumps(entry.value) if entry.text is None else entry.text)
-    except RecursionError:
-        return Unreadable(place=entry.place, reason="it is nested too deeply")
 
 
 def _choose_id(entry: JsonEntry, number: int) -> str | int:

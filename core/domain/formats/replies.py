@@ -9,9 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
+from core.domain.bounded_json import decode_value, may_hold_values, parse_json
 from core.domain.formats.chat import make_turn, read_turns
 from core.domain.formats.entries import ImportedConversation, ImportedTurn
 from core.domain.judgement import judge_reply
+from core.domain.limits import LONGEST_LABEL, MOST_TURNS
 from core.domain.reply import RawResponse, Reply, StopReason, TokenUsage
 from core.domain.verdict import Accepted, Confidence, Failed, FailureType
 
@@ -32,9 +34,9 @@ def read_message(message: Mapping[str, object]) -> Reply:
     category = cast("Mapping[str, object]", details).get("category") if isinstance(details, dict) else None
     return _make_reply(
         _message_text(message.get("content")),
-        stop_reason=stop_reason if isinstance(stop_reason, str) else None,
+        stop_reason=stop_reason[:LONGEST_LABEL] if isinstance(stop_reason, str) else None,
         output_tokens=tokens if isinstance(tokens, int) else None,
-        refusal_category=category if isinstance(category, str) else None,
+        refusal_category=category[:LONGEST_LABEL] if isinstance(category, str) else None,
     )
 
 
@@ -59,41 +61,40 @@ def import_reply(reply: Reply, *, conversation_id: str | int, number: int) -> Im
 def import_api_error(error: Mapping[str, object], *, conversation_id: str | int, number: int) -> ImportedConversation:
     """An error of the API where a reply should be."""
     members = cast("Mapping[str, object]", error["error"])
-    failure = Failed(
-        failure_type=FailureType.API_ERROR,
-        confidence=Confidence.HIGH,
-        details=f"The API answered with an error: {members.get('type')}",
-    )
-    return ImportedConversation(
-        id=conversation_id, number=number, turns=(), failure=failure, ending=str(members.get("message", ""))
-    )
+    name = str(members.get("type"))[:LONGEST_LABEL]
+    details = f"The API answered with an error: {name}"
+    failure = Failed(failure_type=FailureType.API_ERROR, confidence=Confidence.HIGH, details=details)
+    ending = str(members.get("message", ""))[-_ENDING_LENGTH:]
+    return ImportedConversation(id=conversation_id, number=number, turns=(), failure=failure, ending=ending)
 
 
 def recover_turns(text: str) -> tuple[ImportedTurn, ...]:
     """The turns of a reply's text, as many as there are; the last may be cut. For reports, never for training."""
     document = _FENCE.sub("", text)
     try:
-        value = json.loads(document)
-    except (ValueError, RecursionError):
-        return _recover_cut_turns(document)
+        value = parse_json(document)
+    except ValueError:
+        return _recover_cut_turns(document) if may_hold_values(document) else ()
     turns = cast("Mapping[str, object]", value).get("turns") if isinstance(value, dict) else None
-    return read_turns(cast("list[object]", turns)) if isinstance(turns, list) else ()
+    return read_turns(cast("list[object]", turns)[:MOST_TURNS]) if isinstance(turns, list) else ()
 
 
 def _recover_cut_turns(document: str) -> tuple[ImportedTurn, ...]:
     opening = _TURNS_OPENING.search(document)
     if opening is None:
         return ()
-    decoder, whole, position = json.JSONDecoder(), list[object](), opening.end()
-    while True:
+    whole, position = list[object](), opening.end()
+    while len(whole) < MOST_TURNS:
         position = cast("re.Match[str]", _TURN_SEPARATOR.match(document, position)).end()
         if document[position : position + 1] != "{":
             return read_turns(whole)
         try:
-            turn, position = decoder.raw_decode(document, position)
-        except (ValueError, RecursionError):
+            turn, position = decode_value(document, position)
+        except ValueError:
             break
         whole.append(turn)
+    else:
+        return read_turns(whole)
     cut = _recover_cut_turn(document[position:])
     return read_turns(whole) if cut is None else (*read_turns(whole), cut)
 
