@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.config import Settings
-from core.embedded import application, postgres, valkey
+from core.embedded import application, postgres, postgres_user, valkey
 from core.embedded.folder import StackFolder
 from core.embedded.plan import Part
 from core.embedded.state import read_state
@@ -59,7 +59,7 @@ def _examine_hosted(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_wheels() -> Iterator[Finding]:
-    for part, find in (("postgresql", lambda: postgres.find_binaries() / "postgres"), ("node", installation.find_node)):
+    for part, find in (("postgresql", lambda: postgres_user.find_binaries() / "postgres"), ("node", installation.find_node)):
         try:
             path = find()
         except StackError as error:

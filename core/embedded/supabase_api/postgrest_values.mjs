@@ -3,28 +3,12 @@
 // JSON arguments of functions: the server turns them into text, and its PostgreSQL driver then makes a JSON string of that
 // text, so a function of a migration would see a string instead of an object. Here text goes through as it is.
 // Timestamps: the server sends PostgreSQL's own text form (`2026-11-22 00:17:57.64+00`), clients expect ISO 8601.
-//
-// The server's version is pinned; where this does not fit it, the server does not start.
-import { registerHooks } from "node:module";
+import { changeModule } from "./module_changes.mjs";
 
-const file = "/@supabase/lite/dist/db/postgres/PostgresConnection.js";
-const changes = [
+changeModule("/@supabase/lite/dist/db/postgres/PostgresConnection.js", [
   ["serialize:t=>JSON.stringify(t)", 'serialize:t=>typeof t==="string"?t:JSON.stringify(t)'],
   [
     "timestamptz:{to:1184,from:[1184],serialize:t=>t,parse:t=>t}",
     'timestamptz:{to:1184,from:[1184],serialize:t=>t,parse:t=>t.replace(/^(\\d{4,}-\\d\\d-\\d\\d) (.*)\\+00$/,"$1T$2+00:00")}',
   ],
-];
-
-registerHooks({
-  load(url, context, nextLoad) {
-    const module = nextLoad(url, context);
-    if (!url.endsWith(file)) return module;
-    let source = module.source.toString();
-    for (const [before, after] of changes) {
-      if (!source.includes(before)) throw new Error(`postgrest_values.mjs does not fit this version of ${url}: ${before}`);
-      source = source.replaceAll(before, after);
-    }
-    return { ...module, source };
-  },
-});
+]);
