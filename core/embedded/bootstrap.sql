@@ -24,7 +24,7 @@ alter role supabase_api set client_min_messages = error;
 create schema if not exists auth;
 create schema if not exists storage;
 reassign owned by supabase_api to postgres;
-revoke create on database postgres from supabase_api;
+revoke all on database postgres from supabase_api;
 -- A type in the temporary schema would be found before that of pg_catalog, even with an empty search_path.
 revoke temporary on database postgres from public;
 

@@ -83,7 +83,7 @@ def _examine_services(settings: Settings, folder: StackFolder, statuses: dict[st
     secret = settings.require_secret_key()
     look = f"look at the logs in {folder.logs}, then `brightrun down` and `brightrun up`"
     yield _judge("postgres", postgres.check_database(settings.require_db_url()), look)
-    yield _judge("api", server.check_api(*settings.require_supabase(), secret), look)
+    yield _judge("api", server.check_guarded_api(*settings.require_supabase(), secret), look)
     yield _judge("valkey", valkey.check_queue(settings.require_redis()), look)
     if Part.SIMULATOR in statuses and settings.anthropic_base_url is not None:
         yield _judge("claude", application.check_address(settings.anthropic_base_url + "/healthz"), look)

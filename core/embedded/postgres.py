@@ -32,7 +32,7 @@ def superuser_variables(port: int, secrets: StackSecrets) -> dict[str, str]:
 
 
 def api_variables(port: int, secrets: StackSecrets) -> dict[str, str]:
-    """Return libpq's variables for the Supabase API's role, which owns nothing: no address that could be shown holds them."""
+    """Return libpq's variables for the Supabase API's role, which owns nothing; no address holds them that it could show."""
     return _connection_variables(port, API_ROLE, secrets.api_database_password)
 
 
@@ -127,7 +127,9 @@ def prepare_database(url: str, secrets: StackSecrets) -> None:
 
 def read_schema_version(url: str) -> str | None:
     """Return for which version of the API its schemas were made; None if they were not."""
-    query = "select obj_description(to_regnamespace('auth'), 'pg_namespace') where to_regclass('storage.objects') is not null"
+    query = (
+        "select obj_description(to_regnamespace('auth'), 'pg_namespace') where to_regclass('storage.objects') is not null"
+    )
     with psycopg.connect(url) as connection:
         row = connection.execute(query).fetchone()
     return None if row is None else row[0]

@@ -1,8 +1,8 @@
 """The user that PostgreSQL runs as, and what that user can reach.
 
-PostgreSQL refuses to run as root, so for root it runs as `nobody`, with no capability. What root has may lie where nobody else
-may look, under a home of mode 0700. The data folder is reached all the same: the launcher enters it first, and PostgreSQL gets it
-as the working folder. Its programs are not, so they are copied to where everybody may read them; they hold nothing secret.
+PostgreSQL refuses to run as root, so for root it runs as `nobody`, with no capability. What root has may lie where nobody
+else may look, under a home of mode 0700. The data folder is reached all the same: the launcher enters it first, and it is
+PostgreSQL's working folder. Its programs are not, so they are copied to where everybody may read them; they are no secret.
 """
 
 import hashlib
@@ -37,9 +37,9 @@ def name_folder(folder: Path) -> str:
     return "/proc/self/cwd" if find_server_user() is not None and sys.platform == "linux" else str(folder)
 
 
-def find_program(name: str, copies: Path = SHARED_COPIES) -> Path:
+def find_program(name: str, copies: Path = SHARED_COPIES, binaries: Path | None = None) -> Path:
     """Return a program of PostgreSQL that the server's user may run, copied if need be."""
-    program = find_binaries() / name
+    program = (binaries or find_binaries()) / name
     if find_server_user() is None or _is_open_to_all(program):
         return program
     return _copy_installation(program.parent.parent, copies) / "bin" / name
@@ -69,6 +69,10 @@ def _copy_installation(installation: Path, copies: Path) -> Path:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        place = f"PostgreSQL cannot be copied from {installation} to {target}, where it could run without root's rights: {error}"
-        raise StackError(f"{place}. Put the virtual environment where every user may read it, or do not run as root.") from error
+        place = (
+            f"PostgreSQL cannot be copied from {installation} to {target}, where it could run without root's rights: {error}"
+        )
+        raise StackError(
+            f"{place}. Put the virtual environment where every user may read it, or do not run as root."
+        ) from error
     return target

@@ -9,7 +9,7 @@ from core.embedded.addresses import LOOPBACK, choose_page_port, choose_ports
 from core.embedded.folder import StackFolder
 from core.embedded.plan import Part, StackPlan, embedded_settings, write_connection
 from core.embedded.program import Program
-from core.embedded.state import StackSecrets, StackState, obtain_secrets, read_state, write_state
+from core.embedded.state import StackSecrets, StackState, read_state, renew_api_password, write_state
 from core.embedded.supabase_api import installation, server
 from core.embedded.supervision import Supervisor, read_log_end
 from core.errors import StackError
@@ -33,7 +33,7 @@ class StackStart:
         self.secrets: StackSecrets | None = None
         self.settings = plan.settings
         if plan.embedded:
-            self.secrets = obtain_secrets(self.folder)
+            self.secrets = renew_api_password(self.folder)
             postgres.create_database(self.folder, self.secrets)
             self.settings = embedded_settings(plan, self.ports, self.secrets)
         self.programs = list(self._make_programs())

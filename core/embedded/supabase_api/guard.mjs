@@ -6,7 +6,7 @@
 import { Attempts } from "./attempts.mjs";
 import { changeModule } from "./module_changes.mjs";
 
-const HOSTS = new Set(["127.0.0.1", "localhost"]);
+const OWN_HOST = /^(127\.0\.0\.1|localhost)(:\d+)?$/;
 const LARGEST_BODY_BYTES = 64 * 2 ** 20;
 const LARGEST_SIGN_IN_BYTES = 64 * 2 ** 10;
 const PATHS = [
@@ -27,8 +27,8 @@ function refuse(status, code, message, headers = {}) {
 
 function findRefusal(request) {
   const url = new URL(request.url);
-  const host = URL.parse(`http://${request.headers.get("host") ?? ""}`)?.hostname;
-  if (!HOSTS.has(url.hostname) || !HOSTS.has(host)) return refuse(421, "foreign_host", "This API answers to 127.0.0.1 alone.");
+  // Both: a request may name its address in full, and then they may differ.
+  if (!OWN_HOST.test(url.host) || !OWN_HOST.test(request.headers.get("host") ?? "")) return refuse(421, "foreign_host", "This API answers to 127.0.0.1 alone.");
   if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
     return refuse(403, "no_browsers", "This API is for programs of this machine, not for pages in a browser.");
   }

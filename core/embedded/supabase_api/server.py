@@ -5,7 +5,6 @@ configuration's folder, `.temp/storage`.
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -26,6 +25,7 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "EXPERIMENTAL_STORAGE": "1",
 }
+HOOKS = ("hide_secrets.mjs", "made_schemas.mjs", "postgrest_values.mjs", "guard.mjs")
 CONFIGURATION = """\
 [api]
 port = {port}
@@ -60,12 +60,7 @@ def api_url(port: int) -> str:
     return f"http://{LOOPBACK}:{port}"
 
 
-HOOKS = ("hide_secrets.mjs", "postgrest_values.mjs", "guard.mjs")
-NO_PATHS = ("/_system/config", "//_system/config", "/static/", "/")
-"""The guard must refuse them, or the API shall not run."""
-
-
-def make_schemas(folder: StackFolder, installation: Path, secrets: StackSecrets, database: Mapping[str, str]) -> None:
+def make_schemas(folder: StackFolder, installation: Path, secrets: StackSecrets, database: dict[str, str]) -> None:
     """Make the API's schemas `auth` and `storage`; `database` are libpq's variables for the superuser."""
     program = Program(
         name="make-schemas",
@@ -81,7 +76,7 @@ def make_schemas(folder: StackFolder, installation: Path, secrets: StackSecrets,
 
 
 def api_program(
-    folder: StackFolder, installation: Path, port: int, secrets: StackSecrets, database: Mapping[str, str]
+    folder: StackFolder, installation: Path, port: int, secrets: StackSecrets, database: dict[str, str]
 ) -> Program:
     """Return the API in the foreground, its configuration written; `database` are libpq's variables for its role."""
     configuration = folder.api / "supabase" / "config.toml"
@@ -115,11 +110,14 @@ def check_guarded_api(url: str, publishable_key: str, secret_key: str) -> str | 
     problem = check_api(url, publishable_key, secret_key)
     if problem is not None:
         return problem
-    for path in NO_PATHS:
-        # With the secret key: if a right key opens it, it is open.
-        if httpx.get(url + path, headers={"apikey": secret_key}, timeout=10).status_code != httpx.codes.NOT_FOUND:
-            return f"{url}{path} is open: the guard does not fit this version of the API"
-    return None
+    headers = {"apikey": publishable_key, "host": "guard.invalid"}  # Which the API by itself would answer to.
+    try:
+        reply = httpx.get(f"{url}/auth/v1/settings", headers=headers, timeout=10)
+    except httpx.HTTPError as error:
+        return f"{url} does not answer ({error})"
+    if reply.status_code == httpx.codes.MISDIRECTED_REQUEST.value:
+        return None
+    return f"{url} has no guard: core/embedded/supabase_api/guard.mjs does not fit this version of the API"
 
 
 def check_api(url: str, publishable_key: str, secret_key: str | None) -> str | None:
