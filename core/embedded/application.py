@@ -100,6 +100,9 @@ def pages_program(root: Path, port: int, settings: Settings) -> Program:
         "browser.gatherUsageStats": "false",
     }
     words = [f"--{name}={value}" for name, value in options.items()]
+    if settings.embedded:
+        # Whoever opens the pages is the local analyst, so a site whose name was made to point here must not.
+        words += [f"--server.allowedHosts={host}" for host in ("localhost", LOOPBACK)]
     return Program(
         name=PAGES,
         argv=(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.config import Settings
-from core.embedded import application, postgres, valkey
+from core.embedded import application, postgres, postgres_user, valkey
 from core.embedded.folder import StackFolder
 from core.embedded.plan import Part
 from core.embedded.state import read_state
@@ -59,7 +59,7 @@ def _examine_hosted(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_wheels() -> Iterator[Finding]:
-    for part, find in (("postgresql", lambda: postgres.find_binaries() / "postgres"), ("node", installation.find_node)):
+    for part, find in (("postgresql", lambda: postgres_user.find_binaries() / "postgres"), ("node", installation.find_node)):
         try:
             path = find()
         except StackError as error:
@@ -83,7 +83,7 @@ def _examine_services(settings: Settings, folder: StackFolder, statuses: dict[st
     secret = settings.require_secret_key()
     look = f"look at the logs in {folder.logs}, then `brightrun down` and `brightrun up`"
     yield _judge("postgres", postgres.check_database(settings.require_db_url()), look)
-    yield _judge("api", server.check_api(*settings.require_supabase(), secret), look)
+    yield _judge("api", server.check_guarded_api(*settings.require_supabase(), secret), look)
     yield _judge("valkey", valkey.check_queue(settings.require_redis()), look)
     if Part.SIMULATOR in statuses and settings.anthropic_base_url is not None:
         yield _judge("claude", application.check_address(settings.anthropic_base_url + "/healthz"), look)

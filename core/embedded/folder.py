@@ -1,12 +1,15 @@
 """Where the one-machine stack keeps things: one folder, by default `.brightrun`, readable by its owner alone."""
 
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.config import CONNECTION_FILE
+from core.errors import ConfigurationError
 
+PRIVATE_MODE = 0o700
 LONGEST_SOCKET_PATH = 100
 """Unix sockets end at 104 (macOS) or 108 bytes; the rest is room for supervisord's temporary suffix."""
 
@@ -68,18 +71,63 @@ class StackFolder:
         return self.path / "valkey"
 
     def create(self) -> None:
-        """Make the folders that are missing."""
+        """Make the folders that are missing, and what is there private; raise ConfigurationError if it is not ours."""
         for path in (self.path, self.programs, self.logs, self.api, self.queue):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(path)
+        for path in (self.secrets_file, self.state_file, self.connection_file, self.lock_file, self.supervisor_file):
+            _make_private_file(path)
 
     def choose_socket(self, remembered: Path | None) -> Path:
         """Return a path for supervisord's socket that is short enough for the operating system."""
         socket = self.programs / "supervisor.sock"
         if len(os.fsencode(socket)) <= LONGEST_SOCKET_PATH:
             return socket
-        if remembered is not None and remembered.parent.is_dir() and remembered.parent.stat().st_uid == os.getuid():
+        if remembered is not None and _is_private_folder(remembered.parent):
             return remembered
         return Path(tempfile.mkdtemp(prefix="brightrun-")) / "supervisor.sock"
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that only its owner may enter; one that is there becomes so. Raise ConfigurationError if it is not ours.
+
+    A link of our own is followed: somebody may keep the data on another disk.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_symlink() and path.lstat().st_uid != os.geteuid():
+            raise ConfigurationError(f"{path} is a link that belongs to another user. Remove it, or set BRIGHTRUN_HOME.")
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be used as a folder of the stack: {error}. Set BRIGHTRUN_HOME.") from error
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise ConfigurationError(f"{path} belongs to another user. Set BRIGHTRUN_HOME to a folder of your own.")
+        os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
+
+
+def _make_private_file(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be opened: {error}. Remove it, or set BRIGHTRUN_HOME.") from error
+    try:
+        os.fchmod(descriptor, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path} belongs to another user. Set BRIGHTRUN_HOME to a folder of your own.") from error
+    finally:
+        os.close(descriptor)
+
+
+def _is_private_folder(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == PRIVATE_MODE
 
 
 def write_private(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 Run as a file by the supervisor, for every program, so it imports nothing but the standard library. It writes its pid
 beside the JSON file, asks the kernel for a signal when its parent dies (Linux: a killed supervisor leaves no orphans), and
-lets PostgreSQL, which refuses to run as root, run as `nobody`.
+lets PostgreSQL, which refuses to run as root, run as `nobody` with no right of root left.
 """
 
 import ctypes
@@ -14,22 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
-SECBIT_NO_SETUID_FIXUP = 1 << 2
-CAP_DAC_OVERRIDE = 1
-LINUX_CAPABILITY_VERSION_3 = 0x20080522
-
-
-class CapabilityHeader(ctypes.Structure):
-    """`struct __user_cap_header_struct`."""
-
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
-class CapabilityData(ctypes.Structure):
-    """`struct __user_cap_data_struct`."""
-
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 def launch(program_file: Path) -> None:
@@ -51,21 +36,16 @@ def launch(program_file: Path) -> None:
 
 
 def drop_root() -> None:
-    """Become `nobody`, but keep the right to pass folders of other users: data may lie under a 0700 home of root."""
+    """Become `nobody`, for good: no capability is kept and no program that is run can give one back.
+
+    The working folder is kept, so a program may still use what lies in it by relative paths, wherever it is.
+    """
     nobody = pwd.getpwnam("nobody")
-    if sys.platform == "linux":
-        # Keeps capabilities over the change of user, and lets access(2), by which PostgreSQL looks for its own programs,
-        # count them; without it a clone under a 0700 folder could not be read.
-        call("prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(nobody.pw_gid)
     os.setuid(nobody.pw_uid)
     if sys.platform == "linux":
-        kept = 1 << CAP_DAC_OVERRIDE
-        header = CapabilityHeader(LINUX_CAPABILITY_VERSION_3, 0)
-        data = (CapabilityData * 2)(CapabilityData(kept, kept, kept), CapabilityData(0, 0, 0))
-        call("capset", ctypes.byref(header), data)
-        call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+        call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def call(name: str, *arguments: Any) -> None:  # noqa: ANN401 - arguments of a C function

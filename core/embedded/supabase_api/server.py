@@ -1,7 +1,7 @@
-"""The API's process: configuration, keys, health.
+"""The API's process: configuration, guard, keys, health.
 
-It makes its schemas `auth` and `storage` when it starts, so it starts before the migrations; it reads the tables once, so it
-starts again after migrations that changed something. Stored files lie under the configuration's folder, `.temp/storage`.
+It reads the tables once, so it starts again after migrations that changed something. Stored files lie under the
+configuration's folder, `.temp/storage`.
 """
 
 import os
@@ -10,20 +10,33 @@ from pathlib import Path
 import httpx
 
 from core.embedded.addresses import LOOPBACK
-from core.embedded.folder import StackFolder
-from core.embedded.program import Program
+from core.embedded.folder import StackFolder, make_private_folder
+from core.embedded.program import Program, run_program
 from core.embedded.state import StackSecrets
 from core.embedded.supabase_api.installation import SOURCE, find_entry, find_node
+from core.errors import StackError
 
 NAME = "api"
 RANK = 20
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "TZ": "UTC",
+    "LITE_TELEMETRY": "0",
+    "DO_NOT_TRACK": "1",
+    "EXPERIMENTAL_STORAGE": "1",
+}
+HOOKS = ("hide_secrets.mjs", "made_schemas.mjs", "postgrest_values.mjs", "guard.mjs")
 CONFIGURATION = """\
 [api]
 port = {port}
 
 [db]
+# Its address and password are in PGHOST and its like, so that nothing can show them with the configuration.
 driver = "postgres"
-url = "env(SUPABASE_API_DB_URL)"
+
+[db.migrations]
+# Ours are applied by `brightrun migrate`; the API's role may create nothing.
+enabled = false
 
 [auth]
 enabled = true
@@ -47,38 +60,64 @@ def api_url(port: int) -> str:
     return f"http://{LOOPBACK}:{port}"
 
 
-def api_program(folder: StackFolder, installation: Path, port: int, secrets: StackSecrets, database_url: str) -> Program:
-    """Return the API in the foreground, its configuration written."""
+def make_schemas(folder: StackFolder, installation: Path, secrets: StackSecrets, database: dict[str, str]) -> None:
+    """Make the API's schemas `auth` and `storage`; `database` are libpq's variables for the superuser."""
+    program = Program(
+        name="make-schemas",
+        argv=(str(find_node()), str(SOURCE / "make_schemas.mjs"), str(installation / "node_modules")),
+        folder=folder.api,
+        rank=RANK,
+        environment=ENVIRONMENT | {"HOME": str(folder.api), "SUPABASE_JWT_SECRET": secrets.jwt_secret} | database,
+    )
+    finished = run_program(folder, program)
+    if finished.returncode != 0:
+        said = (finished.stdout + finished.stderr)[-2000:]
+        raise StackError(f"The schemas of the Supabase API could not be made:\n{said}")
+
+
+def api_program(
+    folder: StackFolder, installation: Path, port: int, secrets: StackSecrets, database: dict[str, str]
+) -> Program:
+    """Return the API in the foreground, its configuration written; `database` are libpq's variables for its role."""
     configuration = folder.api / "supabase" / "config.toml"
-    configuration.parent.mkdir(mode=0o700, exist_ok=True)
+    make_private_folder(configuration.parent)
     configuration.write_text(CONFIGURATION.format(port=port))
+    hooks = [word for hook in HOOKS for word in ("--import", (SOURCE / hook).as_uri())]
     return Program(
         name=NAME,
         argv=(
             str(find_node()),
-            "--import",
-            (SOURCE / "hide_keys.mjs").as_uri(),
-            "--import",
-            (SOURCE / "postgrest_values.mjs").as_uri(),
+            *hooks,
             str(find_entry(installation)),
             "start",
             "--no-admin",
         ),
         folder=folder.api,
         rank=RANK,
-        environment={
-            "PATH": os.defpath,
+        environment=ENVIRONMENT
+        | {
             "HOME": str(folder.api),
-            "TZ": "UTC",
-            "LITE_TELEMETRY": "0",
-            "DO_NOT_TRACK": "1",
-            "EXPERIMENTAL_STORAGE": "1",
-            "SUPABASE_API_DB_URL": database_url,
             "SUPABASE_JWT_SECRET": secrets.jwt_secret,
             "SUPABASE_PUBLISHABLE_KEY": secrets.publishable_key,
             "SUPABASE_SECRET_KEY": secrets.secret_key,
-        },
+        }
+        | database,
     )
+
+
+def check_guarded_api(url: str, publishable_key: str, secret_key: str) -> str | None:
+    """Return None if the embedded API accepts the keys and its guard is there, otherwise what is wrong."""
+    problem = check_api(url, publishable_key, secret_key)
+    if problem is not None:
+        return problem
+    headers = {"apikey": publishable_key, "host": "guard.invalid"}  # Which the API by itself would answer to.
+    try:
+        reply = httpx.get(f"{url}/auth/v1/settings", headers=headers, timeout=10)
+    except httpx.HTTPError as error:
+        return f"{url} does not answer ({error})"
+    if reply.status_code == httpx.codes.MISDIRECTED_REQUEST.value:
+        return None
+    return f"{url} has no guard: core/embedded/supabase_api/guard.mjs does not fit this version of the API"
 
 
 def check_api(url: str, publishable_key: str, secret_key: str | None) -> str | None:

