@@ -163,7 +163,8 @@ def _choose_change(
                 effort = st.selectbox(f"To (now {now})", others, index=0, key="experiment_effort")
                 return ExperimentChange(effort=Effort(effort))
             case ChangedSetting.MODEL:
-                model = st.text_input(f"To (now {settings.model})", max_chars=100, key="experiment_model").strip()
+                label = f"To (now {escape_markdown(settings.model)})"
+                model = st.text_input(label, max_chars=100, key="experiment_model").strip()
                 return ExperimentChange(model=model or None)
             case ChangedSetting.TEMPLATE:
                 return _change_template(services.monitor.list_retry_templates(progress.id))

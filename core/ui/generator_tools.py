@@ -83,7 +83,7 @@ def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> Non
         planned += selection.count_planned(existing)
         st.markdown(f"**{CATEGORY_LABELS[selection.category]}**  \n{selection.explain(existing)}")
     estimate = estimate_batch(planned, concurrency=settings.concurrency, history=history)
-    cost = format_money(estimate.cost_usd).replace("$", r"\$")
+    cost = escape_markdown(format_money(estimate.cost_usd))
     st.markdown(
         f"{format_count(len(selections), 'batch', 'batches')} with {escape_markdown(settings.model)} and this page's "
         f"settings, about **{format_duration(estimate.seconds)}** of work and **{cost}**."

@@ -7,7 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.ui.formats import escape_markdown
 from core.ui.session import find_settings, report_errors, require_services, sign_out
+from core.ui.status import BadgeColor
 
 NOTICE = "notice"
 SIGN_OUT = "Sign out"
@@ -61,6 +63,11 @@ def draw_imported_badge() -> None:
     )
 
 
+def draw_text_badge(text: str, *, color: BadgeColor, icon: str = "") -> None:
+    """Draw a badge with a text that was not written in this code: `st.badge` escapes brackets a second time."""
+    st.markdown(f":{color}-badge[{icon} {escape_markdown(text)}]", width="content")
+
+
 def draw_figure(figure: object, *, key: str, alt: str) -> None:
     """Draw a figure of Plotly; `alt` says in words what is in it."""
     st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
@@ -81,7 +88,7 @@ def _draw_marks() -> None:
 
 
 def _draw_account() -> None:
-    email = require_services().user_email
+    email = escape_markdown(require_services().user_email)
     if st.menu_button(email, [SIGN_OUT], icon=":material/account_circle:", type="tertiary") == SIGN_OUT:
         sign_out()
         st.rerun()

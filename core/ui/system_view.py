@@ -187,7 +187,7 @@ def _draw_versions(health: Health, shipped: tuple[str, ...]) -> None:
     if health.database is not None:
         applied = set(health.database.migrations)
         there = sum(migration in applied for migration in shipped)
-        newest = max(applied, default=NOTHING)
+        newest = escape_markdown(max(applied, default=NOTHING))
         st.caption(f"Migrations: {there} of {len(shipped)} of this version are applied; the newest is {newest}.")
 
 
