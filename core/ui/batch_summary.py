@@ -62,7 +62,7 @@ def _draw_figures(estimate: Estimate, formula: str | None, *, simulated: bool) -
     st.metric(
         "Conversations to generate",
         f"{estimate.conversations:,}",
-        delta_description=formula or "Choose at least one persona, one arc and one topic",
+        delta_description=escape_markdown(formula or "Choose at least one persona, one arc and one topic"),
     )
     duration, cost = st.columns(2, gap="small")
     some = estimate.conversations > 0

@@ -159,7 +159,7 @@ def _choose_change(
                 return ExperimentChange(max_tokens=int(tokens))
             case ChangedSetting.EFFORT:
                 others = [effort for effort in Effort if effort is not settings.effort]
-                now = settings.effort or "the model's own"
+                now = escape_markdown(settings.effort or "the model's own")
                 effort = st.selectbox(f"To (now {now})", others, index=0, key="experiment_effort")
                 return ExperimentChange(effort=Effort(effort))
             case ChangedSetting.MODEL:

@@ -27,14 +27,14 @@ def open_body() -> Generator[PageServices]:
     """Say what the page before left to say, and report this page's errors. Files in pages/ begin with `open_page`."""
     services = require_services()
     if notice := st.session_state.pop(NOTICE, None):
-        st.toast(notice, icon=":material/check:")
+        st.toast(escape_markdown(notice), icon=":material/check:")
     with report_errors():
         yield services
 
 
-def leave_notice(markdown: str) -> None:
+def leave_notice(text: str) -> None:
     """Say something on the next page."""
-    st.session_state[NOTICE] = markdown
+    st.session_state[NOTICE] = text
 
 
 @contextmanager
