@@ -53,7 +53,7 @@ def draw_table(
 def write_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any]) -> bytes:
     """Return what a table shows as CSV, without its buttons."""
     # Of all kinds of columns, only that of buttons is not described by a dictionary.
-    shown = {name: str(column["label"]) for name, column in columns.items() if isinstance(column, dict)}
+    shown = {name: f"{column['label']}" for name, column in columns.items() if isinstance(column, dict)}
     return write_cells(tuple(shown.values()), ([_write_cell(row.get(name)) for name in shown] for row in rows))
 
 
