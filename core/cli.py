@@ -34,6 +34,7 @@ from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.errors import BrightRunError, InvalidRequest
 from core.seed import seed as seed_database
 from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
+from core.terminal import escape_lines
 
 POLL_SECONDS = 1.0
 Options = TypeVar("Options", bound=Record)
@@ -219,7 +220,7 @@ def _report_submitted(
     progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
     _print_progress(services, progress, as_json=as_json, simulated=simulated)
     if wait and progress.status is not BatchStatus.COMPLETED:
-        typer.echo(f"brightrun: the batch is {progress.status}: {progress.status_reason}", err=True)
+        typer.echo(escape_lines(f"brightrun: the batch is {progress.status}: {progress.status_reason}"), err=True)
         raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
 
 
@@ -250,7 +251,8 @@ def _print_progress(services: PageServices, progress: BatchProgress, *, as_json:
         summary |= breakdown.model_dump(include={"by_failure_type", "by_stop_reason"})
         typer.echo(json.dumps(summary))
         return
-    typer.echo(f"{progress.name}: {progress.status}" + (f" ({progress.status_reason})" if progress.status_reason else ""))
+    reason = f" ({progress.status_reason})" if progress.status_reason else ""
+    typer.echo(escape_lines(f"{progress.name}: {progress.status}{reason}"))
     typer.echo(
         f"planned {progress.planned} = accepted {progress.accepted} + failed {progress.failed} + cancelled "
         f"{progress.cancelled} + running {progress.running} + queued {progress.queued}"
@@ -260,7 +262,7 @@ def _print_progress(services: PageServices, progress: BatchProgress, *, as_json:
         typer.echo(f"{progress.attempts} calls, {progress.output_tokens} output tokens, ${progress.cost_usd:.4f} {spend}")
     for title, counts in (("failures", breakdown.by_failure_type), ("stop_reason", breakdown.by_stop_reason)):
         if counts:
-            typer.echo(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+            typer.echo(escape_lines(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items())))
 
 
 def main() -> None:
@@ -268,7 +270,7 @@ def main() -> None:
     try:
         app()
     except BrightRunError as error:
-        typer.echo(f"brightrun: {error}", err=True)
+        typer.echo(escape_lines(f"brightrun: {error}"), err=True)
         sys.exit(2)
 
 

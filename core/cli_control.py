@@ -10,6 +10,7 @@ from core.bootstrap import open_local_services
 from core.config import load_settings
 from core.domain.batch import BatchAction, BatchId
 from core.errors import InvalidRequest
+from core.terminal import escape_lines
 
 BatchArgument = Annotated[str, typer.Argument(help="Id of the batch.")]
 
@@ -49,4 +50,4 @@ def _control(batch: str, action: BatchAction, budget_usd: float | None = None) -
     batch_id = parse_batch_id(batch)
     with closing(open_local_services(load_settings())) as services:
         status = services.batches.control(batch_id, action, budget_usd=budget_usd)
-        typer.echo(f"{services.batches.get(batch_id).name}: {status}")
+        typer.echo(escape_lines(f"{services.batches.get(batch_id).name}: {status}"))

@@ -15,7 +15,7 @@ from core.bootstrap import open_local_services
 from core.config import load_settings
 from core.errors import InvalidRequest
 from core.services.importing import ImportReport
-from core.terminal import escape_controls
+from core.terminal import escape_controls, escape_lines
 
 _SHOWN_PROBLEMS = 20
 
@@ -36,7 +36,7 @@ def import_files(
     for problem in report.problems[:_SHOWN_PROBLEMS]:
         place = f", {problem.place}" if problem.place else ""
         typer.echo(escape_controls(f"brightrun: {problem.file}{place}: {problem.reason}"), err=True)
-    typer.echo(_describe_as_json(report) if as_json else _describe(report))
+    typer.echo(_describe_as_json(report) if as_json else escape_lines(_describe(report)))
     raise typer.Exit(2 if report.unreadable else 0)
 
 

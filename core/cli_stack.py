@@ -21,6 +21,7 @@ from core.embedded.plan import REPOSITORY, StackPlan, plan_stack
 from core.embedded.stack import Stack, forget_last_run, open_stack, reload_api, stop_stack
 from core.errors import BrightRunError, ConfigurationError, InvalidRequest, StackError
 from core.seed import seed
+from core.terminal import escape_lines
 
 LOG_SECONDS, STATUS_SECONDS = 0.2, 2.0
 
@@ -76,9 +77,15 @@ def doctor() -> None:
     with report_errors():
         marks = {True: "ok", False: "WRONG", None: "-"}
         wrong = False
+<<<<<<< HEAD
         settings = load_settings()
         for finding in (*examine(settings), examine_spool(settings)):
             typer.echo(f"{marks[finding.ok]:<6}{finding.part:<14}{'' if finding.text == 'ok' else finding.text}".rstrip())
+=======
+        for finding in examine(load_settings()):
+            text = "" if finding.text == "ok" else finding.text
+            typer.echo(escape_lines(f"{marks[finding.ok]:<6}{finding.part:<14}{text}".rstrip()))
+>>>>>>> w12-pages
             wrong |= finding.ok is False
         if wrong:
             raise typer.Exit(1)
@@ -117,7 +124,7 @@ def report_errors() -> Generator[None]:
     try:
         yield
     except BrightRunError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(escape_lines(str(error)), err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError | InvalidRequest) else 1) from error
 
 

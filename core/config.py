@@ -8,53 +8,88 @@ Streamlit process cannot hold it.
 import json
 import os
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from core.domain.batch import Effort
 from core.domain.record import Record
+from core.domain.setting_rules import (
+    check_anthropic_key,
+    check_anthropic_url,
+    check_database_url,
+    check_publishable_key,
+    check_redis_url,
+    check_secret_key,
+    check_supabase_url,
+    check_text,
+    check_web_hook,
+    describe_unknown,
+)
 from core.errors import ConfigurationError
 
 CONNECTION_FILE = "connection.json"
 """Under the stack's folder, mode 0600: settings by field name, written by `brightrun up` and removed by `down`."""
 BYTES_OF_GIGABYTE = 1_000_000_000
-_WEBHOOK_URL = re.compile(r"https?://[^\s/]+\S*\Z", re.IGNORECASE)
+PREFIX = "BRIGHTRUN_"
+NAMES_OF_OTHERS = frozenset({"BRIGHTRUN_REQUIRE_BROWSER", "BRIGHTRUN_LAUNCH_PYTHON", "BRIGHTRUN_LAUNCH_FILE"})
+"""What browser tests and the supervisor read."""
+LONGEST_SECONDS = 86_400.0
+
+
+def check_inside(check: Callable[[str], str]) -> AfterValidator:
+    """Return a check of what is inside a secret."""
+
+    def look(secret: SecretStr) -> SecretStr:
+        return SecretStr(check(secret.get_secret_value()))
+
+    return AfterValidator(look)
 
 
 class PageSettings(BaseSettings):
     """What the Streamlit process may know."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BRIGHTRUN_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # It may be a secret.
+        allow_inf_nan=False,
     )
 
     home: Path = Field(default=Path(".brightrun"), description="Folder of the one-machine stack: data, logs, keys")
     embedded: bool = Field(default=False, description="Set by `brightrun up`: the stack on this machine, local analyst")
-    supabase_url: str | None = Field(
+    supabase_url: Annotated[str, AfterValidator(check_supabase_url)] | None = Field(
         default=None, validation_alias=AliasChoices("SUPABASE_URL", "supabase_url"), description="Supabase project URL"
     )
-    supabase_publishable_key: SecretStr | None = Field(
+    supabase_publishable_key: Annotated[SecretStr, check_inside(check_publishable_key)] | None = Field(
         default=None,
         validation_alias=AliasChoices("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY", "supabase_publishable_key"),
         description="Supabase publishable (anon) key",
     )
-    redis_url: str | None = Field(
+    redis_url: Annotated[str, AfterValidator(check_redis_url)] | None = Field(
         default=None, validation_alias=AliasChoices("REDIS_URL", "redis_url"), description="Redis or Valkey URL"
     )
-    email: str | None = Field(default=None, description="Analyst who runs `brightrun generate` and `status`")
+    email: Annotated[str, AfterValidator(check_text)] | None = Field(
+        default=None, description="Analyst who runs `brightrun generate` and `status`"
+    )
     password: SecretStr | None = Field(default=None, description="That analyst's password")
-    model: str = Field(default="claude-sonnet-5-5", description="Model of a new batch")
+    model: Annotated[str, AfterValidator(check_text)] = Field(
+        default="claude-sonnet-5-5", description="Model of a new batch"
+    )
     max_tokens: int = Field(default=24_576, ge=1, le=128_000, description="Output token limit of a new batch")
     effort: Effort | None = Field(default=None, description="low, medium, high, xhigh or max; empty: the model's default")
     structured_outputs: bool = Field(default=True, description="Ask for the conversation's JSON schema")
     concurrency: int = Field(default=3, ge=1, le=200, description="Calls in flight of a new batch")
     simulated: bool = Field(default=False, description="Set by `brightrun up`: Claude is simulated, mark what it writes")
     storage_limit_gb: float = Field(
-        default=1.0, gt=0, description="Storage of the Supabase project; an alert comes before it"
+        default=1.0, gt=0, le=1_000_000, description="Storage of the Supabase project; an alert comes before it"
     )
     queue_name: str = Field(default="brightrun", pattern=r"^[A-Za-z0-9_-]+$", description="RQ queue of the doorbell")
 
@@ -94,12 +129,12 @@ class PageSettings(BaseSettings):
 class Settings(PageSettings):
     """Everything, for the worker, the command line and the one-machine stack."""
 
-    supabase_secret_key: SecretStr | None = Field(
+    supabase_secret_key: Annotated[SecretStr, check_inside(check_secret_key)] | None = Field(
         default=None,
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "supabase_secret_key"),
         description="Supabase secret (service role) key: worker and command line only, never the pages",
     )
-    supabase_db_url: SecretStr | None = Field(
+    supabase_db_url: Annotated[SecretStr, check_inside(check_database_url)] | None = Field(
         default=None,
         validation_alias=AliasChoices("SUPABASE_DB_URL", "supabase_db_url"),
         description="PostgreSQL URL for `brightrun migrate` and `seed`",
@@ -109,20 +144,27 @@ class Settings(PageSettings):
         validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key"),
         description="Anthropic key; empty: the simulated Claude of the one-machine stack",
     )
-    anthropic_base_url: str | None = Field(
+    anthropic_base_url: Annotated[str, AfterValidator(check_anthropic_url)] | None = Field(
         default=None,
         validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "anthropic_base_url"),
         description="Another address for Claude, such as a proxy",
     )
-    alert_webhook_url: SecretStr | None = Field(
+    alert_webhook_url: Annotated[SecretStr, check_inside(check_web_hook)] | None = Field(
         default=None, description="Address that alerts are posted to as JSON; who knows it can post there, so it is a secret"
     )
-    request_timeout_seconds: float = Field(default=180.0, gt=0, description="Longest wait for one reply of Claude")
+    request_timeout_seconds: float = Field(
+        default=180.0, gt=0, le=LONGEST_SECONDS, description="Longest wait for one reply of Claude"
+    )
     max_attempts: int = Field(default=5, ge=1, le=20, description="Calls for one item before it fails for good")
     max_retry_seconds: float = Field(
-        default=900.0, gt=0, description="How long calls and waits for one item may take before it fails for good"
+        default=900.0,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long calls and waits for one item may take before it fails for good",
     )
-    lease_seconds: float = Field(default=30.0, ge=5, description="How long a silent worker keeps its items")
+    lease_seconds: float = Field(
+        default=30.0, ge=5, le=LONGEST_SECONDS, description="How long a silent worker keeps its items"
+    )
     worker_count: int = Field(default=1, ge=1, le=16, description="Workers that `brightrun up` starts")
     port: int | None = Field(
         default=None, ge=1, le=65_535, description="Port of the pages; empty: 8501 or the next free one"
@@ -133,15 +175,18 @@ class Settings(PageSettings):
         description="Faults of the simulated Claude: kind[@scope]=rate, comma separated; empty string: none",
     )
     sim_seed: int = Field(default=0, description="Seed of the simulated Claude")
-    sim_latency_seconds: float = Field(default=1.0, ge=0, description="Mean time of a simulated reply")
+    sim_latency_seconds: float = Field(default=1.0, ge=0, le=LONGEST_SECONDS, description="Mean time of a simulated reply")
 
-    @field_validator("alert_webhook_url")
-    @classmethod
-    def check_webhook_url(cls, url: SecretStr | None) -> SecretStr | None:
-        """Accept http and https only; the message does not repeat the address."""
-        if url is not None and not _WEBHOOK_URL.match(url.get_secret_value()):
-            raise ValueError("BRIGHTRUN_ALERT_WEBHOOK_URL must be an http or https address")
-        return url
+    @model_validator(mode="after")
+    def check_anthropic_key(self) -> Self:
+        """Accept a key of Anthropic, and at a proxy what it takes."""
+        if self.anthropic_api_key is not None:
+            try:
+                key = self.anthropic_api_key.get_secret_value()
+                check_anthropic_key(key, at_anthropic=self.anthropic_base_url is None)
+            except ValueError as error:
+                raise ValueError(f"ANTHROPIC_API_KEY {error}") from None
+        return self
 
     def require_secret_key(self) -> str:
         """Return the Supabase secret key; raise ConfigurationError if it is missing."""
@@ -192,8 +237,7 @@ class SettingInForce(Record):
 
 def describe_settings(settings: PageSettings) -> tuple[SettingInForce, ...]:
     """Return the settings of the pages without any secret, in the order of the class."""
-    in_file = {key.upper() for key, value in DotEnvSettingsSource(PageSettings).env_vars.items() if value}
-    in_environment = {key.upper() for key, value in os.environ.items() if value}  # noqa: TID251 - here it is read
+    in_environment, in_file = _list_names()
     described: list[SettingInForce] = []
     for field, info in PageSettings.model_fields.items():
         names = _name_variables(field, info.validation_alias)
@@ -234,16 +278,56 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 def _load(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:
+    problems = _find_unknown()
     try:
         settings = kind(**overrides)
-        if settings.supabase_url is not None:
-            return settings
-        left_by_stack = _read_connection_file(settings.home / CONNECTION_FILE)
-        known = {name: value for name, value in left_by_stack.items() if name in kind.model_fields}
-        return kind(**(known | {name: getattr(settings, name) for name in settings.model_fields_set}))
+        if settings.supabase_url is None:
+            left_by_stack = _read_connection_file(settings.home / CONNECTION_FILE)
+            known = {name: value for name, value in left_by_stack.items() if name in kind.model_fields}
+            settings = kind(**(known | {name: getattr(settings, name) for name in settings.model_fields_set}))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"Settings are wrong: {problems}. See README, Settings.") from error
+        problems = [
+            *(_word_problem(kind, each["loc"], each["msg"]) for each in error.errors(include_input=False)),
+            *problems,
+        ]
+    else:
+        if not problems:
+            return settings
+    # From nothing: what pydantic says of a value may show it.
+    raise ConfigurationError(f"Settings are wrong: {'; '.join(problems)}. See README, Settings.") from None
+
+
+def _word_problem(kind: type[PageSettings], place: tuple[int | str, ...], message: str) -> str:
+    """Return what is wrong with a setting, by the name of its variable, without its value."""
+    said = message.removeprefix("Value error, ")
+    if not place:
+        return said
+    field = next(
+        (name for name, info in kind.model_fields.items() if place[0] in _list_keys(name, info.validation_alias)), ""
+    )
+    name = _name_variables(field, kind.model_fields[field].validation_alias)[0] if field else str(place[0])
+    if said != message:
+        return f"{name} {said}"
+    return f"{name}: {said.replace('Input', field.replace('_', ' '), 1)}"
+
+
+def _list_keys(field: str, alias: object) -> set[str]:
+    return {field, field.lower(), *_name_variables(field, alias), *(name.lower() for name in _name_variables(field, alias))}
+
+
+def _find_unknown() -> list[str]:
+    """Name the variables that look like ours and are none: a misspelled one would be passed over in silence."""
+    known = {
+        name for field, info in Settings.model_fields.items() for name in _name_variables(field, info.validation_alias)
+    } | NAMES_OF_OTHERS
+    ours = {name for names in _list_names() for name in names if name.startswith(PREFIX)}
+    return [describe_unknown(name, known) for name in sorted(ours - known)]
+
+
+def _list_names() -> tuple[set[str], set[str]]:
+    """Return the names of what is set in the environment and in `.env`."""
+    in_environment = {key.upper() for key, value in os.environ.items() if value}  # noqa: TID251 - here it is read
+    return in_environment, {key.upper() for key, value in DotEnvSettingsSource(PageSettings).env_vars.items() if value}
 
 
 def _read_connection_file(path: Path) -> dict[str, Any]:

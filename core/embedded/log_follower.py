@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from core.terminal import escape_controls
+
 COLOURS = (36, 35, 34, 32, 33, 95, 94, 96)
 NAME_WIDTH = 10
 
@@ -57,4 +59,5 @@ class LogFollower:
             colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
             prefix = f"\033[{colour}m{prefix}\033[0m"
         for line in lines:
-            sys.stdout.write(f"{prefix} {line.decode(errors='replace')}\n")
+            text = escape_controls(line.decode(errors="replace").rstrip("\r").expandtabs())
+            sys.stdout.write(f"{prefix} {text}\n")

@@ -150,7 +150,7 @@ def draw_kinds(groups: Sequence[FingerprintGroup], total: int) -> None:
     }
     rows = [_make_kind_row(group) for group in groups]
     alt = "Kinds of failures: " + "; ".join(f"{group.row.label} {format_share(group.row.share)}" for group in groups)
-    draw_table(rows, columns, key="kinds", alt=alt)
+    draw_table(rows, columns, key="kinds", alt=alt, file_name="failure-kinds")
 
 
 def _list_values(diagnosis: Diagnosis, dimension: Dimension) -> tuple[list[LabeledRate], list[Mark]]:

@@ -57,7 +57,7 @@ def _draw_batches(services: PageServices, filters: BatchFilters, page: int, foun
     def draw() -> None:
         with report_errors():
             now = fresh.pop() if fresh else services.monitor.list_batches(filters, page=page)
-            draw_batch_table(now.batches, "monitor_batches")
+            draw_batch_table(now.batches, "monitor_batches", "batches")
             st.caption(_describe_page(len(now.batches), now.total, page))
             if is_active and not _has_active(now):
                 st.rerun()  # One run of the whole page ends the refreshing.

@@ -12,6 +12,7 @@ from core.ui.charts import (
     draw_failure_trend,
     name_stop_reasons,
 )
+from core.ui.formats import escape_markdown
 from core.ui.page import draw_figure
 
 
@@ -32,5 +33,5 @@ def draw_charts(watched: BatchWatch) -> None:
             draw_figure(figure, key="failure_trend", alt=describe_trend(watched.trend))
     for place, (title, counts, color) in zip(places[-len(shown) :], shown, strict=True):
         with place.container(border=True, gap="xsmall", height="stretch"):
-            st.markdown(f"**{title}**")
+            st.markdown(f"**{escape_markdown(title)}**")
             draw_figure(draw_counts(counts, color), key=title, alt=describe_counts(title, counts))

@@ -8,7 +8,7 @@ from core.domain.batch import BatchSettings, Selection, choose_skip
 from core.domain.estimate import Estimate, GenerationHistory, Range, estimate_batch
 from core.services.batches import find_history
 from core.ui.batch_options import draw_advanced, draw_limit, draw_name, draw_skip
-from core.ui.formats import NOTHING, format_count, format_duration, format_money
+from core.ui.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
 from core.ui.session import report_errors
 from core.ui.submission import submit_one
 
@@ -62,7 +62,7 @@ def _draw_figures(estimate: Estimate, formula: str | None, *, simulated: bool) -
     st.metric(
         "Conversations to generate",
         f"{estimate.conversations:,}",
-        delta_description=formula or "Choose at least one persona, one arc and one topic",
+        delta_description=escape_markdown(formula or "Choose at least one persona, one arc and one topic"),
     )
     duration, cost = st.columns(2, gap="small")
     some = estimate.conversations > 0
@@ -77,10 +77,10 @@ def _draw_figures(estimate: Estimate, formula: str | None, *, simulated: bool) -
         format_money(estimate.cost_usd) if some else NOTHING,
         delta_description=_word_costs(estimate.cost_usd_range),
     )
-    basis = f"{estimate.basis[0].upper()}{estimate.basis[1:]}."
+    basis = escape_markdown(f"{estimate.basis[0].upper()}{estimate.basis[1:]}.")
     chance = " 8 in 10 batches stay within the range." if seconds is not None else ""
     note = " Claude is simulated: nothing is charged." if simulated else ""
-    st.caption(f"{basis}{chance}{note}".replace("$", r"\$"))
+    st.caption(f"{basis}{chance}{note}")
 
 
 def _word_costs(costs: Range | None) -> str | None:
@@ -92,8 +92,8 @@ def _confirm(
     services: PageServices, selection: Selection, settings: BatchSettings, name: str | None, estimate: Estimate
 ) -> None:
     st.markdown(
-        f"**{format_count(estimate.conversations, 'conversation')}** with {settings.model}, about "
-        f"**{format_duration(estimate.seconds)}** and **{format_money(estimate.cost_usd)}**.".replace("$", r"\$")
+        f"**{format_count(estimate.conversations, 'conversation')}** with {escape_markdown(settings.model)}, about "
+        f"**{format_duration(estimate.seconds)}** and **{escape_markdown(format_money(estimate.cost_usd))}**."
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Not now"):

@@ -13,8 +13,8 @@ from core.ui.tables import age_column, draw_table, mark_simulated, simulated_col
 OPEN = ":material/open_in_full: Open"
 
 
-def draw_batch_table(batches: Sequence[BatchProgress], key: str) -> None:
-    """Draw batches with a button each that opens the batch."""
+def draw_batch_table(batches: Sequence[BatchProgress], key: str, file_name: str | None = None) -> None:
+    """Draw batches with a button each that opens the batch; with `file_name` they can be had as CSV."""
     button = f"{key}_open"
 
     def open_chosen() -> None:
@@ -25,7 +25,8 @@ def draw_batch_table(batches: Sequence[BatchProgress], key: str) -> None:
     columns = _configure_columns() | {
         "open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=85)
     }
-    draw_table([_make_row(batch) for batch in batches], columns, key=key, alt=f"{len(batches)} batches, newest first")
+    rows, alt = [_make_row(batch) for batch in batches], f"{len(batches)} batches, newest first"
+    draw_table(rows, columns, key=key, alt=alt, file_name=file_name)
 
 
 def _make_row(batch: BatchProgress) -> dict[str, Any]:

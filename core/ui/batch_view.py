@@ -183,7 +183,7 @@ def _draw_family(watched: BatchWatch) -> None:
 
 
 def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
-    place.metric(label, value, delta_description=note, border=True, height="stretch")
+    place.metric(label, value, delta_description=escape_markdown(note), border=True, height="stretch")
 
 
 def _draw_origin(progress: BatchProgress) -> None:
@@ -191,7 +191,7 @@ def _draw_origin(progress: BatchProgress) -> None:
     if progress.imported:
         st.caption(f"Imported {submitted} · {escape_markdown(progress.model)} · {progress.id}")
         return
-    effort = f", effort {progress.effort}" if progress.effort else ""
+    effort = f", effort {escape_markdown(progress.effort)}" if progress.effort else ""
     structured = "structured output" if progress.structured_outputs else "no structured output"
     limit = f"{progress.max_tokens or 0:,} tokens at most, {structured}"
     st.caption(f"Submitted {submitted} · {escape_markdown(progress.model)}{effort}, {limit} · {progress.id}")

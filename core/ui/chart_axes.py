@@ -69,8 +69,13 @@ def shorten_label(label: str) -> str:
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
+def label_value(text: str) -> str:
+    """Return a value of the database as a chart names it: short enough, and read as text alone."""
+    return escape_label(shorten_label(text))
+
+
 def escape_label(text: str) -> str:
-    """Return text that Plotly shows as it is: it reads tags of HTML in labels."""
+    """Return text that Plotly shows as it is: it reads tags of HTML in labels and notes, links among them."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -168,7 +168,7 @@ def _draw_topics(topics: Sequence[TrainingTopic]) -> None:
     with st.container(height=height, border=False), st.grid(BOXES_IN_ROW, gap="xsmall"):
         for category, members in groupby(shown, key=lambda topic: topic.category):
             with st.container(gap="xxsmall"):
-                st.caption(format_words(category))
+                st.caption(escape_markdown(format_words(category)))
                 for topic in members:
                     _draw_box("topic", topic.id, escape_markdown(topic.name))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 from core.domain.conversation import Role, Turn
-from core.ui.chart_axes import make_axis, make_frame
+from core.ui.chart_axes import label_value, make_axis, make_frame
 
 USER_COLOR, ASSISTANT_COLOR, LINE_COLOR = "#D55E00", "#0072B2", "#8C8C8C"
 """Okabe-Ito vermilion and blue; the marks differ in shape too."""
@@ -16,11 +16,12 @@ PIXELS = 220
 def draw_journey(turns: Sequence[Turn]) -> go.Figure:
     """Return intensity over turns, the emotion at each mark; every other emotion where they would not fit."""
     step = 1 if len(turns) <= MOST_LABELS else 2
+    emotions = [label_value(turn.emotional_context.primary_emotion) for turn in turns]
     marks = go.Scatter(
         x=[turn.turn_number for turn in turns],
         y=[turn.emotional_context.intensity for turn in turns],
-        text=[turn.emotional_context.primary_emotion if index % step == 0 else "" for index, turn in enumerate(turns)],
-        customdata=[[turn.role.value, turn.emotional_context.primary_emotion] for turn in turns],
+        text=[emotion if index % step == 0 else "" for index, emotion in enumerate(emotions)],
+        customdata=[[turn.role.value, emotion] for turn, emotion in zip(turns, emotions, strict=True)],
         mode="lines+markers+text",
         textposition=["top center" if index % (2 * step) == 0 else "bottom center" for index in range(len(turns))],
         textfont={"size": 11},

@@ -106,7 +106,8 @@ def _draw_table(page: Page[ListedConversation]) -> None:
     column = st.column_config
     button = {"read": column.ButtonColumn("", key="conversation_read", on_click=read, type="tertiary", width=75)}
     alt = f"{len(page.rows)} conversations, newest first"
-    draw_table([_make_row(row) for row in page.rows], _configure_columns() | button, key="conversation_table", alt=alt)
+    rows, columns = [_make_row(row) for row in page.rows], _configure_columns() | button
+    draw_table(rows, columns, key="conversation_table", alt=alt, file_name="conversations")
 
 
 def _make_row(row: ListedConversation) -> dict[str, Any]:

@@ -159,11 +159,12 @@ def _choose_change(
                 return ExperimentChange(max_tokens=int(tokens))
             case ChangedSetting.EFFORT:
                 others = [effort for effort in Effort if effort is not settings.effort]
-                now = settings.effort or "the model's own"
+                now = escape_markdown(settings.effort or "the model's own")
                 effort = st.selectbox(f"To (now {now})", others, index=0, key="experiment_effort")
                 return ExperimentChange(effort=Effort(effort))
             case ChangedSetting.MODEL:
-                model = st.text_input(f"To (now {settings.model})", max_chars=100, key="experiment_model").strip()
+                label = f"To (now {escape_markdown(settings.model)})"
+                model = st.text_input(label, max_chars=100, key="experiment_model").strip()
                 return ExperimentChange(model=model or None)
             case ChangedSetting.TEMPLATE:
                 return _change_template(services.monitor.list_retry_templates(progress.id))

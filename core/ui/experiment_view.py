@@ -67,7 +67,7 @@ def draw_experiment_list(services: PageServices) -> None:
         "open": column.ButtonColumn("", key="experiment_open", on_click=show, type="tertiary", width=90),
     }
     alt = f"{len(experiments)} experiments, newest first"
-    draw_table([_make_row(each) for each in experiments], columns, key="experiments", alt=alt)
+    draw_table([_make_row(each) for each in experiments], columns, key="experiments", alt=alt, file_name="experiments")
 
 
 def _read(services: PageServices, experiment_id: UUID) -> tuple[ExperimentReport, BatchProgress]:

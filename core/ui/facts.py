@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.ui.formats import NOTHING
+from core.ui.formats import NOTHING, escape_markdown
 
 LABEL_PIXELS = 110
 
@@ -14,5 +14,5 @@ def draw_facts(facts: Mapping[str, object]) -> None:
     with st.container(gap="xxsmall"):
         for label, value in facts.items():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.caption(label, width=LABEL_PIXELS)
+                st.caption(escape_markdown(label), width=LABEL_PIXELS)
                 st.text(" ".join(str(value).split()) if value else NOTHING)

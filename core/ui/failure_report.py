@@ -20,7 +20,7 @@ from core.ui.facts import draw_facts
 from core.ui.failure_table import FAILURE, TYPE_COLORS, make_report_file, name_report
 from core.ui.formats import NOTHING, escape_markdown, format_money, format_time
 from core.ui.link_state import change_link
-from core.ui.page import draw_imported_badge, draw_simulated_badge
+from core.ui.page import draw_imported_badge, draw_simulated_badge, draw_text_badge
 from core.ui.session import report_errors
 from core.ui.tables import draw_table
 
@@ -75,11 +75,11 @@ def _draw_parts(material: FailureMaterial, row: FailureRow, report: dict[str, An
 
 def _draw_summary(services: PageServices, row: FailureRow) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(row.failure_type, color=TYPE_COLORS.get(FailureType(row.failure_type), "gray"))
-        st.badge(f"stop reason: {escape_markdown(row.stop_reason or 'none')}", color="gray")
-        st.badge(f"pattern: {escape_markdown(row.truncation_pattern or 'none')}", color="gray")
+        draw_text_badge(row.failure_type, color=TYPE_COLORS.get(FailureType(row.failure_type), "gray"))
+        draw_text_badge(f"stop reason: {row.stop_reason or 'none'}", color="gray")
+        draw_text_badge(f"pattern: {row.truncation_pattern or 'none'}", color="gray")
         if row.confidence:
-            st.badge(f"{row.confidence} confidence", color="gray")
+            draw_text_badge(f"{row.confidence} confidence", color="gray")
         if row.simulated:
             draw_simulated_badge()
         if row.imported:
@@ -199,6 +199,7 @@ def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
         },
         key="report_attempts",
         alt=f"{len(attempts)} calls, the first on top",
+        file_name="attempts",
     )
 
 

@@ -50,7 +50,8 @@ def draw_failure_table(rows: Sequence[FailureRow]) -> None:
         "raw": column.ButtonColumn("", key="failure_raw", on_click=want_raw, type="tertiary", width=75),
     }
     alt = f"{len(rows)} failed generations, newest first"
-    draw_table([_make_row(row) for row in rows], _configure_columns() | buttons, key="failure_table", alt=alt)
+    columns = _configure_columns() | buttons
+    draw_table([_make_row(row) for row in rows], columns, key="failure_table", alt=alt, file_name="failed-generations")
 
 
 def send_wanted_report(services: PageServices) -> None:

@@ -7,9 +7,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 NOTHING = "\N{EN DASH}"
 CENTS_UNTIL_USD = 0.1
 """Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
-_MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~$:])")
-_ESCAPED_COMMAND = re.compile(r"\\`((?:brightrun|make|python worker\.py)(?: [a-z0-9.-]+)*)\\`")
-_LIST_MARK = re.compile(r"^([-+]|\d+[.)])(?=\s)")
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~$:&])")
+_COMMAND = re.compile(r"`((?:brightrun|make|python worker\.py)(?: [a-z0-9.-]+)*)`")
+_BLOCK_MARK = re.compile(r"^(?:[-+=]|\d+[.)])(?=[-+=\s]|$)")
+_REWRITTEN = re.compile(
+    r"(?<=http):(?=//)|(?<=https):(?=//)"  # bare addresses become links,
+    r"|(?<=www)\."
+    r"|(?<=[-.\w+])@(?=[-\w])"  # and so do e-mail addresses;
+    r"|:(?=[\w+/-]+:)"  # emoji and icons by name;
+    r"|<(?=[-=])|-(?=[->])|[>~](?==)",  # arrows, dashes and signs of comparison.
+    re.IGNORECASE,
+)
+"""What Streamlit rewrites after the escapes are gone, with the first character that must stand by itself to stop it."""
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters; those that turn the direction of writing would turn the words of the page behind them, too."""
 
 
 def format_duration(seconds: float) -> str:
@@ -67,14 +78,33 @@ def format_age(moment: datetime, now: datetime) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that Streamlit's markdown shows as it is, on one line."""
-    line = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
-    return _LIST_MARK.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", line)
+    """Return text that Streamlit's markdown shows as it is, on one line, without any link or picture.
+
+    Every text that was not written in this code goes through here before it reaches a page as markdown or as a label;
+    `tests/unit/ui/test_markdown_sinks.py` looks for what does not.
+    """
+    return _escape(_flatten(text))
 
 
 def escape_message(text: str) -> str:
     """Return a message of ours as markdown: our own commands as code, whatever else is in it as it is."""
-    return _ESCAPED_COMMAND.sub(r"`\1`", escape_markdown(text))
+    parts = _COMMAND.split(_flatten(text))  # Text and commands in turn.
+    return "".join(f"`{part}`" if number % 2 else _escape(part) for number, part in enumerate(parts))
+
+
+def _flatten(text: str) -> str:
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+
+
+def _escape(line: str) -> str:
+    escaped: list[str] = []
+    place = 0
+    for found in _REWRITTEN.finditer(line):
+        # A span without a style: whatever reads the text piece by piece sees its two sides apart.
+        escaped += [_MARKDOWN.sub(r"\\\1", line[place : found.start()]), f":color[\\{found[0]}]{{}}"]
+        place = found.end()
+    escaped.append(_MARKDOWN.sub(r"\\\1", line[place:]))
+    return _BLOCK_MARK.sub(lambda mark: f"{mark[0][:-1]}\\{mark[0][-1]}", "".join(escaped))
 
 
 def find_zone(timezone: str | None) -> ZoneInfo:

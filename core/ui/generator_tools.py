@@ -51,7 +51,14 @@ def draw_link(choices: Choices, selection: Selection, settings: BatchSettings) -
 def draw_presets(choices: Choices) -> None:
     """Draw the presets; one of a single batch is chosen on the page, one of several is asked about."""
     presets = {preset.name: preset for preset in build_presets(choices)}
-    name = st.menu_button("Presets", list(presets), icon=":material/auto_awesome:", type="tertiary", key="presets")
+    name = st.menu_button(
+        "Presets",
+        list(presets),
+        format_func=escape_markdown,
+        icon=":material/auto_awesome:",
+        type="tertiary",
+        key="presets",
+    )
     if name is None:
         return
     preset = presets[name]
@@ -81,9 +88,9 @@ def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> Non
     for selection in selections:
         existing = services.batches.count_existing(selection, skip) if skip else 0
         planned += selection.count_planned(existing)
-        st.markdown(f"**{CATEGORY_LABELS[selection.category]}**  \n{selection.explain(existing)}")
+        st.markdown(f"**{CATEGORY_LABELS[selection.category]}**  \n{escape_markdown(selection.explain(existing))}")
     estimate = estimate_batch(planned, concurrency=settings.concurrency, history=history)
-    cost = format_money(estimate.cost_usd).replace("$", r"\$")
+    cost = escape_markdown(format_money(estimate.cost_usd))
     st.markdown(
         f"{format_count(len(selections), 'batch', 'batches')} with {escape_markdown(settings.model)} and this page's "
         f"settings, about **{format_duration(estimate.seconds)}** of work and **{cost}**."

@@ -164,4 +164,5 @@ def _draw_problems(report: ImportReport) -> None:
         },
         key="import_problems",
         alt=f"{len(report.problems)} records that could not be read",
+        file_name="unreadable-records",
     )

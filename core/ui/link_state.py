@@ -42,7 +42,7 @@ def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> No
     damaged = {name: link[name] for name, read in readers.items() if link.get(name) and read(name) is None}
     if damaged:
         change_link(dict.fromkeys(damaged))
-        named = ", ".join(f"{name.replace('_', ' ')} “{escape_markdown(shorten(text))}”" for name, text in damaged.items())
+        named = escape_markdown(", ".join(f"{name.replace('_', ' ')} “{shorten(text)}”" for name, text in damaged.items()))
         st.warning(
             f"Not all of this link could be followed. Left out, since it cannot be read: {named}.",
             icon=":material/link_off:",

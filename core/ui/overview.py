@@ -167,7 +167,7 @@ def _draw_coverage(coverage: Coverage) -> None:
     cells = make_coverage_cells(coverage)
     with st.container(border=True, gap="xsmall"):
         st.markdown(
-            f"**Coverage** · topics with an accepted conversation, of {coverage.topics} in each cell",
+            f"**Coverage** · topics with an accepted conversation, of {coverage.topics:,} in each cell",
             help="Click a cell for its conversations.",
         )
         st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package

@@ -11,6 +11,7 @@ from core.bootstrap import PageServices
 from core.domain.unreadable import UnreadableRow, phrase_unreadable
 from core.ui.formats import escape_markdown
 from core.ui.session import find_settings, report_errors, require_services, sign_out
+from core.ui.status import BadgeColor
 
 NOTICE = "notice"
 SIGN_OUT = "Sign out"
@@ -31,7 +32,7 @@ def open_body() -> Generator[PageServices]:
     """
     services = require_services()
     if notice := st.session_state.pop(NOTICE, None):
-        st.toast(notice, icon=":material/check:")
+        st.toast(escape_markdown(notice), icon=":material/check:")
     place = st.empty()
     with report_errors():
         yield services
@@ -47,9 +48,9 @@ def _draw_unreadable(rows: Sequence[UnreadableRow]) -> None:
         st.warning(escape_markdown(message), icon=":material/rule:")
 
 
-def leave_notice(markdown: str) -> None:
+def leave_notice(text: str) -> None:
     """Say something on the next page."""
-    st.session_state[NOTICE] = markdown
+    st.session_state[NOTICE] = text
 
 
 @contextmanager
@@ -78,6 +79,11 @@ def draw_imported_badge() -> None:
     )
 
 
+def draw_text_badge(text: str, *, color: BadgeColor, icon: str = "") -> None:
+    """Draw a badge with a text that was not written in this code: `st.badge` escapes brackets a second time."""
+    st.markdown(f":{color}-badge[{icon} {escape_markdown(text)}]", width="content")
+
+
 def draw_figure(figure: object, *, key: str, alt: str) -> None:
     """Draw a figure of Plotly; `alt` says in words what is in it."""
     st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
@@ -98,7 +104,7 @@ def _draw_marks() -> None:
 
 
 def _draw_account() -> None:
-    email = require_services().user_email
+    email = escape_markdown(require_services().user_email)
     if st.menu_button(email, [SIGN_OUT], icon=":material/account_circle:", type="tertiary") == SIGN_OUT:
         sign_out()
         st.rerun()

@@ -7,7 +7,7 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 from core.domain.findings import format_rate
 from core.domain.intervals import Rate
 from core.domain.record import Record
-from core.ui.chart_axes import estimate_room, make_axis, make_frame, make_label_axis, shorten_label
+from core.ui.chart_axes import escape_label, estimate_room, make_axis, make_frame, make_label_axis, shorten_label
 from core.ui.charts import FAILURE_COLOR, KEEP_OPACITY, label_bars
 
 FEW_COLOR, WHISKER_COLOR = "#9AA0A6", "#7A7F85"
@@ -48,7 +48,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
             "thickness": 1.5,
             "width": 3,
         },
-        customdata=[[row.label, describe_rate(row.rate), LINK_HINT if row.is_link else ""] for row in rows],
+        customdata=[[escape_label(row.label), describe_rate(row.rate), LINK_HINT if row.is_link else ""] for row in rows],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}%{customdata[2]}<extra></extra>",
         **KEEP_OPACITY,
     )

@@ -9,7 +9,7 @@ import streamlit as st
 from core.domain.record import Record
 from core.domain.scaffolding import ComplexityLevel, ConversationCategory, ScaffoldKind, Tier
 from core.domain.scaffolding_rules import KEY_PATTERN, KEY_RULE
-from core.ui.formats import format_words
+from core.ui.formats import escape_markdown, format_words
 
 
 class Shape(StrEnum):
@@ -53,7 +53,7 @@ PERSONA_COLUMNS: tuple[tuple[Field, ...], ...] = (
         ACTIVE,
     ),
     (
-        Field(name="demographics", shape=Shape.FACTS, help="`name: text`, one a line"),
+        Field(name="demographics", shape=Shape.FACTS, help="name: text, one a line"),
         Field(name="financial_background", shape=Shape.TEXT),
         Field(name="financial_situation", shape=Shape.TEXT),
         Field(name="communication_style", shape=Shape.TEXT),
@@ -147,31 +147,32 @@ def draw_field(field: Field, value: object, *, key: str, disabled: bool = False,
 
     The browser marks what is required and empty, or a wrong key, and does not send the form; the service checks all again.
     """
-    label = field.label or format_words(field.name)
+    label = escape_markdown(field.label or format_words(field.name))
+    help_text = None if field.help is None else escape_markdown(field.help)
     match field.shape:
         case Shape.LINE:
             return st.text_input(
                 label,
                 value=str(value or ""),
                 key=key,
-                help=field.help,
+                help=help_text,
                 disabled=disabled,
                 required=required,
                 validate=(f"^{KEY_PATTERN.pattern}$", KEY_RULE) if field.help == KEY_HELP else None,
             )
         case Shape.TEXT | Shape.LINES | Shape.FACTS:
             text = write_lines(value) if field.shape is not Shape.TEXT else str(value or "")
-            return st.text_area(label, value=text, key=key, help=field.help, height=110, required=required)
+            return st.text_area(label, value=text, key=key, help=help_text, height=110, required=required)
         case Shape.SHARE:
             number = float(str(value))
-            return st.number_input(label, value=number, min_value=0.0, max_value=1.0, step=0.05, key=key, help=field.help)
+            return st.number_input(label, value=number, min_value=0.0, max_value=1.0, step=0.05, key=key, help=help_text)
         case Shape.COUNT:
-            return st.number_input(label, value=int(str(value)), min_value=1, step=1, key=key, help=field.help)
+            return st.number_input(label, value=int(str(value)), min_value=1, step=1, key=key, help=help_text)
         case Shape.CHOICE:
             index = field.options.index(str(value))
-            return st.selectbox(label, field.options, index=index, key=key, help=field.help)
+            return st.selectbox(label, field.options, index=index, key=key, help=help_text)
         case Shape.FLAG:
-            return st.toggle(label, value=bool(value), key=key, help=field.help)
+            return st.toggle(label, value=bool(value), key=key, help=help_text)
         case _:
             assert_never(field.shape)
 

@@ -43,6 +43,7 @@ def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -
         columns,
         key=f"list_{kind}",
         alt=f"{len(shown)} of {len(rows)} {kind}s, {active} active",
+        file_name=f"{kind}s",
     )
 
 

@@ -52,7 +52,7 @@ def say_outcome(outcome: SaveOutcome, name: str, button: Callable[..., bool] = s
     """
     if outcome.outcome == "saved":
         load_choices.clear()
-        leave_notice(f"{escape_markdown(name)} is saved.")
+        leave_notice(f"{name} is saved.")
         close_record()
         st.rerun()
     reason = escape_markdown(outcome.reason or "")

@@ -77,6 +77,9 @@ def report_errors() -> Generator[None]:
     except InvalidRequest as error:
         st.error(escape_message(str(error)), icon=":material/error:")
         st.stop()
+    except ConfigurationError as error:
+        logger.error("settings_wrong: %s", error)  # noqa: TRY400 - the message is all there is to know
+        _draw_problem(_name_problem(error), str(error))
     except BrightRunError as error:
         _draw_problem(_name_problem(error), str(error))
     except Exception:

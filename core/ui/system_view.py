@@ -58,7 +58,7 @@ def _draw_part(part: PartHealth) -> None:
     look = find_part_look(part.state)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{part.part}**", width="content")
-        st.badge(part.state.value, icon=look.icon, color=look.color)
+        st.badge(escape_markdown(part.state.value), icon=look.icon, color=look.color)
     st.caption(escape_markdown(part.found if part.state is not PartState.DOWN else "see below"))
 
 
@@ -187,7 +187,7 @@ def _draw_versions(health: Health, shipped: tuple[str, ...]) -> None:
     if health.database is not None:
         applied = set(health.database.migrations)
         there = sum(migration in applied for migration in shipped)
-        newest = max(applied, default=NOTHING)
+        newest = escape_markdown(max(applied, default=NOTHING))
         st.caption(f"Migrations: {there} of {len(shipped)} of this version are applied; the newest is {newest}.")
 
 

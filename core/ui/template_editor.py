@@ -11,6 +11,7 @@ from core.domain.scaffolding import ArcId, EmotionalArc, PromptTemplate, Templat
 from core.domain.scaffolding_rules import find_problems
 from core.errors import TemplateInvalid
 from core.ui.formats import escape_markdown
+from core.ui.page import draw_text_badge
 from core.ui.scaffolding_state import close_record, remember_opened, say_outcome
 
 BASED_ON = "scaffold_based_on"
@@ -94,9 +95,9 @@ def _draw_title(opened: PromptTemplate | None, templates: Sequence[PromptTemplat
             arc = next((arc.name for arc in arcs if arc.id == opened.emotional_arc_id), "an arc that is gone")
             used = find_template(templates, opened.emotional_arc_id)
             if used is not None and used.id == opened.id:
-                st.badge(f"new batches of {escape_markdown(arc)} use it", icon=":material/check:", color="green")
+                draw_text_badge(f"new batches of {arc} use it", icon=":material/check:", color="green")
             else:
-                st.badge(f"for {escape_markdown(arc)}; new batches use another version", color="gray")
+                draw_text_badge(f"for {arc}; new batches use another version", color="gray")
         st.space("stretch")
         st.button("Back to the list", icon=":material/arrow_back:", type="tertiary", on_click=close_record)
 

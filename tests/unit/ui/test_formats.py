@@ -62,6 +62,42 @@ def test_markdown_is_shown_as_it_is() -> None:
     assert [escape_markdown(text) for text in ("- a", "12. b", "a-b 1.5")] == [r"\- a", r"12\. b", "a-b 1.5"]
 
 
+@pytest.mark.parametrize("text", ["---", "-", "+", "=", "1.", "2)", "- a", "+ a", "--"])
+def test_a_text_never_becomes_a_block_of_markdown(text: str) -> None:
+    assert escape_markdown(text)[0] in "\\:" or escape_markdown(text)[1] == "\\"
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("see https://a.example/b", r"see https:color[\:]{}//a.example/b"),
+        ("HTTP://a.example", r"HTTP:color[\:]{}//a.example"),
+        ("www.a.example", r"www:color[\.]{}a.example"),
+        ("me@a.example", r"me:color[\@]{}a.example"),
+        (":smile:", r":color[\:]{}smile\:"),
+        (":material/home:", r":color[\:]{}material/home\:"),
+        ("a -> b <- c", r"a :color[\-]{}\> b :color[\<]{}- c"),
+        ("--limit >= 3", r":color[\-]{}-limit :color[\>]{}= 3"),
+        ("&copy;", r"\&copy;"),
+    ],
+)
+def test_what_is_rewritten_after_the_escapes_is_kept_apart(text: str, escaped: str) -> None:
+    assert escape_markdown(text) == escaped
+
+
+def test_characters_that_would_turn_the_page_around_are_shown_as_unreadable() -> None:
+    assert escape_markdown("a\u202eb\u2066c\x1bd") == "a\ufffdb\ufffdc\ufffdd"
+
+
+def test_names_in_charts_are_text_and_short() -> None:
+    hostile = '<a href="https://a.example">x</a>' + 100 * "y"
+
+    figure = draw_counts({hostile: 1}, FAILURE_COLOR)
+
+    assert figure.data[0].y[0].startswith("&lt;a href")
+    assert len(figure.data[0].y[0]) < 60
+
+
 def test_of_a_message_only_our_own_commands_are_code() -> None:
     text = "Start one: `python worker.py`, or `brightrun prune --older-than-days 30`. It said `*x*` and `brightrun <b>`."
 
