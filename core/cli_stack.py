@@ -77,15 +77,10 @@ def doctor() -> None:
     with report_errors():
         marks = {True: "ok", False: "WRONG", None: "-"}
         wrong = False
-<<<<<<< HEAD
         settings = load_settings()
         for finding in (*examine(settings), examine_spool(settings)):
-            typer.echo(f"{marks[finding.ok]:<6}{finding.part:<14}{'' if finding.text == 'ok' else finding.text}".rstrip())
-=======
-        for finding in examine(load_settings()):
             text = "" if finding.text == "ok" else finding.text
             typer.echo(escape_lines(f"{marks[finding.ok]:<6}{finding.part:<14}{text}".rstrip()))
->>>>>>> w12-pages
             wrong |= finding.ok is False
         if wrong:
             raise typer.Exit(1)

@@ -408,10 +408,10 @@ class MemoryDatabase:
         if result.attempt is not None:
             row.attempts.append((AttemptOutcome.FAILED, result.attempt))
         row.status, row.failure, row.closed_at = "failed", result, self.clock()
-        because = result.stop_batch_because
-        if because is None and batch.plan.settings.error_handling is ErrorHandling.STOP:
+        if result.stop_batch_because is not None:
+            _pause(batch, f"Paused automatically: {result.stop_batch_because}")
+        elif batch.plan.settings.error_handling is ErrorHandling.STOP:
             because = f"Stopped at the first failed item ({result.failure.failure_type}), as this batch asks."
-        if because is not None:
             self._stop(row.batch_id, BatchStatus.FAILED, because)
         self._check_breaker(batch, row.batch_id)
 

@@ -15,6 +15,8 @@ FREE_HEADROOM = 0.2
 """Above this share left, more calls may be tried."""
 REDUCTION_PAUSE = timedelta(seconds=2)
 """Refusals of calls that were in flight together count once."""
+LONGEST_HOLD = timedelta(minutes=15)
+"""However long a server asks to wait, or far its limit's reset is: after this it is asked again."""
 STORM = timedelta(seconds=120)
 STORM_REFUSALS = 10
 
@@ -63,6 +65,8 @@ def read_headroom(headers: Mapping[str, str]) -> Headroom | None:
 
 def pace_after_reply(pace: Pace, headroom: Headroom | None, *, ceiling: int, now: datetime) -> Pace:
     """Return the pace after a reply: one more call at once after as many replies as calls, if there is room."""
+    if headroom is not None and headroom.resets_at is not None:
+        headroom = headroom.model_copy(update={"resets_at": min(headroom.resets_at, now + LONGEST_HOLD)})
     rested = pace.model_copy(update={"successes": pace.successes + 1, "refused_since": None, "refusals": 0})
     if headroom is not None and headroom.share_left < LOW_HEADROOM:
         left = f"{headroom.share_left:.0%} of the {headroom.kind} limit left"
@@ -85,7 +89,7 @@ def pace_after_failure(pace: Pace, failure: CallFailure, *, now: datetime) -> Pa
     )
     held = refused
     if failure.kind is CallFailureKind.RATE_LIMITED and failure.retry_after_seconds is not None:
-        not_before = now + timedelta(seconds=failure.retry_after_seconds)
+        not_before = now + min(timedelta(seconds=failure.retry_after_seconds), LONGEST_HOLD)
         held = refused.model_copy(update={"not_before": max(not_before, pace.not_before or not_before)})
     if pace.limit == 1 or (pace.refusals > 0 and now - pace.changed_at < REDUCTION_PAUSE):
         return held
@@ -101,7 +105,7 @@ def find_storm(pace: Pace, now: datetime) -> str | None:
         return None
     minutes = (now - pace.refused_since).total_seconds() / 60
     return (
-        f"Paused by itself: {pace.refusals} refusals by Claude (429 or 529) and no reply for {minutes:.0f} minutes. "
+        f"Paused automatically: {pace.refusals} refusals by Claude (429 or 529) and no reply for {minutes:.0f} minutes. "
         "Wait, then resume."
     )
 

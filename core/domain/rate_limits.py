@@ -1,5 +1,6 @@
 """Claude's rate limits, as the headers of a response name them."""
 
+import math
 from collections.abc import Mapping
 
 from core.domain.record import Record
@@ -30,6 +31,8 @@ def read_rate_limits(headers: Mapping[str, str]) -> tuple[RateLimit, ...]:
             limit = float(headers[f"{HEADER_PREFIX}{kind}-limit"])
             remaining = float(headers[f"{HEADER_PREFIX}{kind}-remaining"])
         except (KeyError, ValueError):
+            continue
+        if not (math.isfinite(limit) and math.isfinite(remaining)):
             continue
         resets_at = headers.get(f"{HEADER_PREFIX}{kind}-reset")
         limits.append(RateLimit(kind=kind, limit=limit, remaining=remaining, resets_at=resets_at))

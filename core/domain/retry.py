@@ -3,12 +3,15 @@
 from typing import assert_never
 
 from core.domain.batch import BatchSettings
+from core.domain.message_line import LONGEST_LINE, make_line
 from core.domain.record import Record
 from core.domain.reply import Reply, StopReason
+from core.domain.verdict import FailureType
 from core.domain.work import CallFailure, CallFailureKind
 
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 60.0
+LONGEST_CAUSE = LONGEST_LINE - len("Paused automatically: ")
 
 
 class RetryLimits(Record):
@@ -29,6 +32,7 @@ class GiveUp(Record):
     """The item has failed."""
 
     because: str
+    failure_type: FailureType = FailureType.API_ERROR
 
 
 class StopBatch(Record):
@@ -70,27 +74,68 @@ def decide_retry(
             | CallFailureKind.TIMEOUT
             | CallFailureKind.CONNECTION
         ):
-            if attempt_number >= limits.max_attempts:
-                return GiveUp(because=f"{attempt_number} attempts brought no reply; the last: {failure.message}")
-            backoff_seconds = min(FIRST_DELAY_SECONDS * 2 ** (attempt_number - 1), MAX_DELAY_SECONDS) * (0.5 + jitter / 2)
-            delay_seconds = max(backoff_seconds, failure.retry_after_seconds or 0.0)
-            if spent_seconds + delay_seconds > limits.max_seconds:
-                return GiveUp(
-                    because=f"No reply in {spent_seconds:.0f} s, and the next try would be {delay_seconds:.0f} s later: "
-                    f"an item is tried for {limits.max_seconds:.0f} s at most; the last: {failure.message}"
-                )
-            return RetryLater(delay_seconds=delay_seconds)
+            return _decide_passing(failure, attempt_number, spent_seconds, limits, jitter)
         case CallFailureKind.INVALID_REQUEST:
-            return GiveUp(because=failure.message)
-        case CallFailureKind.BAD_KEY:
-            return StopBatch(because=f"Claude rejected the API key. Set a valid ANTHROPIC_API_KEY. ({failure.message})")
-        case CallFailureKind.FORBIDDEN:
-            return StopBatch(because=f"The API key may not do this. Check its workspace and rights. ({failure.message})")
-        case CallFailureKind.UNKNOWN_MODEL:
-            return StopBatch(because=f"Claude does not know the model. Choose another one. ({failure.message})")
-        case CallFailureKind.NO_CREDIT:
-            return StopBatch(because=f"The credit is used up. Buy credit, then retry the rest. ({failure.message})")
-        case CallFailureKind.SPEND_LIMIT:
-            return StopBatch(because=f"A spend limit is reached. Raise it or wait for its reset. ({failure.message})")
+            return GiveUp(because=make_line(failure.message))
+        case CallFailureKind.UNEXPECTED:
+            # A defect of ours, or something new under the sun: the next call would most likely end like this one.
+            return GiveUp(because=make_line(failure.message))
+        case CallFailureKind.CONTENT_FILTERED:
+            because = f"A content filter blocked the prompt or the reply. ({failure.message})"
+            return GiveUp(because=make_line(because), failure_type=FailureType.REFUSAL)
+        case (
+            CallFailureKind.BAD_KEY
+            | CallFailureKind.FORBIDDEN
+            | CallFailureKind.UNKNOWN_MODEL
+            | CallFailureKind.NO_CREDIT
+            | CallFailureKind.SPEND_LIMIT
+            | CallFailureKind.ACCOUNT_BLOCKED
+            | CallFailureKind.REGION_BLOCKED
+            | CallFailureKind.WRONG_ADDRESS
+            | CallFailureKind.PROXY
+        ):
+            returns = f" Access returns: {failure.access_returns}." if failure.access_returns else ""
+            return StopBatch(because=make_line(f"{_CAUSES[failure.kind]}{returns} ({failure.message})", LONGEST_CAUSE))
         case _:
             assert_never(failure.kind)
+
+
+_CAUSES = {
+    CallFailureKind.BAD_KEY: "Claude rejected the API key. Set a valid ANTHROPIC_API_KEY, then resume.",
+    CallFailureKind.FORBIDDEN: "The API key may not do this. Check its workspace and rights, then resume.",
+    CallFailureKind.UNKNOWN_MODEL: "Claude does not know the model. Cancel, then generate with another one.",
+    CallFailureKind.NO_CREDIT: "The credit is used up. Buy credit, then resume.",
+    CallFailureKind.SPEND_LIMIT: "A usage or spend limit is reached. Raise it or wait, then resume.",
+    CallFailureKind.ACCOUNT_BLOCKED: "The account is disabled. Ask its owner or the provider, then resume.",
+    CallFailureKind.REGION_BLOCKED: "Claude is not offered in the region that the worker calls from. Move it, then resume.",
+    CallFailureKind.WRONG_ADDRESS: (
+        "Something other than Claude answered. Check ANTHROPIC_BASE_URL and proxies in between, then resume."
+    ),
+    CallFailureKind.PROXY: (
+        "A proxy answered in place of Claude. Sign in to it or let it pass (HTTPS_PROXY, ANTHROPIC_BASE_URL), then resume."
+    ),
+}
+"""What happened and what to do, where no call can succeed until someone acts."""
+
+
+def _decide_passing(
+    failure: CallFailure, attempt_number: int, spent_seconds: float, limits: RetryLimits, jitter: float
+) -> RetryDecision:
+    """Decide on a failure that passes by itself."""
+    asked_seconds = failure.retry_after_seconds or 0.0
+    if asked_seconds > limits.max_seconds:
+        # Nothing is served for so long, so item after item would be given up.
+        until = failure.access_returns or f"{asked_seconds / 60:.0f} minutes from now"
+        because = f"Claude asks to wait. Access returns: {until}. Resume then. ({failure.message})"
+        return StopBatch(because=make_line(because, LONGEST_CAUSE))
+    if attempt_number >= limits.max_attempts:
+        return GiveUp(because=make_line(f"{attempt_number} attempts brought no reply; the last: {failure.message}"))
+    backoff_seconds = min(FIRST_DELAY_SECONDS * 2 ** min(attempt_number - 1, 10), MAX_DELAY_SECONDS) * (0.5 + jitter / 2)
+    delay_seconds = max(backoff_seconds, asked_seconds)
+    if spent_seconds + delay_seconds > limits.max_seconds:
+        because = (
+            f"No reply in {spent_seconds:.0f} s, and the next try would be {delay_seconds:.0f} s later: "
+            f"an item is tried for {limits.max_seconds:.0f} s at most; the last: {failure.message}"
+        )
+        return GiveUp(because=make_line(because))
+    return RetryLater(delay_seconds=delay_seconds)

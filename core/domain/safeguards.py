@@ -24,7 +24,7 @@ def check_breaker(newest_first: Sequence[bool]) -> str | None:
     if len(window) < BREAKER_WINDOW or failed <= BREAKER_SHARE * len(window):
         return None
     return (
-        f"Paused by itself: {failed} of the last {len(window)} items failed (more than {BREAKER_SHARE:.0%}). "
+        f"Paused automatically: {failed} of the last {len(window)} items failed (more than {BREAKER_SHARE:.0%}). "
         "Look at the failures, then resume or cancel."
     )
 

@@ -63,6 +63,8 @@ class LeasedItem(Record):
     """Overrides the batch's limit, after a reply that it cut."""
     spent_seconds: float = 0.0
     """What earlier attempts at the item have taken, calls and waits."""
+    lost_leases: int = 0
+    """How many workers in a row took the item and were gone before they had a result."""
 
 
 class Lease(Record):
@@ -95,6 +97,12 @@ class CallFailureKind(StrEnum):
     UNKNOWN_MODEL = "unknown_model"
     NO_CREDIT = "no_credit"
     SPEND_LIMIT = "spend_limit"
+    ACCOUNT_BLOCKED = "account_blocked"  #: the organisation or account is disabled
+    REGION_BLOCKED = "region_blocked"  #: Claude is not offered where the call came from
+    WRONG_ADDRESS = "wrong_address"  #: somebody answered who is not Claude
+    PROXY = "proxy"  #: a proxy wants a sign-in, or lets nothing through
+    CONTENT_FILTERED = "content_filtered"  #: prompt or reply was blocked by a content filter
+    UNEXPECTED = "unexpected"  #: an exception that nobody foresaw left the call
 
 
 class CallFailure(Record):
@@ -106,9 +114,13 @@ class CallFailure(Record):
     http_status: int | None = None
     request_id: str | None = None
     retry_after_seconds: float | None = None
+    access_returns: str | None = None
+    """When calls will be taken again, in words; None where the answer does not say."""
     raw: RawResponse | None = None
     duration_ms: int
     simulated: bool
+    error_stack: str | None = None
+    """Where the exception came from, if it was one that nobody foresaw."""
 
 
 class AttemptOutcome(StrEnum):
@@ -155,7 +167,11 @@ class ItemAccepted(Record):
 
 
 class ItemFailed(Record):
-    """Close an item with its failed generation. `stop_batch_because` ends the whole batch."""
+    """Close an item with its failed generation.
+
+    `stop_batch_because` names what lets no call succeed: the batch is paused with it, and of the items that met it only the
+    first is closed, as the evidence. The others go back to the queue, since they have done nothing wrong.
+    """
 
     kind: Literal["failure"] = "failure"
     item: LeasedItem
@@ -165,6 +181,8 @@ class ItemFailed(Record):
     failure: Failed
     reply_text: str | None = None
     stop_batch_because: str | None = None
+    error_stack: str | None = None
+    """Where an exception of ours came from."""
 
 
 class ItemReleased(Record):

@@ -5,27 +5,32 @@ One asyncio loop keeps up to `concurrency` items in flight. A slot is used again
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import assert_never
 from uuid import uuid4
 
 import structlog
 
-from core.domain.batch import BatchId
+from core.domain.batch import BatchId, BatchSettings
+from core.domain.error_stack import describe_error, describe_stack
 from core.domain.judgement import judge_reply
+from core.domain.message_line import make_line
 from core.domain.pacing import Pace, begin_pace, find_storm, pace_after_failure, pace_after_reply, read_headroom
 from core.domain.pricing import compute_cost_usd
 from core.domain.prompt import Prompt, render_prompt
-from core.domain.reply import Reply, StopReason
+from core.domain.reply import Reply, StopReason, TokenUsage
 from core.domain.retry import GiveUp, RetryLater, RetryLimits, StopBatch, decide_retry, raise_limit
 from core.domain.verdict import Accepted, Confidence, Failed, FailureType
 from core.domain.work import (
     Attempt,
     BatchPlan,
     CallFailure,
+    CallFailureKind,
     ChatRequest,
     ItemAccepted,
     ItemFailed,
@@ -75,24 +80,20 @@ class GenerationService:
             await _BatchRun(service=self, plan=plan, recorder=recorder).run()
 
     async def generate_item(self, plan: BatchPlan, item: LeasedItem) -> ItemResult:
-        """Make one attempt at an item and decide what it means; raises nothing that an item could cause."""
+        """Make one attempt at an item and decide what it means; whatever is raised on the way is a result, too."""
+        if item.lost_leases >= self.retry_limits.max_attempts:
+            return _fail_unattempted(plan, item, _describe_lost(item))
         try:
             plan = _apply_item(plan, item)
             prompt = _render(plan, item)
+        except TemplateInvalid as error:
+            return _fail_unattempted(plan, item, str(error))
         except Exception as error:
-            # Whatever it is, it would come again: the item has no prompt.
-            if not isinstance(error, TemplateInvalid):
-                log.exception("prompt_not_made", batch_id=str(plan.id), item_id=str(item.item_id))
-            because = str(error) if isinstance(error, TemplateInvalid) else f"The prompt could not be made: {error!r}"
-            return ItemFailed(
-                item=item,
-                attempt=None,
-                prompt_text="",
-                settings=plan.settings,
-                failure=_failure(because, FailureType.API_ERROR),
-            )
+            log.exception("rendering_failed", batch_id=str(plan.id), item_id=str(item.item_id))
+            because = f"Rendering the prompt failed: {describe_error(error)}"
+            return _fail_unattempted(plan, item, because, error_stack=describe_stack(error))
         started_at = datetime.now(UTC)
-        answer = await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
+        answer = await self._ask(plan, item, prompt)
         attempt = self._describe_attempt(plan, prompt, answer, started_at)
         await self._learn(plan, answer)
         try:
@@ -101,10 +102,25 @@ class GenerationService:
             # A defect of ours: the reply is paid for, so it is kept as a failure instead of being asked for again.
             log.exception("judging_failed", batch_id=str(plan.id), item_id=str(item.item_id))
             text = answer.text if isinstance(answer, Reply) else None
-            failure = _failure(f"Judging the reply failed: {error!r}", FailureType.VALIDATION_ERROR)
-            result = _fail(plan, item, prompt, attempt, failure, reply_text=text)
+            failure = _failure(f"Judging the reply failed: {describe_error(error)}", FailureType.VALIDATION_ERROR)
+            result = _fail(plan, item, prompt, attempt, failure, reply_text=text, error_stack=describe_stack(error))
         _log_attempt(plan, item, result)
         return result
+
+    async def _ask(self, plan: BatchPlan, item: LeasedItem, prompt: Prompt) -> Reply | CallFailure:
+        """Call Claude. What leaves the call as an exception was foreseen by nobody, and is told with where it came from."""
+        begun = time.monotonic()
+        try:
+            return await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
+        except Exception as error:
+            log.exception("call_failed", batch_id=str(plan.id), item_id=str(item.item_id))
+            return CallFailure(
+                kind=CallFailureKind.UNEXPECTED,
+                message=make_line(f"The call failed in a way that nobody foresaw: {describe_error(error)}"),
+                duration_ms=round((time.monotonic() - begun) * 1000),
+                simulated=False,
+                error_stack=describe_stack(error),
+            )
 
     async def read_pace(self, plan: BatchPlan) -> Pace:
         """Return how many calls may be in flight, as all workers have learnt it."""
@@ -112,7 +128,14 @@ class GenerationService:
         return known or begin_pace(plan.settings.concurrency, datetime.now(UTC))
 
     async def _learn(self, plan: BatchPlan, answer: Reply | CallFailure) -> None:
-        """Adapt the pace to an answer, share it, and note it for the monitor; pause the batch in a lasting storm."""
+        """Adapt the pace to an answer. A pace that cannot be learnt costs speed at most; the answer may be paid for."""
+        try:
+            await self._adapt_pace(plan, answer)
+        except Exception:
+            log.exception("pace_not_learnt", batch_id=str(plan.id))
+
+    async def _adapt_pace(self, plan: BatchPlan, answer: Reply | CallFailure) -> None:
+        """Learn from an answer, share the pace, note it for the monitor; pause the batch in a lasting storm."""
         now = datetime.now(UTC)
         async with self.learning:
             before = await self.read_pace(plan)
@@ -162,8 +185,9 @@ class GenerationService:
             case RetryLater(delay_seconds=delay_seconds):
                 waiting = attempt.model_copy(update={"wait_ms": round(delay_seconds * 1000)})
                 return ItemReleased(item=item, attempt=waiting, delay_seconds=delay_seconds)
-            case GiveUp(because=because):
-                return _fail(plan, item, prompt, attempt, _failure(because, FailureType.API_ERROR))
+            case GiveUp(because=because, failure_type=failure_type):
+                failure = _failure(because, failure_type)
+                return _fail(plan, item, prompt, attempt, failure, error_stack=answer.error_stack)
             case StopBatch(because=because):
                 failure = _failure(because, FailureType.API_ERROR)
                 return _fail(plan, item, prompt, attempt, failure, stop_batch_because=because)
@@ -193,7 +217,7 @@ class GenerationService:
                     "stop_reason": answer.stop_reason,
                     "http_status": answer.raw.status_code,
                     "usage": answer.usage,
-                    "cost_usd": compute_cost_usd(model, answer.usage),
+                    "cost_usd": _price(model, answer.usage),
                 }
             )
         return common.model_copy(
@@ -274,7 +298,12 @@ class _BatchRun:
             outcome = await self.recorder.record(result)
         except Exception as error:  # noqa: BLE001 - whatever it is, the reply is paid for
             # Recording it again would be refused again, and giving the item back would pay for the same reply again.
-            outcome = await self.recorder.record(describe_rejected(result, str(error) or repr(error)))
+            rejected = describe_rejected(result, error, self.plan.settings)
+            try:
+                outcome = await self.recorder.record(rejected)
+            except Exception as again:
+                log.exception("failure_rejected", batch_id=str(self.plan.id), item_id=str(item.item_id))
+                outcome = await self.recorder.record(describe_unstorable(rejected, again))
         if outcome.outcome != "recorded":
             log.warning(outcome.outcome, batch_id=str(self.plan.id), item_id=str(item.item_id))
 
@@ -300,23 +329,53 @@ class _BatchRun:
                 log.warning("leases_not_extended", batch_id=str(self.plan.id), items=len(items), error=str(error))
 
 
-def describe_rejected(result: ItemResult, reason: str) -> ItemResult:
-    """Make of a result that the database refused a failure which it can hold, the reply's bytes included."""
-    if result.attempt is None:
-        return result
-    failure = Failed(
-        failure_type=FailureType.VALIDATION_ERROR,
-        confidence=Confidence.HIGH,
-        details=f"The reply could not be stored: {reason}",
-    )
-    attempt = result.attempt.model_copy(update={"failure_type": failure.failure_type, "failure_pattern": None})
+def describe_rejected(result: ItemResult, error: Exception, settings: BatchSettings) -> ItemFailed:
+    """Make of a result that could not be recorded a failure that can, the reply's bytes included."""
+    details = make_line(f"The reply could not be stored: {describe_error(error)}")
+    attempt = result.attempt
+    failure = _failure(details, FailureType.VALIDATION_ERROR)
     return ItemFailed(
         item=result.item,
-        attempt=attempt,
+        attempt=None if attempt is None else attempt.model_copy(update=_FAILED_BY_US),
         prompt_text="" if isinstance(result, ItemReleased) else result.prompt_text,
-        settings=attempt.settings,
+        settings=settings if attempt is None else attempt.settings,
         failure=failure,
+        stop_batch_because=result.stop_batch_because if isinstance(result, ItemFailed) else None,
+        error_stack=describe_stack(error),
     )
+
+
+def describe_unstorable(rejected: ItemFailed, error: Exception) -> ItemFailed:
+    """Make of a failure that could not be recorded either one of which nothing came from outside.
+
+    The bytes are lost to the database; else the item would be called, and paid for, again and again.
+    """
+    attempt = rejected.attempt
+    bare = None
+    if attempt is not None:
+        unsaid = {"raw": None, "stop_reason": None, "request_id": None, "usage": TokenUsage(), "error_type": None}
+        told = {"error_message": None, "cost_usd": None, "model": attempt.settings.model}
+        bare = attempt.model_copy(update=unsaid | told)
+    return rejected.model_copy(update={"attempt": bare, "prompt_text": "", "error_stack": describe_stack(error)})
+
+
+_FAILED_BY_US = {"failure_type": FailureType.VALIDATION_ERROR, "failure_pattern": None}
+
+
+def _describe_lost(item: LeasedItem) -> str:
+    return (
+        f"Given up: {item.lost_leases} workers in a row took this item and were gone before they had a result (killed, out "
+        "of memory, or their machine stopped). Look into the worker's log, then retry the item."
+    )
+
+
+def _price(model: str, usage: TokenUsage) -> Decimal | None:
+    """Return what a reply cost; a price that cannot be computed is not known, and costs no reply."""
+    try:
+        return compute_cost_usd(model, usage)
+    except Exception:
+        log.exception("reply_not_priced", model=model)
+        return None
 
 
 def _apply_item(plan: BatchPlan, item: LeasedItem) -> BatchPlan:
@@ -339,6 +398,18 @@ def _failure(details: str, failure_type: FailureType) -> Failed:
     return Failed(failure_type=failure_type, confidence=Confidence.HIGH, details=details)
 
 
+def _fail_unattempted(plan: BatchPlan, item: LeasedItem, because: str, *, error_stack: str | None = None) -> ItemFailed:
+    """Close an item without a call."""
+    return ItemFailed(
+        item=item,
+        attempt=None,
+        prompt_text="",
+        settings=plan.settings,
+        failure=_failure(because, FailureType.API_ERROR),
+        error_stack=error_stack,
+    )
+
+
 def _fail(
     plan: BatchPlan,
     item: LeasedItem,
@@ -348,6 +419,7 @@ def _fail(
     *,
     reply_text: str | None = None,
     stop_batch_because: str | None = None,
+    error_stack: str | None = None,
 ) -> ItemFailed:
     return ItemFailed(
         item=item,
@@ -357,6 +429,7 @@ def _fail(
         failure=failure,
         reply_text=reply_text,
         stop_batch_because=stop_batch_because,
+        error_stack=error_stack,
     )
 
 

@@ -373,12 +373,14 @@ def test_error_handling_stop_ends_the_batch_at_its_first_failure(stores: Stores)
     assert "first failed item" in (progress.status_reason or "")
 
 
-def test_fatal_failure_ends_the_batch_with_its_reason(stores: Stores) -> None:
+def test_fatal_failure_pauses_the_batch_with_its_reason(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 4), concurrency=1)
 
     record(stores, *(fail(item, stop_batch_because="Set a valid key.") for item in lease(stores, batch_id)))
 
-    assert (BatchStatus.FAILED, "Set a valid key.") == ((p := read(stores, batch_id)).status, p.status_reason)
+    progress = read(stores, batch_id)
+    assert (BatchStatus.PAUSED, 1, 3) == (progress.status, progress.failed, progress.queued)
+    assert progress.status_reason == "Paused automatically: Set a valid key."
 
 
 def test_reconciling_takes_back_what_a_lost_worker_held_and_names_the_batch(stores: Stores) -> None:

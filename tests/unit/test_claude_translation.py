@@ -3,11 +3,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.adapters.claude.translation import build_payload, classify_error, keep_raw, read_reply, read_retry_after_seconds
+from core.adapters.claude.answers import read_answer
+from core.adapters.claude.page_text import read_page
+from core.adapters.claude.retry_after import LONGEST_SECONDS, read_retry_after_seconds
+from core.adapters.claude.translation import build_payload, keep_raw, read_reply
 from core.domain.prompt import Prompt
 from core.domain.reply import TokenUsage
-from core.domain.work import CallFailureKind, ChatRequest
+from core.domain.work import CallFailure, ChatRequest
 from tests.factories import make_settings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -24,6 +29,19 @@ def make_message(**changes: Any) -> bytes:
         "usage": {"input_tokens": 0, "output_tokens": 12},
     }
     return json.dumps(message | changes).encode()
+
+
+def json_bodies() -> st.SearchStrategy[bytes]:
+    """Anything that is JSON, with the names that errors and replies have."""
+    names = st.sampled_from(
+        ["type", "error", "message", "detail", "errors", "content", "code", "status", "details", "choices"]
+    )
+    texts = st.one_of(
+        st.text(), st.sampled_from(["error", "message", "api_error", "model not found", "try again in 3 days"])
+    )
+    leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts)
+    values = st.recursive(leaves, lambda inner: st.one_of(st.lists(inner), st.dictionaries(names, inner)), max_leaves=8)
+    return values.map(lambda value: json.dumps(value).encode())
 
 
 def read(body: bytes, **headers: str) -> Any:
@@ -85,40 +103,86 @@ def test_secrets_in_headers_are_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error_type", "code", "message", "kind"),
-    [
-        (400, "invalid_request_error", None, "Your credit balance is too low", CallFailureKind.NO_CREDIT),
-        (400, "invalid_request_error", None, "max_tokens: too large", CallFailureKind.INVALID_REQUEST),
-        (401, "authentication_error", None, "invalid key", CallFailureKind.BAD_KEY),
-        (402, "billing_error", None, "pay", CallFailureKind.NO_CREDIT),
-        (403, "permission_error", None, "no", CallFailureKind.FORBIDDEN),
-        (404, "not_found_error", None, "model: x", CallFailureKind.UNKNOWN_MODEL),
-        (408, None, None, "", CallFailureKind.TIMEOUT),
-        (413, "request_too_large", None, "", CallFailureKind.INVALID_REQUEST),
-        (429, "rate_limit_error", None, "slow down", CallFailureKind.RATE_LIMITED),
-        (429, "rate_limit_error", "enforced_spend_limit_reached", "limit", CallFailureKind.SPEND_LIMIT),
-        (429, "rate_limit_error", "contract_spend_limit_reached", "limit", CallFailureKind.SPEND_LIMIT),
-        (500, "api_error", None, "", CallFailureKind.SERVER_ERROR),
-        (503, "api_error", None, "", CallFailureKind.SERVER_ERROR),
-        (529, "overloaded_error", None, "", CallFailureKind.OVERLOADED),
-    ],
-)
-def test_error_is_named_by_status_code_and_message(
-    status: int, error_type: str | None, code: str | None, message: str, kind: CallFailureKind
-) -> None:
-    assert kind is classify_error(status, error_type, code, message)
-
-
-@pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({"Retry-After": "3"}, 3.0),
         ({"retry-after": "1.5"}, 1.5),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
         ({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT"}, 30.0),
-        ({"retry-after": "soon"}, None),
+        ({"retry-after": "2026-11-22T12:00:30Z"}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "172800"}, 172_800.0),
         ({}, None),
     ],
 )
 def test_retry_after_is_read_in_each_of_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert seconds == read_retry_after_seconds(headers, NOW)
+
+
+@pytest.mark.parametrize("header", ["retry-after", "retry-after-ms"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "",
+        "nan",
+        "inf",
+        "-inf",
+        "-5",
+        "1e999",
+        "9" * 400,
+        "9999999999999",
+        "٩٩٩٩٩٩٩٩٩٩٩٩٩",
+        "1_0\x00",
+        "Wed, 21 Oct 10000000000 07:28:00 GMT",
+        "Wed, 21 Oct 99999 07:28:00 GMT",
+        "Wed, 99 Oct 2026 07:28:00 GMT",
+        "Wed, 21 Oct 2026 07:28:00 +999999999",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "9999-12-31T23:59:59Z",
+    ],
+)
+def test_wait_that_cannot_be_read_or_kept_counts_as_none(header: str, value: str) -> None:
+    assert read_retry_after_seconds({header: value}, NOW) is None
+
+
+@given(st.text(), st.text())
+def test_no_header_raises(seconds: str, milliseconds: str) -> None:
+    found = read_retry_after_seconds({"retry-after": seconds, "retry-after-ms": milliseconds}, NOW)
+
+    assert found is None or 0 <= found <= LONGEST_SECONDS
+
+
+@given(st.integers(min_value=200, max_value=599), st.one_of(st.binary(), json_bodies()), st.text())
+def test_no_answer_raises_and_whatever_is_said_of_it_is_a_line(status: int, body: bytes, content_type: str) -> None:
+    raw = keep_raw(status, {"content-type": content_type, "retry-after": content_type}, body)
+
+    answer = read_answer(raw, now=NOW, duration_ms=1, simulated=False)
+
+    assert answer.raw is raw
+    if isinstance(answer, CallFailure):
+        assert len(answer.message) <= 300
+        assert answer.message.isprintable()
+
+
+def test_page_is_told_by_its_title_else_its_heading_else_its_text() -> None:
+    assert read_page("<html><head><title>502\n Bad</title></head><body><h1>No</h1></body>") == "502 Bad"
+    assert read_page("<body><script>let a = 1</script><h1>No &amp; never</h1><p>x</p></body>") == "No & never"
+    assert read_page("<p>Nothing <b>here</b></p>") == "Nothing here"
+    assert read_page("<html></html>") == ""
+
+
+def test_date_of_return_is_read_from_the_words_or_a_long_wait() -> None:
+    def read_return(message: str, **headers: str) -> str | None:
+        body = json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": message}}).encode()
+        raw = keep_raw(429, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+        answer = read_answer(raw, now=NOW, duration_ms=1, simulated=False)
+        assert isinstance(answer, CallFailure)
+        return answer.access_returns
+
+    assert read_return("You will regain access on 2026-12-01 at 00:00 UTC.") == "2026-12-01 at 00:00 UTC"
+    assert read_return("Limit reached. It resets at 2026-12-01T00:00:00.000Z, ask later.") == "2026-12-01T00:00:00.000Z"
+    assert read_return("Please try again in 3 hours.") == "3 hours"
+    assert read_return("No.", retry_after="86400") == "2026-11-23 at 12:00 UTC"
+    assert read_return("Please try again later.", retry_after="5") is None

@@ -122,13 +122,13 @@ def test_item_that_never_gets_a_reply_fails_as_an_api_error() -> None:
     assert {"none": 2} == database.get_breakdown(batch_id).by_stop_reason
 
 
-def test_fatal_failure_stops_the_batch_and_says_why() -> None:
+def test_fatal_failure_pauses_the_batch_and_says_why() -> None:
     database = make_memory()
     batch_id = submit(database, topics=6, concurrency=1)
 
     progress = run(database, batch_id, always(make_call_failure(CallFailureKind.BAD_KEY, message="invalid x-api-key")))
 
-    assert (BatchStatus.FAILED, 1, 5) == (progress.status, progress.failed, progress.cancelled)
+    assert (BatchStatus.PAUSED, 1, 5) == (progress.status, progress.failed, progress.queued)
     assert "ANTHROPIC_API_KEY" in (progress.status_reason or "")
 
 

@@ -1,6 +1,7 @@
 """The call itself, over the SDK's async client with its hidden retries off."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,17 +14,13 @@ import httpx2
 import structlog
 from anthropic import AsyncAnthropic
 
-from core.adapters.claude.translation import (
-    REQUEST_ID_HEADER,
-    build_payload,
-    classify_error,
-    keep_raw,
-    read_error_message,
-    read_reply,
-    read_retry_after_seconds,
-)
+from core.adapters.claude.answer_limit import AnswerTooLarge, limit_answer
+from core.adapters.claude.answers import read_answer
+from core.adapters.claude.translation import build_payload, hide_secret, keep_raw
+from core.domain.message_line import make_line
 from core.domain.reply import RawResponse, Reply
 from core.domain.work import CallFailure, CallFailureKind, ChatRequest
+from core.errors import ConfigurationError
 
 MAX_CONNECTIONS = 220
 """The largest concurrency of a batch, and some."""
@@ -44,57 +41,62 @@ class ClaudeModel:
     async def complete(self, request: ChatRequest) -> Reply | CallFailure:
         """Make one call; what the provider or the network does wrong comes back as a CallFailure, never as an exception."""
         begun = time.monotonic()
+        if not _can_be_sent(self.client.api_key or ""):
+            # The library would say so by quoting the key.
+            message = "The API key holds a character that no key has, such as a line break. Nothing was sent."
+            return self._describe(CallFailureKind.BAD_KEY, message, begun)
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                raw = await self._send(request)
-        except anthropic.APIStatusError as error:
-            return self._describe_status(error, _elapsed_ms(begun))
+                raw = await self._send(self.client.messages.with_raw_response.create, build_payload(request))
         except (anthropic.APITimeoutError, TimeoutError):
             message = f"Claude did not answer within {self.timeout_seconds:g} s."
-            return self._describe(CallFailureKind.TIMEOUT, message, _elapsed_ms(begun))
-        except (anthropic.APIConnectionError, httpx2.TransportError) as error:
-            cause = error.__cause__ or error
-            message = f"The connection to Claude broke: {type(cause).__name__}: {cause}"
-            return self._describe(CallFailureKind.CONNECTION, message.rstrip(": "), _elapsed_ms(begun))
-        return read_reply(raw, duration_ms=_elapsed_ms(begun), simulated=self.simulated)
+            return self._describe(CallFailureKind.TIMEOUT, message, begun)
+        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+            kind, message = describe_broken_call(error)
+            return self._describe(kind, message, begun)
+        return read_answer(raw, now=datetime.now(UTC), duration_ms=_elapsed_ms(begun), simulated=self.simulated)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return how many input tokens a request takes; None where Claude does not say."""
         payload = build_payload(request)
         del payload["max_tokens"]
-        count = cast("Callable[..., Awaitable[Any]]", self.client.messages.count_tokens)
         try:
             async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):
-                return int((await count(**payload)).input_tokens)
-        except (anthropic.APIError, httpx2.TransportError, TimeoutError) as error:
-            log.warning("tokens_not_counted", error=str(error))
+                raw = await self._send(self.client.messages.with_raw_response.count_tokens, payload)
+            return int(json.loads(raw.body)["input_tokens"])
+        except Exception as error:  # noqa: BLE001 - a page that waits can do without the count, whatever came instead of it
+            log.warning("tokens_not_counted", error=type(error).__name__)
             return None
 
-    async def _send(self, request: ChatRequest) -> RawResponse:
+    async def _send(self, call: object, payload: dict[str, Any]) -> RawResponse:
+        """Return the response whole, whatever its status, without our key, which a server may echo."""
         # The SDK's overloads cannot take a mapping; the payload is built, and tested, in one place.
-        create = cast("Callable[..., Awaitable[Any]]", self.client.messages.with_raw_response.create)
-        response: httpx2.Response = (await create(**build_payload(request))).http_response
-        return keep_raw(response.status_code, response.headers, response.content)
+        send = cast("Callable[..., Awaitable[Any]]", call)
+        try:
+            response: httpx2.Response = (await send(**payload)).http_response
+        except anthropic.APIStatusError as error:
+            response = error.response
+        return hide_secret(keep_raw(response.status_code, response.headers, response.content), self.client.api_key or "")
 
-    def _describe(self, kind: CallFailureKind, message: str, duration_ms: int) -> CallFailure:
-        return CallFailure(kind=kind, message=message, duration_ms=duration_ms, simulated=self.simulated)
+    def _describe(self, kind: CallFailureKind, message: str, begun: float) -> CallFailure:
+        return CallFailure(kind=kind, message=make_line(message), duration_ms=_elapsed_ms(begun), simulated=self.simulated)
 
-    def _describe_status(self, error: anthropic.APIStatusError, duration_ms: int) -> CallFailure:
-        response = error.response
-        code = getattr(error, "error_code", None)
-        message = read_error_message(error.body) or str(error.message)
-        kind = classify_error(error.status_code, error.type, code if isinstance(code, str) else None, message)
-        return CallFailure(
-            kind=kind,
-            message=f"{error.status_code} {error.type or ''}: {message}".replace(" :", ":"),
-            error_type=error.type,
-            http_status=error.status_code,
-            request_id=response.headers.get(REQUEST_ID_HEADER),
-            retry_after_seconds=read_retry_after_seconds(response.headers, datetime.now(UTC)),
-            raw=keep_raw(error.status_code, response.headers, response.content),
-            duration_ms=duration_ms,
-            simulated=self.simulated,
-        )
+
+def describe_broken_call(error: Exception) -> tuple[CallFailureKind, str]:
+    """Say why a call ended without a response: most such causes pass, some last until a setting is changed."""
+    cause = error.__cause__ or error
+    said = f"{type(cause).__name__}: {cause}".rstrip(": ")
+    if isinstance(cause, AnswerTooLarge):
+        return CallFailureKind.WRONG_ADDRESS, str(cause)
+    if isinstance(cause, httpx2.UnsupportedProtocol):
+        return CallFailureKind.WRONG_ADDRESS, f"ANTHROPIC_BASE_URL is not an http(s) address ({said})"
+    if isinstance(cause, httpx2.ProxyError) and not str(cause).startswith("5"):
+        return CallFailureKind.PROXY, f"The proxy does not let the call through ({said})"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return CallFailureKind.PROXY, f"The certificate is not trusted; a proxy in between may have put in its own ({said})"
+    if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said:
+        return CallFailureKind.WRONG_ADDRESS, f"The address does not speak https ({said})"
+    return CallFailureKind.CONNECTION, f"The connection to Claude broke: {said}"
 
 
 @asynccontextmanager
@@ -105,11 +107,22 @@ async def open_claude(
     # The default keeps 100 connections alive, so calls above that would open a new one each.
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=60.0)
     timeout = httpx2.Timeout(connect=10.0, read=timeout_seconds, write=60.0, pool=30.0)
-    http_client = anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=timeout)
-    async with AsyncAnthropic(
-        api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout, http_client=http_client
-    ) as client:
+    # A redirect is not followed: it would take the key to whatever host it names, and ends at some sign-in page.
+    http_client = anthropic.DefaultAsyncHttpxClient(
+        limits=limits, timeout=timeout, follow_redirects=False, event_hooks={"response": [limit_answer]}
+    )
+    try:
+        claude = AsyncAnthropic(
+            api_key=api_key.strip(), base_url=base_url, max_retries=0, timeout=timeout, http_client=http_client
+        )
+    except httpx2.InvalidURL as error:
+        raise ConfigurationError(f"ANTHROPIC_BASE_URL is not an address: {error}. Mend or remove it.") from error
+    async with claude as client:
         yield ClaudeModel(client=client, timeout_seconds=timeout_seconds, simulated=simulated)
+
+
+def _can_be_sent(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key
 
 
 def _elapsed_ms(begun: float) -> int:

@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from core.domain.message_line import make_line
 from core.domain.parsing import conversation_json_schema
 from core.domain.reply import RawResponse, Reply, TokenUsage
-from core.domain.work import CallFailureKind, ChatRequest
+from core.domain.work import ChatRequest
 
 SIMULATED_HEADER = "x-brightrun-simulated"
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "set-cookie", "cookie", "proxy-authorization"})
 REQUEST_ID_HEADER = "request-id"
+HIDDEN = "[key]"
+SHORTEST_SECRET = 16
+MOST_TOKENS = 2**31 - 1
+"""What a column of the database holds; a count beyond it is not one."""
 
 
 def build_payload(request: ChatRequest) -> dict[str, Any]:
@@ -40,117 +41,72 @@ def keep_raw(status_code: int, headers: Mapping[str, str], body: bytes) -> RawRe
     return RawResponse(status_code=status_code, headers=kept, body=body)
 
 
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Block(_Lenient):
-    type: str
-    text: str = ""
-
-
-class _StopDetails(_Lenient):
-    category: str | None = None
-    explanation: str | None = None
-
-
-class _Error(_Lenient):
-    message: str
-
-
-class _ErrorBody(_Lenient):
-    error: _Error
-
-
-class _Message(_Lenient):
-    type: str
-    model: str | None = None
-    content: list[_Block]
-    stop_reason: str | None = None
-    stop_details: _StopDetails | None = None
-    usage: TokenUsage = TokenUsage()
+def hide_secret(raw: RawResponse, secret: str) -> RawResponse:
+    """Return the response without a secret that a server echoes; a short one is no secret, and may stand there by chance."""
+    if len(secret) < SHORTEST_SECRET:
+        return raw
+    headers = {name: value.replace(secret, HIDDEN) for name, value in raw.headers.items()}
+    return raw.model_copy(update={"headers": headers, "body": raw.body.replace(secret.encode(), HIDDEN.encode())})
 
 
 def read_reply(raw: RawResponse, *, duration_ms: int, simulated: bool) -> Reply:
-    """Read an HTTP 200 leniently: a body that holds no message gives a Reply without stop_reason, for the verdict to fail.
+    """Read a body leniently: one that holds no message gives a Reply without stop_reason, for the verdict to fail.
 
-    The SDK's own parsing is not used: it loses stop_reason and usage where the body is not what it expects.
+    The SDK's own parsing is not used: it loses stop_reason and usage where the body is not what it expects. A field that is
+    not what it should be counts as not said, and costs no other field: the text has been paid for.
     """
     headers = {name.lower(): value for name, value in raw.headers.items()}
-    message = _read_message(raw.body)
-    details = None if message is None else message.stop_details
+    message = read_message(raw.body) or {}
+    blocks = [
+        cast("Mapping[str, object]", block) for block in _read_list(message.get("content")) if isinstance(block, Mapping)
+    ]
+    details = read_mapping(message.get("stop_details"))
+    usage = read_mapping(message.get("usage"))
     return Reply(
         raw=raw,
-        text="" if message is None else "".join(block.text for block in message.content if block.type == "text"),
-        stop_reason=None if message is None else message.stop_reason,
-        refusal_category=None if details is None else details.category,
-        refusal_explanation=None if details is None else details.explanation,
-        usage=TokenUsage() if message is None else message.usage,
-        model=None if message is None else message.model,
+        text="".join(_read_text(block.get("text")) or "" for block in blocks if block.get("type") == "text"),
+        stop_reason=_read_name(message.get("stop_reason"), 50),
+        refusal_category=_read_name(details.get("category"), 100),
+        refusal_explanation=_read_name(details.get("explanation"), 1000),
+        usage=TokenUsage(**{name: _read_count(usage.get(name)) for name in TokenUsage.model_fields}),
+        model=_read_name(message.get("model"), 100),
         request_id=headers.get(REQUEST_ID_HEADER),
         duration_ms=duration_ms,
         simulated=simulated or headers.get(SIMULATED_HEADER) == "true",
     )
 
 
-def _read_message(body: bytes) -> _Message | None:
+def read_message(body: bytes) -> Mapping[str, object] | None:
+    """Return the fields of a message of Claude; None where a body is none."""
     try:
-        message = _Message.model_validate(json.loads(body))
-    except (ValueError, ValidationError, RecursionError):
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
         return None
-    return message if message.type == "message" else None
-
-
-def read_error_message(body: object) -> str | None:
-    """Return what the API says in an error body, without the envelope around it; None where it is no such body."""
-    try:
-        return _ErrorBody.model_validate(body).error.message
-    except ValidationError:
-        return None
-
-
-_KIND_BY_STATUS = {
-    401: CallFailureKind.BAD_KEY,
-    402: CallFailureKind.NO_CREDIT,
-    403: CallFailureKind.FORBIDDEN,
-    404: CallFailureKind.UNKNOWN_MODEL,
-    408: CallFailureKind.TIMEOUT,
-    409: CallFailureKind.SERVER_ERROR,
-    429: CallFailureKind.RATE_LIMITED,
-    504: CallFailureKind.TIMEOUT,
-    529: CallFailureKind.OVERLOADED,
-}
-_SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
-_FIRST_SERVER_STATUS = 500
-
-
-def classify_error(status_code: int, error_type: str | None, error_code: str | None, message: str) -> CallFailureKind:
-    """Name the failure behind an HTTP error status.
-
-    A spend limit comes dressed as a 429, and used-up credit as an invalid request; both are fatal, not passing.
-    """
-    if error_code in _SPEND_LIMITS:
-        return CallFailureKind.SPEND_LIMIT
-    if "credit balance" in message.lower():
-        return CallFailureKind.NO_CREDIT
-    if error_type == "overloaded_error":
-        return CallFailureKind.OVERLOADED
-    other = CallFailureKind.SERVER_ERROR if status_code >= _FIRST_SERVER_STATUS else CallFailureKind.INVALID_REQUEST
-    return _KIND_BY_STATUS.get(status_code, other)
-
-
-def read_retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return what `retry-after-ms` or `retry-after` (seconds or a date) asks for; None where neither can be read."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    try:
-        if "retry-after-ms" in lower:
-            return max(float(lower["retry-after-ms"]) / 1000, 0.0)
-        value = lower.get("retry-after")
-        if value is None:
+    match value:
+        case {"type": "message", "content": list()}:
+            return cast("Mapping[str, object]", value)
+        case _:
             return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        moment = parsedate_to_datetime(value)
-        return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp(), 0.0)
-    except ValueError:
+
+
+def _read_list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def read_mapping(value: object) -> Mapping[str, object]:
+    """Return a JSON object; empty where a value is none."""
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
+
+
+def _read_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _read_name(value: object, longest: int) -> str | None:
+    return make_line(value, longest) or None if isinstance(value, str) else None
+
+
+def _read_count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
         return None
+    return int(value) if value == int(value) else None

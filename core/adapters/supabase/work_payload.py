@@ -1,11 +1,16 @@
 """Results as the JSON that `record_results` takes. Pure."""
 
 import json
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import Any, cast
 
 from core.domain.conversation import Conversation
 from core.domain.fingerprint import fingerprint_failure
 from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
+
+_DEEPEST = 100
+"""Levels of nesting; what is deeper is kept as text."""
 
 
 def encode_result(result: ItemResult) -> dict[str, Any]:
@@ -28,7 +33,10 @@ def encode_result(result: ItemResult) -> dict[str, Any]:
 def encode_attempt(attempt: Attempt) -> dict[str, Any]:
     """Return an attempt with the names of its columns."""
     settings = attempt.settings
-    payload: dict[str, Any] = attempt.model_dump(mode="json", exclude={"settings", "usage", "raw"}) | {
+    said = attempt.model_dump(mode="json", exclude={"settings", "usage", "raw"})
+    payload: dict[str, Any] = {
+        name: clean_text(value) if isinstance(value, str) else value for name, value in said.items()
+    } | {
         "max_tokens": settings.max_tokens,
         "temperature": None,  # today's API takes none
         "effort": settings.effort,
@@ -80,7 +88,8 @@ def encode_failure(result: ItemFailed) -> dict[str, Any]:
         "truncation_details": clean_text(failure.details),
         "confidence": failure.confidence,
         "turn_index": failure.turn_index,
-        "error_message": message,
+        "error_message": None if message is None else clean_text(message),
+        "error_stack": None if result.error_stack is None else clean_text(result.error_stack),
         "request_id": None if attempt is None else attempt.request_id,
         "cost_usd": None if attempt is None or attempt.cost_usd is None else str(attempt.cost_usd),
         "simulated": False if attempt is None else attempt.simulated,
@@ -112,13 +121,34 @@ def describe_raw(attempt: Attempt | None) -> dict[str, Any]:
     if encoding == "utf-8":
         try:
             parsed = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return described
         # jsonb can hold neither NUL nor lone surrogates.
-        text = json.dumps(parsed, ensure_ascii=False)
-        if clean_text(text) == text and "\\u0000" not in text:
+        if (
+            _is_storable(parsed)
+            and "\\u0000" not in body
+            and clean_text(text := json.dumps(parsed, ensure_ascii=False)) == text
+        ):
             return described | {"body_encoding": "json", "body": parsed}
     return described
+
+
+def _is_storable(value: object) -> bool:
+    """Whether the database and whoever reads it take a value as JSON: no NaN, no infinity, no nesting without end."""
+    level: list[object] = [value]
+    for _ in range(_DEEPEST):
+        if any(isinstance(part, float) and not math.isfinite(part) for part in level):
+            return False
+        below: list[object] = []
+        for part in level:
+            if isinstance(part, Mapping):
+                below.extend(cast("Mapping[str, object]", part).values())
+            elif isinstance(part, list):
+                below.extend(cast("list[object]", part))
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def clean_text(text: str) -> str:

@@ -1,0 +1,237 @@
+"""Which failure stands behind an error answer: by its words first, whatever its status says.
+
+Spend limits come as 400, 403 and 429, used-up credit as an invalid request, an overloaded Claude as 200. The words were
+collected from what Anthropic, its resellers (Bedrock, Vertex, OpenRouter) and proxies (LiteLLM, nginx, Envoy) really send.
+"""
+
+import re
+
+from core.domain.record import Record
+from core.domain.work import CallFailureKind
+
+K = CallFailureKind
+
+
+class ErrorWords(Record):
+    """What an error body says. `is_envelope`: in the form in which Claude, or a proxy that speaks its language, says it."""
+
+    message: str
+    error_type: str | None = None
+    error_code: str | None = None
+    is_envelope: bool = True
+
+
+def _find_any(*forms: str) -> re.Pattern[str]:
+    return re.compile("|".join(forms))
+
+
+_ACCOUNT = r"\b(organi[sz]ation|account|workspace|project|subscription)\b"
+_BLOCKED = r"\b(disabled|suspended|deactivated|banned|terminated|locked|restricted|on hold|not active|inactive|closed)\b"
+_PLACE = r"\b(country|countries|regions?|territor(y|ies)|locations?)\b"
+_KEY = r"\b(api[ -]?key|access token|auth\w* token|bearer token|server token|security token|credentials?)\b"
+
+# The first that is found decides. What concerns the whole account comes before what concerns one request.
+_ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
+    (
+        K.ACCOUNT_BLOCKED,
+        _find_any(
+            rf"{_ACCOUNT}[^.]{{0,40}}\b(is|was|been)\b[^.]{{0,20}}{_BLOCKED}",
+            r"\b(disabled|suspended|deactivated|banned|terminated) (organi[sz]ation|account|workspace)\b",
+            r"\b(account|organization)_?(deactivated|disabled|suspended)\b",
+        ),
+    ),
+    (
+        K.SPEND_LIMIT,
+        _find_any(
+            r"\bspend(ing)?[ _-]?limit",
+            r"\busage limits?\b",
+            r"\bregain access\b",
+            r"\bextra usage\b",
+            r"\bkey limit exceeded",
+            r"\b(daily|weekly|monthly)( \w+)? (limit|budget|quota|allowance)",
+            r"\b(tokens|requests) per day\b",
+            r"\bbudget\b[^.]{0,30}\b(exceeded|reached|exhausted|used up)",
+            r"\b(exceeded|over|reached|exhausted)\b[^.]{0,30}\bbudget\b",
+            r"exceededbudget|budget_exceeded|insufficient_quota|exceeded your current quota",
+        ),
+    ),
+    (
+        K.NO_CREDIT,
+        _find_any(
+            r"\bcredit balance\b",
+            r"\b(insufficient|not enough)[ _](credits?|balance|funds)",
+            r"\b(more|out of|purchase) credits?\b",
+            r"\bcredits?\b[^.]{0,20}\b(exhausted|depleted|used up|expired)",
+            r"\bbilling(_error)?\b",
+            r"\bpayment[ _](required|method)",
+        ),
+    ),
+    (
+        K.REGION_BLOCKED,
+        _find_any(
+            r"unsupported_country|\bregionerror\b",
+            rf"{_PLACE}[^.]{{0,40}}\b(not|isn't) (supported|available|allowed)",
+            rf"\b(not|isn't) (supported|available|allowed|offered)\b[^.]{{0,60}}{_PLACE}",
+            rf"\bunsupported {_PLACE}",
+        ),
+    ),
+    (
+        K.BAD_KEY,
+        _find_any(
+            r"\b(invalid|incorrect|missing|unknown|no) (x-)?api[ -]?key",
+            r"x-api-key header is required|invalid bearer|invalid proxy server token",
+            rf"{_KEY}[^.]{{0,40}}\b(invalid|expired|revoked|disabled|incorrect|missing|not valid|not found|rejected)\b",
+        ),
+    ),
+)
+_REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
+    (
+        K.CONTENT_FILTERED,
+        _find_any(
+            r"content[ _-]?(filter|management polic|policy|moderation)",
+            r"\bblocked by\b[^.]{0,40}\b(polic|filter|safety|guardrail)",
+            r"\b(output|input|prompt|response|completion) (was |has been |is )?(blocked|flagged|filtered)",
+            r"\bviolat\w+\b[^.]{0,60}\bpolic",
+            r"\bguardrail",
+        ),
+    ),
+    (
+        K.UNKNOWN_MODEL,
+        _find_any(
+            r"\bmodels?\b[^.]{0,120}\b(not found|does not exist|doesn't exist|not exist|unknown|deprecated|retired)\b",
+            r"\b(unknown|invalid|unsupported|nonexistent) model\b|\binvalid model name|model_not_found",
+            r"\bmodel identifier is invalid|\bno endpoints found|\bno healthy deployments",
+        ),
+    ),
+)
+_PASSING_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
+    (K.RATE_LIMITED, _find_any(r"rate[ _-]?limit", r"too many requests", r"throttl", r"slow down", r"quota exceeded")),
+    (K.OVERLOADED, _find_any(r"overloaded", r"(at|over) capacity", r"high (demand|load)", r"server is busy")),
+    (K.TIMEOUT, _find_any(r"timed? ?out", r"deadline exceeded")),
+    (
+        K.SERVER_ERROR,
+        _find_any(
+            r"internal (server )?error",
+            r"bad gateway",
+            r"(service|temporarily) unavailable",
+            r"\bupstream\b",
+            r"\btry again\b",
+            r"connection reset",
+        ),
+    ),
+)
+_PER_MOMENT = re.compile(r"per[ _-](second|minute|min)\b")
+
+_KIND_BY_TYPE = {
+    "authentication_error": K.BAD_KEY,
+    "auth_error": K.BAD_KEY,
+    "invalid_api_key": K.BAD_KEY,
+    "unauthenticated": K.BAD_KEY,
+    "unrecognizedclientexception": K.BAD_KEY,
+    "expiredtokenexception": K.BAD_KEY,
+    "permission_error": K.FORBIDDEN,
+    "permission_denied": K.FORBIDDEN,
+    "accessdeniedexception": K.FORBIDDEN,
+    "forbidden": K.FORBIDDEN,
+    "billing_error": K.NO_CREDIT,
+    "rate_limit_error": K.RATE_LIMITED,
+    "rate_limit_exceeded": K.RATE_LIMITED,
+    "throttling_error": K.RATE_LIMITED,
+    "throttlingexception": K.RATE_LIMITED,
+    "resource_exhausted": K.RATE_LIMITED,
+    "overloaded_error": K.OVERLOADED,
+    "unavailable": K.OVERLOADED,
+    "serviceunavailableexception": K.OVERLOADED,
+    "timeout_error": K.TIMEOUT,
+    "deadline_exceeded": K.TIMEOUT,
+    "modeltimeoutexception": K.TIMEOUT,
+    "request_too_large": K.INVALID_REQUEST,
+    "context_length_exceeded": K.INVALID_REQUEST,
+}
+_KIND_BY_GENERAL_TYPE = {
+    "invalid_request_error": K.INVALID_REQUEST,
+    "invalid_argument": K.INVALID_REQUEST,
+    "validationexception": K.INVALID_REQUEST,
+    "api_error": K.SERVER_ERROR,
+    "internal": K.SERVER_ERROR,
+    "internalserverexception": K.SERVER_ERROR,
+    "internal_server_error": K.SERVER_ERROR,
+    "server_error": K.SERVER_ERROR,
+}
+"""Types that say little; a status that says more goes before them."""
+_KIND_BY_STATUS = {
+    401: K.BAD_KEY,
+    402: K.NO_CREDIT,
+    403: K.FORBIDDEN,
+    407: K.PROXY,
+    408: K.TIMEOUT,
+    409: K.SERVER_ERROR,
+    429: K.RATE_LIMITED,
+    451: K.REGION_BLOCKED,
+    504: K.TIMEOUT,
+    511: K.PROXY,
+    522: K.TIMEOUT,
+    524: K.TIMEOUT,
+    529: K.OVERLOADED,
+}
+_STRANGER_BY_STATUS = {
+    **_KIND_BY_STATUS,
+    401: K.PROXY,
+    403: K.PROXY,
+    413: K.INVALID_REQUEST,
+    414: K.INVALID_REQUEST,
+    431: K.INVALID_REQUEST,
+    501: K.WRONG_ADDRESS,
+    505: K.WRONG_ADDRESS,
+}
+"""What a status means from somebody who does not speak Claude's language: it is not Claude's word about key or model."""
+_SPEND_LIMIT_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_FIRST_SERVER_STATUS, _FIRST_CLIENT_STATUS, _NOT_FOUND = 500, 400, 404
+_UNPROCESSABLE = frozenset({400, 422})
+_SIGN_IN = re.compile(
+    r"\b(log|sign) ?[io]n\b|single sign|\bsso\b|\bsaml\b|authenticat|captive|proxy|firewall|blocked|denied", re.IGNORECASE
+)
+
+
+def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
+    """Name the failure behind an error body: first by its words, then by its type, then by its status."""
+    text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
+    if words.error_code in _SPEND_LIMIT_CODES:
+        return K.SPEND_LIMIT
+    for kind, found in (*_ACCOUNT_WORDS, *_REQUEST_WORDS):
+        if found.search(text) and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text)):
+            return kind
+    for name in (words.error_code, words.error_type):
+        if name is not None and (by_type := _KIND_BY_TYPE.get(name.lower())) is not None:
+            return by_type
+    if status_code == _NOT_FOUND or (words.error_type or "").lower() in ("not_found_error", "not_found"):
+        return K.UNKNOWN_MODEL if words.is_envelope and "model" in text else K.WRONG_ADDRESS
+    by_status = (_KIND_BY_STATUS if words.is_envelope else _STRANGER_BY_STATUS).get(status_code)
+    if by_status is not None:
+        return by_status
+    if status_code >= _FIRST_SERVER_STATUS:
+        return K.SERVER_ERROR
+    general = _KIND_BY_GENERAL_TYPE.get((words.error_type or "").lower())
+    return general or _classify_unknown(status_code, text, is_envelope=words.is_envelope)
+
+
+def _classify_unknown(status_code: int, text: str, *, is_envelope: bool) -> CallFailureKind:
+    """Name an error whose type says nothing: a passing one if it reads like one, else by who must have said it."""
+    for kind, found in _PASSING_WORDS:
+        if found.search(text):
+            return kind
+    if status_code < _FIRST_CLIENT_STATUS:
+        return K.SERVER_ERROR if is_envelope else K.WRONG_ADDRESS
+    return K.INVALID_REQUEST if is_envelope or status_code in _UNPROCESSABLE else K.WRONG_ADDRESS
+
+
+def classify_stranger(status_code: int, text: str) -> CallFailureKind:
+    """Name the failure behind an answer that is no error body at all: a page, some text, or nothing."""
+    known = _STRANGER_BY_STATUS.get(status_code)
+    if known is not None:
+        return known
+    if status_code >= _FIRST_SERVER_STATUS:
+        return K.SERVER_ERROR
+    if status_code < _FIRST_CLIENT_STATUS and _SIGN_IN.search(text):
+        return K.PROXY
+    return K.WRONG_ADDRESS

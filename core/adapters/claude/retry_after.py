@@ -1,0 +1,48 @@
+"""How long a server asks to wait. Headers come from anybody between here and Claude: what cannot be read counts as none."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_SECONDS = 31 * 24 * 3600.0
+"""Limits come back within a month; who asks for more has a wrong clock or a wrong unit."""
+
+
+def read_retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return what `retry-after-ms` or `retry-after` (seconds or a date) asks for; None where neither can be read."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    milliseconds = _read_number(lower.get("retry-after-ms"))
+    if milliseconds is not None and (seconds := _check(milliseconds / 1000)) is not None:
+        return seconds
+    value = lower.get("retry-after")
+    if value is None:
+        return None
+    number = _read_number(value)
+    if number is not None:
+        return _check(number)
+    moment = _read_date(value)
+    return None if moment is None else _check(max((moment - now).total_seconds(), 0.0))
+
+
+def _check(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) and 0 <= seconds <= LONGEST_SECONDS else None
+
+
+def _read_number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _read_date(text: str) -> datetime | None:
+    """Return an HTTP date, or one in ISO form."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(text.strip())
+        except (ValueError, TypeError, OverflowError, IndexError):
+            # The library's reader of dates raises each of these for some text.
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
