@@ -126,7 +126,6 @@ def test_second_request_of_a_connection_is_looked_at_like_the_first(stack: Setti
         "127.0.0.1.evil.example",
         "localhost.evil.example",
         "evil.example:80",
-       
         "[::1]",
         "0",
         ",",
