@@ -146,6 +146,12 @@ def test_api_answers_no_page_in_a_browser(stack: Settings, header: str) -> None:
     assert ask(stack, "GET /rest/v1/personas", headers=f"{header}\r\n") == "403"
 
 
+@pytest.mark.parametrize("schema", ["auth", "storage", "supabase_migrations", "pg_catalog", "information_schema"])
+@pytest.mark.parametrize("table", ["users", "objects", "schema_migrations", "pg_authid", "tables"])
+def test_api_shows_no_schema_but_public(stack: Settings, schema: str, table: str) -> None:
+    assert ask(stack, f"GET /rest/v1/{table}", headers=f"Accept-Profile: {schema}\r\n") in ("403", "404", "406")
+
+
 def test_api_reads_no_body_without_end(stack: Settings) -> None:
     assert ask(stack, "POST /rest/v1/rpc/x", headers="Transfer-Encoding: chunked\r\n") == "411"
     assert ask(stack, "POST /rest/v1/rpc/x", headers=f"Content-Length: {2**40}\r\n") == "413"
