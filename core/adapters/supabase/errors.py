@@ -39,6 +39,8 @@ def translate_errors() -> Generator[None]:
     except AuthApiError as error:
         if error.status >= 500:  # noqa: PLR2004 - an HTTP status
             raise DatabaseUnavailable(f"Supabase Auth does not answer ({_describe(error)}). {_ADVICE}") from error
+        if error.status == 429:  # noqa: PLR2004 - an HTTP status
+            raise NotSignedIn(f"Sign-in was refused: {error.message}.") from error
         raise NotSignedIn(f"Sign-in was refused: {error.message}. Check e-mail and password.") from error
     except AuthError as error:
         raise NotSignedIn(f"The session has ended ({_describe(error)}). Sign in again.") from error

@@ -28,19 +28,20 @@ function refuse(status, code, message, headers = {}) {
 function findRefusal(request) {
   const url = new URL(request.url);
   // Both: a request may name its address in full, and then they may differ.
-  if (!OWN_HOST.test(url.host) || !OWN_HOST.test(request.headers.get("host") ?? "")) return refuse(421, "foreign_host", "This API answers to 127.0.0.1 alone.");
+  if (![url.host, request.headers.get("host") ?? ""].every((host) => OWN_HOST.test(host))) {
+    return refuse(421, "foreign_host", "This API answers to 127.0.0.1 alone.");
+  }
   if (request.headers.has("origin") || request.headers.has("sec-fetch-site")) {
     return refuse(403, "no_browsers", "This API is for programs of this machine, not for pages in a browser.");
   }
   if (!PATHS.some(([methods, path]) => methods.includes(request.method) && path.test(url.pathname))) {
     return refuse(404, "not_found", "This API has no such path.");
   }
-  const length = request.headers.get("content-length");
-  if (request.headers.has("transfer-encoding") && length === null) {
+  if (request.headers.has("transfer-encoding")) {
     return refuse(411, "length_required", "Send the length of the body (Content-Length).");
   }
   const largest = url.pathname.startsWith("/auth/") ? LARGEST_SIGN_IN_BYTES : LARGEST_BODY_BYTES;
-  return Number(length ?? 0) > largest ? refuse(413, "too_large", `At most ${largest} bytes.`) : null;
+  return Number(request.headers.get("content-length") ?? 0) > largest ? refuse(413, "too_large", `At most ${largest} bytes.`) : null;
 }
 
 const attempts = new Attempts();
@@ -54,8 +55,10 @@ function readAttempt(request, body) {
     case "/auth/v1/token":
       return search === "?grant_type=refresh_token" ? null : { account: `password ${address}`, successForgives: true };
     case "/auth/v1/verify":
-      // A hash of address and code names no account.
-      return { account: fields.token_hash ? "code" : `code ${address}`, successForgives: true };
+      // A hash of address and code names no account, so there is one count for all of them.
+      return fields.token_hash
+        ? { account: "code", successForgives: false }
+        : { account: `code ${address}`, successForgives: true };
     case "/auth/v1/recover":
       // Each new code is a new chance to guess one.
       return { account: `recovery ${address}`, successForgives: false };

@@ -126,7 +126,6 @@ def test_second_request_of_a_connection_is_looked_at_like_the_first(stack: Setti
         "127.0.0.1.evil.example",
         "localhost.evil.example",
         "evil.example:80",
-       
         "[::1]",
         "0",
         ",",
@@ -145,6 +144,12 @@ def test_api_answers_to_its_own_names(stack: Settings) -> None:
 @pytest.mark.parametrize("header", ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"])
 def test_api_answers_no_page_in_a_browser(stack: Settings, header: str) -> None:
     assert ask(stack, "GET /rest/v1/personas", headers=f"{header}\r\n") == "403"
+
+
+@pytest.mark.parametrize("schema", ["auth", "storage", "supabase_migrations", "pg_catalog", "information_schema"])
+@pytest.mark.parametrize("table", ["users", "objects", "schema_migrations", "pg_authid", "tables"])
+def test_api_shows_no_schema_but_public(stack: Settings, schema: str, table: str) -> None:
+    assert ask(stack, f"GET /rest/v1/{table}", headers=f"Accept-Profile: {schema}\r\n") in ("403", "404", "406")
 
 
 def test_api_reads_no_body_without_end(stack: Settings) -> None:

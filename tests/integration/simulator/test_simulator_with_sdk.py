@@ -388,6 +388,8 @@ def test_the_command_serves_until_it_is_stopped() -> None:
                 time.sleep(0.05)
         assert health.status_code == 200
         assert ask(f"http://127.0.0.1:{port}").stop_reason == "refusal"
+        foreign = httpx2.get(f"http://127.0.0.1:{port}/stats", headers={"host": "evil.example"})
+        assert foreign.status_code == 400
     finally:
         process.terminate()
         process.wait(timeout=10)

@@ -1,14 +1,12 @@
 import json
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from core.embedded.folder import StackFolder
-from core.embedded.postgres_user import find_program
 from core.embedded.program import Program, find_left_processes, launcher_argv, run_program, write_program
 
 
@@ -73,28 +71,6 @@ def test_what_was_root_reaches_its_working_folder_and_no_other_private_one(folde
     code = f"cat {folder.path}/file || echo refused; cd {inner} || echo refused; ls -d /proc/self/cwd/"
     shown = show_as_nobody(folder, code, inner)
     assert shown.split("\n") == ["refused", "refused", "/proc/self/cwd/"]
-
-
-@ROOT_ON_LINUX
-def test_programs_of_postgresql_under_a_private_folder_are_copied_to_where_nobody_may_run_them(folder: StackFolder) -> None:
-    private = folder.path / "private" / "pginstall"
-    (private / "bin").mkdir(parents=True)
-    (private / "bin" / "postgres").write_text("#!/bin/sh\necho started\n")
-    (private / "bin" / "postgres").chmod(0o700)
-    with tempfile.TemporaryDirectory(prefix="brightrun-", dir="/tmp") as open_folder:
-        Path(open_folder).chmod(0o755)
-        copies = Path(open_folder) / "copies"
-        program = find_program("postgres", copies, private / "bin")
-        assert program.is_relative_to(copies)
-        assert find_program("postgres", copies, private / "bin") == program
-        assert len(list(copies.iterdir())) == 1
-        assert show_as_nobody(folder, str(program)) == "started"
-
-
-@ROOT_ON_LINUX
-def test_programs_that_everybody_may_run_are_run_where_they_are(folder: StackFolder) -> None:
-    assert find_program("env", folder.path / "copies", Path("/usr/bin")) == Path("/usr/bin/env")
-    assert not (folder.path / "copies").exists()
 
 
 def test_recorded_number_of_another_process_is_not_taken_for_ours(folder: StackFolder) -> None:
