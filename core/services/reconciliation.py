@@ -1,6 +1,8 @@
 """Puts right what was lost: leases of dead workers, and doorbells that nobody heard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -12,6 +14,7 @@ from core.services.reports import ReportService
 log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 5.0
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,36 +38,30 @@ class ReconciliationService:
         part that is away is tried next time.
         """
         # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
-        self._replay()
-        rung = self._ring()
-        self.reports.upload_missing()
-        self.fingerprints.mark_missing()
+        _attempt(self.spool.replay)
+        rung = _attempt(self._ring)
+        _attempt(self.reports.upload_missing)
+        _attempt(self.fingerprints.mark_missing)
+        _attempt(self._tell_what_waits)
         self.pulse.beat()
-        self._tell_what_waits()
-        return rung
-
-    def _replay(self) -> None:
-        try:
-            self.spool.replay()
-        except ServiceUnavailable as error:
-            log.warning("spool_waits", error=str(error))
-        except OSError as error:
-            log.warning("spool_unreadable", error=str(error))
-
-    def _tell_what_waits(self) -> None:
-        try:
-            stuck = self.spool.count_stuck()
-        except OSError as error:
-            log.warning("spool_unreadable", error=str(error))
-        else:
-            self.notices.note_stuck_results(self.host, stuck)
+        return rung or 0
 
     def _ring(self) -> int:
-        try:
-            batch_ids = self.reconciler.reconcile()
-            for batch_id in batch_ids:
-                self.queue.ring(batch_id)
-        except ServiceUnavailable as error:
-            log.warning("reconcile_waits", error=str(error))
-            return 0
+        batch_ids = self.reconciler.reconcile()
+        for batch_id in batch_ids:
+            self.queue.ring(batch_id)
         return len(batch_ids)
+
+    def _tell_what_waits(self) -> None:
+        self.notices.note_stuck_results(self.host, self.spool.count_stuck())
+
+
+def _attempt(step: Callable[[], Result]) -> Result | None:
+    """Take one step of a round; whatever goes wrong with it, the others are taken, and all of them again next time."""
+    try:
+        return step()
+    except (ServiceUnavailable, OSError) as error:
+        log.warning("reconcile_waits", step=step.__name__, error=str(error))
+    except Exception:
+        log.exception("reconcile_step_failed", step=step.__name__)
+    return None

@@ -44,7 +44,7 @@ from tests.integration.conftest import sign_up
 from tests.integration.simulator.test_simulator_with_sdk import running_simulator
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 UNKNOWN_BATCH = "00000000-0000-4000-8000-000000000000"
 
 
@@ -284,31 +284,61 @@ def run_good_batch_id(worker: RunningWorker) -> None:
     wait_until(lambda: not worker.redis.exists(job.key), worker)
 
 
+def abandon(worker: RunningWorker, **options: Any) -> Job:
+    """Leave behind what a worker leaves that was killed at a job."""
+    job = Job.create(
+        "worker.run_batch",
+        args=[UNKNOWN_BATCH],
+        id=f"{UNKNOWN_BATCH}_{uuid4().hex[:8]}",
+        connection=worker.redis,
+        serializer=JSONSerializer,
+        origin=worker.queue_name,
+        status=JobStatus.STARTED,
+        failure_ttl=600,
+        **options,
+    )
+    job.save()
+    worker.redis.zadd(f"rq:wip:{worker.queue_name}", {f"{job.id}:{uuid4().hex}": 1})
+    return job
+
+
 def test_callbacks_of_abandoned_jobs_are_not_called(worker: RunningWorker, tmp_path: Path) -> None:
     """RQ calls them in the worker's own process, as it cleans up behind a dead worker."""
     module = ROOT / f"marker_{uuid4().hex[:8]}.py"
     marker = tmp_path / "imported"
     module.write_text(f"open({str(marker)!r}, 'w')\ndef touch(*_): pass\n")
     try:
-        job = Job.create(
-            "worker.run_batch",
-            args=[UNKNOWN_BATCH],
-            id=f"{UNKNOWN_BATCH}_{uuid4().hex[:8]}",
-            connection=worker.redis,
-            serializer=JSONSerializer,
-            origin=worker.queue_name,
-            status=JobStatus.STARTED,
-            on_failure=Callback(f"{module.stem}.touch"),
-        )
-        job.save()
-        wip = f"rq:wip:{worker.queue_name}"
-        worker.redis.zadd(wip, {f"{job.id}:{uuid4().hex}": 1})
+        job = abandon(worker, on_failure=Callback(f"{module.stem}.touch"))
 
-        wait_until(lambda: not worker.redis.zcard(wip), worker)
+        wait_until(lambda: not worker.redis.zcard(f"rq:wip:{worker.queue_name}"), worker)
+        worker.redis.delete(job.key)
     finally:
         module.unlink()
 
     assert not marker.exists()
+
+
+def test_an_abandoned_job_of_ours_is_failed_and_forgotten_in_time(worker: RunningWorker) -> None:
+    job = abandon(worker)
+
+    wait_until(lambda: worker.redis.hget(job.key, "status") == b"failed", worker)
+
+    assert worker.redis.zscore(f"rq:failed:{worker.queue_name}", job.id) is not None
+    assert 0 < worker.redis.ttl(job.key) <= 600
+    worker.redis.delete(job.key, f"rq:failed:{worker.queue_name}")
+
+
+def test_what_a_worker_had_taken_and_could_not_read_is_not_taken_again(worker: RunningWorker) -> None:
+    """RQ would end the worker at it, after each restart."""
+    taken, wip = worker.queue.intermediate_queue_key, f"rq:wip:{worker.queue_name}"
+    for number, fields in enumerate(MALFORMED.values()):
+        worker.redis.hset(f"rq:job:taken-{number}", mapping={"data": b"\xff"} | {k: v for k, v in fields.items() if v})
+        worker.redis.rpush(taken, f"taken-{number}")
+        worker.redis.zadd(wip, {f"taken-{number}:{uuid4().hex}": 1})
+
+    wait_until(lambda: not worker.redis.llen(taken) and not worker.redis.zcard(wip), worker)
+    run_good_batch_id(worker)
+    worker.redis.delete(*worker.redis.keys("rq:job:taken-*"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""A round of the reconciler: what goes wrong in one step keeps no other from being taken."""
+
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import pytest
+
+from core.domain.batch import BatchId
+from core.domain.notices import Notices
+from core.errors import DatabaseUnavailable, NotSignedIn
+from core.services.fingerprints import FingerprintService
+from core.services.reconciliation import ReconciliationService
+from core.services.reports import ReportService
+
+BATCH = BatchId(uuid4())
+
+
+@dataclass
+class Parts:
+    """Everything that a round works with; notes what was done, and fails in one step."""
+
+    failing: str = ""
+    error: Exception = field(default_factory=lambda: RuntimeError("a surprise"))
+    done: list[str] = field(default_factory=list[str])
+    told: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+
+    def _do(self, step: str) -> None:
+        if step == self.failing:
+            raise self.error
+        self.done.append(step)
+
+    def replay(self) -> int:
+        self._do("replay")
+        return 0
+
+    def count_stuck(self) -> int:
+        self._do("count")
+        return 2
+
+    def reconcile(self) -> tuple[BatchId, ...]:
+        self._do("reconcile")
+        return (BATCH,)
+
+    def ring(self, batch_id: BatchId) -> None:
+        self._do("ring")
+
+    def list_missing(self, _limit: int) -> tuple[UUID, ...]:
+        self._do("reports")
+        return ()
+
+    def list_unmarked(self, _limit: int) -> tuple[UUID, ...]:
+        self._do("fingerprints")
+        return ()
+
+    def beat(self) -> None:
+        self._do("beat")
+
+    def note_stuck_results(self, host: str, files: int) -> None:
+        self.told.append((host, files))
+
+    def read(self) -> Notices:
+        return Notices()
+
+
+def run_round(parts: Parts) -> int:
+    return ReconciliationService(
+        reconciler=parts,
+        queue=parts,
+        reports=ReportService(store=parts),  # type: ignore[arg-type]
+        fingerprints=FingerprintService(store=parts),  # type: ignore[arg-type]
+        spool=parts,
+        pulse=parts,
+        notices=parts,
+        host="alpha",
+    ).run_once()
+
+
+def test_paid_replies_come_before_anything_is_rung_for() -> None:
+    parts = Parts()
+
+    assert run_round(parts) == 1
+
+    assert ["replay", "reconcile", "ring", "reports", "fingerprints", "count", "beat"] == parts.done
+    assert [("alpha", 2)] == parts.told
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a surprise"), DatabaseUnavailable("away"), NotSignedIn("no"), OSError("disk")]
+)
+@pytest.mark.parametrize("failing", ["replay", "reconcile", "ring", "reports", "fingerprints", "count"])
+def test_a_step_that_fails_keeps_no_other_from_being_taken(failing: str, error: Exception) -> None:
+    parts = Parts(failing=failing, error=error)
+
+    run_round(parts)
+
+    missing = {failing, "ring"} if failing == "reconcile" else {failing}
+    assert {"replay", "reconcile", "ring", "reports", "fingerprints", "count", "beat"} - missing == set(parts.done)
