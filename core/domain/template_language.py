@@ -19,6 +19,7 @@ MAX_TEMPLATE_CHARACTERS = 50_000
 """Of each of its two texts; the database holds to it, too."""
 MAX_TOKENS = 5_000
 """Of each text, as Jinja counts: names, operators, spaces in tags, stretches of plain text. Parsing takes time by them."""
+MAX_NUMBER = 1e15
 MAX_DEPTH = 20
 """How deep loops, conditions and comparisons may stand in one another."""
 QUOTED_CHARACTERS, SEARCHED_CHARACTERS = 80, 2000
@@ -319,6 +320,8 @@ class _Reader:
         value: str | float = node.value
         if isinstance(value, str) and not all(character.isprintable() or character in "\n\t" for character in value):
             raise self._refuse(node, "a character that cannot be printed")
+        if not isinstance(value, str) and not abs(value) < MAX_NUMBER:  # An integer of any size could not even be written.
+            raise self._refuse(node, "a number that is too large")
         return Literal(value)
 
     def _compare(

@@ -216,6 +216,30 @@ def test_a_template_with_an_unknown_placeholder_cannot_be_saved_and_a_good_one_i
     expect(cells(page, "version 1")).to_have_count(1)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ 1/0 }}", "The user prompt uses arithmetic, which is not allowed"),
+        ("{% for i in range(10**9) %}{% for j in range(10**9) %}{% endfor %}{% endfor %}", "a call such as range"),
+        ("{{ 'x' * 10**10 }}", "arithmetic"),
+        ("{% for a in topic_key_concepts %}" * 15 + "{% endfor %}" * 15, "repeats too much"),
+    ],
+)
+def test_a_template_that_raises_or_never_ends_is_named_at_once_and_cannot_be_saved(
+    page: Page, url: str, text: str, said: str
+) -> None:
+    open_scaffolding(page, url, "?kind=Templates&open=safety_first")
+    prompt = field(page, "User prompt")
+    expect(prompt).not_to_have_value("")
+    prompt.fill(f"{text}\n{prompt.input_value()}")
+    prompt.press("Control+Enter")
+
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.get_by_role("button", name="Save as a new version")).to_be_disabled()
+    page.get_by_role("button", name="Back to the list").click()
+    expect(page.get_by_placeholder("Search all texts")).to_be_visible()
+
+
 def test_a_batch_from_the_trial_preset_completes(page: Page, url: str) -> None:
     open_generator(page, url)
     page.get_by_role("button", name="Presets").click()

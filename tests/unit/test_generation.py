@@ -11,8 +11,17 @@ from core.domain.conversation_records import ConversationFilters
 from core.domain.reply import Reply
 from core.domain.results import FailureFilters, FailureRow
 from core.domain.retry import RetryLimits
-from core.domain.work import AttemptOutcome, CallFailure, CallFailureKind, ChatRequest, ItemResult, Lease, RecordOutcome
-from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
+from core.domain.work import (
+    AttemptOutcome,
+    BatchPlan,
+    CallFailure,
+    CallFailureKind,
+    ChatRequest,
+    ItemResult,
+    Lease,
+    RecordOutcome,
+)
+from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn, PlanUnreadable
 from core.services.batches import BatchService
 from core.services.generation import GenerationService
 from tests.factories import (
@@ -339,3 +348,54 @@ def test_pace_of_long_ago_does_not_slow_a_batch_that_goes_on() -> None:
     progress = run(database, batch_id, always(make_reply()))
 
     assert (4, 4) == (progress.accepted, progress.pace_limit)
+
+
+class UnreadableDatabase(MemoryDatabase):
+    """Holds batches that no worker can follow."""
+
+    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
+        raise PlanUnreadable(f"its persona in {batch_id} cannot be read. Cancel it.")
+
+
+def test_a_batch_that_cannot_be_read_pauses_with_its_reason_and_is_not_rung_for_again() -> None:
+    plain = make_memory()
+    database = UnreadableDatabase(personas=plain.personas, arcs=plain.arcs, topics=plain.topics, templates=plain.templates)
+    batch_id = submit(database)
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (progress.status, progress.queued, progress.attempts) == (BatchStatus.PAUSED, 2, 0)
+    assert progress.status_reason == f"Paused automatically: its persona in {batch_id} cannot be read. Cancel it."
+    assert database.reconcile() == ()
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"user_prompt": "{{ 1/0 }}"}, "uses arithmetic, which is not allowed"),
+        ({"user_prompt": "{% for i in range(10**9) %}{% endfor %}"}, "a call such as range"),
+        ({"user_prompt": None}, "The prompt could not be made: AttributeError"),
+    ],
+)
+def test_an_item_whose_prompt_cannot_be_made_fails_without_a_call(spoilt: dict[str, object], said: str) -> None:
+    database = make_memory()
+    batch_id = submit(database)
+    batch = database.batches[batch_id]
+    templates = {key: row.model_copy(update=spoilt) for key, row in batch.plan.snapshot.templates.items()}
+    batch.plan = batch.plan.model_copy(update={"snapshot": batch.plan.snapshot.model_copy(update={"templates": templates})})
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (progress.status, progress.failed, progress.attempts) == (BatchStatus.FAILED, 2, 0)
+    assert said in (read_failure(database, batch_id).truncation_details or "")
+
+
+def test_an_item_whose_scaffolding_is_not_in_the_batch_fails_without_a_call() -> None:
+    database = make_memory()
+    batch_id = submit(database)
+    batch = database.batches[batch_id]
+    batch.plan = batch.plan.model_copy(update={"snapshot": batch.plan.snapshot.model_copy(update={"topics": {}})})
+
+    progress = run(database, batch_id, always(make_reply()))
+
+    assert (progress.failed, progress.attempts) == (2, 0)

@@ -1,5 +1,6 @@
 """What a template may be: placeholders, loops over lists and conditions; whatever else it is, it is refused in words."""
 
+import random
 from typing import Any
 
 import pytest
@@ -123,6 +124,8 @@ FOREIGN = {
     r"{{ '\ud800' }}": "cannot be printed",
     r"{{ '\x00' }}": "cannot be printed",
     "{{ " + "9" * 5000 + " }}": "does not parse",
+    "{{ 0x" + "f" * 5000 + " }}": "a number that is too large",
+    "{{ 1e400 }}": "a number that is too large",
     "{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}": "nested too deeply",
     "{{ " + "not " * 2000 + "1 }}": "nested too deeply",
     "{{ 1 and " + "1 and " * 1000 + "1 }}": "inside one another",
@@ -202,3 +205,25 @@ def test_the_limit_is_that_of_both_texts_together() -> None:
     assert len(render_prompt(make_template(both), half, arc, topic).text) > MAX_PROMPT_CHARACTERS // 2
     with pytest.raises(TemplateInvalid, match="longer than"):
         render_prompt(make_template(both, REQUIRED + both), half, arc, topic)
+
+
+WORDS = (
+    *("{{", "}}", "{%", "%}", "{#", "#}", "{%- -%}", "for c in", "if", "elif", "else", "endif", "endfor", "raw", "endraw"),
+    *("set", "macro", "loop.index", "loop.last", "loop", "not", "and", "or", "in", "(", ")", "[", "]", "|", ",", ".", "=="),
+    *("<", "+", "-", "*", "/", "~", ":", "join", "join(', ')", "upper", "trim", "c", "1", "0.5", "'x'", "true", "none"),
+    *("topic_key_concepts", "persona_name", "persona_demographics", "turn_count_min", "{% for c in topic_key_concepts %}"),
+    *("{% endfor %}", "{% if persona_name %}", "{% endif %}", "{{ persona_name }}"),
+)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_typed_is_a_prompt_or_an_invalid_template(seed: int) -> None:
+    chance = random.Random(seed)
+
+    for _ in range(100):
+        text = " ".join(chance.choices(WORDS, k=chance.randint(1, 30)))
+        if check_template(text, REQUIRED):
+            with pytest.raises(TemplateInvalid):
+                render(text)
+        else:
+            assert isinstance(render(text), str)
