@@ -32,10 +32,10 @@ from core.seed import seed
 
 CONTENT_FAULTS = (
     "max_tokens context_window cut_string cut_mid_word cut_json refusal pause_turn tool_use stop_sequence empty malformed "
-    "wrong_roles escaped_text"
+    "wrong_roles escaped_text content_filter"
 )
-PASSING_FAULTS = "rate_limit overloaded server_error timeout disconnect"
-# bad_key and no_credit stop a batch at once, as they should; here batches shall come to their end.
+PASSING_FAULTS = "rate_limit overloaded server_error timeout disconnect error_as_200 gateway_page"
+# bad_key, no_credit, usage_limit and login_page pause a batch at once, as they should; here batches shall come to their end.
 FAULTS = ",".join([f"{kind}=0.008" for kind in CONTENT_FAULTS.split()] + [f"{kind}=0.01" for kind in PASSING_FAULTS.split()])
 KILLED_PARTS = ("worker-1", "worker-1", "valkey", "postgres", "api")
 CONCURRENCY = 10

@@ -45,6 +45,7 @@ def build_report(material: FailureMaterial) -> dict[str, Any]:
             "confidence": row.get("confidence"),
             "turn_index": row.get("turn_index"),
             "error_message": row.get("error_message"),
+            "error_stack": row.get("error_stack"),
             "timestamp": row["created_at"],
             "simulated": row.get("simulated"),
             "imported": bool(row.get("imported")),

@@ -16,7 +16,7 @@ FREE_HEADROOM = 0.2
 REDUCTION_PAUSE = timedelta(seconds=2)
 """Refusals of calls that were in flight together count once."""
 LONGEST_HOLD = timedelta(minutes=15)
-"""However long a server asks to wait, or far its limit's reset is: after this it is asked again."""
+"""Longer, calls are not held back: a limit whose reset is further away is asked again, and a longer wait pauses the batch."""
 STORM = timedelta(seconds=120)
 STORM_REFUSALS = 10
 
@@ -88,8 +88,9 @@ def pace_after_failure(pace: Pace, failure: CallFailure, *, now: datetime) -> Pa
         update={"successes": 0, "refused_since": pace.refused_since or now, "refusals": pace.refusals + 1}
     )
     held = refused
-    if failure.kind is CallFailureKind.RATE_LIMITED and failure.retry_after_seconds is not None:
-        not_before = now + min(timedelta(seconds=failure.retry_after_seconds), LONGEST_HOLD)
+    asked = None if failure.retry_after_seconds is None else timedelta(seconds=failure.retry_after_seconds)
+    if failure.kind is CallFailureKind.RATE_LIMITED and asked is not None and asked <= LONGEST_HOLD:
+        not_before = now + asked
         held = refused.model_copy(update={"not_before": max(not_before, pace.not_before or not_before)})
     if pace.limit == 1 or (pace.refusals > 0 and now - pace.changed_at < REDUCTION_PAUSE):
         return held

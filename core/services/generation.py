@@ -124,7 +124,11 @@ class GenerationService:
 
     async def read_pace(self, plan: BatchPlan) -> Pace:
         """Return how many calls may be in flight, as all workers have learnt it."""
-        known = await self.pace_board.read(plan.settings.model)
+        try:
+            known = await self.pace_board.read(plan.settings.model)
+        except Exception:
+            log.exception("pace_not_read", batch_id=str(plan.id))
+            known = None
         return known or begin_pace(plan.settings.concurrency, datetime.now(UTC))
 
     async def _learn(self, plan: BatchPlan, answer: Reply | CallFailure) -> None:
@@ -353,8 +357,8 @@ def describe_unstorable(rejected: ItemFailed, error: Exception) -> ItemFailed:
     attempt = rejected.attempt
     bare = None
     if attempt is not None:
-        unsaid = {"raw": None, "stop_reason": None, "request_id": None, "usage": TokenUsage(), "error_type": None}
-        told = {"error_message": None, "cost_usd": None, "model": attempt.settings.model}
+        unsaid = {"raw": None, "http_status": None, "stop_reason": None, "request_id": None, "usage": TokenUsage()}
+        told = {"error_type": None, "error_message": None, "cost_usd": None, "model": attempt.settings.model}
         bare = attempt.model_copy(update=unsaid | told)
     return rejected.model_copy(update={"attempt": bare, "prompt_text": "", "error_stack": describe_stack(error)})
 

@@ -56,7 +56,7 @@ def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
             _draw_tokens(row, report)
         with analysis:
             _draw_analysis(report)
-        _draw_details(row)
+        _draw_details(row, report)
         _draw_parts(material, row, report)
 
 
@@ -127,11 +127,14 @@ def _draw_analysis(report: dict[str, Any]) -> None:
         st.info(escape_markdown(found["analysis"]["conclusion"]), icon=":material/lightbulb:")
 
 
-def _draw_details(row: FailureRow) -> None:
+def _draw_details(row: FailureRow, report: dict[str, Any]) -> None:
     messages = [text for text in (row.truncation_details, row.error_message) if text]
     if messages:
         st.markdown("**Error details**")
         st.code("\n\n".join(dict.fromkeys(messages)), language=None, wrap_lines=True)
+    if (stack := report["error_report"]["error_stack"]) is not None:
+        with st.expander("Where the error came from", icon=":material/bug_report:"):
+            st.code(stack, language=None, wrap_lines=True, height=TEXT_PIXELS)
 
 
 def _draw_reply(row: FailureRow, reply: str | None) -> None:

@@ -80,6 +80,11 @@ def test_faulty_reply_fails_as_what_it_is(fault: str, failure_type: FailureType)
         ("disconnect", CallFailureKind.CONNECTION),
         ("bad_key", CallFailureKind.BAD_KEY),
         ("no_credit", CallFailureKind.NO_CREDIT),
+        ("usage_limit", CallFailureKind.SPEND_LIMIT),
+        ("login_page", CallFailureKind.PROXY),
+        ("error_as_200", CallFailureKind.OVERLOADED),
+        ("gateway_page", CallFailureKind.SERVER_ERROR),
+        ("content_filter", CallFailureKind.CONTENT_FILTERED),
     ],
 )
 def test_call_without_a_reply_is_named(fault: str, kind: CallFailureKind) -> None:

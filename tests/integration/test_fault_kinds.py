@@ -54,8 +54,13 @@ EXPECTED = {
     FaultKind.SERVER_ERROR: Expected("api_error", None, None, attempts=2),
     FaultKind.TIMEOUT: Expected("api_error", None, None, attempts=2),
     FaultKind.DISCONNECT: Expected("api_error", None, None, attempts=2),
+    FaultKind.ERROR_AS_200: Expected("api_error", None, None, attempts=2),
+    FaultKind.GATEWAY_PAGE: Expected("api_error", None, None, attempts=2),
+    FaultKind.CONTENT_FILTER: Expected("refusal", None, None),
     FaultKind.BAD_KEY: Expected("api_error", None, None, stops_batch=True),
     FaultKind.NO_CREDIT: Expected("api_error", None, None, stops_batch=True),
+    FaultKind.USAGE_LIMIT: Expected("api_error", None, None, stops_batch=True),
+    FaultKind.LOGIN_PAGE: Expected("api_error", None, None, stops_batch=True),
 }
 
 
@@ -102,8 +107,9 @@ def test_fault_ends_in_the_right_failure_with_its_report(seeded: Settings, analy
 
     progress = batches.get(batch_id)
     assert progress is not None
-    assert (progress.accepted, progress.failed, progress.status) == (0, 1, BatchStatus.FAILED)
-    assert progress.cancelled == items - 1
+    ends_as = BatchStatus.PAUSED if expected.stops_batch else BatchStatus.FAILED
+    assert (progress.accepted, progress.failed, progress.status) == (0, 1, ends_as)
+    assert progress.queued == items - 1
     assert progress.attempts == expected.attempts
     failures = FailedGenerationService(store=SupabaseFailureStore(analyst=analyst))
     (row,) = failures.list_page(FailureFilters(batch_id=batch_id)).rows

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -35,6 +35,15 @@ _FAULT_ERRORS = {
     ),
     FaultKind.OVERLOADED: ApiError(status_code=529, error_type="overloaded_error", message="Overloaded"),
     FaultKind.SERVER_ERROR: ApiError(status_code=500, error_type="api_error", message="Internal server error"),
+    FaultKind.ERROR_AS_200: ApiError(status_code=200, error_type="overloaded_error", message="Overloaded"),
+    FaultKind.CONTENT_FILTER: ApiError(
+        status_code=400, error_type="invalid_request_error", message="Output blocked by content filtering policy"
+    ),
+    FaultKind.USAGE_LIMIT: ApiError(
+        status_code=400,
+        error_type="invalid_request_error",
+        message="You have reached your specified API usage limits. You will regain access on 2099-01-01 at 00:00 UTC.",
+    ),
     FaultKind.BAD_KEY: ApiError(status_code=401, error_type="authentication_error", message="invalid x-api-key"),
     FaultKind.NO_CREDIT: ApiError(
         status_code=400,
@@ -44,6 +53,11 @@ _FAULT_ERRORS = {
             "Please go to Plans & Billing to upgrade or purchase credits."
         ),
     ),
+}
+_PAGE_BODY = "<p>Go back and try again.</p>" * 50
+_FAULT_PAGES = {
+    FaultKind.GATEWAY_PAGE: (520, "api.example.com | 520: Web server is returning an unknown error"),
+    FaultKind.LOGIN_PAGE: (200, "Sign in - Web gateway"),
 }
 
 
@@ -140,6 +154,10 @@ class _Simulator:
             self._by_fault[fault] += 1
             if (error := _FAULT_ERRORS.get(fault)) is not None:
                 return self._answer_error(error, name)
+            if fault in _FAULT_PAGES:
+                status_code, title = _FAULT_PAGES[fault]
+                page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{_PAGE_BODY}</body></html>"
+                return HTMLResponse(page, status_code, self._make_headers(name))
             if fault is FaultKind.TIMEOUT:
                 await _wait_until_client_leaves(request)
                 return Response(status_code=504)
@@ -178,8 +196,13 @@ class _Simulator:
                 | FaultKind.OVERLOADED
                 | FaultKind.SERVER_ERROR
                 | FaultKind.TIMEOUT
+                | FaultKind.ERROR_AS_200
+                | FaultKind.GATEWAY_PAGE
+                | FaultKind.CONTENT_FILTER
                 | FaultKind.BAD_KEY
                 | FaultKind.NO_CREDIT
+                | FaultKind.USAGE_LIMIT
+                | FaultKind.LOGIN_PAGE
             ):
                 raise AssertionError(f"{fault} is answered before a message is written")
             case _:

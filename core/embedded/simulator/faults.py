@@ -29,8 +29,13 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server_error"
     TIMEOUT = "timeout"  #: never answers
     DISCONNECT = "disconnect"  #: closes the connection in the middle of the body
+    ERROR_AS_200 = "error_as_200"  #: HTTP 200 whose body is an error
+    GATEWAY_PAGE = "gateway_page"  #: HTTP 520 with an HTML page, as Cloudflare sends it
+    CONTENT_FILTER = "content_filter"  #: an invalid request that says that a filter blocked the output
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
+    USAGE_LIMIT = "usage_limit"  #: an invalid request that says when access returns
+    LOGIN_PAGE = "login_page"  #: HTTP 200 with a proxy's HTML page in place of Claude
 
 
 class FaultRule(Record):

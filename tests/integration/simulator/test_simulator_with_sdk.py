@@ -264,6 +264,8 @@ def test_malformed_is_a_200_that_is_no_json() -> None:
         (FaultKind.SERVER_ERROR, anthropic.InternalServerError, "api_error"),
         (FaultKind.BAD_KEY, anthropic.AuthenticationError, "authentication_error"),
         (FaultKind.NO_CREDIT, anthropic.BadRequestError, "invalid_request_error"),
+        (FaultKind.USAGE_LIMIT, anthropic.BadRequestError, "invalid_request_error"),
+        (FaultKind.CONTENT_FILTER, anthropic.BadRequestError, "invalid_request_error"),
     ],
 )
 def test_an_error_status_raises_the_sdk_error_with_its_type(
