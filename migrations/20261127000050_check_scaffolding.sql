@@ -361,10 +361,12 @@ language plpgsql immutable set search_path = ''
 as $$
 begin
     if jsonb_typeof(given) is distinct from 'object' then
-        raise invalid_parameter_value using constraint = 'in_words', message = 'What is sent must be an object: a value for each name.';
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'What is sent must be an object: a value for each name.';
     end if;
     if pg_column_size(given) > 4000000 then
-        raise invalid_parameter_value using constraint = 'in_words', message = 'What is sent is larger than 4 MB.';
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'What is sent is larger than 4 MB.';
     end if;
     return given;
 end

@@ -1,5 +1,6 @@
 -- What an analyst submits is looked at before anything is built of it, and refused with a word. Figures are figures (not NaN, not
--- infinite), names are lines, lists are bounded, and what a batch asks for is what its worker can read.
+-- infinite), names are lines, lists are bounded, and what a batch asks for is what its worker can read. Writing the largest batch
+-- may take longer than an analyst's question: those functions have a time limit of their own, which PostgREST applies to the call.
 
 -- What files call something, as a line: control characters become blanks, the rest is cut; nothing to see is 'not given'.
 create function public.make_line(value text, most integer) returns text
@@ -32,6 +33,7 @@ alter table public.batches
 alter table public.imports add constraint imports_name_line check (public.is_line(name));
 alter table public.experiments add constraint experiments_name_line check (public.is_line(name));
 
+comment on constraint batches_model_line on public.batches is 'Model: 1 to 100 characters on one line, no control characters.';
 comment on constraint batches_max_tokens_check on public.batches is 'Max output tokens: 1 to 128,000.';
 comment on constraint batches_max_tokens_most on public.batches is 'Max output tokens: 1 to 128,000.';
 comment on constraint batches_settings_check on public.batches is 'A batch needs max_tokens and structured_outputs.';
@@ -55,14 +57,17 @@ declare
     ids uuid[];
 begin
     if jsonb_typeof(given) is distinct from 'array' or jsonb_array_length(given) = 0 then
-        raise invalid_parameter_value using constraint = 'in_words', message = 'Select at least one persona, one arc and one topic.';
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'Select at least one persona, one arc and one topic.';
     end if;
     if jsonb_array_length(given) > 1000 then
-        raise invalid_parameter_value using constraint = 'in_words', message = format('Select at most 1,000 %s, not %s.', what, jsonb_array_length(given));
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            format('Select at most 1,000 %s, not %s.', what, jsonb_array_length(given));
     end if;
     ids := array(select e.id::uuid from jsonb_array_elements_text(given) with ordinality e(id, n) order by e.n);
     if (select count(distinct i) from unnest(ids) i) <> cardinality(ids) then
-        raise invalid_parameter_value using constraint = 'in_words', message = format('One of the %s is named twice, or not at all.', what);
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            format('One of the %s is named twice, or not at all.', what);
     end if;
     return ids;
 end
@@ -79,10 +84,12 @@ declare
     picks integer[];
 begin
     if coalesce(jsonb_typeof(given), 'null') not in ('array', 'null') then
-        raise invalid_parameter_value using constraint = 'in_words', message = 'Picks are a list of positions.';
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'Picks are a list of positions.';
     end if;
     if wanted = 0 then
-        raise invalid_parameter_value using constraint = 'in_words', message = 'Select at least one persona, one arc and one topic.';
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'Select at least one persona, one arc and one topic.';
     end if;
     if wanted > most then
         raise invalid_parameter_value using constraint = 'in_words', message =
@@ -109,7 +116,7 @@ $$;
 -- which combinations are wanted, and the first `limit` of what is left are taken. Returns {"outcome": "submitted", "batch_id",
 -- "planned"} or {"outcome": "rejected", "reason"}.
 create or replace function public.submit_batch(request jsonb) returns jsonb
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
 declare
     owner uuid := auth.uid();
@@ -267,7 +274,7 @@ $$;
 -- active template that replaces the one of its arc. The scaffolding stays as it was in the first batch, the estimate is that of its
 -- share. Returns {"outcome": "submitted", "batch_id", "planned"} or {"outcome": "rejected" | "not_found", "reason"}.
 create or replace function public.retry_failed_items(target_batch_id uuid, changes jsonb) returns jsonb
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
 declare
     old_batch public.batches;
@@ -335,7 +342,8 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- action: pause | resume | cancel; resuming may set a new budget. Returns {"outcome": "done" | "rejected" | "not_found", "status", "reason"}.
+-- action: pause | resume | cancel; resuming may set a new budget. Returns {"outcome": "done" | "rejected" | "not_found", "status",
+-- "reason"}.
 create or replace function public.control_batch(target_batch_id uuid, action text, new_budget_usd numeric default null)
 returns jsonb
 language plpgsql security definer set search_path = ''
@@ -381,7 +389,7 @@ $$;
 -- template takes the items of its arc only. Returns {"outcome": "created", "experiment"} or {"outcome": "rejected" | "not_found",
 -- "reason"}.
 create or replace function public.create_experiment(request jsonb) returns jsonb
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
 declare
     base public.batches;

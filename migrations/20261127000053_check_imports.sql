@@ -1,5 +1,6 @@
--- An import takes what its reader sends and nothing else: what is staged is checked when it comes, so that finishing cannot fail on
--- it. Nobody else writes these tables. What files call a persona or a model is believed, however odd, but kept as a line.
+-- An import takes what its reader sends and nothing else: what is staged is checked when it comes, by the only function that writes
+-- it, so that finishing cannot fail on it. What files call a persona or a model is believed, however odd, but kept as a line. A chunk
+-- of long conversations, or sweeping what was interrupted, may take longer than an analyst's question.
 
 -- Says whether a value is absent, or a whole number from 0 to `most`.
 create function public.is_count(value jsonb, most bigint) returns boolean
@@ -54,7 +55,7 @@ $$;
 -- request: {"name", "files": [{"digest", "name"}]}. Returns {"outcome": "begun", "import_id", "known"} or, where nothing is new,
 -- {"outcome": "known", "known"}; known: [{"digest", "batch_id", "batch_name"}], files that were imported before.
 create or replace function public.begin_import(request jsonb) returns jsonb
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
 declare
     owner uuid := auth.uid();
@@ -99,7 +100,7 @@ $$;
 -- items: [{"position", ...}], see core/domain/importing.py. The same position again is the same conversation: the first failure of it
 -- is kept. Returns {"outcome": "staged" | "not_found"} or {"outcome": "rejected", "reason"}.
 create or replace function public.stage_import(target_import_id uuid, items jsonb) returns jsonb
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
 declare
     -- More than a batch holds: of one file that is no data set, finish_import says so.

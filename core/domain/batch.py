@@ -11,6 +11,9 @@ from core.domain.scaffolding import ArcId, ConversationCategory, PersonaId, Temp
 
 BatchId = NewType("BatchId", UUID)
 
+MOST_ITEMS = 100_000
+"""Of a batch; the database holds to it, too."""
+
 
 class BatchStatus(StrEnum):
     """Where a batch stands."""
@@ -94,7 +97,7 @@ class BatchSettings(Record):
     error_handling: ErrorHandling = ErrorHandling.CONTINUE
     raise_max_tokens: bool = False
     """Try a reply that max_tokens cut once more, with twice the limit."""
-    budget_usd: float | None = Field(default=None, gt=0)
+    budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The batch pauses itself before it spends more, what is in flight included."""
     canary_items: int = Field(default=0, ge=0)
     """So many items, spread over the grid, run first; the rest only if enough of them pass."""

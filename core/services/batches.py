@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from math import inf
 
 from core.domain.batch import (
+    MOST_ITEMS,
     BatchAction,
     BatchId,
     BatchProgress,
@@ -64,6 +66,11 @@ class BatchService:
         # Even the whole grid is generated in spread order, so that a canary, the circuit breaker and whoever watches see all
         # personas, arcs and topics from the start.
         wanted = selection.planned if selection.skip_existing is None else selection.grid_size
+        if wanted > MOST_ITEMS:  # Before so many positions are written down.
+            raise InvalidRequest(
+                f"A batch holds at most {MOST_ITEMS:,} conversations; this selection has {wanted:,}. "
+                "Select fewer or set a limit."
+            )
         picks = sample_grid(len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=wanted)
         estimate = self.estimate(selection, settings)
         chosen_name = (name or "").strip() or _name_by_time(selection, zone)
@@ -129,7 +136,7 @@ class BatchService:
         if action is not BatchAction.RESUME:
             raise InvalidRequest(f"A budget can be set when a batch is resumed, not with {action}.")
         spent_usd = self.get(batch_id).cost_usd
-        if budget_usd <= spent_usd:
+        if not spent_usd < budget_usd < inf:  # Nothing is more than "not a number".
             raise InvalidRequest(f"The batch has spent ${spent_usd:,.2f} already. Set a budget of more than that.")
 
     def _ring(self, batch_id: BatchId) -> bool:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta, timezone
+from math import inf, nan
 from uuid import uuid4
 
 import pytest
@@ -77,6 +78,30 @@ def test_limit_samples_the_grid() -> None:
 
     assert submitted.planned == 10
     assert selection.formula == "3 personas × 3 arcs × 20 topics = 180, 10 of them"
+
+
+def test_more_than_a_batch_holds_is_refused_before_it_is_counted_out() -> None:
+    ids = tuple(uuid4() for _ in range(1_000))
+    selection = make_selection().model_copy(update={"persona_ids": ids, "arc_ids": ids, "topic_ids": ids})
+
+    with pytest.raises(InvalidRequest, match="at most 100,000 conversations; this selection has 1,000,000,000"):
+        make_service().submit(selection, make_settings())
+
+
+@pytest.mark.parametrize("budget_usd", [nan, inf, 0, -1])
+def test_a_new_budget_is_a_sum_of_money(budget_usd: float) -> None:
+    service = make_service()
+    batch_id = service.submit(make_selection(), make_settings()).batch_id
+    service.control(batch_id, BatchAction.PAUSE)
+
+    with pytest.raises(InvalidRequest, match="Set a budget of more than that"):
+        service.control(batch_id, BatchAction.RESUME, budget_usd=budget_usd)
+
+
+@pytest.mark.parametrize("budget_usd", [nan, inf])
+def test_a_budget_of_a_batch_is_a_number(budget_usd: float) -> None:
+    with pytest.raises(ValueError, match="finite number"):
+        make_settings(budget_usd=budget_usd)
 
 
 def test_template_with_a_hole_stops_the_submission() -> None:

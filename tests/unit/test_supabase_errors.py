@@ -18,6 +18,14 @@ def test_what_may_go_well_a_moment_later_is_an_outage(code: str) -> None:
     assert isinstance(translate(code), DatabaseUnavailable)
 
 
+@pytest.mark.parametrize("code", ["57014", "SUP"])
+def test_a_question_that_took_too_long_says_so(code: str) -> None:
+    error = translate(code, "PostgresError: canceling statement due to statement timeout")
+
+    assert isinstance(error, DatabaseUnavailable)
+    assert "Ask for less" in str(error)
+
+
 @pytest.mark.parametrize("code", ["23505", "42703", "22P02", "PGRST116", "404", ""])
 def test_what_would_be_refused_again_is_a_rejection(code: str) -> None:
     assert isinstance(translate(code), DatabaseRejected)

@@ -90,7 +90,13 @@ class SupabaseConversationStore:
                 cursor_created_at=None if cursor is None else cursor.created_at.isoformat(),
                 cursor_id=None if cursor is None else str(cursor.id),
             )
-            readable = keep_readable(ExportedConversation, rows, "conversation to export", self.analyst.unreadable)
+            readable = keep_readable(
+                ExportedConversation,
+                rows,
+                "conversation to export",
+                self.analyst.unreadable,
+                goes_on=cursor is not None,
+            )
             if readable or not rows:
                 return readable
             cursor = RowCursor.model_validate(rows[-1])

@@ -65,7 +65,8 @@ class SupabaseMonitorStore:
             "page_size": page_size,
         }
         while rows := call_function(self.analyst.client, "list_attempt_log", **parameters):
-            if readable := keep_readable(LogRow, rows, "attempt", self.analyst.unreadable):
+            goes_on = parameters["after_id"] is not None
+            if readable := keep_readable(LogRow, rows, "attempt", self.analyst.unreadable, goes_on=goes_on):
                 return readable
             parameters |= {"after_created_at": rows[-1]["recorded_at"], "after_id": rows[-1]["id"]}
         return ()

@@ -32,12 +32,12 @@ class UnreadableRows:
     _by_kind: dict[str, tuple[UnreadableRow, ...]] = field(default_factory=dict[str, tuple[UnreadableRow, ...]])
     _changing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def note(self, what: str, rows: tuple[UnreadableRow, ...]) -> bool:
-        """Keep what was left out this time in place of what was last time; return whether that is news."""
+    def note(self, what: str, rows: tuple[UnreadableRow, ...], *, goes_on: bool) -> bool:
+        """Keep what was left out now, in place of what was before unless a reading goes on; return whether that is news."""
         with self._changing:
-            is_news = rows != self._by_kind.get(what, ())
-            self._by_kind[what] = rows
-            return is_news
+            before = self._by_kind.get(what, ())
+            self._by_kind[what] = tuple(dict.fromkeys((*before, *rows))) if goes_on else rows
+            return before != self._by_kind[what]
 
     def list_all(self) -> tuple[UnreadableRow, ...]:
         """Return the rows of all kinds."""
@@ -46,9 +46,12 @@ class UnreadableRows:
 
 
 def keep_readable(
-    kind: type[AnyRecord], rows: Iterable[object], what: str, notes: UnreadableRows | None = None
+    kind: type[AnyRecord], rows: Iterable[object], what: str, notes: UnreadableRows | None = None, *, goes_on: bool = False
 ) -> tuple[AnyRecord, ...]:
-    """Return the rows that are what `kind` demands. One that is not stops no list: it is left out, logged and noted."""
+    """Return the rows that are what `kind` demands. One that is not stops no list: it is left out, logged and noted.
+
+    `goes_on`: these rows follow others of the same reading.
+    """
     readable: list[AnyRecord] = []
     unreadable: list[UnreadableRow] = []
     for row in rows:
@@ -56,7 +59,7 @@ def keep_readable(
             readable.append(kind.model_validate(row))
         except ValidationError as error:
             unreadable.append(describe_row(what, row, error))
-    is_news = bool(unreadable) if notes is None else notes.note(what, tuple(unreadable))
+    is_news = bool(unreadable) if notes is None else notes.note(what, tuple(unreadable), goes_on=goes_on)
     if unreadable and is_news:
         logger.warning("%s", escape_controls(phrase_unreadable(unreadable)))
     return tuple(readable)
@@ -100,10 +103,11 @@ def read_page(
         cursor_id=None if cursor is None else str(cursor.id),
         direction=direction,
     )
-    rows = {row.id: row for row in (RecordRow.model_validate(row, extra="allow") for row in answer["rows"])}
-    page = cut_page(list(rows.values()), answer["newer"], page_size, direction)
+    keys = [RecordRow.model_validate(row) for row in answer["rows"]]
+    rows = dict(zip((key.id for key in keys), answer["rows"], strict=True))
+    page = cut_page(keys, answer["newer"], page_size, direction)
     return Page(
-        rows=keep_readable(row_type, (row.model_dump() for row in page.rows), what, notes),
+        rows=keep_readable(row_type, (rows[key.id] for key in page.rows), what, notes),
         newer=page.newer,
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,

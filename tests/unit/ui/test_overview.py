@@ -1,10 +1,12 @@
 """Home: what runs, what came out, where to go."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from tests.unit.ui.conftest import Pages
+from core.domain.unreadable import UnreadableRow
+from tests.unit.ui.conftest import Pages, said
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -33,3 +35,15 @@ def test_a_simulated_claude_is_marked_on_every_page(pages: Pages) -> None:
         app = pages.open(page)
 
         assert any("Claude is simulated" in text.value for text in app.markdown), page
+
+
+def test_rows_that_could_not_be_read_are_told_on_the_page_as_text(pages: Pages) -> None:
+    row = UnreadableRow(what="persona", key="![x](http://e)", problem="demographics.age: Input should be a valid string")
+    pages.services = replace(pages.services, list_unreadable=lambda: (row,))
+
+    for page in (None, "pages/Bulk_Generator.py", "pages/Scaffolding.py"):
+        app = pages.open(page)
+
+        (warning,) = (each for each in app.warning if "could not be read" in each.value)
+        assert said(warning).startswith("1 persona could not be read: ![x](http://e): demographics.age")
+        assert "![x](" not in warning.value
