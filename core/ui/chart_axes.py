@@ -58,6 +58,13 @@ def make_label_axis(labels: Sequence[str], *, is_upright: bool = True) -> dict[s
     )
 
 
+def make_category_axis(names: Sequence[str], **settings: object) -> dict[str, object]:
+    """Return an axis of values of the database, which stay apart where their labels, shortened, are the same."""
+    return make_axis(
+        type="category", tickvals=list(range(len(names))), ticktext=[label_value(name) for name in names], **settings
+    )
+
+
 def estimate_room(labels: Sequence[str]) -> float:
     """Return how many pixels the longest label takes beside an axis: rather some too many than one too few."""
     longest = max((sum(map(_estimate_em, label)) for label in labels), default=0.0)

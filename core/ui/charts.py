@@ -7,7 +7,7 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 from core.domain.alerts import ALARM_FAILURE_RATE
 from core.domain.monitor import TrendPoint
-from core.ui.chart_axes import RATE_LABELS, label_value, make_axis, make_frame, shorten_label
+from core.ui.chart_axes import RATE_LABELS, label_value, make_axis, make_category_axis, make_frame, shorten_label
 from core.ui.formats import localize
 
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
@@ -42,12 +42,19 @@ def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str])
 def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     """Return horizontal bars, the largest on top, each with its number."""
     entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    names, numbers = [label_value(name) for name, _ in entries], [number for _, number in entries]
-    bars = go.Bar(x=numbers, y=names, orientation="h", marker_color=color, hovertemplate="%{y}: %{x}<extra></extra>")
+    names, numbers = [name for name, _ in entries], [number for _, number in entries]
+    bars = go.Bar(
+        x=numbers,
+        y=names,
+        orientation="h",
+        marker_color=color,
+        customdata=[label_value(name) for name in names],
+        hovertemplate="%{customdata}: %{x}<extra></extra>",
+    )
     layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=map(shorten_label, counts), right=36) | {
         "bargap": 0.35,
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
-        "yaxis": make_axis(autorange="reversed", type="category"),
+        "yaxis": make_category_axis(names, autorange="reversed"),
     }
     return go.Figure(data=[bars, label_bars(numbers, names, [f"{number:,}" for number in numbers])], layout=layout)
 

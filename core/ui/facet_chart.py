@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from core.ui.chart_axes import label_value, make_axis, make_frame, shorten_label
+from core.ui.chart_axes import label_value, make_axis, make_category_axis, make_frame, shorten_label
 from core.ui.charts import FAILURE_COLOR, describe_counts, label_bars
 from core.ui.link_state import change_link
 
@@ -30,7 +30,7 @@ def draw_facet(title: str, parameter: str, counts: Mapping[str, int], *, unnamed
 
         def choose() -> None:
             points = st.session_state[key]["selection"]["points"]
-            values = [value for value in shown if points and label_value(labels[value]) == points[0]["y"]]
+            values = [value for value in shown if points and labels[value] == points[0]["y"]]
             change_link({parameter: values[0] if values and values[0] != chosen else None})
 
         st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
@@ -54,7 +54,7 @@ def choose_bars(counts: Mapping[str, int], chosen: str | None) -> dict[str, int]
 
 def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str | None, color: str) -> go.Figure:
     """Return the bars; where one is chosen the others stand back."""
-    names, numbers = [label_value(labels[value]) for value in counts], list(counts.values())
+    names, numbers = [labels[value] for value in counts], list(counts.values())
     bars = go.Bar(
         x=numbers,
         y=names,
@@ -63,14 +63,15 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
         # Streamlit fades what is not selected; here the link says what is.
         selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": UNCHOSEN_OPACITY}},
-        hovertemplate="%{y}: %{x:,}<br>click to filter<extra></extra>",
+        customdata=[label_value(name) for name in names],
+        hovertemplate="%{customdata}: %{x:,}<br>click to filter<extra></extra>",
     )
-    room = map(shorten_label, labels.values())
+    room = map(shorten_label, names)
     layout = make_frame(BAR_PIXELS * MOST_BARS + FRAME_PIXELS, left=room, right=48, top=2, bottom=2) | {
         "bargap": 0.3,
         "hovermode": "y",  # A row is pointed at as a whole: the bar of a rare value is too small to hit.
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
-        "yaxis": make_axis(range=[MOST_BARS - 0.5, -0.5], type="category"),
+        "yaxis": make_category_axis(names, range=[MOST_BARS - 0.5, -0.5]),
     }
     return go.Figure(data=[bars, label_bars(numbers, names, [f"{count:,}" for count in numbers])], layout=layout)

@@ -92,10 +92,12 @@ def test_characters_that_would_turn_the_page_around_are_shown_as_unreadable() ->
 def test_names_in_charts_are_text_and_short() -> None:
     hostile = '<a href="https://a.example">x</a>' + 100 * "y"
 
-    figure = draw_counts({hostile: 1}, FAILURE_COLOR)
+    figure = draw_counts({hostile: 2, hostile + "z": 1}, FAILURE_COLOR)
 
-    assert figure.data[0].y[0].startswith("&lt;a href")
-    assert len(figure.data[0].y[0]) < 60
+    assert len(set(figure.data[0].y)) == 2
+    for shown in (*figure.data[0].customdata, *figure.layout.yaxis.ticktext):
+        assert shown.startswith("&lt;a href")
+        assert len(shown) < 60
 
 
 def test_of_a_message_only_our_own_commands_are_code() -> None:
