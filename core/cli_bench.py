@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core.bench.chaos import ChaosResult, run_chaos
+from core.bench.uploads import MOST_MEMORY_MB, run_uploads
 from core.bench.volume import Volume
 from core.config import load_settings
 from core.errors import ConfigurationError
@@ -53,6 +54,22 @@ def pages(
     missed = [f"{timing.page}, {timing.action}" for timing in timings if not timing.is_kept]
     typer.echo("\n" + (f"Missed: {'; '.join(missed)}" if missed else "Every target kept."))
     if missed:
+        raise typer.Exit(1)
+
+
+@bench.command()
+def uploads(
+    megabytes: Annotated[int, typer.Option(help="Size of the large files.", min=1)] = 20,
+    only: Annotated[str, typer.Option(help="Measure the files that have this in their names.")] = "",
+) -> None:
+    """Measure memory and time that hostile files take from `scan` and from the page that they are uploaded to."""
+    typer.echo("| file | MB | scan s | MB | page s | MB more | what is said |\n|---|---|---|---|---|---|---|")
+    costs = run_uploads(megabytes, only, typer.echo)
+    _print_machine()
+    unbounded = [cost.name for cost in costs if not cost.is_bounded]
+    bounded = f"All {len(costs)} stay under {MOST_MEMORY_MB} MB."
+    typer.echo("\n" + (f"Not bounded: {', '.join(unbounded)}" if unbounded else bounded))
+    if unbounded:
         raise typer.Exit(1)
 
 

@@ -27,7 +27,7 @@ _OTHER_KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-_READ_AHEAD = 256 * 1024
+_READ_AHEAD = 1024 * 1024
 """Parsers read in pieces, which may end behind the record that they are at."""
 
 
@@ -76,6 +76,11 @@ class BoundedStream:
         self._is_packed = is_packed
         self._read = self._record_start = 0
 
+    @property
+    def record_bytes(self) -> int:
+        """Bytes read of the record so far."""
+        return self._read - self._record_start
+
     def begin_record(self) -> None:
         """Count anew: what was read so far is done with."""
         self._record_start = self._read
@@ -97,7 +102,7 @@ class BoundedStream:
         self._read += len(chunk)
         if self._read > self._most_bytes:
             raise FileRefused(f"it unpacks to more than {MOST_EXPANSION} times its size, so the rest is not read")
-        if self._read - self._record_start > LARGEST_RECORD + _READ_AHEAD:
+        if self.record_bytes > LARGEST_RECORD + _READ_AHEAD:
             raise FileRefused(f"no record ends within {LARGEST_RECORD // MEGABYTE} MB, so the rest is not read")
         return chunk
 

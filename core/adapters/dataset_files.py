@@ -20,6 +20,8 @@ from core.errors import InvalidRequest
 _FIRST_LINES = 50
 _SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 _DATA_ERRORS = (OSError, EOFError, zlib.error, FileRefused)
+_LONG_NUMBER = "not JSON that can be read: an integer has thousands of digits"
+"""The one thing that Python refuses in what is JSON."""
 _HASHED_BYTES = 256 * 1024
 
 ByteProgress = Callable[[int], None]
@@ -141,7 +143,8 @@ def _find_layout(opener: Opener) -> Layout | Unreadable:
     with open_bounded(opener) as (_, data):
         lines, read = _read_first_lines(data)
     if not lines:
-        return Unreadable(place=None, reason="the file is empty" if read < LARGEST_RECORD else "it begins with nothing but blanks")
+        reason = "the file is empty" if read < LARGEST_RECORD else "it begins with nothing but blanks"
+        return Unreadable(place=None, reason=reason)
     if len(lines) > 1 and _begin_with_record(lines):
         return Layout.LINES
     with open_bounded(opener) as (_, data):
@@ -215,8 +218,8 @@ def _parse_line(line: bytes, place: str) -> Entry:
         return Unreadable(place=place, reason=f"not UTF-8 at byte {error.start}")
     except ExcessiveJson as error:
         return Unreadable(place=place, reason=f"not JSON that can be read: {error}")
-    except ValueError as error:
-        return Unreadable(place=place, reason=f"not JSON: {error}")
+    except ValueError:
+        return Unreadable(place=place, reason=_LONG_NUMBER)
 
 
 def _read_items(data: BoundedStream, key: str | None, opener: Opener) -> Iterator[Entry]:
@@ -258,5 +261,7 @@ def _read_document(data: BoundedStream) -> Entry:
         return JsonEntry(place="line 1", value=parse_json(text), text=text)
     except json.JSONDecodeError as error:
         return TextEntry(line=error.lineno, reason=f"{error.msg} at column {error.colno}", text=text)
-    except ValueError as error:
+    except ExcessiveJson as error:
         return TextEntry(line=1, reason=str(error), text=text)
+    except ValueError:
+        return Unreadable(place="line 1", reason=_LONG_NUMBER)

@@ -1,7 +1,7 @@
 """JSON that others wrote, parsed only where it is small, flat and simple enough. Pure.
 
-Counting comes first and builds nothing: a parser has paid for what it builds before anyone can look at it, and one that calls
-itself for each level ends where the caller's stack happens to end.
+Counting comes first and builds nothing: a parser has paid for what it builds before anyone can look at it, and one that
+calls itself for each level ends where the caller's stack happens to end.
 """
 
 import json
@@ -65,7 +65,7 @@ def find_excess(text: str) -> str | None:
     structure = _STRING.sub("", text)
     if _count_values(structure) > MOST_VALUES:
         return TOO_MANY_VALUES
-    if _count_openings(structure) > DEEPEST and _measure_depth(structure) > DEEPEST:
+    if _count_openings(structure) > DEEPEST and _is_too_deep(structure):
         return TOO_DEEP
     return None
 
@@ -78,5 +78,5 @@ def _count_openings(text: str) -> int:
     return text.count("[") + text.count("{")
 
 
-def _measure_depth(structure: str) -> int:
-    return max(accumulate(map(_STEPS.__getitem__, _NO_BRACKET.sub("", structure))), default=0)
+def _is_too_deep(structure: str) -> bool:
+    return any(depth > DEEPEST for depth in accumulate(map(_STEPS.__getitem__, _NO_BRACKET.sub("", structure))))

@@ -23,7 +23,8 @@ ImportId = NewType("ImportId", UUID)
 
 UNNAMED = "not given"
 """What a record does not say: persona, arc, topic, template or model."""
-MOST_CONVERSATIONS = 100_000
+MOST_CONVERSATIONS, MOST_IMPORTED_TURNS = 100_000, 3_000_000
+"""Of one import: what takes minutes to judge."""
 LONGEST_TEXT = 2_000_000
 """Characters of a failed conversation that are kept; more than any reply of Claude has."""
 LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50

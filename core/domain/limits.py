@@ -21,6 +21,6 @@ MOST_UNREADABLE = 100_000
 LARGEST_FILE = 64 * 2**30
 """Bytes of a file on the disk; no data set has as many, but special files pretend to."""
 MOST_EXPANSION = 100
-"""How many times larger than itself a gzip file may become; data sets become 3 to 30 times larger, line breaks 1,000 times."""
+"""How many times its size a gzip file may unpack to; data sets are 3 to 30 times as large, line breaks 1,000 times."""
 LEAST_EXPANDED = 64 * MEGABYTE
 """Bytes that any gzip file may become, however small it is."""

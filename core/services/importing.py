@@ -12,6 +12,7 @@ from core.domain.formats.reading import read_conversations
 from core.domain.importing import (
     IMPORTED_FIELDS,
     MOST_CONVERSATIONS,
+    MOST_IMPORTED_TURNS,
     FileDigest,
     ImportItem,
     KnownFile,
@@ -70,6 +71,10 @@ class _Tally:
         if len(self.positions) > MOST_CONVERSATIONS:
             raise InvalidRequest(
                 f"An import holds at most {MOST_CONVERSATIONS:,} conversations. Import the files in parts; nothing was kept."
+            )
+        if self.turns > MOST_IMPORTED_TURNS:
+            raise InvalidRequest(
+                f"An import holds at most {MOST_IMPORTED_TURNS:,} turns. Import the files in parts; nothing was kept."
             )
         if item.failure is not None:
             self.failed.setdefault(item.position, item.failure.pattern or item.failure.failure_type)

@@ -7,6 +7,7 @@ import streamlit as st
 from core.adapters.dataset_files import UploadedFile
 from core.bootstrap import PageServices
 from core.domain.batch import BatchId
+from core.domain.limits import MEGABYTE
 from core.errors import BrightRunError
 from core.services.importing import ImportReport
 from core.ui.failure_view import load_failure_options
@@ -16,9 +17,14 @@ from core.ui.tables import draw_table
 
 OPEN, REPORT = "import_dialog_open", "import_report"
 """Session state: whether the dialog is open, and what the import that it shows has brought."""
+DROPPED = "import_dropped"
+"""Session state: how often files were dropped because they were too much together."""
 FILE_TYPES = ("json", "jsonl", "gz")
-MOST_MEGABYTES = 200
-"""Of one file; larger ones go by `brightrun import`, which reads them in pieces."""
+MOST_MEGABYTES = 100
+"""Of one file (`.streamlit/config.toml` holds the server to it) and of all together: the page holds them in memory.
+
+Larger ones go by `brightrun import`, which reads them in pieces.
+"""
 LONGEST_NAME = 200
 
 
@@ -33,6 +39,7 @@ def draw_import(services: PageServices) -> None:
 
 def _close() -> None:
     st.session_state.pop(OPEN, None)
+    st.session_state.pop(DROPPED, None)
     st.session_state.pop(REPORT, None)
 
 
@@ -51,15 +58,26 @@ def _draw_form(services: PageServices) -> None:
         "conversation is judged like a reply of Claude. What fails can then be diagnosed; what passes is counted, and never "
         "becomes part of an export."
     )
+    dropped: int = st.session_state.get(DROPPED, 0)
     uploaded = st.file_uploader(
-        f"Files, {MOST_MEGABYTES} MB each at most",
+        f"Files, {MOST_MEGABYTES} MB together at most",
         type=FILE_TYPES,
         accept_multiple_files=True,
         max_upload_size=MOST_MEGABYTES,
-        key="import_files",
+        key=f"import_files_{dropped}",
     )
+    if sum(each.size for each in uploaded) > MOST_MEGABYTES * MEGABYTE:
+        # Another uploader takes its place, and Streamlit forgets the files of this one.
+        st.session_state[DROPPED] = dropped + 1
+        st.rerun()
+    if dropped and not uploaded:
+        st.error(
+            f"Those files had more than {MOST_MEGABYTES} MB together and were dropped. Import them one after the other, or "
+            "with `brightrun import`.",
+            icon=":material/error:",
+        )
     name = st.text_input("Name", max_chars=LONGEST_NAME, key="import_name", placeholder="Imported: name of the first file")
-    files = [UploadedFile(name=each.name, content=each.getvalue()) for each in uploaded]
+    files = [UploadedFile(name=each.name[-LONGEST_NAME:], content=each.getvalue()) for each in uploaded]
     label = f"Import {format_count(len(files), 'file')}" if files else "Import"
     if st.button(label, type="primary", icon=":material/upload:", disabled=not files, key="import_run"):
         report = _run_import(services, files, name)

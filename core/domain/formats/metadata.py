@@ -28,8 +28,9 @@ _CONSIDERED_MAX = 1_000
 def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
     """Return what a record says about these fields; a field it does not name is left out."""
     labels: dict[str, str] = {}
+    objects = tuple(_walk_objects(record)) if fields else ()
     for field in fields:
-        value = _find_value(record, field)
+        value = _find_value(objects, field)
         if value is not None:
             labels[field] = value
     return labels
@@ -46,10 +47,10 @@ def list_fields(record: object) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _find_value(record: object, field: str) -> str | None:
+def _find_value(objects: Sequence[Mapping[str, object]], field: str) -> str | None:
     """The nearest to the top of the record, under the first of the field's names that it uses."""
     for name in _ALIASES.get(field, (field,)):
-        for members in _walk_objects(record):
+        for members in objects:
             value = _describe_value(members.get(name), name)
             if value is not None:
                 return value
@@ -68,10 +69,12 @@ def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
         objects += 1
         yield members
         if depth < _DEPTH_MAX:
-            waiting.extend((member, depth + 1) for member in members.values() if isinstance(member, dict))
+            waiting.extend((member, depth + 1) for member in members.values())
 
 
 def _describe_value(value: object, name: str) -> str | None:
+    if value is None:
+        return None
     if isinstance(value, dict):
         members = cast("Mapping[str, object]", value)
         keys = (f"{name}_key", *_NAME_KEYS)

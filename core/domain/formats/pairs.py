@@ -70,8 +70,8 @@ class _Known:
 class PairAssembler:
     """Puts the pairs of one file together, in any order, and forgets the text of each conversation when the next begins.
 
-    What is known of conversations is bounded: when it is too much, it is forgotten where a new one begins, and a pair that comes
-    later to one of the forgotten begins it anew.
+    What is known of conversations is bounded: when it is too much, it is forgotten where a new one begins, and a pair that
+    comes later to one of the forgotten begins it anew.
     """
 
     def __init__(self, numbers: Iterator[int]) -> None:

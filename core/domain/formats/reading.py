@@ -28,7 +28,9 @@ def read_conversations(entries: Iterable[Entry], fields: Sequence[str] = ()) -> 
         if isinstance(found, Unreadable):
             unreadable += 1
             if unreadable >= MOST_UNREADABLE:
-                yield Unreadable(place=found.place, reason=f"{unreadable:,} records could not be read, so the rest is left out")
+                yield Unreadable(
+                    place=found.place, reason=f"{unreadable:,} records could not be read, so the rest is left out"
+                )
                 return
 
 
@@ -72,7 +74,7 @@ def _read_value(
     if kind is RecordKind.PAIRS:
         yield from _read_pairs(entry, numbers, fields)
         return
-    labels = read_labels(entry.value, fields)
+    labels = read_labels(entry.value, fields) if kind is not None else {}
     for found in _read_record(entry, kind, numbers):
         yield found.model_copy(update={"labels": labels}) if isinstance(found, ImportedConversation) else found
 

@@ -1,0 +1,197 @@
+"""Files that are made to cost their reader memory or time: the same bytes each time, each of one kind.
+
+Small ones that unpack or nest are the dangerous ones; large ones have the size that is asked for.
+"""
+
+import gzip
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain, repeat
+from pathlib import Path
+from typing import BinaryIO
+
+from core.domain.limits import MEGABYTE
+
+_CHUNK = 64 * 1024
+_GOOD_TURNS = '{"role":"user","content":"How much should I keep?"},{"role":"assistant","content":"Three months."}'
+_GOOD = f'{{"messages":[{_GOOD_TURNS}]}}'
+_WIDE = "\N{GRINNING FACE}"
+"""One of these makes each character of a text take four bytes."""
+
+
+@dataclass(frozen=True)
+class HostileFile:
+    """One kind of attack; `parts` are its bytes, in order."""
+
+    name: str
+    parts: Callable[[], Iterator[bytes]]
+
+    def write(self, folder: Path) -> Path:
+        """Write it into a folder; return where it is."""
+        path = folder / self.name
+        with path.open("wb") as file:
+            file.writelines(self.parts())
+        return path
+
+
+def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
+    """Return all kinds; large ones have about so many megabytes."""
+    size = megabytes * MEGABYTE
+    record = 4 * MEGABYTE - 1024
+    """Just below the limit of a record, so that it is read and not refused."""
+    deep = 60_000
+    texts = {
+        # Nested, wherever it can be
+        "nested-behind-first-item.json": lambda: _join(f"[{_GOOD},", "[" * deep),
+        "nested-objects-behind-first-item.json": lambda: _join(f"[{_GOOD},", '{"a":' * deep),
+        "nested-with-long-keys.json": lambda: _join(f"[{_GOOD},", *(f'{{"{"k" * 50_000}{level}":' for level in range(60))),
+        "nested-first-item.json": lambda: _join("[", "[" * deep),
+        "nested-in-conversations.json": lambda: _join(f'{{"conversations":[{_GOOD},', "[" * deep),
+        "nested-before-conversations.json": lambda: _join('{"a":', "[" * deep, "]" * deep, f',"conversations":[{_GOOD}]}}'),
+        "nested-in-training-pairs.json": lambda: _join('{"training_pairs":[', '{"a":[' * deep),
+        "nested-document.json": lambda: _join('{"turns":' * deep),
+        "nested-lines.jsonl": lambda: _join(f"{_GOOD}\n", *repeat("[" * deep + "]" * deep + "\n", 100), f"{_GOOD}\n"),
+        "nested-in-text.jsonl": lambda: _join(*repeat(_write_reply('{"turns":' + "[" * deep + "]" * deep + "}"), 100)),
+        "nested-in-cut-text.jsonl": lambda: _join(*repeat(_write_reply('{"turns":[' + '{"a":' * deep), 100)),
+        # Many values
+        "nulls.json": lambda: _join("[1", *repeat(",null" * 1000, size // 5000), "]"),
+        "empty-lists.json": lambda: _join("[[[]", *repeat(",[]" * 1000, size // 3000), "]]"),
+        "empty-lists-in-record.jsonl": lambda: _join(
+            *repeat(f'{{"messages":[[]{",[]" * (record // 3)}]}}\n', size // record)
+        ),
+        "empty-records.jsonl": lambda: _join(*repeat("{}\n" * 1000, size // 3000)),
+        "empty-conversations.jsonl": lambda: _join(*repeat('{"messages":[]}\n' * 1000, size // 160_000)),
+        "headers.jsonl": lambda: _join(*repeat('{"_meta":1}\n' * 1000, size // 12_000)),
+        "many-keys.jsonl": lambda: _join("{", *(f'"{number}":0,' for number in range(size // 12)), '"end":0}'),
+        "many-keys-in-records.jsonl": lambda: _join(*repeat(_write_keys(90_000), size // 1_400_000)),
+        "duplicate-keys.jsonl": lambda: _join(*repeat(_write_reply(_write_duplicates(90_000)), size // 1_700_000)),
+        "many-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 90_000}]}}\n', size // 180_000)),
+        "most-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 9_999}]}}\n', size // 20_000 // 20)),
+        "turns-of-no-schema.jsonl": lambda: _join(
+            *repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 9_999}]}}\n', size // 20_000 // 20)
+        ),
+        "objects-for-labels.jsonl": lambda: _join(*repeat(f'{{"messages":[],"a":{_write_objects(45_000)}}}\n', 20)),
+        # Long ones
+        "one-line.jsonl": lambda: _join(f'{_GOOD}\n{{"messages":"', *repeat("x" * _CHUNK, size // _CHUNK)),
+        "long-string.json": lambda: _join(f'[{_GOOD},"', *repeat("x" * _CHUNK, size // _CHUNK), '"]'),
+        "long-integer.json": lambda: _join(f"[{_GOOD},", "9" * 10_000_000, "]"),
+        "long-integer.jsonl": lambda: _join(f"{_GOOD}\n", "9" * 3_900_000, "\n", "9" * 10_000_000, f"\n{_GOOD}\n"),
+        "long-fraction.jsonl": lambda: _join(f"{_GOOD}\n", *repeat(f"0.{'9' * 3_900_000}\n", 5)),
+        "long-key.jsonl": lambda: _join(*repeat(f'{{"{"k" * record}":0}}\n', size // record)),
+        "long-id.jsonl": lambda: _join(
+            *repeat(f'{{"id":"{"i" * 2_000_000}","messages":[0{",0" * 9_998}]}}\n', 5),
+        ),
+        "long-role.jsonl": lambda: _join(*repeat(_write_chat("r" * (record - 200), "Yes."), size // record)),
+        "wide-text.jsonl": lambda: _join(*repeat(_write_chat("user", "x" * (record - 200) + _WIDE), size // record)),
+        "wide-text.json": lambda: _join(
+            "[0", *repeat("," + _write_chat("user", "x" * (record - 200) + _WIDE).strip(), size // record), "]"
+        ),
+        "wide-reply.jsonl": lambda: _join(
+            *repeat(_write_reply('{"turns":"' + "x" * (record - 300) + _WIDE), size // record)
+        ),
+        "escapes.jsonl": lambda: _join(*repeat(_write_chat("user", "\\n" * (record // 2 - 200)), 5)),
+        "escapes.json": lambda: _join("[0", *repeat("," + _write_chat("user", "\\n" * (record // 2 - 200)).strip(), 5), "]"),
+        "quotes-in-reply.jsonl": lambda: _join(*repeat(_write_reply('"content":"' * 200_000), 5)),
+        "byte-order-marks.jsonl": lambda: repeat(b"\xef\xbb\xbf", size // 3),
+        "half-characters.jsonl": lambda: repeat(b"\xed\xa0\x80" * 1000, size // 3000),
+        "zeros.json": lambda: repeat(bytes(_CHUNK), size // _CHUNK),
+        # Known for ever
+        "pairs-of-many.jsonl": lambda: (
+            f'{{"conversation_id":"{number}","target_response":"Yes."}}\n'.encode() for number in range(size // 52)
+        ),
+        "pairs-of-one-beginning.jsonl": lambda: (
+            f'{{"conversation_history":[{{"role":"user","content":"Hi."}}],"target_response":"{number}"}}\n'.encode()
+            for number in range(size // 80 // 4)
+        ),
+        # Blank and endless
+        "line-breaks.jsonl": lambda: repeat(b"\n" * _CHUNK, size // _CHUNK),
+        "line-breaks-behind-record.jsonl": lambda: chain([_GOOD.encode()], repeat(b"\n" * _CHUNK, size // _CHUNK)),
+        "line-breaks.jsonl.gz": lambda: _pack(repeat(b"\n" * MEGABYTE, 20 * megabytes)),
+        "line-breaks-behind-record.jsonl.gz": lambda: _pack(
+            chain([f"{_GOOD}\n{_GOOD}".encode()], repeat(b"\n" * MEGABYTE, 20 * megabytes))
+        ),
+        "blanks-in-array.json.gz": lambda: _pack(chain([f"[{_GOOD},".encode()], repeat(b" " * MEGABYTE, 20 * megabytes))),
+        "endless-line.jsonl.gz": lambda: _pack(
+            chain([f'{_GOOD}\n{{"messages":"'.encode()], repeat(b"x" * MEGABYTE, 20 * megabytes))
+        ),
+        "empty-records.jsonl.gz": lambda: _pack(repeat(b"{}\n" * 300_000, 20 * megabytes)),
+        "headers.jsonl.gz": lambda: _pack(repeat(b'{"_meta":1}\n' * 80_000, 20 * megabytes)),
+        "conversations.jsonl.gz": lambda: _pack(repeat(f"{_GOOD}\n".encode() * 8_000, 20 * megabytes)),
+        "empty-members.jsonl.gz": lambda: repeat(gzip.compress(b"", mtime=0) * 1000, min(size, 10 * MEGABYTE) // 20_000),
+        "long-name.jsonl.gz": lambda: chain(
+            [b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"], repeat(b"n" * _CHUNK, min(size, 10 * MEGABYTE) // _CHUNK)
+        ),
+        "packed-twice.jsonl.gz": lambda: _pack(_pack(repeat(b"\n" * MEGABYTE, 20 * megabytes))),
+        "cut.jsonl.gz": lambda: _cut(_pack(iter([f"{_GOOD}\n".encode() * 10_000]))),
+        "with-garbage-behind.jsonl.gz": lambda: chain(_pack(iter([f"{_GOOD}\n".encode() * 100])), repeat(b"x" * _CHUNK, 20)),
+        "archive.zip": lambda: chain([b"PK\x03\x04"], repeat(bytes(_CHUNK), 100)),
+    }
+    return tuple(HostileFile(name, parts) for name, parts in texts.items())
+
+
+def list_special_files(folder: Path) -> tuple[Path, ...]:
+    """Make what is no file: a pipe, a socket, a loop of links; return them with what the system has of the kind."""
+    pipe, plug, loop = folder / "pipe.jsonl", folder / "socket.jsonl", folder / "loop.jsonl"
+    os.mkfifo(pipe)
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(plug))
+    loop.symlink_to(loop)
+    system = (
+        "/dev/zero",
+        "/dev/urandom",
+        "/dev/tty",
+        "/dev/stdin",
+        "/proc/kmsg",
+        "/proc/self/mem",
+        "/proc/self/pagemap",
+        "/proc/kcore",
+    )
+    return (pipe, plug, loop, *map(Path, system))
+
+
+def _join(*texts: str) -> Iterator[bytes]:
+    return (text.encode() for text in texts)
+
+
+def _write_chat(role: str, content: str) -> str:
+    """`content` is text as JSON has it."""
+    return f'{{"messages":[{{"role":"{role}","content":"{content}"}}]}}\n'
+
+
+def _write_reply(text: str) -> str:
+    return json.dumps({"type": "message", "stop_reason": "end_turn", "content": [{"type": "text", "text": text}]}) + "\n"
+
+
+def _write_keys(count: int) -> str:
+    return "{" + ",".join(f'"{number}":""' for number in range(count)) + "}\n"
+
+
+def _write_duplicates(count: int) -> str:
+    """The last key is the one that stands twice."""
+    return "{" + ",".join(f'"{number}":0' for number in range(count)) + f',"{count - 1}":0}}'
+
+
+def _write_objects(count: int) -> str:
+    return "{" + ",".join(f'"{number}":{{"b":{{}}}}' for number in range(count)) + "}"
+
+
+def _pack(parts: Iterator[bytes]) -> Iterator[bytes]:
+    with BytesIO() as packed:
+        with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, compresslevel=9) as file:
+            _write_all(file, parts)
+        yield packed.getvalue()
+
+
+def _write_all(file: gzip.GzipFile | BinaryIO, parts: Iterator[bytes]) -> None:
+    for part in parts:
+        file.write(part)
+
+
+def _cut(parts: Iterator[bytes]) -> Iterator[bytes]:
+    whole = b"".join(parts)
+    yield whole[: len(whole) * 2 // 3]
