@@ -1,5 +1,6 @@
 import pytest
 from postgrest.exceptions import APIError
+from supabase_auth.errors import AuthApiError
 
 from core.adapters.supabase.errors import translate_errors
 from core.errors import BrightRunError, DatabaseRejected, DatabaseUnavailable, NotSignedIn
@@ -34,3 +35,10 @@ def test_what_would_be_refused_again_is_a_rejection(code: str) -> None:
 @pytest.mark.parametrize("code", ["PGRST301", "401"])
 def test_key_that_is_not_accepted_is_a_matter_of_signing_in(code: str) -> None:
     assert isinstance(translate(code), NotSignedIn)
+
+
+def test_too_many_attempts_are_not_called_a_wrong_password() -> None:
+    with pytest.raises(NotSignedIn) as caught, translate_errors():
+        raise AuthApiError("Too many attempts for this account. Wait 8 s, then try again", 429, "over_request_rate_limit")
+    assert "Wait 8 s" in str(caught.value)
+    assert "password" not in str(caught.value)
