@@ -16,7 +16,7 @@ FREE_HEADROOM = 0.2
 REDUCTION_PAUSE = timedelta(seconds=2)
 """Refusals of calls that were in flight together count once."""
 LONGEST_HOLD = timedelta(minutes=15)
-"""Longer, calls are not held back: a limit whose reset is further away is asked again, and a longer wait pauses the batch."""
+"""Longer, calls are not held back: a limit with a later reset is asked again, and a longer wait pauses the batch."""
 STORM = timedelta(seconds=120)
 STORM_REFUSALS = 10
 
