@@ -84,14 +84,16 @@ class GenerationService:
         if item.lost_leases >= self.retry_limits.max_attempts:
             return _fail_unattempted(plan, item, _describe_lost(item))
         try:
-            plan = _apply_item(plan, item)
-            prompt = _render(plan, item)
+            return await self._attempt(_apply_item(plan, item), item)
         except TemplateInvalid as error:
             return _fail_unattempted(plan, item, str(error))
         except Exception as error:
-            log.exception("rendering_failed", batch_id=str(plan.id), item_id=str(item.item_id))
-            because = f"Rendering the prompt failed: {describe_error(error)}"
+            log.exception("item_failed", batch_id=str(plan.id), item_id=str(item.item_id))
+            because = make_line(f"The item failed in a way that nobody foresaw: {describe_error(error)}")
             return _fail_unattempted(plan, item, because, error_stack=describe_stack(error))
+
+    async def _attempt(self, plan: BatchPlan, item: LeasedItem) -> ItemResult:
+        prompt = _render(plan, item)
         started_at = datetime.now(UTC)
         answer = await self._ask(plan, item, prompt)
         attempt = self._describe_attempt(plan, prompt, answer, started_at)

@@ -2,7 +2,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.domain.pacing import Headroom, Pace, begin_pace, find_storm, pace_after_failure, pace_after_reply, read_headroom
+from core.domain.pacing import (
+    LONGEST_HOLD,
+    Headroom,
+    Pace,
+    begin_pace,
+    find_storm,
+    pace_after_failure,
+    pace_after_reply,
+    read_headroom,
+)
 from core.domain.work import CallFailureKind
 from tests.factories import make_call_failure
 
@@ -87,3 +96,20 @@ def test_storm_is_long_and_without_a_single_reply() -> None:
     assert find_storm(pace, NOW + timedelta(seconds=60)) is None
     assert "no reply for 2 minutes" in (find_storm(pace, NOW + timedelta(seconds=121)) or "")
     assert find_storm(reply(pace), NOW + timedelta(seconds=121)) is None
+
+
+def test_wait_of_days_or_without_end_holds_nothing_back_and_overflows_nothing() -> None:
+    pace = begin_pace(4, NOW)
+    for seconds in (86_400.0, 31 * 86_400.0):
+        refused = pace_after_failure(
+            pace, make_call_failure(CallFailureKind.RATE_LIMITED, retry_after_seconds=seconds), now=NOW
+        )
+        assert refused.not_before is None, "such a wait pauses the batch"
+    far = Headroom(kind="tokens", share_left=0.0, resets_at=datetime(9999, 12, 31, tzinfo=UTC))
+    assert pace_after_reply(pace, far, ceiling=4, now=LATER).wait_seconds(LATER) <= LONGEST_HOLD.total_seconds()
+
+
+def test_limits_that_are_no_numbers_are_passed_over() -> None:
+    for value in ("nan", "inf", "-inf", "1e999", ""):
+        headers = {"anthropic-ratelimit-tokens-limit": value, "anthropic-ratelimit-tokens-remaining": value}
+        assert read_headroom(headers) is None

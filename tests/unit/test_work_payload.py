@@ -1,3 +1,4 @@
+import json
 from uuid import uuid4
 
 import pytest
@@ -45,6 +46,27 @@ def test_raw_response_is_json_where_it_is_json_and_whole_where_it_is_not() -> No
 def test_json_that_postgresql_cannot_hold_stays_text() -> None:
     assert "utf-8" == encode_failure(make_failed(b'{"a": "\\u0000"}'))["raw_response"]["body_encoding"]
     assert "utf-8" == encode_failure(make_failed(b'{"a": "\\ud800"}'))["raw_response"]["body_encoding"]
+
+
+@pytest.mark.parametrize("body", [b'{"a":' * 5_000, b"[" * 500 + b"]" * 500, b'{"a": NaN}', b'{"a": [1e999]}', b"9" * 5_000])
+def test_body_that_would_break_whoever_reads_it_as_json_stays_text(body: bytes) -> None:
+    described = encode_failure(make_failed(body))["raw_response"]
+
+    assert ("utf-8", body.decode()) == (described["body_encoding"], described["body"])
+    json.dumps(described, allow_nan=False)
+
+
+def test_no_text_of_an_attempt_holds_what_postgresql_cannot() -> None:
+    raw = RawResponse(status_code=200, headers={"x": "a\0b"}, body=b"")
+    attempt = make_attempt(raw=raw, stop_reason="s\0", model="m\0", error_message="\0", request_id="\0", error_type="\0")
+
+    assert "\\u0000" not in json.dumps(encode_attempt(attempt))
+
+
+def test_stack_goes_with_the_failure() -> None:
+    failed = make_failed(b"{}").model_copy(update={"error_stack": "Traceback\0"})
+
+    assert encode_failure(failed)["error_stack"] == "Traceback\ufffd"
 
 
 def test_text_is_cleaned_of_what_postgresql_cannot_hold() -> None:

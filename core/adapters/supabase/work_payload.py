@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from core.domain.conversation import Conversation
 from core.domain.fingerprint import fingerprint_failure
+from core.domain.reply import RawResponse
 from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
 
 _DEEPEST = 100
@@ -47,7 +48,7 @@ def encode_attempt(attempt: Attempt) -> dict[str, Any]:
         body, encoding = encode_body(attempt.raw)
         payload |= {
             "http_status": attempt.raw.status_code,
-            "response_headers": dict(attempt.raw.headers),
+            "response_headers": _clean_headers(attempt.raw),
             "response_body": body,
             "response_body_encoding": encoding,
         }
@@ -114,7 +115,7 @@ def describe_raw(attempt: Attempt | None) -> dict[str, Any]:
     body, encoding = encode_body(attempt.raw)
     described: dict[str, Any] = {
         "status": attempt.raw.status_code,
-        "headers": dict(attempt.raw.headers),
+        "headers": _clean_headers(attempt.raw),
         "body_encoding": encoding,
         "body": body,
     }
@@ -149,6 +150,10 @@ def _is_storable(value: object) -> bool:
             return True
         level = below
     return False
+
+
+def _clean_headers(raw: RawResponse) -> dict[str, str]:
+    return {clean_text(name): clean_text(value) for name, value in raw.headers.items()}
 
 
 def clean_text(text: str) -> str:
