@@ -260,10 +260,11 @@ class _BatchRun:
     async def _take_items(self) -> float | None:
         """Fill the free slots. Return the seconds until asking again makes sense; None: when a call ends."""
         pace = await self.service.read_pace(self.plan)
-        if (wait_seconds := pace.wait_seconds(datetime.now(UTC))) > 0:
-            return min(wait_seconds, MAX_HOLD_SECONDS)
+        held_seconds = pace.wait_seconds(datetime.now(UTC))
         free = min(self.plan.settings.concurrency, pace.limit) - len(self.in_flight)
-        if free <= 0:
+        if held_seconds > 0:
+            free = 0  # Asked all the same: the batch may have been cancelled meanwhile.
+        elif free <= 0:
             return None
         try:
             lease = await self.service.store.lease(self.plan.id, self.service.worker, free, self.service.lease_seconds)
@@ -279,6 +280,8 @@ class _BatchRun:
             task.add_done_callback(self._forget)
         if lease.status is None or not lease.status.is_active or lease.next_available_in_seconds is None:
             return None
+        if held_seconds > 0:
+            return min(held_seconds, MAX_HOLD_SECONDS)
         if lease.next_available_in_seconds <= 0:
             # Items are there, but the batch's concurrency is used up, by this worker or by others.
             return None if self.in_flight else IDLE_WAIT_SECONDS

@@ -399,3 +399,28 @@ def test_an_item_whose_scaffolding_is_not_in_the_batch_fails_without_a_call() ->
     progress = run(database, batch_id, always(make_reply()))
 
     assert (progress.failed, progress.attempts) == (2, 0)
+
+
+@pytest.mark.parametrize("failure", [CallFailureKind.RATE_LIMITED, CallFailureKind.SERVER_ERROR])
+def test_a_worker_notices_that_a_batch_was_cancelled_while_its_items_wait(failure: CallFailureKind) -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+    called = asyncio.Event()
+
+    def refuse(_request: ChatRequest, _call: int) -> CallFailure:
+        called.set()
+        return make_call_failure(failure, retry_after_seconds=600)
+
+    async def cancel_meanwhile() -> None:
+        job = asyncio.create_task(make_service(database, refuse).run_batch(batch_id))
+        await called.wait()
+        await asyncio.sleep(0.5)
+        assert not job.done()
+        database.control(batch_id, BatchAction.CANCEL)
+        await asyncio.wait_for(job, timeout=60)
+
+    asyncio.run(cancel_meanwhile())
+
+    progress = database.get(batch_id)
+    assert progress is not None
+    assert (progress.status, progress.cancelled) == (BatchStatus.CANCELLED, 1)
