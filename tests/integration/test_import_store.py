@@ -97,6 +97,15 @@ def run(imports: Imports, *records: dict[str, object]) -> tuple[ImportReport, Ba
     return report, report.batch_id
 
 
+def test_more_names_than_one_answer_holds_are_all_known(imports: Imports) -> None:
+    _, batch_id = run(imports, *(make_record(persona=f"Persona {n}", topic=f"Topic {n}") for n in range(600)))
+
+    outcomes = imports.diagnostic_store.count(FailureFilters(batch_id=batch_id), 10)
+
+    assert 600 == len({outcomes.labels[each.persona_id].label for each in outcomes.combinations})
+    assert 600 == len({outcomes.labels[each.training_topic_id].label for each in outcomes.combinations})
+
+
 def test_the_template_whose_conversations_are_cut_is_named_first(imports: Imports) -> None:
     file = UploadedFile(name="old data.jsonl", content=make_old_data_set())
 

@@ -19,6 +19,8 @@ from core.domain.record import Record
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest, NotFound
 
+ROWS_OF_ANSWER = 1_000
+"""The API returns no more at once."""
 _SCAFFOLDING_IDS = ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")
 
 
@@ -40,12 +42,15 @@ class SupabaseDiagnosticStore:
 
     def _add_imported_names(self, outcomes: Outcomes) -> Outcomes:
         """Name what only records of imported files name; the others have their labels already."""
-        with translate_errors():
-            rows = self.analyst.client.table("imported_names").select("id,name").execute().data
-        names = {
-            UUID(row["id"]): ScaffoldingLabel(label=row["name"])
-            for row in TypeAdapter(list[dict[str, str]]).validate_python(rows)
-        }
+        names: dict[UUID, ScaffoldingLabel] = {}
+        while True:
+            with translate_errors():
+                table = self.analyst.client.table("imported_names").select("id,name").order("id")
+                rows = table.range(len(names), len(names) + ROWS_OF_ANSWER - 1).execute().data
+            found = TypeAdapter(list[dict[str, str]]).validate_python(rows)
+            names |= {UUID(row["id"]): ScaffoldingLabel(label=row["name"]) for row in found}
+            if len(found) < ROWS_OF_ANSWER:
+                break
         return outcomes.model_copy(update={"labels": {**outcomes.labels, **names}})
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
