@@ -141,3 +141,26 @@ def test_pages_are_thin() -> None:
     for page in PAGE_FILES:
         assert len((ROOT / page).read_text().splitlines()) <= 120
     assert Path(ROOT / "Home.py").read_text().count("\n") <= 120
+
+
+@pytest.mark.parametrize("page", [None, *PAGE_FILES])
+def test_with_the_secret_key_every_page_says_what_is_wrong_and_shows_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, page: str | None
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.example.com")
+    monkeypatch.setenv("SUPABASE_PUBLISHABLE_KEY", "sb_secret_T0PS3CRET")
+    monkeypatch.setenv("REDIS_URL", "https://eu1.example.com")
+    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
+    if page is not None:
+        app.switch_page(page)
+
+    app.run()
+
+    assert not app.exception
+    assert not app.text_input
+    assert not app.dataframe
+    (message,) = app.error
+    assert "SUPABASE_PUBLISHABLE_KEY holds the secret key" in said(message)
+    assert "REDIS_URL is a web address" in said(message)
+    assert "settings_wrong: Settings are wrong: SUPABASE_PUBLISHABLE_KEY holds the secret key" in caplog.text
+    assert "T0PS3CRET" not in message.value + caplog.text
