@@ -234,7 +234,7 @@ def test_a_template_that_raises_or_never_ends_is_named_at_once_and_cannot_be_sav
     prompt.fill(f"{text}\n{prompt.input_value()}")
     prompt.press("Control+Enter")
 
-    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.get_by_text(said)).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="Save as a new version")).to_be_disabled()
     page.get_by_role("button", name="Back to the list").click()
     expect(page.get_by_placeholder("Search all texts")).to_be_visible()

@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.factories import make_selection, make_settings
 
+NEW_KEY = "catalogue"
+"""How the keys of the scaffolding begin that is saved here."""
 LARGEST = 2_147_483_647
 LONG = "x" * 300_000
 
@@ -124,7 +126,7 @@ def _page(world: World) -> dict[str, Any]:
 def _make_new(record: Any) -> dict[str, Any]:
     key = next(name for name in type(record).model_fields if name.endswith("_key"))
     return record.model_dump(mode="json") | {
-        "id": str(uuid4()), key: f"new_{uuid4().hex}", "updated_at": None, "is_active": False
+        "id": str(uuid4()), key: f"{NEW_KEY}_{uuid4().hex}", "updated_at": None, "is_active": False
     }  # fmt: skip
 
 

@@ -22,7 +22,18 @@ from core.domain.experiments import ExperimentChange, ExperimentPlan
 from core.domain.importing import FileDigest
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection, upload_reports
-from tests.integration.catalogue import AT_LAST, BUCKETS, CALLS, INNER, READING, WITHOUT_SEARCH_PATH, WORKER, Reading, World
+from tests.integration.catalogue import (
+    AT_LAST,
+    BUCKETS,
+    CALLS,
+    INNER,
+    NEW_KEY,
+    READING,
+    WITHOUT_SEARCH_PATH,
+    WORKER,
+    Reading,
+    World,
+)
 from tests.integration.choice_stores import open_stores, submit
 from tests.integration.conftest import sign_up
 from tests.integration.test_store_contract import accept, fail
@@ -112,6 +123,18 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
             report_path=str(path),
             secrets=frozenset(secrets),
         )
+        # The database is shared by the session.
+        with psycopg.connect(seeded.require_db_url()) as connection:
+            for statement in FORGET:
+                connection.execute(statement, (NEW_KEY,))
+
+
+FORGET: tuple[LiteralString, ...] = (
+    "delete from public.prompt_templates where starts_with(template_key, %s)",
+    "delete from public.personas where starts_with(persona_key, %s)",
+    "delete from public.emotional_arcs where starts_with(arc_key, %s)",
+    "delete from public.training_topics where starts_with(topic_key, %s)",
+)
 
 
 def _read_one(connection: psycopg.Connection, query: LiteralString, value: object) -> UUID:

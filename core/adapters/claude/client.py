@@ -17,6 +17,7 @@ from anthropic import AsyncAnthropic
 from core.adapters.claude.answer_limit import AnswerTooLarge, limit_answer
 from core.adapters.claude.answers import read_answer
 from core.adapters.claude.translation import build_payload, hide_secret, keep_raw
+from core.domain.error_stack import describe_error
 from core.domain.message_line import make_line
 from core.domain.reply import RawResponse, Reply
 from core.domain.work import CallFailure, CallFailureKind, ChatRequest
@@ -43,7 +44,7 @@ class ClaudeModel:
         begun = time.monotonic()
         if not _can_be_sent(self.client.api_key or ""):
             # The library would say so by quoting the key.
-            message = "The API key holds a character that no key has, such as a line break. Nothing was sent."
+            message = "The API key is empty or holds a character that no key has, such as a line break. Nothing was sent."
             return self._describe(CallFailureKind.BAD_KEY, message, begun)
         try:
             async with asyncio.timeout(self.timeout_seconds):
@@ -85,7 +86,7 @@ class ClaudeModel:
 def describe_broken_call(error: Exception) -> tuple[CallFailureKind, str]:
     """Say why a call ended without a response: most such causes pass, some last until a setting is changed."""
     cause = error.__cause__ or error
-    said = f"{type(cause).__name__}: {cause}".rstrip(": ")
+    said = describe_error(cause)
     if isinstance(cause, AnswerTooLarge):
         return CallFailureKind.WRONG_ADDRESS, str(cause)
     if isinstance(cause, httpx2.UnsupportedProtocol):
@@ -122,7 +123,7 @@ async def open_claude(
 
 
 def _can_be_sent(key: str) -> bool:
-    return key.isascii() and key.isprintable() and " " not in key
+    return key != "" and key.isascii() and key.isprintable() and " " not in key
 
 
 def _elapsed_ms(begun: float) -> int:
