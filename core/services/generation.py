@@ -357,12 +357,20 @@ def describe_rejected(result: ItemResult, error: Exception, settings: BatchSetti
 def describe_unstorable(rejected: ItemFailed, error: Exception) -> ItemFailed:
     """Make of a failure that could not be recorded either one of which nothing came from outside.
 
-    The bytes are lost to the database; else the item would be called, and paid for, again and again.
+    The item must close, or it would be called, and paid for, again and again. It closes under an attempt of another id, so
+    that what is on disk under the first one, the paid reply with its bytes, stays there and is set aside.
     """
     attempt = rejected.attempt
     bare = None
     if attempt is not None:
-        unsaid = {"raw": None, "http_status": None, "stop_reason": None, "request_id": None, "usage": TokenUsage()}
+        unsaid = {
+            "id": uuid4(),
+            "raw": None,
+            "http_status": None,
+            "stop_reason": None,
+            "request_id": None,
+            "usage": TokenUsage(),
+        }
         told = {"error_type": None, "error_message": None, "cost_usd": None, "model": attempt.settings.model}
         bare = attempt.model_copy(update=unsaid | told)
     return rejected.model_copy(update={"attempt": bare, "prompt_text": "", "error_stack": describe_stack(error)})

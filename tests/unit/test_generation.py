@@ -374,7 +374,7 @@ def test_a_batch_that_cannot_be_read_pauses_with_its_reason_and_is_not_rung_for_
     [
         ({"user_prompt": "{{ 1/0 }}"}, "uses arithmetic, which is not allowed"),
         ({"user_prompt": "{% for i in range(10**9) %}{% endfor %}"}, "a call such as range"),
-        ({"user_prompt": None}, "The prompt could not be made: AttributeError"),
+        ({"user_prompt": None}, "The item failed in a way that nobody foresaw: AttributeError"),
     ],
 )
 def test_an_item_whose_prompt_cannot_be_made_fails_without_a_call(spoilt: dict[str, object], said: str) -> None:

@@ -17,9 +17,9 @@ from core.adapters.memory import MemoryDatabase
 from core.adapters.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
 from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
 from core.adapters.supabase.work_payload import encode_result
-from core.domain.work import ItemReleased, ItemResult, RecordOutcome
+from core.domain.work import ItemFailed, ItemReleased, ItemResult, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
-from core.services.generation import describe_rejected
+from core.services.generation import describe_rejected, describe_unstorable
 from core.services.recording import ResultRecorder
 from tests.factories import make_attempt
 from tests.unit.test_work_payload import make_failed, make_item
@@ -185,12 +185,12 @@ def test_a_refused_group_stays_on_disk_until_each_is_recorded(spool: FileSpool) 
 def test_a_result_that_is_refused_in_every_form_is_never_deleted(spool: FileSpool) -> None:
     store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({b"bad"})), spool=spool)
 
-    async def record_as_generation_does(result: ItemResult) -> None:
+    async def record_as_generation_does(result: ItemFailed) -> None:
         async with ResultRecorder.open(store) as recorder:
             with pytest.raises(DatabaseRejected):
                 await recorder.record(result)
             with pytest.raises(DatabaseRejected):
-                await recorder.record(describe_rejected(result, "refused"))
+                await recorder.record(describe_rejected(result, DatabaseRejected("refused"), result.settings))
 
     asyncio.run(record_as_generation_does(make_failed(b"bad")))
     assert ["bad"] == read_bodies(spool)
@@ -211,16 +211,29 @@ def test_a_result_that_is_taken_in_another_form_leaves_nothing_behind(spool: Fil
     assert len(list_aside(spool)) == 1
 
     database.away = None
-    record(store, describe_rejected(result, "refused"))
+    record(store, describe_rejected(result, DatabaseRejected("refused"), result.settings))
 
     assert [] == [path for path in spool.folder.rglob("*") if path.is_file()]
+
+
+def test_the_bytes_of_a_reply_stay_on_disk_where_only_a_failure_without_them_is_taken(spool: FileSpool) -> None:
+    result = make_failed(b"paid for")
+    store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({b"paid for"})), spool=spool)
+    with pytest.raises(DatabaseRejected):
+        record(store, result)
+
+    record(store, describe_unstorable(result, DatabaseRejected("refused")))
+    replay(spool, Recorder(answers={"paid for": DatabaseRejected("refused for ever")}))
+
+    (aside,) = list_aside(spool)
+    assert json.loads(aside.read_text())["attempt"]["response_body"] == "paid for"
 
 
 def test_the_form_that_was_brought_last_is_the_one_on_disk(spool: FileSpool) -> None:
     result = make_failed(b"paid for")
 
     spool.keep(result)
-    spool.keep(describe_rejected(result, "no such column"))
+    spool.keep(describe_rejected(result, DatabaseRejected("no such column"), result.settings))
 
     (path,) = spool.list_waiting()
     assert "no such column" in path.read_text()

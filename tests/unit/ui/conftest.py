@@ -47,7 +47,8 @@ SECONDS = 30
 
 def said(message: Any) -> str:
     """Return what a reader sees of a message, its markdown escapes taken away."""
-    return re.sub(r"\\(.)", r"\1", message.value)
+    shown = re.sub(r":color\[(.*?)\]\{\}", r"\1", message.value)  # Keeps Streamlit from seeing a link; nobody sees it.
+    return re.sub(r"\\(.)", r"\1", shown)
 
 
 @dataclass(kw_only=True)
