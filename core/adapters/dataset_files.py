@@ -14,7 +14,7 @@ from core.adapters.json_items import JSON_ERRORS, Layout, peek_layout, read_item
 from core.domain.bounded_json import TOO_LARGE, ExcessiveJson, parse_json
 from core.domain.formats.entries import Entry, JsonEntry, TextEntry, Unreadable
 from core.domain.formats.recognition import recognise_record
-from core.domain.limits import LARGEST_RECORD, LONGEST_LABEL
+from core.domain.limits import LARGEST_RECORD, LONGEST_LABEL, MOST_BLANK_LINES
 from core.errors import InvalidRequest
 
 _FIRST_LINES = 50
@@ -141,11 +141,10 @@ def _find_layout(opener: Opener) -> Layout | Unreadable:
     records too, then any other line: the first may be the bad one.
     """
     with open_bounded(opener) as (_, data):
-        lines, read = _read_first_lines(data)
+        lines, has_more = _read_first_lines(data)
     if not lines:
-        reason = "the file is empty" if read < LARGEST_RECORD else "it begins with nothing but blanks"
-        return Unreadable(place=None, reason=reason)
-    if len(lines) > 1 and _begin_with_record(lines):
+        return Unreadable(place=None, reason="it begins with nothing but blanks" if has_more else "the file is empty")
+    if (len(lines) > 1 or has_more) and _begin_with_record(lines):
         return Layout.LINES
     with open_bounded(opener) as (_, data):
         found = peek_layout(data)
@@ -155,18 +154,23 @@ def _find_layout(opener: Opener) -> Layout | Unreadable:
     return found
 
 
-def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], int]:
-    """The first lines that are not blank, the very first perhaps in part, and how many bytes were read for them."""
+def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], bool]:
+    """The first lines that are not blank, the last perhaps in part, and whether there is more behind them."""
     lines: list[bytes] = []
     read = 0
-    while len(lines) < _FIRST_LINES and read < LARGEST_RECORD:
-        line = data.readline(LARGEST_RECORD - read)
-        if not line:
-            break
+    for _ in range(MOST_BLANK_LINES):
+        try:
+            line = data.readline(LARGEST_RECORD - read)
+        except _DATA_ERRORS:
+            if lines:
+                return lines, False  # Whoever reads it comes to the same, behind these lines.
+            raise
         read += len(line)
         if line.strip():
             lines.append(line.strip())
-    return lines, read
+        if not line or len(lines) == _FIRST_LINES:
+            return lines, read >= LARGEST_RECORD or bool(line)
+    return lines, True
 
 
 def _begin_with_record(lines: list[bytes]) -> bool:
@@ -187,18 +191,18 @@ def _parse_quietly(line: bytes) -> object:
 
 
 def _read_lines(data: BoundedStream) -> Iterator[Entry]:
-    number = blank_bytes = 0
+    number = blank_lines = 0
     while line := data.readline(LARGEST_RECORD + 1):
         data.begin_record()
         number += 1
         place = f"line {number}"
-        if line.isspace():
-            blank_bytes += len(line)
-            if blank_bytes > LARGEST_RECORD:
+        if line.isspace() and len(line) <= LARGEST_RECORD:
+            blank_lines += 1
+            if blank_lines > MOST_BLANK_LINES:
                 yield Unreadable(place=place, reason="there are only blank lines, so the rest is not read")
                 return
             continue
-        blank_bytes = 0
+        blank_lines = 0
         if len(line) <= LARGEST_RECORD:
             yield _parse_line(line, place)
             continue

@@ -31,12 +31,10 @@ class HostileFile:
     name: str
     parts: Callable[[], Iterator[bytes]]
 
-    def write(self, folder: Path) -> Path:
-        """Write it into a folder; return where it is."""
-        path = folder / self.name
+    def write(self, path: Path) -> None:
+        """Write it where it is to be."""
         with path.open("wb") as file:
             file.writelines(self.parts())
-        return path
 
 
 def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
@@ -55,9 +53,9 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "nested-before-conversations.json": lambda: _join('{"a":', "[" * deep, "]" * deep, f',"conversations":[{_GOOD}]}}'),
         "nested-in-training-pairs.json": lambda: _join('{"training_pairs":[', '{"a":[' * deep),
         "nested-document.json": lambda: _join('{"turns":' * deep),
-        "nested-lines.jsonl": lambda: _join(f"{_GOOD}\n", *repeat("[" * deep + "]" * deep + "\n", 100), f"{_GOOD}\n"),
-        "nested-in-text.jsonl": lambda: _join(*repeat(_write_reply('{"turns":' + "[" * deep + "]" * deep + "}"), 100)),
-        "nested-in-cut-text.jsonl": lambda: _join(*repeat(_write_reply('{"turns":[' + '{"a":' * deep), 100)),
+        "nested-lines.jsonl": lambda: _join(f"{_GOOD}\n", *repeat("[" * deep + "]" * deep + "\n", 10), f"{_GOOD}\n"),
+        "nested-in-text.jsonl": lambda: _join(*repeat(_write_reply('{"turns":' + "[" * deep + "]" * deep + "}"), 10)),
+        "nested-in-cut-text.jsonl": lambda: _join(*repeat(_write_reply('{"turns":[' + '{"a":' * deep), 10)),
         # Many values
         "nulls.json": lambda: _join("[1", *repeat(",null" * 1000, size // 5000), "]"),
         "empty-lists.json": lambda: _join("[[[]", *repeat(",[]" * 1000, size // 3000), "]]"),
@@ -68,14 +66,12 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "empty-conversations.jsonl": lambda: _join(*repeat('{"messages":[]}\n' * 1000, size // 160_000)),
         "headers.jsonl": lambda: _join(*repeat('{"_meta":1}\n' * 1000, size // 12_000)),
         "many-keys.jsonl": lambda: _join("{", *(f'"{number}":0,' for number in range(size // 12)), '"end":0}'),
-        "many-keys-in-records.jsonl": lambda: _join(*repeat(_write_keys(90_000), size // 1_400_000)),
-        "duplicate-keys.jsonl": lambda: _join(*repeat(_write_reply(_write_duplicates(90_000)), size // 1_700_000)),
-        "many-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 90_000}]}}\n', size // 180_000)),
-        "most-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 9_999}]}}\n', size // 20_000 // 20)),
-        "turns-of-no-schema.jsonl": lambda: _join(
-            *repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 9_999}]}}\n', size // 20_000 // 20)
-        ),
-        "objects-for-labels.jsonl": lambda: _join(*repeat(f'{{"messages":[],"a":{_write_objects(45_000)}}}\n', 20)),
+        "many-keys-in-records.jsonl": lambda: _join(*repeat(_write_keys(200_000), size // 3_000_000)),
+        "duplicate-keys.jsonl": lambda: _join(*repeat(_write_reply(_write_duplicates(200_000)), size // 4_000_000)),
+        "many-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 200_000}]}}\n', size // 400_000)),
+        "most-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 49_999}]}}\n', 5)),
+        "turns-of-no-schema.jsonl": lambda: _join(*repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 49_999}]}}\n', 5)),
+        "objects-for-labels.jsonl": lambda: _join(*repeat(f'{{"messages":[],"a":{_write_objects(100_000)}}}\n', 5)),
         # Long ones
         "one-line.jsonl": lambda: _join(f'{_GOOD}\n{{"messages":"', *repeat("x" * _CHUNK, size // _CHUNK)),
         "long-string.json": lambda: _join(f'[{_GOOD},"', *repeat("x" * _CHUNK, size // _CHUNK), '"]'),
@@ -84,7 +80,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "long-fraction.jsonl": lambda: _join(f"{_GOOD}\n", *repeat(f"0.{'9' * 3_900_000}\n", 5)),
         "long-key.jsonl": lambda: _join(*repeat(f'{{"{"k" * record}":0}}\n', size // record)),
         "long-id.jsonl": lambda: _join(
-            *repeat(f'{{"id":"{"i" * 2_000_000}","messages":[0{",0" * 9_998}]}}\n', 5),
+            *repeat(f'{{"id":"{"i" * 2_000_000}","messages":[0{",0" * 49_998}]}}\n', 5),
         ),
         "long-role.jsonl": lambda: _join(*repeat(_write_chat("r" * (record - 200), "Yes."), size // record)),
         "wide-text.jsonl": lambda: _join(*repeat(_write_chat("user", "x" * (record - 200) + _WIDE), size // record)),

@@ -1,35 +1,45 @@
-"""What hostile uploads cost: each kind in a process of its own, by the command line and as the page reads it."""
+"""What hostile uploads cost: each kind is read in a process of its own, as `scan` reads it and as the page does.
 
+The processes are forked from this one, which has loaded what the page's process has; what they take more is the file's. What
+would go to the database is written as JSON and forgotten.
+"""
+
+import json
 import os
+import resource
 import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Timer
-from time import monotonic
-from typing import IO, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
 
+import pandas as pd
+import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
+import streamlit as st
+from scipy import stats
+
+from core.adapters.dataset_files import UploadedFile, read_entries
 from core.bench.hostile_files import list_hostile_files, list_special_files
+from core.domain.batch import BatchId
+from core.domain.formats.entries import Unreadable
+from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
 from core.domain.record import Record
+from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.errors import InvalidRequest
+from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.services.importing import ImportService
+from core.services.scanning import Scan
 
-MOST_MEMORY_MB = 300
-MOST_SECONDS = 900
-_SHOWN = 100
-_SCAN = (sys.executable, "-c", "from core.cli import main; main()", "scan", "--json")
-_READ = (sys.executable, "-m", "core.bench.upload_reader")
-
-
-class UploadReading(Record):
-    """What the page's process says of an upload; `idle_mb` is what it had taken before."""
-
-    said: str
-    idle_mb: float
+LOADED = (pd, go, st, stats)
+"""What takes most of the page's memory while nothing is uploaded."""
+MOST_MEMORY_MB, MOST_SECONDS = 300, 300
+_SHOWN = 90
 
 
 class UploadCost(Record):
-    """What one file took: `scan_mb` is the whole process, `page_mb` what the page's process took beside what it had."""
+    """What one file took: seconds of the processor, and megabytes beside what the process had, the file's own included."""
 
     name: str
     size_bytes: int
@@ -41,15 +51,45 @@ class UploadCost(Record):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether it ended in time, within the memory."""
-        return max(self.scan_mb, self.page_mb) < MOST_MEMORY_MB and max(self.scan_seconds, self.page_seconds) < MOST_SECONDS
+        """Whether it came to an end, within the memory."""
+        return self.said != "" and max(self.scan_mb, self.page_mb) < MOST_MEMORY_MB
 
 
 class _Run(NamedTuple):
     seconds: float
     peak_mb: float
-    output: str
-    errors: str
+    said: str
+
+
+class _ForgettingStore:
+    """Implements ImportStore."""
+
+    def begin(self, name: str, files: Sequence[FileDigest]) -> ImportStart:
+        del name, files
+        return ImportStart(import_id=ImportId(UUID(int=1)))
+
+    def stage(self, import_id: ImportId, items: Sequence[ImportItem]) -> None:
+        del import_id
+        json.dumps([item.model_dump(mode="json") for item in items], ensure_ascii=False).encode()
+
+    def finish(self, import_id: ImportId) -> ImportFinish:
+        return ImportFinish(batch_id=BatchId(import_id))
+
+
+class _SeededScaffolding:
+    """Implements ScaffoldingStore."""
+
+    def list_personas(self) -> tuple[Persona, ...]:
+        return load_personas()
+
+    def list_arcs(self) -> tuple[EmotionalArc, ...]:
+        return load_emotional_arcs()
+
+    def list_topics(self) -> tuple[TrainingTopic, ...]:
+        return load_training_topics()
+
+    def list_templates(self) -> tuple[PromptTemplate, ...]:
+        return load_prompt_templates()
 
 
 def run_uploads(megabytes: int, wanted: str, say: Callable[[str], None]) -> tuple[UploadCost, ...]:
@@ -59,67 +99,77 @@ def run_uploads(megabytes: int, wanted: str, say: Callable[[str], None]) -> tupl
         folder = Path(home)
         for hostile in list_hostile_files(megabytes):
             if wanted in hostile.name:
-                path = hostile.write(folder)
-                costs.append(_measure_file(path))
+                path = folder / hostile.name
+                _run_apart(hostile.write, path)  # What writing leaves behind would be taken for idle memory.
+                scan, page = _run_apart(scan_file, path), _run_apart(upload_file, path)
+                costs.append(
+                    UploadCost(
+                        name=path.name,
+                        size_bytes=path.stat().st_size,
+                        scan_seconds=scan.seconds,
+                        scan_mb=scan.peak_mb,
+                        page_seconds=page.seconds,
+                        page_mb=page.peak_mb,
+                        said=page.said,
+                    )
+                )
                 path.unlink()
-                say(describe_cost(costs[-1]))
+                say(_describe_cost(costs[-1]))
         for path in list_special_files(folder):
             if wanted in str(path):
-                run = _run_limited((*_SCAN, str(path)))
-                said = run.errors.rpartition(": ")[2].strip()[:_SHOWN]
+                scan = _run_apart(scan_file, path)
+                name = path.name if path.is_relative_to(folder) else str(path)
                 costs.append(
-                    UploadCost(name=path.name, size_bytes=0, scan_seconds=run.seconds, scan_mb=run.peak_mb, said=said)
+                    UploadCost(name=name, size_bytes=0, scan_seconds=scan.seconds, scan_mb=scan.peak_mb, said=scan.said)
                 )
-                say(describe_cost(costs[-1]))
+                say(_describe_cost(costs[-1]))
     return tuple(costs)
 
 
-def describe_cost(cost: UploadCost) -> str:
-    """Return a row of a table."""
-    size = f"{cost.size_bytes / 2**20:.1f}" if cost.size_bytes >= 2**20 // 10 else f"{cost.size_bytes / 2**20:.3f}"
-    scan, page = f"{cost.scan_seconds:.1f} | {cost.scan_mb:.0f}", f"{cost.page_seconds:.1f} | {cost.page_mb:.0f}"
-    return f"| {cost.name} | {size} | {scan} | {page} | {cost.said} |"
+def scan_file(path: Path) -> str:
+    """Judge a file as `brightrun scan` does; return the last thing that could not be read."""
+    scan, last = Scan(), ""
+    for found in scan.scan_entries(read_entries(path, lambda _: None)):
+        if isinstance(found, Unreadable):
+            last = f"; {found.place or 'file'}: {found.reason}"
+    return f"{scan.summary.conversations} conversations, {scan.unreadable} unreadable{last}"
 
 
-def convert_peak(ru_maxrss: int) -> float:
-    """Return the most memory that a process has taken, in megabytes."""
+def upload_file(path: Path) -> str:
+    """Import a file as the page does; return what the analyst is told."""
+    service = ImportService(store=_ForgettingStore(), scaffolding=_SeededScaffolding())
+    try:
+        report = service.import_files([UploadedFile(name=path.name, content=path.read_bytes())])
+    except InvalidRequest as error:
+        return str(error)
+    last = f"; {report.problems[-1].place or 'file'}: {report.problems[-1].reason}" if report.problems else ""
+    return f"{report.conversations} conversations, {report.unreadable} unreadable{last}"
+
+
+def _run_apart(read: Callable[[Path], str | None], path: Path) -> _Run:
+    """Read in a child, which is ended when it takes too long; it then says nothing."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(MOST_SECONDS)
+        try:
+            idle_mb = _convert_peak(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+            os.write(theirs, f"{idle_mb} {' '.join((read(path) or '').split())[:_SHOWN]}".encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        idle_mb, _, said = pipe.read().decode().partition(" ")
+    _, _, usage = os.wait4(child, 0)
+    peak_mb = _convert_peak(usage.ru_maxrss)
+    return _Run(usage.ru_utime + usage.ru_stime, peak_mb - float(idle_mb or 0), said)
+
+
+def _convert_peak(ru_maxrss: int) -> float:
     return ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _measure_file(path: Path) -> UploadCost:
-    scan = _run_limited((*_SCAN, str(path)))
-    page = _run_limited((*_READ, str(path)))
-    if page.output:
-        reading = UploadReading.model_validate_json(page.output)
-    else:
-        reading = UploadReading(said=f"PROBLEM: {page.errors[-_SHOWN:]}", idle_mb=0)
-    return UploadCost(
-        name=path.name,
-        size_bytes=path.stat().st_size,
-        scan_seconds=scan.seconds,
-        scan_mb=scan.peak_mb,
-        page_seconds=page.seconds,
-        page_mb=page.peak_mb - reading.idle_mb,
-        said=" ".join(reading.said.split())[:_SHOWN],
-    )
-
-
-def _run_limited(command: tuple[str, ...]) -> _Run:
-    """Run a command to its end, or to the end of the patience; it may print as much as it likes."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        started = monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)  # noqa: S603 - our own
-        patience = Timer(MOST_SECONDS, os.kill, (process.pid, signal.SIGKILL))
-        patience.start()
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        finally:
-            patience.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)  # Known to Popen only if it waits itself.
-        seconds = monotonic() - started
-        return _Run(seconds, convert_peak(usage.ru_maxrss), _read_beginning(output), _read_beginning(errors))
-
-
-def _read_beginning(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read(2**20).decode(errors="replace")
+def _describe_cost(cost: UploadCost) -> str:
+    size = f"{cost.size_bytes / 2**20:.1f}" if cost.size_bytes >= 2**20 // 10 else f"{cost.size_bytes / 2**20:.3f}"
+    scan, page = f"{cost.scan_seconds:.1f} | {cost.scan_mb:.0f}", f"{cost.page_seconds:.1f} | {cost.page_mb:.0f}"
+    return f"| {cost.name} | {size} | {scan} | {page} | {cost.said} |"

@@ -2,7 +2,7 @@
 
 The aim is 300 MB for the whole process, whatever is read. A text costs up to four bytes for each of its bytes (one emoji
 makes all characters wide), and reading and judging hold about five copies of it. A value costs up to 250 bytes beside its
-text, a turn with its verdict 2 KB.
+text, a turn with its verdict 1 KB.
 """
 
 MEGABYTE = 2**20
@@ -10,14 +10,16 @@ LARGEST_RECORD = 4 * MEGABYTE
 """Bytes of one record. The longest reply that Claude can give has half a megabyte."""
 DEEPEST = 64
 """Lists and objects within each other in one record; conversations have 6, tools with JSON schemas up to 20."""
-MOST_VALUES = 100_000
+MOST_VALUES = 250_000
 """Values in one record, each list and object included; 500 turns have 4,000."""
-MOST_TURNS = 10_000
+MOST_TURNS = 50_000
 """Turns of one conversation."""
 LONGEST_LABEL = 200
 """Characters of an id, a role or another name that a record gives: it is repeated with each finding."""
 MOST_UNREADABLE = 100_000
 """Records of one file that cannot be read, before the rest of it is left."""
+MOST_BLANK_LINES = 100_000
+"""Blank lines without a record between them, before the rest of a file is left."""
 LARGEST_FILE = 64 * 2**30
 """Bytes of a file on the disk; no data set has as many, but special files pretend to."""
 MOST_EXPANSION = 100

@@ -272,6 +272,18 @@ def test_a_finished_import_takes_nothing_more(imports: Imports) -> None:
         imports.store.finish(ImportId(uuid4()))
 
 
+def test_what_is_nested_without_end_is_named_and_the_rest_is_imported(imports: Imports) -> None:
+    nested = "[" * 60_000 + "]" * 60_000
+    good, cut = json.dumps(make_record()), json.dumps(make_record(CUT))
+    file = UploadedFile(name="hostile.jsonl", content=f'{good}\n{nested}\n{{"messages": {nested}}}\n{cut}\n'.encode())
+
+    report = imports.service.import_files([file])
+
+    assert (2, 1, 2) == (report.conversations, report.flagged, report.unreadable)
+    assert ["line 2", "line 3"] == [problem.place for problem in report.problems]
+    assert all("nested more than 64 levels" in problem.reason for problem in report.problems)
+
+
 def test_a_file_without_conversations_is_refused(imports: Imports) -> None:
     with pytest.raises(InvalidRequest, match=r"nothing was imported.*notes\.txt"):
         imports.service.import_files([UploadedFile(name="notes.txt", content=b"just a note")])

@@ -1,6 +1,7 @@
 """The verdict on imported turns: the same detectors that judge a reply, for each turn and not only the first that fails."""
 
 import re
+from dataclasses import dataclass
 
 from core.domain.conversation import Role
 from core.domain.corruption import find_corruption
@@ -28,8 +29,12 @@ class Flag(Record):
         return str(self.pattern or self.failure_type)
 
 
-class FlaggedTurn(Record):
-    """A turn that must not be trained on. `turn_index` counts from 0; None where no single turn is to blame."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlaggedTurn:
+    """A turn that must not be trained on. `turn_index` counts from 0; None where no single turn is to blame.
+
+    No Record, for the same reason as ImportedTurn.
+    """
 
     conversation_id: str | int
     turn_index: int | None

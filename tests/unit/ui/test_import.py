@@ -1,12 +1,16 @@
 """The upload of a data set over stores in memory."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.domain.limits import MEGABYTE
 from core.domain.results import FailureFilters
+from core.ui.import_upload import MOST_MEGABYTES
 from tests.factories import TURNS, make_old_data_set
 from tests.unit.ui.conftest import Pages, said
 
@@ -68,6 +72,26 @@ def test_a_file_that_holds_none_is_refused_in_words(pages: Pages) -> None:
 
     assert "nothing was imported" in said(app.error[0])
     assert () == pages.services.batches.list_recent(1)
+
+
+def test_more_than_the_page_holds_in_memory_is_dropped_with_a_word(pages: Pages) -> None:
+    half = bytes(MOST_MEGABYTES * MEGABYTE // 2)
+    app = pages.open(ANALYTICS)
+    press(app, "import_open")
+
+    app.get("file_uploader")[0].set_value(
+        [(name, half, "application/json") for name in ("a.json", "b.json", "c.json")]
+    ).run()
+
+    assert not app.exception
+    assert "more than 100 MB together" in said(app.error[0])
+    assert [] == app.get("file_uploader")[0].value
+    assert app.button(key="import_run").disabled
+
+
+def test_the_server_takes_no_larger_file_than_the_page_asks_for() -> None:
+    with Path(".streamlit/config.toml").open("rb") as file:
+        assert MOST_MEGABYTES == tomllib.load(file)["server"]["maxUploadSize"]
 
 
 def test_the_report_of_an_imported_failure_says_what_is_not_known(pages: Pages) -> None:

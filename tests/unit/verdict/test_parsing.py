@@ -171,3 +171,22 @@ def keywords(schema: dict[str, Any]) -> set[str]:
     children = [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]
     children += [schema["items"]] if "items" in schema else []
     return set(schema).union(*(keywords(child) for child in children))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 50_000, "nested more than 64 levels deep"),
+        ('{"turns": ' + "[" * 65 + "]" * 65 + "}", "nested more than 64 levels deep"),
+        ("[" + "0," * 250_000 + "0]", "more than 250,000 values"),
+        ("{" + ",".join(f'"{number}":0' for number in range(90_000)) + ',"89999":0}', "the key '89999' stands twice"),
+        ('{"' + "k" * 10_000 + '":0,"' + "k" * 10_000 + '":0}', "stands twice"),
+        ('{"turns": [' + "0," * 50_000 + "0]}", "There are more than 50,000 turns"),
+    ],
+)
+def test_text_that_would_cost_too_much_is_no_conversation(text: str, words: str) -> None:
+    problem = parse_conversation(text)
+
+    assert isinstance(problem, ParseProblem)
+    assert words in problem.message
+    assert len(problem.message) < 500
