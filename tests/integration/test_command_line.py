@@ -173,12 +173,12 @@ def test_killed_worker_loses_no_item_and_does_none_twice(running: CommandLine) -
     assert twice == []
 
 
-def test_waiting_for_a_batch_that_fails_is_no_success(running: CommandLine) -> None:
+def test_waiting_for_a_batch_that_pauses_is_no_success(running: CommandLine) -> None:
     answer = running.run("generate", "--category", "core", "--limit", "2", "--model", "no-such-model", "--wait", "--json")
 
-    assert answer.code == 2
-    assert json.loads(answer.out)["status"] == "failed"
-    assert "Choose another one" in answer.err
+    assert answer.code == 1
+    assert json.loads(answer.out)["status"] == "paused"
+    assert "Claude does not know the model" in answer.err
 
 
 def test_pruning_deletes_only_what_is_old_enough(running: CommandLine) -> None:
@@ -214,7 +214,7 @@ def test_what_cannot_be_imported_is_said_plainly(running: CommandLine, tmp_path:
     missing, empty = running.run("import", str(tmp_path / "none.json")), running.run("import", str(tmp_path / "empty"))
 
     assert (2, 2) == (missing.code, empty.code)
-    assert "none.json cannot be read: No such file or directory. Nothing was imported." in missing.err
+    assert "none.json cannot be read: there is no such file. Nothing was imported." in missing.err
     assert "holds no *.json or *.jsonl file" in empty.err
 
 

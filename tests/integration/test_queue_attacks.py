@@ -217,7 +217,7 @@ def test_what_is_not_ours_does_not_run(worker: RunningWorker, tmp_path: Path) ->
 
     worker.wait_for_refusals(before + len(CODE))
     assert [] == [name for name, marker in markers.items() if marker.exists()]
-    assert not worker.redis.keys("rq:job:*")
+    assert [] == list(worker.redis.scan_iter("rq:job:*"))
 
 
 def test_what_cannot_be_read_is_thrown_away(worker: RunningWorker) -> None:
@@ -227,7 +227,7 @@ def test_what_cannot_be_read_is_thrown_away(worker: RunningWorker) -> None:
         put_hash(worker, fields)
 
     worker.wait_for_refusals(before + len(MALFORMED))
-    assert not worker.redis.keys("rq:job:*")
+    assert [] == list(worker.redis.scan_iter("rq:job:*"))
 
 
 def test_ids_that_are_none_are_thrown_away(worker: RunningWorker) -> None:
@@ -338,7 +338,7 @@ def test_what_a_worker_had_taken_and_could_not_read_is_not_taken_again(worker: R
 
     wait_until(lambda: not worker.redis.llen(taken) and not worker.redis.zcard(wip), worker)
     run_good_batch_id(worker)
-    worker.redis.delete(*worker.redis.keys("rq:job:taken-*"))
+    worker.redis.delete(*worker.redis.scan_iter("rq:job:taken-*"))
 
 
 @pytest.mark.parametrize(

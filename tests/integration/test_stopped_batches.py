@@ -16,7 +16,8 @@ from core.adapters.claude.client import open_claude
 from core.adapters.memory import MemoryPaceBoard
 from core.adapters.redis_connection import connect_async_redis
 from core.adapters.redis_pace_board import RedisPaceBoard
-from core.adapters.spool import FileSpool, SpoolingWorkStore
+from core.adapters.spool import FileSpool
+from core.adapters.spooling import SpoolingWorkStore
 from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.pages import SupabaseBatchStore
 from core.adapters.supabase.session import Analyst, open_worker_client
