@@ -31,7 +31,9 @@ as $$ select public.is_note(value, most) and value ~ '\S' $$;
 create function public.is_text_list(given text[]) returns boolean
 language sql immutable parallel safe set search_path = ''
 as $$
-    select coalesce(case when cardinality(given) = 0 then true when array_ndims(given) <> 1 or cardinality(given) > 100 then false
+    select coalesce(case when cardinality(given) = 0 then true
+        -- "[5:6]={a,b}" has one dimension, too, and is sent as a list within a list.
+        when array_ndims(given) <> 1 or array_lower(given, 1) <> 1 or cardinality(given) > 100 then false
         else (select bool_and(public.is_note(entry, 2000)) from unnest(given) entry) end, false)
 $$;
 

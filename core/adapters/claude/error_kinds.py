@@ -193,12 +193,27 @@ _SIGN_IN = re.compile(
 )
 
 
+_PROXY_STATUSES = frozenset({407, 511})
+"""Whatever else it says: nobody but a proxy or a network's gate answers so."""
+_NETWORK_WORDS = (
+    (
+        K.PROXY,
+        _find_any(
+            r"\b(web ?filter|firewall|your network|(network|security) polic\w+)\b", r"\bproxy (has )?(blocked|denied)\b"
+        ),
+    ),
+)
+"""Of somebody who does not speak Claude's language: a network that blocks an address refuses no content."""
+
+
 def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
     """Name the failure behind an error body: first by its words, then by its type, then by its status."""
+    if status_code in _PROXY_STATUSES:
+        return K.PROXY
     text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
     if words.error_code in _SPEND_LIMIT_CODES:
         return K.SPEND_LIMIT
-    for kind, found in (*_ACCOUNT_WORDS, *_REQUEST_WORDS):
+    for kind, found in (*(() if words.is_envelope else _NETWORK_WORDS), *_ACCOUNT_WORDS, *_REQUEST_WORDS):
         if found.search(text) and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text)):
             return kind
     for name in (words.error_code, words.error_type):
