@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -45,6 +46,10 @@ OWN = frozenset(
         ("batch_items", "leased_by"),
     }
 )
+
+
+LONGEST_LINE = 200
+"""Characters of a name, by the database's own checks."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +153,11 @@ def _raise_alerts(connection: psycopg.Connection[Any], text: str) -> None:
 
 
 def _plant_column(connection: psycopg.Connection[Any], column: Column, text: str) -> bool:
-    """Try it on all rows, then on those that have a value; say whether the column took it."""
+    """Try it on all rows, then on those that have a value, whole and as one line; say whether the column took it."""
     if column.kind == "jsonb":
         return _plant_documents(connection, column, text)
-    for condition in ("true", "old.{column} is not null"):
+    lengths = (column.longest, min(column.longest, LONGEST_LINE))
+    for longest, condition in product(lengths, ("true", "old.{column} is not null")):
         query = sql.SQL(
             "update {table} old set {column} = {value}"
             " from (select ctid, row_number() over () as number from {table}) numbered"
@@ -160,7 +166,7 @@ def _plant_column(connection: psycopg.Connection[Any], column: Column, text: str
             table=column.table_name,
             column=column.column_name,
             value=sql.SQL("array[{}]" if column.kind == "_text" else "{}").format(
-                sql.SQL("left({}, {}) || ' ' || numbered.number").format(text, max(column.longest - 8, 1))
+                sql.SQL("left({}, {}) || ' ' || numbered.number").format(text, max(longest - 8, 1))
             ),
             condition=sql.SQL(condition).format(column=column.column_name),
         )
