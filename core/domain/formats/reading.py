@@ -74,7 +74,7 @@ def _read_value(
     if kind is RecordKind.PAIRS:
         yield from _read_pairs(entry, numbers, fields)
         return
-    labels = read_labels(entry.value, fields) if kind is not None else {}
+    labels = {} if kind in (None, RecordKind.HEADER) else read_labels(entry.value, fields)
     for found in _read_record(entry, kind, numbers):
         yield found.model_copy(update={"labels": labels}) if isinstance(found, ImportedConversation) else found
 

@@ -14,6 +14,7 @@ import pytest
 from core.adapters.bounded_file import FileRefused, open_regular_file
 from core.adapters.dataset_files import DiskFile, UploadedFile, read_entries
 from core.bench.hostile_files import HostileFile, list_hostile_files
+from core.bench.uploads import run_uploads
 from core.domain.formats.entries import Entry, JsonEntry, Unreadable
 from core.domain.formats.pairs import PairAssembler, read_pair_turns
 from core.domain.formats.reading import read_conversations
@@ -354,7 +355,15 @@ class TestPairs:
         assert 100 == max(map(len, assembler._known.values()))
 
 
-@pytest.mark.parametrize("hostile", list_hostile_files(1), ids=lambda hostile: hostile.name)
+MANY_GOOD_RECORDS = {"headers.jsonl.gz", "conversations.jsonl.gz"}
+"""Long, but nothing that is read differently."""
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [hostile for hostile in list_hostile_files(1) if hostile.name not in MANY_GOOD_RECORDS],
+    ids=lambda hostile: hostile.name,
+)
 def test_every_kind_of_hostile_file_ends_in_a_word_or_a_verdict(hostile: HostileFile, tmp_path: Path) -> None:
     """The files of `brightrun bench uploads`, small."""
     path = tmp_path / hostile.name
@@ -365,3 +374,11 @@ def test_every_kind_of_hostile_file_ends_in_a_word_or_a_verdict(hostile: Hostile
 
     assert found or scan.summary.conversations or "headers" in path.name
     assert all(len(str(each)) < 5_000 for each in found)
+
+
+@pytest.mark.parametrize("kind", ["nested-behind-first-item", "wide-text.jsonl", "line-breaks.jsonl.gz"])
+def test_hostile_files_are_measured_in_processes_of_their_own(kind: str) -> None:
+    (cost,) = run_uploads(4, kind, lambda _: None)
+
+    assert cost.is_bounded
+    assert cost.page_mb > 0
