@@ -96,9 +96,9 @@ def _adopt_squashed(connection: psycopg.Connection, migrations: list[Migration],
         return
     if replaced != squashed:
         raise ConfigurationError(
-            f"This database has {len(replaced)} of the {len(squashed)} migrations of Bright Run 0.1.0, so it cannot be taken "
-            f"over as it is. Run `brightrun migrate` of the last checkout that has migrations/{max(squashed)}_*.sql, then this "
-            "one again."
+            f"This database has {len(replaced)} of the {len(squashed)} migrations of Bright Run 0.1.0, so it cannot be "
+            "taken over as it is. Run `brightrun migrate` of the last checkout that has "
+            f"migrations/{max(squashed)}_*.sql, then this one again."
         )
     baseline = [migration for migration in migrations if migration.version.startswith(BASELINE)]
     connection.execute("delete from supabase_migrations.schema_migrations where version = any(%s)", (sorted(squashed),))
