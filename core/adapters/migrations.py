@@ -10,6 +10,10 @@ import structlog
 from core.errors import ConfigurationError, DatabaseRejected, DatabaseUnavailable
 
 FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>\w+)\.sql")
+SQUASHED_FILE = "squashed.txt"
+"""In the folder of the migrations: versions that the baseline has replaced, one a line; `#` begins a comment."""
+BASELINE = "20261126"
+"""How the versions of the baseline's files begin."""
 LOCK = 8_320_514_962_311_407
 """Of all Bright Run migrations: any number that nothing else uses."""
 RECORD_TABLE = """
@@ -49,6 +53,11 @@ def apply_migrations(database_url: str, folder: Path) -> list[str]:
         raise ConfigurationError(f"SUPABASE_DB_URL is not a PostgreSQL address: {str(error).strip()}.") from error
     with connection:
         try:
+            with connection.transaction():
+                connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+                if not _exists(connection):
+                    connection.execute(RECORD_TABLE)
+                _adopt_squashed(connection, migrations, read_squashed(folder))
             _check_records(connection, migrations)
             return [m.path.name for m in migrations if _apply(connection, m)]
         except psycopg.OperationalError as error:
@@ -69,12 +78,37 @@ def read_migrations(folder: Path) -> list[Migration]:
     return migrations
 
 
+def read_squashed(folder: Path) -> frozenset[str]:
+    """Return the versions that the baseline has replaced; none where the folder says nothing of it."""
+    path = folder / SQUASHED_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return frozenset(version for line in lines if (version := line.partition("#")[0].strip()))
+
+
+def _adopt_squashed(connection: psycopg.Connection, migrations: list[Migration], squashed: frozenset[str]) -> None:
+    """Rewrite the history of a database made by the files that the baseline replaced, as `supabase migration repair` would.
+
+    Both make the same schema (a test holds that), so nothing of the database itself is touched.
+    """
+    rows = connection.execute("select version from supabase_migrations.schema_migrations").fetchall()
+    replaced = squashed & {version for (version,) in rows}
+    if not replaced:
+        return
+    if replaced != squashed:
+        raise ConfigurationError(
+            f"This database has {len(replaced)} of the {len(squashed)} migrations of Bright Run 0.1.0, so it cannot be "
+            "taken over as it is. Run `brightrun migrate` of the last checkout that has "
+            f"migrations/{max(squashed)}_*.sql, then this one again."
+        )
+    baseline = [migration for migration in migrations if migration.version.startswith(BASELINE)]
+    connection.execute("delete from supabase_migrations.schema_migrations where version = any(%s)", (sorted(squashed),))
+    for migration in baseline:
+        _record(connection, migration)
+    log.info("history_rewritten", replaced=len(squashed), baseline=len(baseline))
+
+
 def _check_records(connection: psycopg.Connection, migrations: list[Migration]) -> None:
     """Compare what was applied with the files: a missing one is an error, a changed one is only said, never run again."""
-    with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        if not _exists(connection):
-            connection.execute(RECORD_TABLE)
     files = {migration.version: migration for migration in migrations}
     rows = connection.execute("select version, statements, name from supabase_migrations.schema_migrations order by version")
     for version, statements, name in rows.fetchall():
@@ -98,16 +132,20 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> bool:
             connection.execute(migration.text.encode())
             if connection.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
                 raise DatabaseRejected(f"{migration.path} ends the transaction it runs in. Remove its commit or rollback.")
-            connection.execute(
-                "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)",
-                (migration.version, [migration.text], migration.name),
-            )
+            _record(connection, migration)
     except psycopg.OperationalError:
         raise
     except psycopg.Error as error:
         raise DatabaseRejected(_describe(error, migration)) from error
     log.info("migration_applied", file=migration.path.name)
     return True
+
+
+def _record(connection: psycopg.Connection, migration: Migration) -> None:
+    connection.execute(
+        "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)",
+        (migration.version, [migration.text], migration.name),
+    )
 
 
 def _describe(error: psycopg.Error, migration: Migration) -> str:

@@ -45,18 +45,19 @@ def install_api(say: Callable[[str], None]) -> Path:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not find_entry(target).exists():
                 say("Installing the Supabase API (npm, once per virtual environment, about 15 s) ...")
-                _install_into(target)
+                install_packages(SOURCE, target)
     except OSError as error:
         place = f"The Supabase API cannot be installed into {target.parent}: {error}"
         raise StackError(f"{place}. Use a virtual environment that you may write to.") from error
     return target
 
 
-def _install_into(target: Path) -> None:
+def install_packages(source: Path, target: Path) -> None:
+    """Install the npm packages of a committed lock file, whole or not at all; raise StackError if npm cannot."""
     draft = Path(tempfile.mkdtemp(prefix="supabase-api-", dir=target.parent))
     try:
         for name in SOURCE_FILES:
-            shutil.copy(SOURCE / name, draft / name)
+            shutil.copy(source / name, draft / name)
         wheel = _find_node_wheel()
         npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         finished = subprocess.run(  # noqa: S603
@@ -69,7 +70,7 @@ def _install_into(target: Path) -> None:
         )
         if finished.returncode != 0:
             said = finished.stderr[-2000:]
-            raise StackError(f"npm could not install the Supabase API. Check the network, then try again.\n{said}")
+            raise StackError(f"npm could not install {source.name}. Check the network, then try again.\n{said}")
         draft.chmod(0o755)
         shutil.rmtree(target, ignore_errors=True)
         draft.replace(target)
