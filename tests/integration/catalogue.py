@@ -54,9 +54,7 @@ BUCKETS = {"failed-generation-files"}
 
 WITHOUT_SEARCH_PATH = {
     # Put in place by the planner, which a SET clause would keep it from; invoker's rights, every name with its schema.
-    "matching_failures", "matching_conversations", "matching_combinations", "count_scaffolding_uses",
-    # In indexes; likewise.
-    "make_failure_words", "make_conversation_words", "make_word_query",
+    "matching_failures", "matching_conversations", "matching_combinations",
 }  # fmt: skip
 
 
