@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import traceback
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -23,6 +25,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     # httpx notes the address of every request, and an address may be a secret.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.setLogRecordFactory(_SafeRecord)
+    sys.excepthook = _write_uncaught
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -43,6 +46,11 @@ def render_safely(renderer: Processor) -> Processor:
         return hide_secrets(str(renderer(logger, method, event)))
 
     return render
+
+
+def _write_uncaught(kind: type[BaseException], error: BaseException, stack: TracebackType | None) -> None:
+    """Write what ends the process as Python does, and into the same log."""
+    sys.stderr.write(hide_secrets("".join(traceback.format_exception(kind, error, stack))))
 
 
 class _SafeRecord(logging.LogRecord):

@@ -53,6 +53,7 @@ def test_what_says_nothing_of_an_error_is_none(body: object) -> None:
     [
         f"event: error\ndata: {json.dumps(OVERLOADED)}\n\n",
         f'event: ping\ndata: {{"type": "ping"}}\n\nevent: error\ndata: {json.dumps(OVERLOADED)}\n\n',
+        'data: {"type": "content_block_delta"}\n\n' * 500 + f"event: error\ndata: {json.dumps(OVERLOADED)}\n\n",
         f"litellm.InternalServerError: AnthropicException - {json.dumps(OVERLOADED)}. Fallbacks=None",
         f"AnthropicException - b'{json.dumps(OVERLOADED)}'",
         f"Error code: 529 - {OVERLOADED!r} (again)",

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import sys
 
 import pytest
 import structlog
@@ -65,3 +66,16 @@ def test_record_of_a_library_holds_no_secret(text: str) -> None:
     assert SECRET not in written.getvalue()
     assert "in raise_quoting" in written.getvalue()
     assert len(written.getvalue().splitlines()) > 5
+
+
+def test_exception_that_ends_the_process_is_written_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+    with pytest.raises(ConnectionError) as caught:
+        raise_quoting(TEXTS_WITH_SECRETS[0])
+
+    sys.excepthook(caught.type, caught.value, caught.tb)
+
+    written = capsys.readouterr().err
+    assert SECRET not in written
+    assert "in raise_quoting" in written
+    assert "KeyError" in written

@@ -17,6 +17,7 @@ from core.adapters.claude.translation import (
 from core.domain.message_line import make_line
 from core.domain.record import Record
 from core.domain.reply import RawResponse, Reply
+from core.domain.secret_forms import hide_secrets
 from core.domain.work import CallFailure, CallFailureKind
 
 LONG_WAIT_SECONDS = 900.0
@@ -120,7 +121,7 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
     said = f"{raw.status_code}{f' {error_type}' if error_type else ''}: {meaning.said or 'no message'}"
     return CallFailure(
         kind=meaning.kind,
-        message=make_line(said),
+        message=make_line(hide_secrets(said)),
         error_type=error_type,
         http_status=raw.status_code,
         request_id=reply.request_id,

@@ -11,7 +11,7 @@ from core.adapters.claude.translation import read_mapping
 from core.domain.bounded_json import decode_value, may_hold_values
 from core.domain.limits import DEEPEST
 
-_ERROR_NAMES = ("error", "errors", "fault")
+_ERROR_NAMES = ("error", "errors", "Error", "fault")
 _MESSAGE_NAMES = (
     "message",
     "Message",
@@ -20,6 +20,8 @@ _MESSAGE_NAMES = (
     "error_description",
     "error_message",
     "errorMessage",
+    "error_msg",
+    "errmsg",
     "faultstring",
     "reason",
 )
@@ -28,8 +30,10 @@ _STATUS_NAMES = ("status", "code", "status_code", "statusCode", "http_status")
 _ERROR_STATUSES = range(400, 600)
 _LONGEST_DUMP = 2000
 _LONGEST_REPR = 20_000
+_MOST_ITEMS = 20
+"""Errors of a list that are read."""
 _MOST_TRIES = 20
-"""Beginnings of an object in a text that are tried; an error stands near its top."""
+"""Braces of a text that begin no object; each costs a look at all that follows."""
 
 
 def read_error_words(value: object) -> ErrorWords | None:
@@ -57,7 +61,7 @@ def dump_briefly(value: object) -> str:
 
 def _read_value(value: object) -> ErrorWords | None:
     if isinstance(value, list):
-        items = cast("list[object]", value)[:_MOST_TRIES]
+        items = cast("list[object]", value)[:_MOST_ITEMS]
         return next((words for item in items if (words := _read_value(item)) is not None), None)
     fields = read_mapping(value)
     for name in _ERROR_NAMES:
@@ -71,7 +75,7 @@ def _read_value(value: object) -> ErrorWords | None:
 def _read_error(error: object, beside: Mapping[str, object]) -> ErrorWords:
     """Read the member that is named after the error: a text, an object, a list, or a yes with its words beside it."""
     if isinstance(error, list):
-        items = cast("list[object]", error)[:_MOST_TRIES]
+        items = cast("list[object]", error)[:_MOST_ITEMS]
         texts = [item for item in items if isinstance(item, str)]
         first = next(filter(_says_something, items), True)
         return _read_error(". ".join(texts) if texts else first, beside)
@@ -138,8 +142,8 @@ def _find_words(text: str) -> ErrorWords | None:
         return None
     start, tries = text.find("{"), 0
     while start >= 0 and tries < _MOST_TRIES:
-        tries += 1
         value, end = _decode_object(text, start)
+        tries += value is None
         if _is_quoted_error(value) and (words := _read_value(value)) is not None:
             return _unwrap(words)
         start = text.find("{", end)

@@ -32,7 +32,7 @@ def _find_any(*forms: str) -> re.Pattern[str]:
 
 _ACCOUNT = r"\b(organi[sz]ation|account|workspace|project|subscription)\b"
 _TAKEN = r"\b(disabled|suspended|revoked|deactivated|terminated)\b"
-_BLOCKED = rf"({_TAKEN}|\b(banned|locked|restricted|on hold|not active|inactive|closed|archived|deleted)\b)"
+_BLOCKED = rf"((?!revoked){_TAKEN}|\b(banned|locked|restricted|on hold|not active|inactive|closed|archived|deleted)\b)"
 _ACCESS = r"\b(access|service)\b(?! (token|key))"
 _PLACE = r"\b(country|countries|regions?|territor(y|ies)|locations?)\b"
 _REJECTED = r"\b(invalid|expired|revoked|disabled|deactivated|incorrect|missing|not valid|not found|rejected)\b"
