@@ -1,9 +1,9 @@
 """What an answer means: a reply of Claude, or why there is none. Whatever its status, its body has the word."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
-from core.adapters.claude.error_body import dump_briefly, find_error_words, has_error, read_error_words
+from core.adapters.claude.error_body import dump_briefly, find_error_words, has_error, read_error_words, read_status
 from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger
 from core.adapters.claude.page_text import describe_plainly, read_marked
 from core.adapters.claude.retry_after import find_return_time, read_retry_after_seconds
@@ -27,6 +27,8 @@ _LONGEST_BODY_READ = 200_000
 _REDIRECTS = range(300, 400)
 _SUCCESSES = range(200, 300)
 _JSON_BEGINNINGS = ("{", "[")
+_SAYS_NOTHING: tuple[object, ...] = ({}, [])
+_CONTENT = '"content"'
 _OTHER_APIS = ("choices", "candidates", "output", "generations", "completion")
 
 
@@ -59,7 +61,7 @@ def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
     if words is not None:
         return _read_words(raw.status_code, words)
     if is_success and isinstance(value, dict | list):
-        return _read_strange_json(raw.status_code, fields)
+        return _read_strange_json(raw.status_code, cast("object", value))
     text = value if isinstance(value, str) else raw.body[:_LONGEST_BODY_READ].decode("utf-8", errors="replace")
     return _read_redirect(raw) or _read_page(raw, text) or _read_text(raw.status_code, text)
 
@@ -68,16 +70,19 @@ def _read_words(status_code: int, words: ErrorWords) -> _Meaning:
     return _Meaning(kind=classify_error(status_code, words), said=words.message, error_type=words.error_type)
 
 
-def _read_strange_json(status_code: int, fields: Mapping[str, object]) -> _Meaning | None:
+def _read_strange_json(status_code: int, value: object) -> _Meaning | None:
     """Name JSON that comes as a success and is neither a whole message nor an error in a known form."""
-    if may_be_message(fields) or not fields.keys() - {"type"}:
+    fields = read_mapping(value)
+    if may_be_message(fields) or value in _SAYS_NOTHING or list(fields) == ["type"]:
         return None
     if any(name in fields for name in _OTHER_APIS):
         return _Meaning(kind=CallFailureKind.WRONG_ADDRESS, said="a reply in the form of another API than Claude's")
-    if "content" in fields:
+    dump = dump_briefly(value)
+    said = describe_plainly(dump)
+    if _CONTENT in dump:
         # It may be paid for, whatever its words are: nothing is asked again before somebody has looked.
-        return _Meaning(kind=CallFailureKind.WRONG_ADDRESS, said=describe_plainly(dump_briefly(fields)))
-    return _read_words(status_code, ErrorWords(message=describe_plainly(dump_briefly(fields)), is_envelope=False))
+        return _Meaning(kind=CallFailureKind.WRONG_ADDRESS, said=said)
+    return _read_words(status_code, ErrorWords(message=said, status=read_status(fields), is_envelope=False))
 
 
 def _read_redirect(raw: RawResponse) -> _Meaning | None:
@@ -105,7 +110,7 @@ def _read_text(status_code: int, text: str) -> _Meaning | None:
         kind = CallFailureKind.SERVER_ERROR if is_success else classify_stranger(status_code, "")
         return _Meaning(kind=kind, said="an empty answer")
     is_cut = is_success and text.lstrip()[:1] in _JSON_BEGINNINGS
-    if is_cut and '"content"' in text:
+    if is_cut and _CONTENT in text:
         return None
     words = find_error_words(text)
     if words is None and is_cut:

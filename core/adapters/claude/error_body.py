@@ -26,6 +26,7 @@ _MESSAGE_NAMES = (
     "reason",
 )
 _TYPE_NAMES = ("type", "__type", "status")
+_NO_TYPES = ("error", "message")
 _STATUS_NAMES = ("status", "code", "status_code", "statusCode", "http_status")
 _ERROR_STATUSES = range(400, 600)
 _LONGEST_DUMP = 2000
@@ -59,6 +60,15 @@ def dump_briefly(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)[:_LONGEST_DUMP]
 
 
+def read_status(fields: Mapping[str, object]) -> int | None:
+    """Return the status that a body gives, as those do which come under 200."""
+    for name in _STATUS_NAMES:
+        text = str(value) if isinstance(value := fields.get(name), str | int) else ""
+        if len(text) == len("400") and text.isascii() and text.isdecimal() and int(text) in _ERROR_STATUSES:
+            return int(text)
+    return None
+
+
 def _read_value(value: object) -> ErrorWords | None:
     if isinstance(value, list):
         items = cast("list[object]", value)[:_MOST_ITEMS]
@@ -83,11 +93,11 @@ def _read_error(error: object, beside: Mapping[str, object]) -> ErrorWords:
         fields = cast("Mapping[str, object]", error)
         inner = read_mapping(fields.get("error"))
         words = _read_fields(inner or fields, is_envelope=True)
-        return words.model_copy(update={"status": words.status or _read_status(beside)})
+        return words.model_copy(update={"status": words.status or read_status(beside)})
     texts = [error] if isinstance(error, str) else []
     others = {name: value for name, value in beside.items() if name not in _ERROR_NAMES}
     said = ". ".join([*texts, *_read_texts(beside)]) or dump_briefly(others)
-    return ErrorWords(message=said, status=_read_status(beside), is_envelope=False)
+    return ErrorWords(message=said, status=read_status(beside), is_envelope=False)
 
 
 def _read_fields(fields: Mapping[str, object], *, is_envelope: bool) -> ErrorWords:
@@ -98,9 +108,9 @@ def _read_fields(fields: Mapping[str, object], *, is_envelope: bool) -> ErrorWor
         return inner
     words = ErrorWords(
         message=message if isinstance(message, str) else dump_briefly(message),
-        error_type=next((name for name in types if isinstance(name, str) and name and name != "error"), None),
+        error_type=next((name for name in types if isinstance(name, str) and name and name not in _NO_TYPES), None),
         error_code=next((name for name in (code, fields.get("code")) if isinstance(name, str) and name), None),
-        status=_read_status(fields),
+        status=read_status(fields),
         is_envelope=is_envelope,
     )
     is_unknown = not (message or words.error_type or words.error_code or words.status or "type" in fields)
@@ -113,15 +123,6 @@ def _read_message(fields: Mapping[str, object]) -> object:
 
 def _read_texts(fields: Mapping[str, object]) -> list[str]:
     return [text for name in _MESSAGE_NAMES if isinstance(text := fields.get(name), str) and text]
-
-
-def _read_status(fields: Mapping[str, object]) -> int | None:
-    """Return the status that a body gives, as those do which come under 200."""
-    for name in _STATUS_NAMES:
-        text = str(value) if isinstance(value := fields.get(name), str | int) else ""
-        if len(text) == len("400") and text.isascii() and text.isdecimal() and int(text) in _ERROR_STATUSES:
-            return int(text)
-    return None
 
 
 def _says_something(value: object) -> bool:
@@ -172,8 +173,9 @@ def _is_quoted_error(value: object) -> bool:
 
 
 def _clear_markup(words: ErrorWords) -> ErrorWords:
-    marked = read_marked(words.message)
     kind = None if words.error_type is None else describe_plainly(words.error_type)
+    marked = read_marked(words.message)
     if marked is None:
         return words.model_copy(update={"error_type": kind})
-    return words.model_copy(update={"message": marked.describe(), "error_type": kind, "page": marked.seen})
+    page = marked.seen if marked.is_answer else None
+    return words.model_copy(update={"message": marked.describe(), "error_type": kind, "page": page})

@@ -23,7 +23,7 @@ class ErrorWords(Record):
     is_envelope: bool = True
     """In the form in which Claude, or a proxy that speaks its language, says it."""
     page: str | None = None
-    """All that is to be seen on the page, where the message was markup."""
+    """All that is to be seen on the page that the message was; None where it is words."""
 
 
 def _find_any(*forms: str) -> re.Pattern[str]:
@@ -48,6 +48,7 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             rf"{_TAKEN}[^.]{{0,20}}{_ACCESS}[^.]{{0,40}}{_ACCOUNT}",
             rf"{_ACCESS}[^.]{{0,30}}{_TAKEN}[^.]{{0,30}}{_ACCOUNT}",
             rf"{_ACCOUNT}[^.]{{0,30}}{_TAKEN}[^.]{{0,40}}{_ACCESS}",
+            rf"\bapi access\b[^.]{{0,30}}{_TAKEN}",
             r"\b(disabled|suspended|deactivated|banned|terminated) (organi[sz]ation|account|workspace)\b",
             r"\b(account|organization)_?(deactivated|disabled|suspended)\b",
         ),
@@ -121,6 +122,7 @@ _REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             r"\bmodel identifier is invalid|\bno endpoints found|\bno healthy deployments",
         ),
     ),
+    (K.FORBIDDEN, _find_any(r"\b(does not|doesn't|do not|don't) have (access|permission)\b")),
 )
 _PASSING_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (K.RATE_LIMITED, _find_any(r"rate[ _-]?limit", r"too many requests", r"throttl", r"slow down", r"quota exceeded")),
@@ -229,7 +231,7 @@ _NETWORK_WORDS = (
 """Of somebody who does not speak Claude's language: a network that blocks an address refuses no content."""
 
 
-_BLAMED = frozenset({K.BAD_KEY, K.FORBIDDEN, K.UNKNOWN_MODEL})
+_BLAMED = frozenset({K.BAD_KEY, K.FORBIDDEN, K.UNKNOWN_MODEL, K.INVALID_REQUEST})
 """What Claude alone can say. A page that stands in its place, even within its own form, says nothing of the kind."""
 
 

@@ -22,6 +22,7 @@ _XML = re.compile(r"<\?xml\b|<!DOCTYPE\b", re.IGNORECASE)
 _ROOT = re.compile(r"<[A-Za-z][\w.:-]*[\s/>]")
 _MARK = re.compile(r"<[^<>]{0,200}>|<")
 _MOST_BEFORE = 200
+_MOST_WORDS_BEFORE = 3
 
 
 class Markup(StrEnum):
@@ -39,6 +40,11 @@ class MarkedText(Record):
     before: str
     shown: str
     seen: str
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether somebody answered so, at most behind a few words of who passed it on; a sentence may name an element."""
+        return self.markup is not Markup.FRAGMENT or len(self.before.split()) <= _MOST_WORDS_BEFORE
 
     def describe(self) -> str:
         """Return what there is to read, without markup."""
