@@ -35,7 +35,8 @@ def configure_logging(level: int = logging.INFO) -> None:
             render_safely(renderer),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up for each line: whoever redirects it, as tests do, may close what it was before.
+        logger_factory=lambda *_args: structlog.PrintLogger(sys.stderr),
     )
 
 
