@@ -8,7 +8,7 @@ from core.adapters.memory_conversations import MemoryConversationStore
 from core.adapters.memory_failures import MemoryFailureStore
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
 from core.domain.conversation_records import ConversationFilters
-from core.domain.reply import Reply
+from core.domain.reply import Reply, TokenUsage
 from core.domain.results import FailureFilters, FailureRow
 from core.domain.retry import RetryLimits
 from core.domain.work import (
@@ -119,6 +119,19 @@ def test_passing_failure_is_tried_again_and_each_attempt_is_kept() -> None:
     assert progress.accepted == 1
     assert [AttemptOutcome.RETRIED, AttemptOutcome.ACCEPTED] == [outcome for outcome, _ in row.attempts]
     assert row.attempts[0][1].wait_ms >= 500
+
+
+def test_what_a_message_beside_an_error_used_is_counted() -> None:
+    database = make_memory()
+    batch_id = submit(database, topics=1)
+    usage = TokenUsage(input_tokens=1000, output_tokens=2000)
+
+    run(database, batch_id, lambda _request, call: make_call_failure(usage=usage) if call == 1 else make_reply())
+
+    (row,) = database.items.values()
+    (_, failed), (_, accepted) = row.attempts
+    assert (usage, accepted.cost_usd) == (failed.usage, failed.cost_usd)
+    assert failed.cost_usd
 
 
 def test_item_that_never_gets_a_reply_fails_as_an_api_error() -> None:
