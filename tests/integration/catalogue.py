@@ -358,8 +358,8 @@ INNER = {
     "settle_batch", "stop_batch", "reclaim_items", "check_breaker", "check_limits", "insert_attempt", "take_leased_item",
     "record_superseded", "note_outcomes", "note_closed_item", "describe_outcomes", "count_alert_facts",
     "check_item_scaffolding", "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes",
-    "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author", "read_picks",
-    "make_line", "is_visible", "is_line", "is_note",
+    "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author",
+    "read_picks", "make_line", "is_visible", "is_line", "is_note",
     "is_text", "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",
     "make_conversation_words", "make_word_query",
 }  # fmt: skip
