@@ -44,8 +44,10 @@ as $$
 $$;
 
 -- A row that breaks a check could never be changed again, so what the old rule let in is mended where nobody can edit it.
-update public.batches b set name = public.make_line(b.name, 200) where not public.is_line(b.name);
-update public.batches b set model = public.make_line(b.model, 100) where not public.is_line(b.model);
+update public.batches b
+set name = case when public.is_line(b.name) then b.name else public.make_line(b.name, 200) end,
+    model = case when public.is_line(b.model) then b.model else public.make_line(b.model, 100) end
+where not (public.is_line(b.name) and public.is_line(b.model));
 update public.imports i set name = public.make_line(i.name, 200) where not public.is_line(i.name);
 update public.experiments e set name = public.make_line(e.name, 200) where not public.is_line(e.name);
 update public.prompt_templates t set name = public.make_line(t.name, 200)

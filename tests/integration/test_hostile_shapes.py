@@ -35,7 +35,8 @@ WRONG: Mapping[Shape, tuple[Any, ...]] = {
     Shape.FLAG: ("", "true", "t", "yes", "on", "1", "off", 0, 1, 1.0, *NO_LISTS, *OBJECTS),
     Shape.TEXTS: (
         "", "a", "{}", "{a,b}", "[5:6]={a,b}", '["a"]', "{{a},{b}}", 1, 1.5, True, *OBJECTS,
-        [None], [1, 2], [1.5], [True], [{"a": 1}], [{}], [["a"]], [[]], ["a", 1], ["a", None], ["a", ["b"]], ["a", {"b": "c"}],
+        [None], [1, 2], [1.5], [True], [{"a": 1}], [{}], [["a"]], [[]], ["a", 1], ["a", None],
+        ["a", ["b"]], ["a", {"b": "c"}],
     ),
     Shape.NUMBERS: (
         "", "1", "{1,2}", "[5:6]={1,2}", "[1]", 1, True, *OBJECTS,
