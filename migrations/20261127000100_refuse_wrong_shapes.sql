@@ -102,45 +102,58 @@ begin
 end
 $$;
 
--- Who saved a persona, an arc, a topic or a version of a template: what nobody of here saved has no row. Not a column beside the
--- texts, which everybody reads. Without a reference to the user: what a user saved does not become everybody's when they go.
+-- Who saved a persona, an arc or a topic last, and who a version of a template: what nobody of here saved has no row. Not a column
+-- beside the texts, which everybody reads. Without a reference to the user: what a user saved does not become everybody's when they
+-- go.
 create table public.scaffolding_authors (
     record_id uuid primary key,
     kind text not null,
-    created_by uuid not null
+    created_by uuid not null,
+    bytes integer not null
 );
 comment on table public.scaffolding_authors is
     'Who saved what of the scaffolding. Delete the row of a template''s version to offer it to everybody, like those that ship with Bright Run';
-create index idx_scaffolding_authors_created_by on public.scaffolding_authors (created_by, kind);
+create index idx_scaffolding_authors_created_by on public.scaffolding_authors (created_by);
 alter table public.scaffolding_authors enable row level security;
 create policy "Analysts read what they saved" on public.scaffolding_authors for select to authenticated
     using (created_by = (select auth.uid()));
 revoke all on public.scaffolding_authors from anon, authenticated;
 grant select on public.scaffolding_authors to authenticated;
 
--- An analyst saves so many rows of a table that nobody needs more, whatever others have saved.
+-- An analyst has room for more than anybody types, whatever others have saved; and what everybody reads stays small enough to be read.
+-- A row counts for whoever saved it last, so nobody fills the room of others by what they do to their rows.
 create function public.note_author() returns trigger
 language plpgsql set search_path = ''
 as $$
 declare
-    most constant integer := 1000;
+    most_rows constant integer := 1000;
+    most_bytes constant integer := 10000000;
+    what constant text := case tg_table_name when 'prompt_templates' then 'versions of templates' when 'emotional_arcs' then 'arcs'
+        when 'training_topics' then 'topics' else 'personas' end;
+    size constant integer := octet_length(to_jsonb(new)::text);
+    taken record;
 begin
     if auth.uid() is null then
         return null;
     end if;
-    if (select count(*) from public.scaffolding_authors s where s.created_by = auth.uid() and s.kind = tg_table_name) >= most then
+    select count(*) filter (where s.kind = tg_table_name) as rows, coalesce(sum(s.bytes), 0) as bytes into taken
+    from public.scaffolding_authors s where s.created_by = auth.uid() and s.record_id <> new.id;
+    if taken.rows >= most_rows then
         raise invalid_parameter_value using constraint = 'in_words', message = format(
-            'You have saved %s %s, and nobody can save more. Change one that is there.', most,
-            case tg_table_name when 'prompt_templates' then 'versions of templates' else replace(tg_table_name, '_', ' ') end);
+            'You have saved %s %s, and 1,000 is the most. Change one that is yours.', taken.rows, what);
     end if;
-    insert into public.scaffolding_authors (record_id, kind, created_by) values (new.id, tg_table_name, auth.uid())
-    on conflict (record_id) do update set kind = excluded.kind, created_by = excluded.created_by;
+    if taken.bytes + size > most_bytes then
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'What you have saved of all kinds would be larger than 10 MB together. Shorten some of it.';
+    end if;
+    insert into public.scaffolding_authors (record_id, kind, created_by, bytes) values (new.id, tg_table_name, auth.uid(), size)
+    on conflict (record_id) do update set kind = excluded.kind, created_by = excluded.created_by, bytes = excluded.bytes;
     return null;
 end
 $$;
-create trigger note_author after insert on public.personas for each row execute function public.note_author();
-create trigger note_author after insert on public.emotional_arcs for each row execute function public.note_author();
-create trigger note_author after insert on public.training_topics for each row execute function public.note_author();
+create trigger note_author after insert or update on public.personas for each row execute function public.note_author();
+create trigger note_author after insert or update on public.emotional_arcs for each row execute function public.note_author();
+create trigger note_author after insert or update on public.training_topics for each row execute function public.note_author();
 create trigger note_author after insert on public.prompt_templates for each row execute function public.note_author();
 drop function public.require_room(bigint, text);
 
@@ -159,6 +172,34 @@ as $$
     ) p on p.id = t.id
     where p.place <= 10 and auth.uid() is not null
     order by t.emotional_arc_id, p.place
+$$;
+
+-- What is offered to its author alone is switched by its author alone; what is everybody's, by everybody, like the other scaffolding.
+create or replace function public.set_template_active(template_id uuid, active boolean) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if auth.uid() is null then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first.');
+    end if;
+    if active is null then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Say whether new batches may take it: true or false.');
+    end if;
+    if exists (
+        select 1 from public.scaffolding_authors s where s.record_id = template_id and s.created_by <> auth.uid()
+    ) then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'Somebody else saved this version, and their batches alone take it. Save it as a version of your own to use it.');
+    end if;
+    update public.prompt_templates t set is_active = active, updated_at = clock_timestamp() where t.id = template_id;
+    if not found then
+        return public.refuse_stale_save(false);
+    end if;
+    return jsonb_build_object('outcome', 'saved', 'id', template_id);
+exception when integrity_constraint_violation then  -- Its texts are of before these checks.
+    return jsonb_build_object('outcome', 'rejected', 'reason',
+        'This version holds texts that are not allowed any more. Save a new version of it.');
+end
 $$;
 comment on table public.prompt_templates is
     'Jinja prompts; a batch takes for each arc the newest active version that ships with Bright Run or that its analyst saved';

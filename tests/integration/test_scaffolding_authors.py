@@ -171,6 +171,28 @@ def test_only_templates_that_are_offered_can_be_left_out_or_taken(seeded: Settin
         submitted.submit("A", SELECTION, make_settings(), estimate, None, without_templates=[TemplateId(SHIPPED.id)])
 
 
+def test_a_version_is_switched_off_by_its_author_alone(seeded: Settings, hostile: Analyst, neighbour: Analyst) -> None:
+    saved = save(neighbour, SPAM)
+
+    outcome = SupabaseScaffoldingEditor(analyst=hostile).set_template_active(saved, active=False)
+
+    assert outcome.outcome == "rejected"
+    assert "Save it as a version of your own" in (outcome.reason or "")
+    assert str(saved) == find_taken(seeded, neighbour)
+    assert SupabaseScaffoldingEditor(analyst=neighbour).set_template_active(saved, active=False).outcome == "saved"
+    assert str(SHIPPED.id) == find_taken(seeded, neighbour)
+
+
+def test_a_template_of_somebody_else_is_taken_once_it_is_saved_anew(
+    seeded: Settings, hostile: Analyst, neighbour: Analyst
+) -> None:
+    save(hostile, SPAM, key=SHIPPED.template_key)
+
+    adopted = save(neighbour, SPAM, key=SHIPPED.template_key)
+
+    assert str(adopted) == find_taken(seeded, neighbour)
+
+
 FILL: Mapping[str, LiteralString] = {
     "save_persona": "personas",
     "save_arc": "emotional_arcs",
@@ -183,8 +205,8 @@ FILL: Mapping[str, LiteralString] = {
 def test_one_analyst_takes_nobodys_room(seeded: Settings, hostile: Analyst, neighbour: Analyst, function: str) -> None:
     with psycopg.connect(seeded.require_db_url()) as connection:
         connection.execute(
-            "insert into public.scaffolding_authors (record_id, kind, created_by)"
-            " select gen_random_uuid(), %s, %s from generate_series(1, 999)",
+            "insert into public.scaffolding_authors (record_id, kind, created_by, bytes)"
+            " select gen_random_uuid(), %s, %s, 1 from generate_series(1, 999)",
             (FILL[function], hostile.user_id),
         )
 
@@ -193,11 +215,57 @@ def test_one_analyst_takes_nobodys_room(seeded: Settings, hostile: Analyst, neig
         assert require_word(acting.call(CALLS[function], make_new(record)), "saved")
         refused = acting.call(CALLS[function], make_new(record))
         assert not require_word(refused, "saved")
-        assert "You have saved 1000" in refused["reason"]
+        assert "You have saved 1000 " in refused["reason"]
         others = [name for name in FILL if name != function]
         assert all(require_word(acting.call(CALLS[name], make_new(RECORDS[name])), "saved") for name in others)
     with act_as(seeded, neighbour.user_id) as acting:
         assert require_word(acting.call(CALLS[function], make_new(record)), "saved")
+
+
+@pytest.mark.parametrize("function", FILL)
+def test_what_one_analyst_saves_stays_small_enough_to_be_read_by_all(
+    seeded: Settings, hostile: Analyst, neighbour: Analyst, function: str
+) -> None:
+    record = RECORDS[function]
+    with act_as(seeded, hostile.user_id) as acting:
+        assert require_word(acting.call(CALLS[function], make_new(record)), "saved")
+        with psycopg.connect(seeded.require_db_url()) as connection:
+            connection.execute(
+                "update public.scaffolding_authors set bytes = 9999000 where created_by = %s", (hostile.user_id,)
+            )
+        refused = [acting.call(CALLS[name], make_new(RECORDS[name])) for name in FILL]
+        assert not any(require_word(answer, "saved") for answer in refused)
+        assert "larger than 10 MB together" in refused[0]["reason"]
+    with act_as(seeded, neighbour.user_id) as acting:
+        assert require_word(acting.call(CALLS[function], make_new(record)), "saved")
+
+
+def test_the_sizes_that_are_counted_are_those_of_the_rows(seeded: Settings, hostile: Analyst) -> None:
+    with act_as(seeded, hostile.user_id) as acting:
+        for function in FILL:
+            require_word(acting.call(CALLS[function], make_new(RECORDS[function])), "saved")
+
+    sizes = [row["bytes"] for row in hostile.client.table("scaffolding_authors").select("bytes").execute().data]
+    assert len(sizes) == len(FILL)
+    assert all(500 < size < 10_000 for size in sizes)
+
+
+def test_who_enlarges_anothers_row_pays_with_their_own_room(seeded: Settings, hostile: Analyst, neighbour: Analyst) -> None:
+    persona = make_new(RECORDS["save_persona"])
+    large = persona | {"financial_background": "x" * 20_000}
+
+    def read_bytes(analyst: Analyst) -> int:
+        rows = analyst.client.table("scaffolding_authors").select("bytes").execute().data
+        return sum(row["bytes"] for row in rows)
+
+    with act_as(seeded, neighbour.user_id) as acting:
+        assert require_word(acting.call(CALLS["save_persona"], persona), "saved")
+        updated_at = acting.call("select updated_at::text from public.personas where id = %s", persona["id"])
+    with act_as(seeded, hostile.user_id) as acting:
+        assert require_word(acting.call(CALLS["save_persona"], large | {"updated_at": updated_at}), "saved")
+
+    assert read_bytes(neighbour) == 0
+    assert read_bytes(hostile) > 20_000
 
 
 def test_a_list_of_many_analysts_rows_is_read_whole(seeded: Settings, neighbour: Analyst) -> None:
