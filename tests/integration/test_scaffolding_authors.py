@@ -14,7 +14,7 @@ from core.adapters.supabase.session import Analyst
 from core.config import Settings
 from core.domain.batch import RetryChanges
 from core.domain.scaffolding import PromptTemplate, TemplateId
-from core.errors import TemplateInvalid
+from core.errors import InvalidRequest, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
 from core.services.batches import BatchService
 from core.services.scaffolding import ScaffoldingService
@@ -167,7 +167,7 @@ def test_only_templates_that_are_offered_can_be_left_out_or_taken(seeded: Settin
     submitted = SupabaseBatchStore(analyst=hostile)
     estimate = make_service(hostile).estimate(SELECTION, make_settings())
 
-    with pytest.raises(Exception, match="No active prompt template"):
+    with pytest.raises(InvalidRequest, match="No active prompt template"):
         submitted.submit("A", SELECTION, make_settings(), estimate, None, without_templates=[TemplateId(SHIPPED.id)])
 
 
