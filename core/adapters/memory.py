@@ -40,10 +40,10 @@ from core.domain.scaffolding import (
     Persona,
     PersonaId,
     PromptTemplate,
+    TemplateId,
     Tier,
     TopicId,
     TrainingTopic,
-    find_template,
 )
 from core.domain.work import (
     Attempt,
@@ -147,10 +147,22 @@ class MemoryDatabase:
     def list_templates(self) -> tuple[PromptTemplate, ...]:
         return self.templates
 
+    def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
+        """One analyst has all: the highest version first, and of two the newer."""
+        newest_first = [template for template in reversed(self.templates) if template.is_active]
+        return tuple(sorted(newest_first, key=lambda template: -template.version))
+
     def submit(
-        self, name: str, selection: Selection, settings: BatchSettings, estimate: Estimate, picks: Sequence[int] | None
+        self,
+        name: str,
+        selection: Selection,
+        settings: BatchSettings,
+        estimate: Estimate,
+        picks: Sequence[int] | None,
+        *,
+        without_templates: Sequence[TemplateId] = (),
     ) -> Submitted:
-        snapshot = self._take_snapshot(selection)
+        snapshot = self._take_snapshot(selection, without_templates)
         template_ids = {template.emotional_arc_id: template.id for template in snapshot.templates.values()}
         grid = list(product(selection.persona_ids, selection.arc_ids, selection.topic_ids))
         positions = range(len(grid)) if picks is None else picks
@@ -493,7 +505,7 @@ class MemoryDatabase:
             batch.status = BatchStatus.FAILED if failed_only else BatchStatus.COMPLETED
             batch.status_reason = "No conversation was accepted." if failed_only else None
 
-    def _take_snapshot(self, selection: Selection) -> Snapshot:
+    def _take_snapshot(self, selection: Selection, without_templates: Sequence[TemplateId]) -> Snapshot:
         personas = {persona.id: persona for persona in self.personas if persona.is_active}
         arcs = {arc.id: arc for arc in self.arcs if arc.is_active and arc.conversation_category is selection.category}
         topics = {topic.id: topic for topic in self.topics if topic.is_active}
@@ -503,7 +515,11 @@ class MemoryDatabase:
         if unknown:
             message = f"Not there, not active or of the other category: {', '.join(unknown)}. Reload and select again."
             raise InvalidRequest(message)
-        found = {arc_id: find_template(self.templates, arc_id) for arc_id in selection.arc_ids}
+        offered = [template for template in self.list_offered_templates() if template.id not in without_templates]
+        found = {
+            arc_id: next((template for template in offered if template.emotional_arc_id == arc_id), None)
+            for arc_id in selection.arc_ids
+        }
         if missing := [arcs[arc_id].name for arc_id, template in found.items() if template is None]:
             raise InvalidRequest(f"No active prompt template for: {', '.join(missing)}. Add one, or leave these arcs out.")
         return Snapshot(

@@ -91,6 +91,9 @@ class _SeededScaffolding:
     def list_templates(self) -> tuple[PromptTemplate, ...]:
         return load_prompt_templates()
 
+    def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
+        return load_prompt_templates()
+
 
 def run_uploads(megabytes: int, wanted: str, say: Callable[[str], None]) -> tuple[UploadCost, ...]:
     """Measure all kinds of files with this in their names, large ones of so many megabytes; say each result."""

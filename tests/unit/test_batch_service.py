@@ -130,13 +130,19 @@ def test_a_broken_template_is_harmless_once_a_newer_version_is_there() -> None:
     assert make_service(database).submit(make_selection(), make_settings()).planned == 2
 
 
-def test_a_second_template_of_the_same_version_is_checked_too() -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_template_that_cannot_be_filled_is_left_out_where_another_one_can(version: int) -> None:
     database = make_memory()
-    hostile = {"id": uuid4(), "template_key": "hostile", "user_prompt": "{{ 1/0 }}"}
-    database.templates += tuple(template.model_copy(update=hostile) for template in load_prompt_templates())
+    good = load_prompt_templates()
+    hostile = {"template_key": "hostile", "user_prompt": "{{ 1/0 }}", "version": version}
+    database.templates += tuple(template.model_copy(update=hostile | {"id": uuid4()}) for template in good)
+    assert database.list_offered_templates()[0].template_key == "hostile"
 
-    with pytest.raises(TemplateInvalid, match="arithmetic"):
-        make_service(database).submit(make_selection(), make_settings())
+    submitted = make_service(database).submit(make_selection(1, 5, 1), make_settings())
+
+    taken = database.batches[submitted.batch_id].plan.snapshot.templates
+    assert len(taken) == 5
+    assert set(taken) <= {template.id for template in good}
 
 
 def test_a_retry_with_a_template_that_cannot_be_used_is_refused() -> None:
