@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
-TESTERS ?= 2
+TESTERS ?= 3
 
 .PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start clean
 
