@@ -78,6 +78,14 @@ class BatchWorker(Worker):
                 log.exception("queue_unreadable", retry_in_seconds=PAUSE_SECONDS)
                 time.sleep(PAUSE_SECONDS)
 
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job; where it cannot be booked, the reconciler rings for its batch again."""
+        try:
+            super().execute_job(job, queue)
+        except ResponseError:
+            log.exception("job_not_booked", job_id=job.id)
+            self._put_own_keys_right()
+
     def run_maintenance_tasks(self) -> None:
         """Keep RQ's books in order; they only serve the System page, so a surprise in them must not stop work."""
         try:
@@ -123,11 +131,14 @@ class BatchWorker(Worker):
         try:
             write()
         except ResponseError:  # Looking first would leave a moment in which a key may still change.
-            require_type(self.connection, self.executions_key, b"set")
-            if not require_type(self.connection, self.key, b"hash"):
-                fields: Any = self.serialize()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - RQ leaves it untyped
-                self.connection.hset(self.key, mapping=fields)
+            self._put_own_keys_right()
             write()
+
+    def _put_own_keys_right(self) -> None:
+        require_type(self.connection, self.executions_key, b"set")
+        if not require_type(self.connection, self.key, b"hash"):
+            fields: Any = self.serialize()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - RQ leaves it untyped
+            self.connection.hset(self.key, mapping=fields)
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
         """Go on: anybody who knows REDIS_URL could hold all workers up by one key (`rq:suspended`)."""

@@ -385,14 +385,20 @@ def test_books_of_a_wrong_type_are_begun_anew(worker: RunningWorker) -> None:
 
 def test_a_worker_whose_own_keys_were_overwritten_announces_itself_anew(worker: RunningWorker) -> None:
     (key,) = worker.redis.smembers(f"rq:workers:{worker.queue_name}")
-    for overwritten in (key, key + b":executions"):
-        worker.redis.delete(overwritten)
-        worker.redis.set(overwritten, "text")
+    executions = key + b":executions"
 
-    run_good_batch_id(worker)
+    def are_right() -> bool:
+        return bool(worker.redis.type(key) == b"hash" and worker.redis.hexists(key, "hostname")) and (
+            worker.redis.type(executions) != b"string"
+        )
 
-    wait_until(lambda: worker.redis.type(key) == b"hash" and worker.redis.hexists(key, "hostname"), worker)
-    wait_until(lambda: worker.redis.type(key + b":executions") != b"string", worker)
+    for overwritten in ({key}, {executions}, {key, executions}):
+        worker.redis.delete(*overwritten)
+        for each in overwritten:
+            worker.redis.set(each, "text")
+        put(worker, "worker.run_batch", UNKNOWN_BATCH)
+        wait_until(are_right, worker)
+        run_good_batch_id(worker)
 
 
 def test_commands_and_suspension_are_not_taken(worker: RunningWorker) -> None:
