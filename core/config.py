@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from core.domain.batch import Effort
+from core.domain.batch import MAX_OUTPUT_TOKENS, Effort
 from core.domain.record import Record
 from core.domain.setting_rules import (
     check_anthropic_key,
@@ -83,7 +83,7 @@ class PageSettings(BaseSettings):
     model: Annotated[str, AfterValidator(check_text)] = Field(
         default="claude-sonnet-5-5", description="Model of a new batch"
     )
-    max_tokens: int = Field(default=24_576, ge=1, le=128_000, description="Output token limit of a new batch")
+    max_tokens: int = Field(default=24_576, ge=1, le=MAX_OUTPUT_TOKENS, description="Output token limit of a new batch")
     effort: Effort | None = Field(default=None, description="low, medium, high, xhigh or max; empty: the model's default")
     structured_outputs: bool = Field(default=True, description="Ask for the conversation's JSON schema")
     concurrency: int = Field(default=3, ge=1, le=200, description="Calls in flight of a new batch")

@@ -13,6 +13,8 @@ BatchId = NewType("BatchId", UUID)
 
 MOST_ITEMS = 100_000
 """Of a batch; the database holds to it, too."""
+MAX_OUTPUT_TOKENS = 128_000
+"""No model takes a higher limit."""
 
 
 class BatchStatus(StrEnum):
@@ -90,7 +92,7 @@ class BatchSettings(Record):
     """How the calls of a batch are made."""
 
     model: str = Field(min_length=1, max_length=100)
-    max_tokens: int = Field(ge=1, le=128_000)
+    max_tokens: int = Field(ge=1, le=MAX_OUTPUT_TOKENS)
     effort: Effort | None = None
     structured_outputs: bool = True
     concurrency: int = Field(default=3, ge=1, le=200)
@@ -108,7 +110,7 @@ class RetryChanges(Record):
 
     name: str | None = None
     model: str | None = None
-    max_tokens: int | None = Field(default=None, ge=1, le=128_000)
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_OUTPUT_TOKENS)
     effort: Effort | None = None
     structured_outputs: bool | None = None
     template_id: TemplateId | None = None

@@ -49,11 +49,6 @@ class Estimate(Record):
         changes = {"conversations": conversations, "seconds": self.seconds * share, "cost_usd": self.cost_usd * share}
         return self.model_copy(update=changes)
 
-    @property
-    def minutes(self) -> int:
-        """Whole minutes, rounded up."""
-        return ceil(self.seconds / 60)
-
 
 def estimate_batch(conversations: int, *, concurrency: int, history: GenerationHistory | None = None) -> Estimate:
     """Estimate a batch from the model's history, or from the default figures where there is too little of it."""

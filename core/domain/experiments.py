@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.batch import BatchId, Effort
+from core.domain.batch import MAX_OUTPUT_TOKENS, BatchId, Effort
 from core.domain.exact_tests import mcnemar_p
 from core.domain.findings import format_p, format_percent, format_rate
 from core.domain.intervals import Rate, measure_rate, paired_difference_interval
@@ -25,7 +25,7 @@ class ExperimentChange(Record):
     """The one setting that the changed arm has otherwise. `template_id` replaces the template of its arc."""
 
     model: str | None = Field(default=None, min_length=1, max_length=100)
-    max_tokens: int | None = Field(default=None, ge=1, le=128_000)
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_OUTPUT_TOKENS)
     effort: Effort | None = None
     structured_outputs: bool | None = None
     template_id: TemplateId | None = None

@@ -17,6 +17,7 @@ from core.domain.formats.flagging import Flag, FlaggedTurn
 from core.domain.grouping import MOST_VALUES, OTHER
 from core.domain.record import Record
 from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.storable_text import clean_text
 from core.domain.verdict import FailureType
 
 ImportId = NewType("ImportId", UUID)
@@ -31,7 +32,6 @@ LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50
 MOST_TOKENS = 2_147_483_647
 _MOST_NAMED_TURNS = 50
 _ELSEWHERE = "(in an earlier part of the file)"
-_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class NameKind(StrEnum):
@@ -156,7 +156,7 @@ class NameIndex:
         foreign = self._foreign[kind]
         if key not in foreign and len(foreign) >= MOST_VALUES:
             return ImportedName(name=OTHER)
-        return ImportedName(name=foreign.setdefault(key, _clean(given)))
+        return ImportedName(name=foreign.setdefault(key, clean_text(given)))
 
 
 def _index(rows: Sequence[tuple[UUID, str, str]], versions: Sequence[tuple[UUID, str]] = ()) -> dict[str, UUID]:
@@ -185,13 +185,13 @@ def build_item(
     stop_reason = labels.get("stop_reason")
     item = ImportItem(
         position=first_position + conversation.number,
-        source=Source(file=_clean(file), conversation=_clean(conversation.id)),
+        source=Source(file=clean_text(file), conversation=clean_text(str(conversation.id))),
         persona=names.find(NameKind.PERSONA, labels.get(NameKind.PERSONA)),
         arc=names.find(NameKind.ARC, labels.get(NameKind.ARC)),
         topic=names.find(NameKind.TOPIC, labels.get(NameKind.TOPIC)),
         template=names.find(NameKind.TEMPLATE, labels.get(NameKind.TEMPLATE)),
-        model=_clean(labels.get("model", UNNAMED))[:LONGEST_MODEL],
-        stop_reason=None if stop_reason is None else _clean(stop_reason)[:LONGEST_STOP_REASON],
+        model=clean_text(labels.get("model", UNNAMED))[:LONGEST_MODEL],
+        stop_reason=None if stop_reason is None else clean_text(stop_reason)[:LONGEST_STOP_REASON],
         max_tokens=_read_count(labels.get("max_tokens"), least=1),
         input_tokens=_read_count(labels.get("input_tokens")),
         output_tokens=_read_count(labels.get("output_tokens")),
@@ -216,7 +216,7 @@ def _describe_failure(
     also = f"; also: turn {', '.join(others[:_MOST_NAMED_TURNS])}{more}" if others else ""
     where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}) "
     said = flag.details if conversation.failure is not None else f"{where}stops at: {first.tail} - {flag.details}"
-    details = _clean(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")
+    details = clean_text(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")
     text = _write_text(conversation)
     return ItemFailure(
         failure_type=flag.failure_type,
@@ -247,15 +247,10 @@ def _choose_flag(conversation: ImportedConversation, flagged: Sequence[FlaggedTu
 def _write_text(conversation: ImportedConversation) -> str:
     """A reply as it is; what was never one as JSON, so that turns are found in it as in a reply."""
     if conversation.text:
-        return _clean(conversation.text[:LONGEST_TEXT])
+        return clean_text(conversation.text[:LONGEST_TEXT])
     before = [{"role": "", "content": _ELSEWHERE}] * conversation.first_turn
     turns = [{"role": turn.role_name, "content": turn.content} for turn in conversation.turns]
-    return _clean(json.dumps({"turns": [*before, *turns]}, ensure_ascii=False, indent=1)[:LONGEST_TEXT])
-
-
-def _clean(text: str | int) -> str:
-    """Text that a database can hold: half characters and the character 0 are none."""
-    return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    return clean_text(json.dumps({"turns": [*before, *turns]}, ensure_ascii=False, indent=1)[:LONGEST_TEXT])
 
 
 def _read_count(text: str | None, *, least: int = 0) -> int | None:
@@ -286,4 +281,4 @@ def name_import(files: Sequence[str]) -> str:
     """Return the name of the batch of some files, as `Imported: pairs.jsonl and 2 more`."""
     shown = files[0] if len(files[0]) <= 80 else f"{files[0][:79]}…"  # noqa: PLR2004 - as much as a list shows
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"Imported: {_clean(shown)}{more}"
+    return f"Imported: {clean_text(shown)}{more}"

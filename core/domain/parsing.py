@@ -15,6 +15,7 @@ from core.domain.bounded_json import parse_json
 from core.domain.conversation import Conversation, Role, Turn
 from core.domain.limits import LONGEST_LABEL, MOST_TURNS
 from core.domain.record import Record
+from core.domain.storable_text import find_unstorable
 from core.domain.verdict import FailurePattern, FailureType
 
 
@@ -40,7 +41,6 @@ class ParseProblem(Record):
 
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _INVISIBLE = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
 
@@ -128,11 +128,11 @@ def _is_encodable(document: str) -> bool:
 def _unstorable_text(data: object) -> ParseProblem | None:
     """NUL and halves of surrogate pairs are legal in JSON, but no text: PostgreSQL refuses them."""
     for path, text in _strings(data):
-        found = _UNSTORABLE.search(text)
-        if found:
+        found = find_unstorable(text)
+        if found is not None:
             return ParseProblem(
                 failure_type=FailureType.VALIDATION_ERROR,
-                message=f"{_place(path)} holds the character U+{ord(found.group()):04X}, which is no text",
+                message=f"{_place(path)} holds the character U+{ord(found):04X}, which is no text",
                 turn_index=_turn_index(path),
             )
     return None

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from core.domain.batch import BatchSettings
+from core.domain.batch import MAX_OUTPUT_TOKENS, BatchSettings
 from core.domain.message_line import LONGEST_LINE, make_line
 from core.domain.record import Record
 from core.domain.reply import Reply, StopReason
@@ -39,10 +39,6 @@ class StopBatch(Record):
     """No call of this batch can succeed until someone acts."""
 
     because: str
-
-
-MAX_OUTPUT_TOKENS = 128_000
-"""No model takes a higher limit."""
 
 
 def raise_limit(reply: Reply, settings: BatchSettings, *, raised_before: bool) -> int | None:

@@ -4,14 +4,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.domain.batch import BatchSettings, Effort
+from core.domain.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort
 from core.domain.experiments import Comparison, Experiment, ExperimentChange, ExperimentPairs, ExperimentPlan, compare_arms
 from core.domain.findings import StepKind
 from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound, QueueUnavailable
 from core.ports import ExperimentStore, JobQueue
-
-MAX_TOKENS_LIMIT = 128_000
 
 
 class ExperimentReport(Record):
@@ -59,8 +57,8 @@ def propose_change(step: StepKind, settings: BatchSettings) -> ExperimentChange 
     match step:
         case StepKind.COMPARE_STRUCTURED_OUTPUT:
             return ExperimentChange(structured_outputs=not settings.structured_outputs)
-        case StepKind.RAISE_MAX_TOKENS if settings.max_tokens < MAX_TOKENS_LIMIT:
-            return ExperimentChange(max_tokens=min(settings.max_tokens * 2, MAX_TOKENS_LIMIT))
+        case StepKind.RAISE_MAX_TOKENS if settings.max_tokens < MAX_OUTPUT_TOKENS:
+            return ExperimentChange(max_tokens=min(settings.max_tokens * 2, MAX_OUTPUT_TOKENS))
         case StepKind.CHANGE_EFFORT if settings.effort is not Effort.LOW:
             return ExperimentChange(effort=Effort.LOW)
         case _:

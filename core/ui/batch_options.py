@@ -4,7 +4,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from core.config import PageSettings
-from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
+from core.domain.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
 from core.domain.pricing import MODELS, PRICES_AS_OF, find_price
 from core.errors import InvalidRequest
 from core.ui.formats import escape_markdown
@@ -86,7 +86,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
         max_tokens = left.number_input(
             "Max output tokens",
             min_value=1,
-            max_value=128_000,
+            max_value=MAX_OUTPUT_TOKENS,
             value=defaults.max_tokens,
             step=1024,
             key=_key("max_tokens"),

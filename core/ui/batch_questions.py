@@ -10,7 +10,7 @@ from typing import assert_never
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.batch import BatchAction, BatchId, BatchProgress, Effort, RetryChanges, is_allowed
+from core.domain.batch import MAX_OUTPUT_TOKENS, BatchAction, BatchId, BatchProgress, Effort, RetryChanges, is_allowed
 from core.domain.monitor import RetryTemplate
 from core.domain.progress import find_needed_budget_usd
 from core.errors import BrightRunError, InvalidRequest
@@ -145,7 +145,12 @@ def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...
     left, right = st.columns(2, gap="small")
     model = left.text_input("Model", value=progress.model, max_chars=100, key="retry_model")
     max_tokens = right.number_input(
-        "Output tokens at most", min_value=1, max_value=128_000, value=progress.max_tokens, step=1024, key="retry_max_tokens"
+        "Output tokens at most",
+        min_value=1,
+        max_value=MAX_OUTPUT_TOKENS,
+        value=progress.max_tokens,
+        step=1024,
+        key="retry_max_tokens",
     )
     before = f"{UNCHANGED}: {progress.effort or 'the default'}"
     effort = left.selectbox("Effort", [before, *Effort], key="retry_effort")

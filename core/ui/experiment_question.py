@@ -6,7 +6,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.batch import BatchId, BatchProgress, BatchSettings, Effort
+from core.domain.batch import MAX_OUTPUT_TOKENS, BatchId, BatchProgress, BatchSettings, Effort
 from core.domain.diagnosis import Diagnosis, Dimension
 from core.domain.estimate import estimate_batch
 from core.domain.experiments import MOST_ITEMS, ExperimentChange, ExperimentPlan, ItemScope
@@ -15,7 +15,7 @@ from core.domain.monitor import RetryTemplate
 from core.domain.record import Record
 from core.errors import BrightRunError, InvalidRequest
 from core.services.batches import find_history
-from core.services.experiments import MAX_TOKENS_LIMIT, propose_change
+from core.services.experiments import propose_change
 from core.ui.batch_summary import load_history
 from core.ui.failure_filters import read_mark
 from core.ui.formats import escape_markdown, format_count, format_duration, format_money
@@ -152,9 +152,9 @@ def _choose_change(
             case ChangedSetting.STRUCTURED_OUTPUT:
                 return _change_structure(settings)
             case ChangedSetting.MAX_TOKENS:
-                value = proposed.max_tokens or min(settings.max_tokens * 2, MAX_TOKENS_LIMIT)
+                value = proposed.max_tokens or min(settings.max_tokens * 2, MAX_OUTPUT_TOKENS)
                 tokens = st.number_input(
-                    f"To (now {settings.max_tokens:,})", 1, MAX_TOKENS_LIMIT, value, step=1024, key="experiment_max_tokens"
+                    f"To (now {settings.max_tokens:,})", 1, MAX_OUTPUT_TOKENS, value, step=1024, key="experiment_max_tokens"
                 )
                 return ExperimentChange(max_tokens=int(tokens))
             case ChangedSetting.EFFORT:

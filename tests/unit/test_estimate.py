@@ -6,7 +6,7 @@ from core.domain.estimate import GenerationHistory, estimate_batch
 def test_ninety_conversations_take_30_minutes_and_40_50_usd_by_default() -> None:
     estimate = estimate_batch(90, concurrency=3)
 
-    assert (30, 40.5) == (estimate.minutes, pytest.approx(estimate.cost_usd))
+    assert (30 * 60, 40.5) == (estimate.seconds, pytest.approx(estimate.cost_usd))
 
 
 def test_history_replaces_the_default_figures_once_there_is_enough() -> None:
@@ -24,7 +24,7 @@ def test_little_history_says_nothing() -> None:
     assert "default figures" in estimate_batch(10, concurrency=2, history=history).basis
 
 
-def test_minutes_round_up_and_fewer_conversations_than_slots_take_as_long_as_one() -> None:
+def test_fewer_conversations_than_slots_take_as_long_as_one() -> None:
     assert estimate_batch(2, concurrency=3).seconds == 60.0
-    assert estimate_batch(100, concurrency=3).minutes == 34
+    assert estimate_batch(100, concurrency=3).seconds == pytest.approx(100 / 3 * 60)
     assert estimate_batch(0, concurrency=3).seconds == 0.0

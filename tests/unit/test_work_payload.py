@@ -3,8 +3,9 @@ from uuid import uuid4
 
 import pytest
 
-from core.adapters.supabase.work_payload import clean_text, encode_attempt, encode_failure, encode_result
+from core.adapters.supabase.work_payload import encode_attempt, encode_failure, encode_result
 from core.domain.reply import RawResponse, TokenUsage
+from core.domain.storable_text import clean_text
 from core.domain.verdict import Confidence, Failed, FailureType
 from core.domain.work import ItemFailed, ItemReleased, LeasedItem, decode_body, encode_body
 from tests.factories import make_attempt, make_settings
@@ -70,7 +71,7 @@ def test_stack_goes_with_the_failure() -> None:
 
 
 def test_text_is_cleaned_of_what_postgresql_cannot_hold() -> None:
-    assert "a\ufffdb?" == clean_text("a\0b\ud800")
+    assert "a\ufffdb\ufffd" == clean_text("a\0b\ud800")
 
 
 def test_released_item_says_how_long_it_waits() -> None:

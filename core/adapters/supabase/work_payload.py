@@ -9,6 +9,7 @@ from core.domain.bounded_json import parse_json
 from core.domain.conversation import Conversation
 from core.domain.fingerprint import fingerprint_failure
 from core.domain.reply import RawResponse
+from core.domain.storable_text import clean_text
 from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
 
 _DEEPEST = 100
@@ -155,8 +156,3 @@ def _is_storable(value: object) -> bool:
 
 def _clean_headers(raw: RawResponse) -> dict[str, str]:
     return {clean_text(name): clean_text(value) for name, value in raw.headers.items()}
-
-
-def clean_text(text: str) -> str:
-    """Replace what PostgreSQL cannot hold in text (NUL, lone surrogates); the attempt keeps the raw bytes."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from core.domain.batch import MAX_OUTPUT_TOKENS
 from core.domain.record import Record
 
-MAX_OUTPUT_TOKENS = 128_000
 LONG_PROMPT_CHARS = 8_700
 """Splits the shipped prompts (8,300 to 9,150 characters): 40 of the 90 of a first core batch are longer."""
 
