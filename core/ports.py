@@ -1,4 +1,4 @@
-"""What the services need from the outside world. Adapters implement these; `core.adapters.memory` is the one for unit tests.
+"""What the services need from the outside world. Adapters implement these; tests of decisions script them (`tests/fakes`).
 
 Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors) beside what it says.
 """

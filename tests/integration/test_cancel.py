@@ -18,7 +18,7 @@ from core.domain.parsing import ParsedConversation, parse_conversation
 from core.domain.work import ItemAccepted, ItemReleased, LeasedItem
 from core.ports import WorkStore
 from tests.factories import make_attempt, make_conversation_json, make_selection, make_settings
-from tests.integration.conftest import sign_up
+from tests.support.stack import sign_up
 
 Result = TypeVar("Result")
 NO_LEASE = 0.0

@@ -20,8 +20,8 @@ from core.errors import DatabaseRejected
 from core.services.failures import FailedGenerationService
 from core.services.reports import ReportService
 from tests.factories import make_selection, make_settings, upload_reports
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import fail
+from tests.support.results import fail
+from tests.support.stack import sign_up
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from core.domain.alerts import AlertRule
 from core.domain.work import ItemReleased
 from core.worker_bootstrap import open_alerting, open_reconciliation
 from tests.factories import make_attempt, make_selection
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import Stores, accept, lease, list_conversations, record, stores, submit
+from tests.support.results import accept
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, lease, list_conversations, record, submit
 from tests.unit.test_work_payload import make_item
-
-__all__ = ["stores"]
 
 
 @pytest.fixture
@@ -54,7 +53,6 @@ def reconcile(host: Settings, spool: FileSpool) -> None:
         reconciliation.run_once()
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_bad_files_stop_nobody_and_an_alert_tells_of_them(
     host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
 ) -> None:
@@ -82,7 +80,6 @@ def test_bad_files_stop_nobody_and_an_alert_tells_of_them(
     assert alert.message.startswith("3 paid replies wait on disk")
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_what_was_put_right_and_moved_back_is_recorded_and_the_alert_passes(
     host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
 ) -> None:
@@ -111,7 +108,6 @@ def test_what_was_put_right_and_moved_back_is_recorded_and_the_alert_passes(
     assert AlertRule.STUCK_RESULTS not in {alert.rule for alert in alerts.read().open}
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_the_database_says_that_an_item_is_gone(stores: Stores) -> None:
     gone = make_item()
 

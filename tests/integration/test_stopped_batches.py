@@ -13,7 +13,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.claude.client import open_claude
-from core.adapters.memory import MemoryPaceBoard
 from core.adapters.redis_connection import connect_async_redis
 from core.adapters.redis_pace_board import RedisPaceBoard
 from core.adapters.spool import FileSpool
@@ -36,8 +35,9 @@ from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService
 from tests.factories import make_conversation_json, make_reply, make_selection, make_settings
 from tests.fakes.answering_server import Answer, answering_server
+from tests.fakes.claude import ScriptedPaceBoard
 from tests.integration.api_answers import JSON, ApiCase, Follows, find_case, read_cases
-from tests.integration.conftest import sign_up
+from tests.support.stack import sign_up
 
 ROOT = Path(__file__).parents[2]
 ITEMS, CONCURRENCY = 40, 5
@@ -88,7 +88,7 @@ class Installation:
     settings: Settings
     analyst: Analyst
     folder: Path
-    pace_board: PaceBoard = field(default_factory=MemoryPaceBoard)
+    pace_board: PaceBoard = field(default_factory=ScriptedPaceBoard)
 
     @property
     def batches(self) -> SupabaseBatchStore:

@@ -61,6 +61,6 @@ def test_worker_imports_only_what_the_design_allows() -> None:
 
 
 def test_forbidden_import_is_found(tmp_path: Path) -> None:
-    (tmp_path / "page.py").write_text("import redis\nfrom core.adapters import memory\n")
+    (tmp_path / "page.py").write_text("import redis\nfrom core.adapters import redis_reading\n")
 
     assert {"redis", "core.adapters"} == find_forbidden(tmp_path / "page.py", PAGE_IMPORTS)

@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.adapters.memory import MemoryDatabase
 from core.adapters.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
 from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
 from core.adapters.supabase.work_payload import encode_result
@@ -21,20 +20,19 @@ from core.domain.work import ItemFailed, ItemReleased, ItemResult, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 from core.services.generation import describe_rejected, describe_unstorable
 from core.services.recording import ResultRecorder
-from tests.factories import make_attempt
-from tests.unit.test_work_payload import make_failed, make_item
+from tests.factories import make_attempt, make_failed, make_item
+from tests.fakes.work import ScriptedWorkStore
 
 Outcome = Literal["recorded", "lease_lost", "no_such_item"]
 
 
-@dataclass
-class Database(MemoryDatabase):
+@dataclass(kw_only=True)
+class Database(ScriptedWorkStore):
     """Takes every result, or raises what a test wants of it, before or while it is given some body."""
 
     spool: FileSpool | None = None
     away: Exception | None = None
     refused_bodies: frozenset[bytes] = frozenset()
-    outcome: Outcome = "recorded"
     on_disk: list[int] = field(default_factory=list[int])
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
@@ -42,11 +40,14 @@ class Database(MemoryDatabase):
             self.on_disk.append(len(self.spool.list_waiting()))
         if self.away is not None:
             raise self.away
-        if any(
-            result.attempt and result.attempt.raw and result.attempt.raw.body in self.refused_bodies for result in results
-        ):
-            raise DatabaseRejected("refused")
-        return tuple(RecordOutcome(outcome=self.outcome) for _ in results)
+        return await super().record(results)
+
+    def __post_init__(self) -> None:
+        self.refuse = lambda result: DatabaseRejected("refused") if _find_body(result) in self.refused_bodies else None
+
+
+def _find_body(result: ItemResult) -> bytes | None:
+    return result.attempt.raw.body if result.attempt and result.attempt.raw else None
 
 
 @dataclass
@@ -248,7 +249,8 @@ def test_a_result_that_the_database_has_is_removed(spool: FileSpool, outcome: Ou
 
 
 def test_a_result_of_an_item_that_is_gone_is_set_aside_by_worker_and_reconciler(spool: FileSpool) -> None:
-    record(SpoolingWorkStore(inner=Database(outcome="no_such_item"), spool=spool), make_failed(b"paid for"))
+    database = Database(outcome=RecordOutcome(outcome="no_such_item"))
+    record(SpoolingWorkStore(inner=database, spool=spool), make_failed(b"paid for"))
     assert ["paid for"] == read_bodies(spool)
 
     assert replay(spool, Recorder(answers={"paid for": "no_such_item"})) == 0
