@@ -45,7 +45,6 @@ from core.domain.paging import Direction, Page, RowCursor
 from core.domain.reply import Reply
 from core.domain.result_options import ResultOptions
 from core.domain.results import (
-    BatchBreakdown,
     FailureFilters,
     FailureRow,
     FailureStatistics,
@@ -136,8 +135,6 @@ class BatchStore(Protocol):
         Raises NotFound, or InvalidRequest where the action is not legal now.
         """
         ...
-
-    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown: ...
 
     def list_history(self) -> tuple[GenerationHistory, ...]: ...
 

@@ -17,7 +17,6 @@ from core.domain.batch import (
     Submitted,
 )
 from core.domain.estimate import Estimate, GenerationHistory
-from core.domain.results import BatchBreakdown
 from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
 
 
@@ -65,9 +64,6 @@ class ScriptedBatchStore:
     def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         self.controls.append((action, budget_usd))
         return self.status
-
-    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown:
-        return BatchBreakdown(by_failure_type={}, by_pattern={}, by_stop_reason={})
 
     def list_history(self) -> tuple[GenerationHistory, ...]:
         return self.history

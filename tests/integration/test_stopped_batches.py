@@ -204,7 +204,7 @@ def test_content_filter_refuses_its_item_alone_and_is_not_asked_again(installati
         batch = installation.run(batch_id, server.base_url)
 
     assert (BatchStatus.COMPLETED, ITEMS - 1, ITEMS) == (batch.status, batch.accepted, batch.attempts)
-    assert installation.batches.get_breakdown(batch_id).by_failure_type == {"refusal": 1}
+    assert installation.failures.count(FailureFilters(batch_id=batch_id)).by_type == {"refusal": 1}
 
 
 @pytest.mark.parametrize("name", GIVEN_UP)

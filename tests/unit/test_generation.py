@@ -22,6 +22,7 @@ from core.domain.work import (
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn, PlanUnreadable
 from core.ports import ChatModel
 from core.services.generation import GenerationService
+from core.services.shared_pace import SharedPace
 from tests.factories import (
     TURNS,
     make_call_failure,
@@ -72,8 +73,10 @@ def generate(
     plan = make_plan(make_selection(1, 1, 1), **settings)
     (leased,) = make_items(plan)
     model = ScriptedModel(answer=always(answer))
-    service = make_service(ScriptedWorkStore(), model, max_attempts)
-    return asyncio.run(service.generate_item(plan, leased.model_copy(update=item or {}))), model
+    store = ScriptedWorkStore()
+    pace = SharedPace(board=ScriptedPaceBoard(), store=store, plan=plan)
+    work = make_service(store, model, max_attempts).generate_item(plan, leased.model_copy(update=item or {}), pace)
+    return asyncio.run(work), model
 
 
 def require_failed(result: ItemResult) -> ItemFailed:

@@ -7,7 +7,6 @@ import pytest
 from core.domain.batch import BatchStatus
 from core.domain.progress import (
     estimate_remaining_seconds,
-    find_needed_budget_usd,
     measure_elapsed_seconds,
     measure_throughput,
 )
@@ -91,16 +90,3 @@ def test_the_page_refreshes_while_something_can_change_and_not_after() -> None:
     assert find_refresh_seconds(make_progress(BatchStatus.CANCELLED, running=1)) == 2
     assert find_refresh_seconds(make_progress(BatchStatus.PAUSED, queued=1)) == 10
     assert find_refresh_seconds(make_progress(BatchStatus.COMPLETED, accepted=1)) is None
-
-
-@pytest.mark.parametrize(
-    ("budget_usd", "needed_usd"), [(None, None), (9.0, 11.0), (10.0, 11.0), (10.5, 11.0), (11.0, None), (50.0, None)]
-)
-def test_a_budget_holds_a_paused_batch_back_until_one_more_call_fits(
-    budget_usd: float | None, needed_usd: float | None
-) -> None:
-    paused = make_progress(BatchStatus.PAUSED, accepted=8, failed=2, queued=5)
-    spent = paused.model_copy(update={"budget_usd": budget_usd, "cost_usd": 10.0, "attempts": 14})
-
-    assert find_needed_budget_usd(spent) == needed_usd
-    assert find_needed_budget_usd(spent.model_copy(update={"status": BatchStatus.PROCESSING})) is None
