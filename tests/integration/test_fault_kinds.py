@@ -21,7 +21,7 @@ from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService
 from tests.factories import make_selection, make_settings, upload_reports
 from tests.fakes.claude import ScriptedPaceBoard
-from tests.integration.simulator.test_simulator_with_sdk import running_simulator
+from tests.support.simulator import running_simulator
 from tests.support.stack import sign_up
 
 

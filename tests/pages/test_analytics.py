@@ -96,10 +96,13 @@ def test_every_view_is_in_the_link_and_draws_rates_by_every_dimension(guilty: Pa
         assert not app.exception
         assert view == app.session_state["analytics_view"]
 
-    for by in (*Dimension, "failure_type", "stop_reason", "truncation_pattern", "nonsense"):
-        app = guilty.open(ANALYTICS, view="dimensions", by=by)
+    app = guilty.open(ANALYTICS, view="dimensions", by="nonsense")
+    assert "Failure rate by template" in read_texts(app)
+    for by in (*Dimension, "failure_type", "stop_reason", "truncation_pattern"):
+        app.query_params["by"] = by
+        app.run()
         assert not app.exception
-        assert "Failure rate by" in read_texts(app), by
+        assert f"Failure rate by {by.replace('_', ' ')}" in read_texts(app)
 
 
 def test_a_comparison_is_asked_about_with_its_cost_and_started(guilty: Pages, batch_id: BatchId) -> None:
