@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +13,7 @@ from core.errors import DatabaseUnavailable, NotSignedIn
 from core.ui import session
 from tests.fakes.away import Away
 from tests.support.pages import ROOT, SECONDS, Pages, dump_page_settings, list_labels, open_pages, said
-from tests.support.stack import make_account
+from tests.support.stack import sign_up
 
 PAGE_FILES = sorted(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))
 
@@ -33,6 +34,14 @@ def signed_in(seeded: Settings) -> Iterator[Pages]:
     """The pages of an analyst who has nothing. Tests only read."""
     with open_pages(seeded) as pages:
         yield pages
+
+
+@pytest.fixture
+def account(seeded: Settings) -> tuple[str, str]:
+    """E-mail address and password of an analyst."""
+    password = str(uuid4())
+    with sign_up(seeded, password) as analyst:
+        return analyst.email, password
 
 
 def open_signed_out(settings: PageSettings, page: str | None) -> AppTest:
@@ -79,10 +88,10 @@ def sign_in(app: AppTest, email: str, password: str) -> AppTest:
     return app.button[0].click().run()
 
 
-def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(seeded: Settings) -> None:
+def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(seeded: Settings, account: tuple[str, str]) -> None:
     local = {"embedded": False, "email": None, "password": None}
     settings = PageSettings.model_validate(dump_page_settings(seeded) | local)
-    email, password = make_account(seeded)
+    email, password = account
     app = open_signed_out(settings, None)
 
     sign_in(app, email, "wrong")
@@ -94,8 +103,8 @@ def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(seeded: Setti
     app.session_state["services"].close()
 
 
-def test_on_this_machine_the_analyst_is_signed_in_without_a_form(seeded: Settings) -> None:
-    email, password = make_account(seeded)
+def test_on_this_machine_the_analyst_is_signed_in_without_a_form(seeded: Settings, account: tuple[str, str]) -> None:
+    email, password = account
     local = {"embedded": True, "email": email, "password": password}
 
     app = open_signed_out(PageSettings.model_validate(dump_page_settings(seeded) | local), None)

@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from core.adapters.migrations import apply_migrations
-from core.adapters.supabase.session import Analyst, sign_in
+from core.adapters.supabase.session import Analyst, open_analyst
 from core.config import Settings
 from core.embedded.plan import REPOSITORY, SERVICES, StackPlan
 from core.embedded.stack import start_stack
@@ -34,28 +33,14 @@ def seeded(stack: Settings) -> Settings:
 
 
 @contextmanager
-def sign_up(settings: Settings) -> Iterator[Analyst]:
-    """A new analyst, signed in."""
-    url, key = settings.require_supabase()
-    analyst = sign_in(url, key, *make_account(settings))
+def sign_up(settings: Settings, password: str | None = None) -> Iterator[Analyst]:
+    """A new analyst, signed in by signing up."""
+    account = {"email": f"{uuid4()}@example.com", "password": password or str(uuid4())}
+    analyst = open_analyst(*settings.require_supabase(), lambda client: client.auth.sign_up(account))
     try:
         yield analyst
     finally:
         analyst.close()
-
-
-def make_account(settings: Settings) -> tuple[str, str]:
-    """Return e-mail and password of a new analyst."""
-    url, key = settings.require_supabase()
-    email, password = f"{uuid4()}@example.com", str(uuid4())
-    answer = httpx.post(
-        f"{url}/auth/v1/signup",
-        headers={"apikey": key},
-        json={"email": email, "password": password},
-        verify=False,  # A local address; reading the certificates would take longer than all the rest.
-    )
-    answer.raise_for_status()
-    return email, password
 
 
 def bare_settings(home: Path) -> Settings:

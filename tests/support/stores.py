@@ -41,6 +41,7 @@ class Worker(Protocol):
 class Stores:
     """What one analyst sees, and the worker's and the reconciler's side of it."""
 
+    settings: Settings
     analyst: Analyst
     scaffolding: SupabaseScaffoldingStore
     editor: SupabaseScaffoldingEditor
@@ -66,6 +67,7 @@ def open_stores(settings: Settings) -> Iterator[Stores]:
         open_worker(settings) as work,
     ):
         yield Stores(
+            settings=settings,
             analyst=analyst,
             scaffolding=SupabaseScaffoldingStore(analyst=analyst),
             editor=SupabaseScaffoldingEditor(analyst=analyst),
@@ -96,8 +98,10 @@ def open_worker(settings: Settings) -> Iterator[Worker]:
         def work(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
             return runner.run(wait(use(SupabaseWorkStore(client=client))))
 
-        yield work
-        runner.run(opening.__aexit__(None, None, None))
+        try:
+            yield work
+        finally:
+            runner.run(opening.__aexit__(None, None, None))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import ssl
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions, acreate_client, create_client
-from supabase_auth.types import Session
+from supabase_auth.types import AuthResponse, Session
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.reading import UnreadableRows
@@ -60,11 +60,18 @@ class Analyst:
 
 def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analyst:
     """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable. Close it when it is not needed any more."""
+    return open_analyst(
+        url, publishable_key, lambda client: client.auth.sign_in_with_password({"email": email, "password": password})
+    )
+
+
+def open_analyst(url: str, publishable_key: str, begin: Callable[[Client], AuthResponse]) -> Analyst:
+    """Open a client and begin a session with it; raises what sign_in does."""
     http_client = httpx.Client(timeout=TIMEOUT_SECONDS, verify=_load_authorities())
     try:
         with translate_errors():
             client = create_client(url, publishable_key, _make_options(http_client))
-            response = client.auth.sign_in_with_password({"email": email, "password": password})
+            response = begin(client)
         return Analyst(_client=client, _http_client=http_client, _session=_require_session(response.session))
     except BaseException:
         http_client.close()
