@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
-TESTERS ?= 2
+TESTERS ?= 3
 
 .PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start clean
 
@@ -18,6 +18,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 unit: $(READY)
 	$(BIN)/pytest -n $(TESTERS) tests/unit
@@ -38,7 +39,7 @@ fix: $(READY)
 
 # Names and versions only, no addresses: installable from whatever index is configured.
 lock: $(BIN)/uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
 
 screenshots: $(READY)
@@ -55,8 +56,11 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
-# uv is quick; where it cannot reach the index that pip is set up for, pip does the same.
+# uv is quick; where it cannot reach the index that pip is set up for, pip does the same. Byte-code is made now, not at the
+# first start of each command.
 $(READY): requirements.lock pyproject.toml $(BIN)/uv
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -r requirements.lock -e . \
-		|| $(BIN)/python -m pip install --quiet --no-deps -r requirements.lock -e .
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --compile-bytecode --require-hashes -r requirements.lock \
+		|| $(BIN)/python -m pip install --quiet --no-deps --compile --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e . || $(BIN)/python -m pip install --quiet --no-deps -e .
+	$(BIN)/python -m compileall -q core pages Home.py worker.py
 	touch $(READY)

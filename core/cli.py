@@ -32,6 +32,7 @@ from core.domain.monitor import find_retry_template
 from core.domain.record import Record
 from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.errors import BrightRunError, InvalidRequest
+from core.logs import configure_logging
 from core.seed import seed as seed_database
 from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
 from core.terminal import escape_lines
@@ -267,6 +268,7 @@ def _print_progress(services: PageServices, progress: BatchProgress, *, as_json:
 
 def main() -> None:
     """Entry point of the `brightrun` command: an error of ours becomes its message and exit code 2."""
+    configure_logging()
     try:
         app()
     except BrightRunError as error:

@@ -74,6 +74,13 @@ class ScaffoldingStore(Protocol):
 
     def list_templates(self) -> tuple[PromptTemplate, ...]: ...
 
+    def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
+        """Return the templates that a new batch of the analyst may take, of each arc the first choice first.
+
+        They are active, and ship with Bright Run or were saved by the analyst.
+        """
+        ...
+
 
 class ScaffoldingEditor(Protocol):
     """Changes the scaffolding; batches keep the snapshot that they were made from."""
@@ -105,7 +112,14 @@ class BatchStore(Protocol):
     """Batches as the signed-in analyst sees them: their own only."""
 
     def submit(
-        self, name: str, selection: Selection, settings: BatchSettings, estimate: Estimate, picks: Sequence[int] | None
+        self,
+        name: str,
+        selection: Selection,
+        settings: BatchSettings,
+        estimate: Estimate,
+        picks: Sequence[int] | None,
+        *,
+        without_templates: Sequence[TemplateId] = (),
     ) -> Submitted:
         """Write the batch and all items of its grid, or nothing.
 

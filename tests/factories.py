@@ -8,8 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 from core.domain.batch import BatchId, BatchProgress, BatchSettings, BatchStatus, ErrorHandling, Selection
+from core.domain.prompt import choose_template
 from core.domain.reply import RawResponse, Reply, TokenUsage
-from core.domain.scaffolding import ConversationCategory, find_template
+from core.domain.scaffolding import ConversationCategory
 from core.domain.topic_selection import select_topics
 from core.domain.verdict import Confidence, Failed, FailureType
 from core.domain.work import Attempt, BatchPlan, CallFailure, CallFailureKind, ItemFailed, LeasedItem, Snapshot
@@ -127,7 +128,7 @@ def make_attempt(**changes: Any) -> Attempt:
 def make_plan(selection: Selection | None = None, **settings: Any) -> BatchPlan:
     """Return the plan of a batch of a selection, with its snapshot of the shipped scaffolding."""
     chosen, rows = selection or make_selection(), make_scaffolding()
-    templates = [find_template(rows.templates, arc_id) for arc_id in chosen.arc_ids]
+    templates = [choose_template(rows.templates, arc_id) for arc_id in chosen.arc_ids]
     snapshot = Snapshot(
         personas={row.id: row for row in rows.personas if row.id in chosen.persona_ids},
         arcs={row.id: row for row in rows.arcs if row.id in chosen.arc_ids},

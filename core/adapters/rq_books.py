@@ -26,9 +26,9 @@ def throw_out_foreign_entries(queue: Queue) -> None:
     """
     redis = queue.connection
     for key in (queue.key, queue.intermediate_queue_key):
-        _require_type(redis, key, b"list")
+        require_type(redis, key, b"list")
     for key in (workers := WORKERS_BY_QUEUE_KEY % queue.name, REDIS_WORKER_KEYS, queue.redis_queues_keys):
-        _require_type(redis, key, b"set")
+        require_type(redis, key, b"set")
     taken = queue.intermediate_queue_key
     if _is_readable(redis, taken, redis.llen(taken)):
         for entry in _find_foreign(taken, redis.lrange(taken, 0, -1), _JOB):
@@ -38,17 +38,20 @@ def throw_out_foreign_entries(queue: Queue) -> None:
             redis.srem(workers, entry)
     for registry, form in ((StartedJobRegistry, _EXECUTION), (FinishedJobRegistry, _JOB), (FailedJobRegistry, _JOB)):
         key = registry(queue=queue).key
-        _require_type(redis, key, b"zset")
+        require_type(redis, key, b"zset")
         if _is_readable(redis, key, redis.zcard(key)):
             entries = redis.zrange(key, 0, -1)  # pyright: ignore[reportUnknownMemberType] - redis-py leaves arguments untyped
             for entry in _find_foreign(key, entries, form):
                 redis.zrem(key, entry)
 
 
-def _require_type(redis: Redis, key: str, kind: bytes) -> None:
-    if (found := cast("bytes", redis.type(key))) not in (kind, b"none"):
-        log.warning("foreign_key_removed", key=key, type=found.decode())
-        redis.delete(key)
+def require_type(redis: Redis, key: str, kind: bytes) -> bool:
+    """Remove a key of a wrong type; return whether nothing had to be removed."""
+    if (found := cast("bytes", redis.type(key))) in (kind, b"none"):
+        return True
+    log.warning("foreign_key_removed", key=key, type=found.decode())
+    redis.delete(key)
+    return False
 
 
 def _is_readable(redis: Redis, key: str, length: object) -> bool:

@@ -4,10 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, Worker
 from rq.exceptions import StopRequested
@@ -18,7 +21,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker_registration import clean_worker_registry
 
-from core.adapters.rq_books import throw_out_foreign_entries
+from core.adapters.rq_books import require_type, throw_out_foreign_entries
 from core.adapters.rq_jobs import CheckedJob, CheckedQueue
 from core.domain.queue_jobs import QueuedJob
 from core.process import die_with_parent
@@ -99,6 +102,32 @@ class BatchWorker(Worker):
             finally:
                 queue.release_maintenance_lock()
         self.last_cleaned_at = now()
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """Tell what the worker does, also where somebody made something else of its keys."""
+        self._write_own_keys(lambda: super(BatchWorker, self).set_state(state, pipeline))
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Give a sign of life, as above."""
+        self._write_own_keys(lambda: super(BatchWorker, self).heartbeat(timeout, pipeline))  # pyright: ignore[reportUnknownMemberType] - RQ leaves the pipeline untyped
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Give the signs of life of worker and job, as above."""
+        self._write_own_keys(lambda: super(BatchWorker, self).maintain_heartbeats(job, execution))
+
+    def register_death(self) -> None:
+        """Take leave, as above."""
+        self._write_own_keys(super().register_death)
+
+    def _write_own_keys(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except ResponseError:  # Looking first would leave a moment in which a key may still change.
+            require_type(self.connection, self.executions_key, b"set")
+            if not require_type(self.connection, self.key, b"hash"):
+                fields: Any = self.serialize()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - RQ leaves it untyped
+                self.connection.hset(self.key, mapping=fields)
+            write()
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
         """Go on: anybody who knows REDIS_URL could hold all workers up by one key (`rq:suspended`)."""

@@ -28,6 +28,8 @@ MOST_FILE_BYTES = 50_000_000
 ABANDONED_AFTER_SECONDS = 600.0
 """A file that nobody has finished writing for so long is its dead worker's."""
 STUCK_AFTER_SECONDS = 3600.0
+LONGEST_STEM = 100
+"""Bytes of a name; ours have 36, and a file system takes 255 with all endings."""
 _ABOUT_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV})
 """Errors that the same file has next time, too; others (too many open files) may pass."""
 
@@ -117,7 +119,10 @@ class FileSpool:
     def set_aside(self, path: Path, reason: str) -> None:
         """Move a file out of the way of the others, with the reason beside it. Raises OSError where that cannot be."""
         self.set_aside_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target = self.set_aside_folder / f"{path.name.partition('.')[0]}.json"
+        stem = path.name.partition(".")[0]
+        if len(os.fsencode(stem)) > LONGEST_STEM:  # No room for what is added to it here.
+            stem = f"long-name-{uuid4().hex}"
+        target = self.set_aside_folder / f"{stem}.json"
         if os.path.lexists(target):
             target = target.with_name(f"{target.stem}.{uuid4().hex[:8]}.json")
         with suppress(FileNotFoundError):  # Another worker's reconciler was faster, or it has been recorded.

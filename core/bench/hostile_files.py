@@ -43,6 +43,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
     record = 4 * MEGABYTE - 1024
     """Just below the limit of a record, so that it is read and not refused."""
     deep = 60_000
+    times = max(1, megabytes // 20)
     texts = {
         # Nested, wherever it can be
         "nested-behind-first-item.json": lambda: _join(f"[{_GOOD},", "[" * deep),
@@ -69,18 +70,20 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "many-keys-in-records.jsonl": lambda: _join(*repeat(_write_keys(200_000), size // 3_000_000)),
         "duplicate-keys.jsonl": lambda: _join(*repeat(_write_reply(_write_duplicates(200_000)), size // 4_000_000)),
         "many-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 200_000}]}}\n', size // 400_000)),
-        "most-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 49_999}]}}\n', 5)),
-        "turns-of-no-schema.jsonl": lambda: _join(*repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 49_999}]}}\n', 5)),
-        "objects-for-labels.jsonl": lambda: _join(*repeat(f'{{"messages":[],"a":{_write_objects(100_000)}}}\n', 5)),
+        "most-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 49_999}]}}\n', times)),
+        "turns-of-no-schema.jsonl": lambda: _join(
+            *repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 49_999}]}}\n', times)
+        ),
+        "objects-for-labels.jsonl": lambda: _join(*repeat(f'{{"messages":[],"a":{_write_objects(100_000)}}}\n', times)),
         # Long ones
         "one-line.jsonl": lambda: _join(f'{_GOOD}\n{{"messages":"', *repeat("x" * _CHUNK, size // _CHUNK)),
         "long-string.json": lambda: _join(f'[{_GOOD},"', *repeat("x" * _CHUNK, size // _CHUNK), '"]'),
         "long-integer.json": lambda: _join(f"[{_GOOD},", "9" * 10_000_000, "]"),
         "long-integer.jsonl": lambda: _join(f"{_GOOD}\n", "9" * 3_900_000, "\n", "9" * 10_000_000, f"\n{_GOOD}\n"),
-        "long-fraction.jsonl": lambda: _join(f"{_GOOD}\n", *repeat(f"0.{'9' * 3_900_000}\n", 5)),
+        "long-fraction.jsonl": lambda: _join(f"{_GOOD}\n", *repeat(f"0.{'9' * 3_900_000}\n", times)),
         "long-key.jsonl": lambda: _join(*repeat(f'{{"{"k" * record}":0}}\n', size // record)),
         "long-id.jsonl": lambda: _join(
-            *repeat(f'{{"id":"{"i" * 2_000_000}","messages":[0{",0" * 49_998}]}}\n', 5),
+            *repeat(f'{{"id":"{"i" * 2_000_000}","messages":[0{",0" * 49_998}]}}\n', times),
         ),
         "long-role.jsonl": lambda: _join(*repeat(_write_chat("r" * (record - 200), "Yes."), size // record)),
         "wide-text.jsonl": lambda: _join(*repeat(_write_chat("user", "x" * (record - 200) + _WIDE), size // record)),
@@ -90,9 +93,9 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "wide-reply.jsonl": lambda: _join(
             *repeat(_write_reply('{"turns":"' + "x" * (record - 300) + _WIDE), size // record)
         ),
-        "escapes.jsonl": lambda: _join(*repeat(_write_chat("user", "\\n" * (record // 2 - 200)), 5)),
+        "escapes.jsonl": lambda: _join(*repeat(_write_chat("user", "\\n" * (record // 2 - 200)), times)),
         "escapes.json": lambda: _join("[0", *repeat("," + _write_chat("user", "\\n" * (record // 2 - 200)).strip(), 5), "]"),
-        "quotes-in-reply.jsonl": lambda: _join(*repeat(_write_reply('"content":"' * 200_000), 5)),
+        "quotes-in-reply.jsonl": lambda: _join(*repeat(_write_reply('"content":"' * 200_000), times)),
         "byte-order-marks.jsonl": lambda: repeat(b"\xef\xbb\xbf", size // 3),
         "half-characters.jsonl": lambda: repeat(b"\xed\xa0\x80" * 1000, size // 3000),
         "zeros.json": lambda: repeat(bytes(_CHUNK), size // _CHUNK),

@@ -18,7 +18,6 @@ from uuid import UUID
 import pandas as pd
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
-from scipy import stats
 
 from core.adapters.dataset_files import UploadedFile, read_entries
 from core.bench.hostile_files import list_hostile_files, list_special_files
@@ -32,7 +31,7 @@ from core.scaffolding_data import load_emotional_arcs, load_personas, load_promp
 from core.services.importing import ImportService
 from core.services.scanning import Scan
 
-LOADED = (pd, go, st, stats)
+LOADED = (pd, go, st)
 """What takes most of the page's memory while nothing is uploaded."""
 MOST_MEMORY_MB, MOST_SECONDS = 300, 300
 _SHOWN = 90
@@ -89,6 +88,9 @@ class _SeededScaffolding:
         return load_training_topics()
 
     def list_templates(self) -> tuple[PromptTemplate, ...]:
+        return load_prompt_templates()
+
+    def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
         return load_prompt_templates()
 
 

@@ -9,7 +9,8 @@ false alarm; with few failures that is what keeps Holm able to find anything.
 """
 
 from collections.abc import Sequence
-from math import ceil, erfc, lgamma, sqrt
+from functools import cache
+from math import ceil, erfc, lgamma, log, sqrt
 from typing import cast
 
 import numpy as np
@@ -50,11 +51,11 @@ def fisher_p(count: int, total: int, other_count: int, other_total: int) -> floa
 
 def least_fisher_p(failed: int, totals: Ints, everything: int) -> Floats:
     """Return the smallest p-value that any outcome could have, for values with these totals among so many failed items."""
-    most = np.minimum(totals, failed).astype(np.float64)
-    least = np.maximum(totals + failed - everything, 0).astype(np.float64)
-    sizes = totals.astype(np.float64)
-    ends = [_log_choose(sizes, x) + _log_choose(everything - sizes, failed - x) for x in (most, least)]
-    whole = _log_choose(np.float64(everything), np.float64(failed))
+    most = np.minimum(totals, failed)
+    least = np.maximum(totals + failed - everything, 0)
+    table = _log_factorials(everything)
+    ends = [_log_choose(table, totals, x) + _log_choose(table, everything - totals, failed - x) for x in (most, least)]
+    whole = _log_choose(table, everything, failed)
     return cast("Floats", np.exp(np.minimum(np.minimum(ends[0], ends[1]) - whole, 0.0)))
 
 
@@ -80,9 +81,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     pairs = only_first + only_second
     if pairs == 0:
         return 1.0
-    from scipy import special  # noqa: PLC0415 - takes most of a second, which no process shall pay that diagnoses nothing
-
-    return min(1.0, 2 * float(special.bdtr(min(only_first, only_second), pairs, 0.5)))
+    tail = np.arange(min(only_first, only_second) + 1)
+    return min(1.0, 2 * float(np.exp(_log_choose(_log_factorials(pairs), pairs, tail) - pairs * log(2)).sum()))
 
 
 def choose_testable(least_p: Sequence[float], alpha: float) -> tuple[bool, ...]:
@@ -105,17 +105,26 @@ def adjust_holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def _log_choose(top: Floats | np.float64, below: Floats | np.float64) -> Floats:
-    from scipy import special  # noqa: PLC0415 - as above
+def _log_choose(log_factorials: Floats, top: Ints | int, below: Ints | int) -> Floats:
+    return log_factorials[top] - log_factorials[below] - log_factorials[top - below]
 
-    return -special.betaln(1 + top - below, 1 + below) - np.log1p(top)
+
+def _log_factorials(highest: int) -> Floats:
+    """Return the logarithms of the factorials of all numbers up to this one, and of some more."""
+    return _tabulate_log_factorials(highest.bit_length())
+
+
+@cache
+def _tabulate_log_factorials(bits: int) -> Floats:
+    """For whole numbers that come again and again scipy is no faster, and takes most of a second to import."""
+    return np.fromiter(map(lgamma, range(1, 2**bits + 1)), dtype=np.float64, count=2**bits)
 
 
 def _log_probabilities(first: int, last: int, total: int, other_total: int, drawn: int) -> Floats:
-    counts = np.arange(first, last + 1, dtype=np.float64)
-    inside = _log_choose(np.float64(total), cast("Floats", counts))
-    outside = _log_choose(np.float64(other_total), cast("Floats", drawn - counts))
-    return inside + outside - _log_choose(np.float64(total + other_total), np.float64(drawn))
+    counts, table = np.arange(first, last + 1), _log_factorials(total + other_total)
+    inside = _log_choose(table, total, counts)
+    outside = _log_choose(table, other_total, drawn - counts)
+    return inside + outside - _log_choose(table, total + other_total, drawn)
 
 
 def _log_probability(count: int, total: int, other_total: int, drawn: int) -> float:

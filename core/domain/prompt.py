@@ -4,12 +4,12 @@ A template has the placeholders below and nothing else, in the language of `temp
 is an error when a template is saved and before a batch starts, so no prompt leaves with a hole in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 from core.domain.record import Record
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding import ArcId, EmotionalArc, Persona, PromptTemplate, TrainingTopic
 from core.domain.template_filling import FillingLimits, Value, fill_parts
 from core.domain.template_language import Kind, TemplateText, read_template_text
 from core.errors import TemplateInvalid
@@ -106,6 +106,13 @@ def check_template(system_prompt: str, user_prompt: str) -> tuple[str, ...]:
         problems.append(f"{len(unknown) - NAMED_UNKNOWN} more unknown placeholders.")
     problems += [f"Missing placeholder {{{{ {name} }}}}." for name in sorted(REQUIRED_PLACEHOLDERS - used)]
     return tuple(problems)
+
+
+def choose_template(offered: Iterable[PromptTemplate], arc_id: ArcId) -> PromptTemplate | None:
+    """Return what a new batch takes for an arc: the first that can be filled, or the first of all, which says why."""
+    of_arc = [template for template in offered if template.emotional_arc_id == arc_id]
+    fillable = (template for template in of_arc if not check_template(template.system_prompt, template.user_prompt))
+    return next(fillable, of_arc[0] if of_arc else None)
 
 
 def render_prompt(template: PromptTemplate, persona: Persona, arc: EmotionalArc, topic: TrainingTopic) -> Prompt:

@@ -1,6 +1,6 @@
 """Scaffolding: the personas, emotional arcs and topics that a conversation is made from, and the prompt templates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, NewType
 from uuid import UUID
@@ -148,9 +148,3 @@ class Uses(Record):
 
     accepted: int = 0
     failed: int = 0
-
-
-def find_template(templates: Iterable[PromptTemplate], arc_id: ArcId) -> PromptTemplate | None:
-    """Return the template that a new batch takes for an arc: the newest active version."""
-    offered = (template for template in templates if template.is_active and template.emotional_arc_id == arc_id)
-    return max(offered, key=lambda template: template.version, default=None)

@@ -117,6 +117,8 @@ class CallFailure(Record):
     access_returns: str | None = None
     """When calls will be taken again, in words; None where the answer does not say."""
     raw: RawResponse | None = None
+    usage: TokenUsage = TokenUsage()
+    """Of a message that came beside the error, which may have been paid for."""
     duration_ms: int
     simulated: bool
     error_stack: str | None = None

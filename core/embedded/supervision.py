@@ -19,6 +19,7 @@ from core.config import child_environment
 from core.embedded import launch
 from core.embedded.folder import StackFolder
 from core.embedded.program import Program, launcher_argv, write_program
+from core.embedded.wheels import find_wheel
 from core.errors import StackError
 
 START_SECONDS = 15.0
@@ -117,6 +118,7 @@ def start_supervisor(
     `secrets` are variables that programs may inherit and that shall not be written into the folder. Unless detached, it
     ends, with all programs, when this process ends in whatever way.
     """
+    find_wheel("supervisor", "supervisor")
     _write_configuration(folder, programs, socket_path)
     supervisord = Program(
         name="supervisord",

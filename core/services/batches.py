@@ -20,8 +20,8 @@ from core.domain.batch import (
 from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
 from core.domain.grid import sample_grid
 from core.domain.pricing import find_price
-from core.domain.prompt import check_template
-from core.domain.scaffolding import PromptTemplate
+from core.domain.prompt import check_template, choose_template
+from core.domain.scaffolding import PromptTemplate, TemplateId
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
 
@@ -54,14 +54,14 @@ class BatchService:
     ) -> Submitted:
         """Write the batch and ring for a worker. Without a name it is called by the time in `zone`, the submitter's.
 
-        Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if a template of the
-        selection has a hole; nothing is written then. If only the queue is away, the batch is kept and starts later.
+        Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if no template of an
+        arc can be filled; nothing is written then. If only the queue is away, the batch is kept and starts later.
         """
         _check_price(settings.model, settings.budget_usd)
         selection = _without_repeats(selection)
         if selection.grid_size == 0:
             raise InvalidRequest("Select at least one persona, one arc and one topic.")
-        self._check_templates([selection])
+        without_templates = self._find_useless_templates([selection])
         # Even the whole grid is generated in spread order, so that a canary, the circuit breaker and whoever watches see all
         # personas, arcs and topics from the start.
         wanted = selection.planned if selection.skip_existing is None else selection.grid_size
@@ -73,7 +73,9 @@ class BatchService:
         picks = sample_grid(len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=wanted)
         estimate = self.estimate(selection, settings)
         chosen_name = (name or "").strip() or _name_by_time(selection, zone)
-        submitted = self.batches.submit(chosen_name, selection, settings, estimate, picks)
+        submitted = self.batches.submit(
+            chosen_name, selection, settings, estimate, picks, without_templates=without_templates
+        )
         return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
 
     def submit_all(
@@ -86,7 +88,7 @@ class BatchService:
         wanted = [selection for selection in selections if self._count_planned(selection)]
         if not wanted:
             raise InvalidRequest("Every combination has a conversation already; nothing is left to generate.")
-        self._check_templates(wanted)
+        self._find_useless_templates(wanted)
         return tuple(self.submit(selection, settings, zone=zone) for selection in wanted)
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
@@ -145,15 +147,21 @@ class BatchService:
         skip = selection.skip_existing
         return selection.count_planned(0 if skip is None else self.count_existing(selection, skip))
 
-    def _check_templates(self, selections: Sequence[Selection]) -> None:
-        """Check what the batch may take for each arc: its newest active version; older ones may be what they are."""
-        templates = self.scaffolding.list_templates()
+    def _find_useless_templates(self, selections: Sequence[Selection]) -> tuple[TemplateId, ...]:
+        """Return what the database would take for an arc though it cannot be filled, and another one can.
+
+        The database chooses, and has only this to be told. Raises TemplateInvalid where none of an arc's can be filled.
+        """
+        offered = self.scaffolding.list_offered_templates()
+        useless: list[TemplateId] = []
         for arc_id in dict.fromkeys(arc_id for selection in selections for arc_id in selection.arc_ids):
-            offered = [row for row in templates if row.is_active and row.emotional_arc_id == arc_id]
-            newest = max((row.version for row in offered), default=None)
-            for template in offered:
-                if template.version == newest:  # Templates with keys of their own may be of the same version.
-                    _check_template(template)
+            chosen = choose_template(offered, arc_id)
+            if chosen is None:
+                continue  # The database names the arcs that have none.
+            _check_template(chosen)
+            of_arc = [template.id for template in offered if template.emotional_arc_id == arc_id]
+            useless += of_arc[: of_arc.index(chosen.id)]
+        return tuple(useless)
 
 
 def _check_template(template: PromptTemplate) -> None:

@@ -170,6 +170,7 @@ class GenerationService:
             worker=self.worker,
             request_id=answer.request_id,
             raw=answer.raw,
+            usage=answer.usage,
         )
         if isinstance(answer, Reply):
             model = answer.model or plan.settings.model
@@ -178,7 +179,6 @@ class GenerationService:
                     "model": model,
                     "stop_reason": answer.stop_reason,
                     "http_status": answer.raw.status_code,
-                    "usage": answer.usage,
                     "cost_usd": _price(model, answer.usage),
                 }
             )
@@ -188,6 +188,7 @@ class GenerationService:
                 "http_status": answer.http_status,
                 "error_type": answer.error_type or answer.kind,
                 "error_message": answer.message,
+                "cost_usd": _price(plan.settings.model, answer.usage),
             }
         )
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from core.domain.prompt import choose_template
 from core.domain.scaffolding import (
     ConversationCategory,
     EmotionalArc,
     Persona,
     PromptTemplate,
     TrainingTopic,
-    find_template,
 )
 from core.errors import InvalidRequest
 from core.ports import ScaffoldingStore
@@ -26,7 +26,7 @@ class Choices:
     personas: tuple[Persona, ...]
     arcs: tuple[EmotionalArc, ...]
     topics: tuple[TrainingTopic, ...]
-    templates: tuple[PromptTemplate, ...]
+    offered_templates: tuple[PromptTemplate, ...]
 
     def arcs_of(self, category: ConversationCategory) -> tuple[EmotionalArc, ...]:
         """Return the arcs of one category."""
@@ -34,7 +34,7 @@ class Choices:
 
     def find_template(self, arc: EmotionalArc) -> PromptTemplate | None:
         """Return the template that a new batch takes for an arc."""
-        return find_template(self.templates, arc.id)
+        return choose_template(self.offered_templates, arc.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class ScaffoldingService:
             personas=tuple(sorted((p for p in self.store.list_personas() if p.is_active), key=lambda p: p.name)),
             arcs=tuple(sorted((a for a in self.store.list_arcs() if a.is_active), key=lambda a: a.name)),
             topics=tuple(sorted((t for t in self.store.list_topics() if t.is_active), key=lambda t: (t.category, t.name))),
-            templates=tuple(template for template in self.store.list_templates() if template.is_active),
+            offered_templates=self.store.list_offered_templates(),
         )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from core.domain.prompt import choose_template
 from core.domain.scaffolding import (
+    ArcId,
     EmotionalArc,
     Persona,
     PromptTemplate,
@@ -41,6 +43,10 @@ class ScaffoldingEditingService:
     def list_templates(self) -> tuple[PromptTemplate, ...]:
         """Return all versions of all templates, by key, the newest version first."""
         return tuple(sorted(self.store.list_templates(), key=lambda row: (row.template_key, -row.version)))
+
+    def find_used_template(self, arc_id: ArcId) -> PromptTemplate | None:
+        """Return the version that the analyst's new batches take for an arc."""
+        return choose_template(self.store.list_offered_templates(), arc_id)
 
     def count_uses(self, kind: ScaffoldKind) -> Mapping[UUID, Uses]:
         """Return what came of each record so far; records without any are left out."""

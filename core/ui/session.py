@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import NoReturn, cast
 
 import streamlit as st
+import structlog
 
 from core.bootstrap import PageServices, open_local_services, open_page_services
 from core.config import PageSettings, load_page_settings
@@ -23,6 +24,7 @@ from core.errors import (
     NotSignedIn,
     ServiceUnavailable,
 )
+from core.logs import configure_logging
 from core.ui.formats import escape_message
 
 SERVICES = "services"
@@ -37,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 def require_services() -> PageServices:
     """Return the signed-in analyst's services; without them draw a sign-in form, or what is wrong, and stop the page."""
+    if not structlog.is_configured():
+        configure_logging()
     services = st.session_state.get(SERVICES)
     if services is not None:
         return cast("PageServices", services)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.prompt import LIST_PLACEHOLDERS, PLACEHOLDERS, REQUIRED_PLACEHOLDERS, render_prompt
-from core.domain.scaffolding import ArcId, EmotionalArc, PromptTemplate, TemplateId, find_template
+from core.domain.scaffolding import ArcId, EmotionalArc, PromptTemplate, TemplateId
 from core.domain.scaffolding_rules import find_problems
 from core.errors import TemplateInvalid
 from core.ui.formats import escape_markdown
@@ -28,7 +28,7 @@ def draw_template_editor(
     """Draw the editor of a version, or of a new template. Saving never changes a version."""
     opened = remember_opened(current)
     arcs = services.scaffolding_editing.list_arcs()
-    _draw_title(opened, templates, arcs)
+    _draw_title(services, opened, arcs)
     draft = _draw_texts(opened, arcs)
     # The preview stands below the button, but whether it can be made decides whether the draft may be saved.
     above, below = st.container(), st.container()
@@ -86,18 +86,18 @@ def _draw_names(names: frozenset[str]) -> None:
     st.code("  ".join(sorted(names)), language=None, wrap_lines=True)
 
 
-def _draw_title(opened: PromptTemplate | None, templates: Sequence[PromptTemplate], arcs: Sequence[EmotionalArc]) -> None:
+def _draw_title(services: PageServices, opened: PromptTemplate | None, arcs: Sequence[EmotionalArc]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if opened is None:
             st.markdown("**New template**", width="content")
         else:
             st.markdown(f"**{escape_markdown(opened.name)}** :gray[· version {opened.version}]", width="content")
             arc = next((arc.name for arc in arcs if arc.id == opened.emotional_arc_id), "an arc that is gone")
-            used = find_template(templates, opened.emotional_arc_id)
+            used = services.scaffolding_editing.find_used_template(opened.emotional_arc_id)
             if used is not None and used.id == opened.id:
-                draw_text_badge(f"new batches of {arc} use it", icon=":material/check:", color="green")
+                draw_text_badge(f"your new batches of {arc} use it", icon=":material/check:", color="green")
             else:
-                draw_text_badge(f"for {arc}; new batches use another version", color="gray")
+                draw_text_badge(f"for {arc}; your new batches use another version", color="gray")
         st.space("stretch")
         st.button("Back to the list", icon=":material/arrow_back:", type="tertiary", on_click=close_record)
 

@@ -17,7 +17,7 @@ from core.domain.batch import (
     Submitted,
 )
 from core.domain.estimate import Estimate, GenerationHistory
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
 
 
 class Submission(NamedTuple):
@@ -28,6 +28,7 @@ class Submission(NamedTuple):
     settings: BatchSettings
     estimate: Estimate
     picks: Sequence[int] | None
+    without_templates: Sequence[TemplateId]
 
 
 @dataclass(kw_only=True)
@@ -43,9 +44,16 @@ class ScriptedBatchStore:
     controls: list[tuple[BatchAction, float | None]] = field(default_factory=list[tuple[BatchAction, float | None]])
 
     def submit(
-        self, name: str, selection: Selection, settings: BatchSettings, estimate: Estimate, picks: Sequence[int] | None
+        self,
+        name: str,
+        selection: Selection,
+        settings: BatchSettings,
+        estimate: Estimate,
+        picks: Sequence[int] | None,
+        *,
+        without_templates: Sequence[TemplateId] = (),
     ) -> Submitted:
-        self.submissions.append(Submission(name, selection, settings, estimate, picks))
+        self.submissions.append(Submission(name, selection, settings, estimate, picks, without_templates))
         return Submitted(batch_id=BatchId(uuid4()), planned=len(picks or ()))
 
     def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
@@ -71,7 +79,7 @@ class ScriptedBatchStore:
 
 @dataclass(kw_only=True)
 class ScaffoldingRows:
-    """Implements ScaffoldingStore with the rows that it is given."""
+    """Implements ScaffoldingStore with the rows that it is given; all templates are offered, in their order."""
 
     personas: tuple[Persona, ...] = ()
     arcs: tuple[EmotionalArc, ...] = ()
@@ -88,4 +96,7 @@ class ScaffoldingRows:
         return self.topics
 
     def list_templates(self) -> tuple[PromptTemplate, ...]:
+        return self.templates
+
+    def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
         return self.templates

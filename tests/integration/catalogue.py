@@ -28,6 +28,7 @@ READING: Mapping[str, Reading] = {
     "emotional_arcs": Reading.SHARED,
     "training_topics": Reading.SHARED,
     "prompt_templates": Reading.SHARED,
+    "scaffolding_authors": Reading.OWN,
     "alert_evaluations": Reading.SHARED,
     "batches": Reading.OWN,
     "batch_items": Reading.OWN,
@@ -198,6 +199,7 @@ CALLS: Mapping[str, Call] = {
         owner=is_done,
         stranger=is_done,
     ),
+    "list_offered_templates": Call(stranger=bool),
     "count_scaffolding_uses": Call(arguments=lambda _: {"kind": "persona"}, limits={"kind": (LONG, is_any)}),
     "find_failures_by_words": Call(
         arguments=lambda _: {"search": "backslash"}, limits={"search": ("word " * 60_000, is_nothing)}
@@ -379,8 +381,8 @@ INNER = {
     "settle_batch", "stop_batch", "reclaim_items", "check_breaker", "check_limits", "insert_attempt", "take_leased_item",
     "record_superseded", "note_outcomes", "note_closed_item", "describe_outcomes", "count_alert_facts",
     "check_item_scaffolding", "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes",
-    "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_room", "read_picks",
-    "make_line", "is_line", "is_note",
+    "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author",
+    "read_picks", "make_line", "is_visible", "is_line", "is_note",
     "is_text", "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",
     "make_conversation_words", "make_word_query",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.experiments import ExperimentChange, ExperimentPlan
 from core.domain.importing import FileDigest
+from core.scaffolding_data import load_training_topics
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection, upload_reports
 from tests.integration.catalogue import (
@@ -84,6 +85,10 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         stores = opened.enter_context(open_stores(seeded))
         analyst: Analyst = stores.analyst
         stranger = opened.enter_context(sign_up(seeded))
+        draft = load_training_topics()[0].model_copy(
+            update={"id": uuid4(), "topic_key": f"{NEW_KEY}_{uuid4().hex}", "updated_at": None, "is_active": False}
+        )
+        assert stores.editor.save(draft).outcome == "saved"
         batch, large_batch = submit(stores, make_selection()), submit(stores, make_selection(3, 5, 20))
         items = lease(stores, batch, 2)
         record(stores, accept(items[0]), fail(items[1]))

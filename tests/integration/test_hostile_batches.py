@@ -22,8 +22,9 @@ from core.adapters.supabase.worker import SupabaseReconciler
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, Selection
 from core.domain.estimate import estimate_batch
+from core.domain.prompt import choose_template
 from core.domain.results import FailureFilters
-from core.domain.scaffolding import ArcId, ConversationCategory, PromptTemplate, find_template
+from core.domain.scaffolding import ArcId, ConversationCategory, PromptTemplate
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import Stack, start_stack
 from core.seed import seed
@@ -52,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def save_hostile_template(analyst: Analyst, arc_id: ArcId, text: str) -> None:
     """Save a template past the editor, as anybody with a session can."""
-    good = find_template(SupabaseScaffoldingStore(analyst=analyst).list_templates(), arc_id)
+    good = choose_template(SupabaseScaffoldingStore(analyst=analyst).list_offered_templates(), arc_id)
     assert good is not None
     hostile = PromptTemplate.model_validate(
         good.model_dump() | {"id": uuid4(), "template_key": f"hostile_{uuid4().hex}", "user_prompt": good.user_prompt + text}

@@ -34,7 +34,12 @@ HOSTILE: tuple[Any, ...] = (
     None, 41, -1, 1.5, 1e300, 10**30, True, "", "   ", "\u200b", "two\nlines", "bell\u0007", "x" * 300, "x" * 150_000,
     "NaN", "Infinity", "-Infinity", "{}", "[1]", '{"a"}', "2026-02-30T00:00:00Z", UNKNOWN_ID,
     [], [None], ["a", None], [1], [True], [{"a": 1}], [["a"], ["b"]], ["x" * 3_000], ["x"] * 200, ["bell\u0007"],
+    # Strangers' habits: lists of PostgreSQL (with lower bounds, too), numbers and flags as texts, what nobody sees.
+    "{a,b}", "[5:6]={a,b}", "[5:6]={1,2}", '["a"]', "1", "true", "0x1", [1, 2], [[]], [{}], [""], ["[5:6]={a,b}"], [0, "1"],
+    "\u00ad", "\u3164", "\u2800", "\u200e", "\u200f", "\u202eabc", "a\u2066b", "\U000e0041", "\U0001f3f4\U000e0067",
+    ["\u202eabc"],
     {}, {"age": 41}, {"age": None}, {"age": {"years": "41"}}, {"age": ["41"]}, {"": "41"}, {"age": "x" * 3_000},
+    {"\u3164": "41"}, {"age": "\u202e41"},
 )  # fmt: skip
 LONGEST_REASON = 500
 

@@ -92,6 +92,8 @@ def worker(seeded: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder, queue_name = tmp_path_factory.mktemp("worker"), f"attacked-{uuid4().hex[:8]}"
     url, publishable_key = seeded.require_supabase()
     redis = connect_redis(seeded.require_redis(), retries=1)
+    with psycopg.connect(seeded.require_db_url()) as connection:  # What tests before this file left would keep it busy.
+        connection.execute("delete from public.batches where status in ('queued', 'processing')")
     jobs_of_others = frozenset(redis.scan_iter("rq:job:*"))
     with running_simulator("") as claude, (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
@@ -379,6 +381,18 @@ def test_books_of_a_wrong_type_are_begun_anew(worker: RunningWorker) -> None:
 
     wait_until(lambda: all(worker.redis.type(key) != b"string" for key in keys), worker)
     run_good_batch_id(worker)
+
+
+def test_a_worker_whose_own_keys_were_overwritten_announces_itself_anew(worker: RunningWorker) -> None:
+    (key,) = worker.redis.smembers(f"rq:workers:{worker.queue_name}")
+    for overwritten in (key, key + b":executions"):
+        worker.redis.delete(overwritten)
+        worker.redis.set(overwritten, "text")
+
+    run_good_batch_id(worker)
+
+    wait_until(lambda: worker.redis.type(key) == b"hash" and worker.redis.hexists(key, "hostname"), worker)
+    wait_until(lambda: worker.redis.type(key + b":executions") != b"string", worker)
 
 
 def test_commands_and_suspension_are_not_taken(worker: RunningWorker) -> None:

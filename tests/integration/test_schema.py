@@ -16,6 +16,8 @@ MIGRATIONS = REPOSITORY / "migrations"
 FIRST_MIGRATIONS = Path(__file__).with_name("first_migrations")
 """The 32 files of Bright Run 0.1.0, which the baseline replaces: databases that they made exist."""
 LAST_OF_BASELINE = "20261126000010"
+LET_IN_INVISIBLE_NAMES = "20261127000100"
+"""Those before it did."""
 
 
 @pytest.fixture(name="url")
@@ -61,6 +63,36 @@ def test_a_database_of_the_replaced_files_is_taken_over_with_its_rows(stack: Set
         assert read_schema(fresh) == read_schema(url)
     with psycopg.connect(url) as connection:
         assert connection.execute("select name from public.training_topics").fetchall() == [("T",)]
+
+
+def test_names_that_nobody_sees_are_mended_where_nobody_can_edit_them(url: str, tmp_path: Path) -> None:
+    for migration in read_migrations(MIGRATIONS):
+        if migration.version < LET_IN_INVISIBLE_NAMES:
+            (tmp_path / migration.path.name).write_text(migration.text)
+    apply_migrations(url, tmp_path)
+    with psycopg.connect(url) as connection:
+        connection.execute("insert into auth.users (id) values (gen_random_uuid())")
+        connection.execute(
+            "insert into public.batches (name, conversation_category, model, max_tokens, structured_outputs, selection,"
+            " snapshot, created_by) select '\u3164', 'core', '\u202em', 1, true, '{}', '{}', id from auth.users"
+        )
+        connection.execute(
+            "with arc as (insert into public.emotional_arcs (arc_key, name, tier, starting_emotion, starting_intensity_min,"
+            " starting_intensity_max, ending_emotion, ending_intensity_min, ending_intensity_max, arc_strategy,"
+            " typical_turn_count_min, typical_turn_count_max, complexity_baseline)"
+            " values ('a', 'A', 'template', 'e', 0, 1, 'e', 0, 1, 's', 1, 2, 1) returning id)"
+            " insert into public.prompt_templates (template_key, name, emotional_arc_id, system_prompt, user_prompt)"
+            " select k, '\u00ad', id, 's', u from arc, (values ('readable', 'u'), ('unreadable', '\u2800')) t(k, u)"
+        )
+
+    apply_migrations(url, MIGRATIONS)
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute("update public.batches set status = 'paused' returning name, model").fetchall() == [
+            ("not given", "m")
+        ]
+        switched_off = "update public.prompt_templates set is_active = false where template_key = 'readable' returning name"
+        assert connection.execute(switched_off).fetchall() == [("not given",)]
 
 
 def test_a_database_of_some_of_the_replaced_files_is_left_alone_with_a_word(url: str, tmp_path: Path) -> None:

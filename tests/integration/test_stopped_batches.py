@@ -76,8 +76,15 @@ STOPPING = [
     "407 page",
     "redirect to a sign-in",
     "429 for days",
+    "usage limit through LiteLLM",
+    "event of a usage limit",
+    "disabled API access of a workspace",
+    "region behind the title of a page",
+    "page as Claude's message",
+    "no success and no reason",
 ]
 PASSING = ["overloaded_error as 200", "api_error as 200", "overloaded_error as 529", "Cloudflare's 520", "nothing under 200"]
+PASSING += ["error beside a message", "event of an error", "overload through LiteLLM under 500", "no success"]
 GIVEN_UP = [case.name for case in read_cases() if case.follows is Follows.GIVE_UP]
 
 

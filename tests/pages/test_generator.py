@@ -121,8 +121,8 @@ def test_a_large_batch_is_submitted_only_after_confirmation_and_kept_when_the_qu
 def test_what_the_service_refuses_is_said_in_the_page(pages: Pages) -> None:
     app = pages.open(PAGE)
     choose(app, 1, 1, 1)
-    template = pages.services.scaffolding.list_choices().templates
-    broken = tuple(row.model_copy(update={"user_prompt": "{{ hole }}"}) for row in template)
+    offered = pages.services.scaffolding.list_choices().offered_templates
+    broken = tuple(row.model_copy(update={"user_prompt": "{{ hole }}"}) for row in offered)
     batches = replace(pages.services.batches, scaffolding=ScaffoldingRows(templates=broken))
     app.session_state["services"] = replace(pages.services, batches=batches)
 

@@ -139,18 +139,23 @@ def test_a_broken_template_is_harmless_once_a_newer_version_is_there() -> None:
 
     with pytest.raises(TemplateInvalid, match=r"arithmetic.*line 1"):
         bench.service.submit(make_selection(), make_settings())
-    bench.scaffolding.templates = broken + newer
+    bench.scaffolding.templates = newer + broken
 
     assert bench.service.submit(make_selection(), make_settings()).planned == 2
 
 
-def test_a_second_template_of_the_same_version_is_checked_too() -> None:
-    bench = Bench()
-    hostile = {"id": uuid4(), "template_key": "hostile", "user_prompt": "{{ 1/0 }}"}
-    bench.scaffolding.templates += tuple(template.model_copy(update=hostile) for template in load_prompt_templates())
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_template_that_cannot_be_filled_is_left_out_where_another_one_can(version: int) -> None:
+    bench, good = Bench(), load_prompt_templates()
+    hostile = {"template_key": "hostile", "user_prompt": "{{ 1/0 }}", "version": version}
+    spoilt = tuple(template.model_copy(update=hostile | {"id": uuid4()}) for template in good)
+    bench.scaffolding.templates = spoilt + good
+    selection = make_selection(1, 5, 1)
 
-    with pytest.raises(TemplateInvalid, match="arithmetic"):
-        bench.service.submit(make_selection(), make_settings())
+    bench.service.submit(selection, make_settings())
+
+    (submission,) = bench.store.submissions
+    assert set(submission.without_templates) == {row.id for row in spoilt if row.emotional_arc_id in selection.arc_ids}
 
 
 def test_a_retry_with_a_template_that_cannot_be_used_is_refused() -> None:

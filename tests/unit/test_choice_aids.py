@@ -10,7 +10,7 @@ from core.services.scaffolding import Choices, ScaffoldingService
 from tests.factories import make_scaffolding
 
 CHOICES = ScaffoldingService(store=make_scaffolding()).list_choices()
-EMPTY = Choices(personas=(), arcs=(), topics=(), templates=())
+EMPTY = Choices(personas=(), arcs=(), topics=(), offered_templates=())
 
 
 def find(rows: tuple, key: str) -> object:

@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapters.claude.answers import read_answer
-from core.adapters.claude.page_text import read_page
 from core.adapters.claude.retry_after import LONGEST_SECONDS, read_retry_after_seconds
-from core.adapters.claude.translation import build_payload, keep_raw, read_reply
+from core.adapters.claude.translation import build_payload, is_whole_message, keep_raw, read_reply
 from core.domain.prompt import Prompt
-from core.domain.reply import TokenUsage
-from core.domain.work import CallFailure, ChatRequest
+from core.domain.reply import Reply, TokenUsage
+from core.domain.work import CallFailure, CallFailureKind, ChatRequest
 from tests.factories import make_settings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -166,13 +165,6 @@ def test_no_answer_raises_and_whatever_is_said_of_it_is_a_line(status: int, body
         assert answer.message.isprintable()
 
 
-def test_page_is_told_by_its_title_else_its_heading_else_its_text() -> None:
-    assert read_page("<html><head><title>502\n Bad</title></head><body><h1>No</h1></body>") == "502 Bad"
-    assert read_page("<body><script>let a = 1</script><h1>No &amp; never</h1><p>x</p></body>") == "No & never"
-    assert read_page("<p>Nothing <b>here</b></p>") == "Nothing here"
-    assert read_page("<html></html>") == ""
-
-
 def test_date_of_return_is_read_from_the_words_or_a_long_wait() -> None:
     def read_return(message: str, **headers: str) -> str | None:
         body = json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": message}}).encode()
@@ -184,5 +176,83 @@ def test_date_of_return_is_read_from_the_words_or_a_long_wait() -> None:
     assert read_return("You will regain access on 2026-12-01 at 00:00 UTC.") == "2026-12-01 at 00:00 UTC"
     assert read_return("Limit reached. It resets at 2026-12-01T00:00:00.000Z, ask later.") == "2026-12-01T00:00:00.000Z"
     assert read_return("Please try again in 3 hours.") == "3 hours"
+    assert read_return('x: {"message":"You will regain access on 2026-12-01 at 00:00 UTC"}}') == "2026-12-01 at 00:00 UTC"
+    assert read_return("x: {'message': 'It resets at 09:00 UTC.'}") == "09:00 UTC"
+    assert read_return(r"It resumes on 2026-12-01.\nAsk later.") == "2026-12-01"
     assert read_return("No.", retry_after="86400") == "2026-11-23 at 12:00 UTC"
     assert read_return("Please try again later.", retry_after="5") is None
+
+
+WHOLE: dict[str, Any] = json.loads(make_message())
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_whole"),
+    [
+        ({}, True),
+        ({"error": None}, True),
+        ({"role": None}, False),
+        ({"role": "user"}, False),
+        ({"type": "completion"}, False),
+        ({"content": None}, False),
+        ({"content": "text"}, False),
+        ({"usage": None}, True),
+        ({"stop_reason": None}, True),
+        ({"stop_reason": None, "usage": None}, False),
+    ],
+)
+def test_message_is_told_by_the_fields_that_the_api_promises(changes: dict[str, Any], *, is_whole: bool) -> None:
+    assert is_whole == is_whole_message(WHOLE | changes)
+    assert is_whole_message({name: value for name, value in WHOLE.items() if name != "role"})
+
+
+def answer(body: object) -> Any:
+    raw = keep_raw(200, {"content-type": "application/json"}, json.dumps(body).encode())
+    return read_answer(raw, now=NOW, duration_ms=1, simulated=False)
+
+
+@pytest.mark.parametrize("error", ["Overloaded", ["Overloaded"], {"type": "overloaded_error", "message": "Overloaded"}])
+@pytest.mark.parametrize("name", ["error", "errors"])
+def test_error_beside_a_message_is_an_error_and_what_was_paid_for_is_counted(name: str, error: object) -> None:
+    failure = answer(WHOLE | {name: error})
+
+    assert isinstance(failure, CallFailure)
+    assert failure.kind is CallFailureKind.OVERLOADED
+    assert TokenUsage(input_tokens=0, output_tokens=12) == failure.usage
+
+
+@pytest.mark.parametrize("error", [None, {}, [], "", False])
+def test_error_that_says_nothing_costs_no_reply(error: object) -> None:
+    assert isinstance(answer(WHOLE | {"error": error}), Reply)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"role": "user", "type": "message", "content": [{"type": "text", "text": "the prompt"}], "stop_reason": "end_turn"},
+        {name: value for name, value in WHOLE.items() if name != "type"},
+        {"success": False},
+        {"code": 1001, "data": None},
+    ],
+)
+def test_json_that_is_no_message_stops_the_batch_with_its_words(body: dict[str, Any]) -> None:
+    failure = answer(body)
+
+    assert isinstance(failure, CallFailure)
+    assert failure.kind is CallFailureKind.WRONG_ADDRESS
+    assert json.dumps(body)[:100] in failure.message
+
+
+@pytest.mark.parametrize("content", [None, "text", {}])
+def test_message_of_odd_content_is_not_asked_for_again_and_its_tokens_count(content: object) -> None:
+    reply = answer(WHOLE | {"content": content})
+
+    assert isinstance(reply, Reply)
+    assert ("", 12) == (reply.text, reply.usage.output_tokens)
+
+
+def test_cut_message_is_not_asked_for_again_whatever_its_text_quotes() -> None:
+    body = make_message(content=[{"type": "text", "text": "{'error': {'type': 'overloaded_error', 'message': 'x'}}"}])[:-40]
+    raw = keep_raw(200, {}, body)
+
+    assert isinstance(read_answer(raw, now=NOW, duration_ms=1, simulated=False), Reply)

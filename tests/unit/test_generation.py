@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.domain.batch import BatchStatus
-from core.domain.reply import Reply
+from core.domain.reply import Reply, TokenUsage
 from core.domain.retry import RetryLimits
 from core.domain.work import (
     BatchPlan,
@@ -111,6 +111,17 @@ def test_passing_failure_is_tried_again_later_and_its_attempt_is_kept() -> None:
     assert isinstance(result, ItemReleased)
     assert result.attempt is not None
     assert round(result.delay_seconds * 1000) == result.attempt.wait_ms >= 500
+
+
+def test_what_a_message_beside_an_error_used_is_counted() -> None:
+    usage = TokenUsage(input_tokens=1000, output_tokens=2000)
+
+    failed, accepted = (generate(answer)[0].attempt for answer in (make_call_failure(usage=usage), make_reply()))
+
+    assert failed is not None
+    assert accepted is not None
+    assert (usage, accepted.cost_usd) == (failed.usage, failed.cost_usd)
+    assert failed.cost_usd
 
 
 def test_item_that_never_gets_a_reply_fails_as_an_api_error() -> None:

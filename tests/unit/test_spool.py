@@ -5,9 +5,11 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -23,6 +25,7 @@ from core.services.recording import ResultRecorder
 from tests.factories import make_attempt, make_failed, make_item
 from tests.fakes.work import ScriptedWorkStore
 
+NOBODY = 65534
 Outcome = Literal["recorded", "lease_lost", "no_such_item"]
 
 
@@ -326,15 +329,47 @@ def test_a_file_that_is_no_result_is_set_aside_as_it_is_and_the_rest_goes_on(
     assert replay(spool, recorder) == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable to root")
-def test_a_file_without_permission_is_set_aside(spool: FileSpool) -> None:
-    keep(spool, make_failed(b"paid for"))
-    (path,) = spool.list_waiting()
-    path.chmod(0)
+@contextmanager
+def not_as_root(folder: Path) -> Iterator[None]:
+    """Run as somebody who owns a folder and nothing else: nothing is unreadable to root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.chown(folder, NOBODY, -1)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_file_without_permission_is_set_aside() -> None:
+    with TemporaryDirectory() as folder, not_as_root(Path(folder)):
+        spool = FileSpool(folder=Path(folder) / "spool", min_age_seconds=0)
+        keep(spool, make_failed(b"paid for"))
+        (path,) = spool.list_waiting()
+        path.chmod(0)
+
+        assert replay(spool, Recorder()) == 0
+
+        assert "Permission denied" in read_reason(list_aside(spool)[0])
+
+
+@pytest.mark.parametrize("suffix", [".json", ".tmp"])
+@pytest.mark.parametrize("letter", ["x", "ß"])
+def test_a_file_with_the_longest_name_is_set_aside(spool: FileSpool, letter: str, suffix: str) -> None:
+    longest = letter * ((255 - len(suffix)) // len(letter.encode())) + suffix
+    spool.folder.mkdir()
+    path = spool.folder / longest
+    path.write_text("no result")
+    set_age(path, 2 * ABANDONED_AFTER_SECONDS)
 
     assert replay(spool, Recorder()) == 0
 
-    assert "Permission denied" in read_reason(list_aside(spool)[0])
+    (aside,) = list_aside(spool)
+    assert aside.read_text() == "no result"
+    assert read_reason(aside).strip()
+    assert [] == spool.list_waiting()
 
 
 @pytest.mark.parametrize(

@@ -1,149 +1,149 @@
 """What an answer means: a reply of Claude, or why there is none. Whatever its status, its body has the word."""
 
-import json
-import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from core.adapters.claude.error_body import dump_briefly, find_error_words, has_error, read_error_words, read_status
 from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger
-from core.adapters.claude.page_text import is_page, read_page
-from core.adapters.claude.retry_after import read_retry_after_seconds
-from core.adapters.claude.translation import REQUEST_ID_HEADER, SIMULATED_HEADER, read_mapping, read_message, read_reply
+from core.adapters.claude.page_text import describe_plainly, read_marked
+from core.adapters.claude.retry_after import find_return_time, read_retry_after_seconds
+from core.adapters.claude.translation import (
+    is_whole_message,
+    load_body,
+    may_be_message,
+    read_mapping,
+    read_reply,
+)
 from core.domain.message_line import make_line
+from core.domain.record import Record
 from core.domain.reply import RawResponse, Reply
+from core.domain.secret_forms import hide_secrets
 from core.domain.work import CallFailure, CallFailureKind
 
 LONG_WAIT_SECONDS = 900.0
 """From here on a wait is told as a date."""
 _LONGEST_BODY_READ = 200_000
-"""Bytes of an error body that are read for its words; the whole body is kept."""
+"""Bytes of a body that are read for its words where it is no JSON; the whole body is kept."""
 _REDIRECTS = range(300, 400)
 _SUCCESSES = range(200, 300)
+_JSON_BEGINNINGS = ("{", "[")
+_SAYS_NOTHING: tuple[object, ...] = ({}, [])
+_CONTENT = '"content"'
 _OTHER_APIS = ("choices", "candidates", "output", "generations", "completion")
-_RETURN_TIME = re.compile(
-    r"\b(?:regain access|resets?|available again|try again|retry|renews?)\s+(?:on|at|after|in)\s+"
-    r"((?=[^.;\n]{0,40}\d)[^;\n]{3,50}?)(?=[.,;)]?\s*$|[.,;)]\s|\n)",
-    re.IGNORECASE,
-)
+
+
+class _Meaning(Record):
+    """Why an answer is no reply, and what it says."""
+
+    kind: CallFailureKind
+    said: str
+    error_type: str | None = None
 
 
 def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated: bool) -> Reply | CallFailure:
     """Read an HTTP response by its words.
 
-    A reply is what came with a success status and holds a message, or holds nothing that says otherwise, for the verdict to
-    fail.
+    A reply is a message that came with a success status. What is cut or says nothing counts as one, too: it may be paid for,
+    so its verdict fails it and nothing is asked again.
     """
+    meaning = _find_failure(raw, load_body(raw.body))
+    reply = read_reply(raw, duration_ms=duration_ms, simulated=simulated)
+    return reply if meaning is None else _describe(meaning, reply, now)
+
+
+def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
+    """Return what keeps an answer from being a reply; None where it is one. What calls itself an error is one."""
     is_success = raw.status_code in _SUCCESSES
-    if is_success and read_message(raw.body) is not None:
-        return read_reply(raw, duration_ms=duration_ms, simulated=simulated)
-    text = raw.body[:_LONGEST_BODY_READ].decode("utf-8", errors="replace")
-    value = _load(raw.body)
-    words = None if value is None else read_error_words(value)
+    fields = read_mapping(value)
+    if is_success and is_whole_message(fields) and not has_error(fields):
+        return None
+    words = read_error_words(value)
     if words is not None:
-        kind, said = classify_error(raw.status_code, words), words.message
-    elif is_success and text.lstrip()[:1] in ("{", "["):
-        if any(name in read_mapping(value) for name in _OTHER_APIS):
-            kind, said = CallFailureKind.WRONG_ADDRESS, "a reply in the form of another API than Claude's"
-        else:
-            return read_reply(raw, duration_ms=duration_ms, simulated=simulated)
-    else:
-        kind, said = _read_stranger(raw, text)
-    return _describe(raw, kind, said, words, now=now, duration_ms=duration_ms, simulated=simulated)
+        return _read_words(raw.status_code, words)
+    if is_success and isinstance(value, dict | list):
+        return _read_strange_json(raw.status_code, cast("object", value))
+    text = value if isinstance(value, str) else raw.body[:_LONGEST_BODY_READ].decode("utf-8", errors="replace")
+    return _read_redirect(raw) or _read_page(raw, text) or _read_text(raw.status_code, text)
 
 
-def _describe(
-    raw: RawResponse,
-    kind: CallFailureKind,
-    said: str,
-    words: ErrorWords | None,
-    *,
-    now: datetime,
-    duration_ms: int,
-    simulated: bool,
-) -> CallFailure:
-    headers = {name.lower(): value for name, value in raw.headers.items()}
-    retry_after = read_retry_after_seconds(headers, now)
-    error_type = None if words is None or words.error_type is None else make_line(words.error_type, 60)
+def _read_words(status_code: int, words: ErrorWords) -> _Meaning:
+    return _Meaning(kind=classify_error(status_code, words), said=words.message, error_type=words.error_type)
+
+
+def _read_strange_json(status_code: int, value: object) -> _Meaning | None:
+    """Name JSON that comes as a success and is neither a whole message nor an error in a known form."""
+    fields = read_mapping(value)
+    if may_be_message(fields) or value in _SAYS_NOTHING or list(fields) == ["type"]:
+        return None
+    if any(name in fields for name in _OTHER_APIS):
+        return _Meaning(kind=CallFailureKind.WRONG_ADDRESS, said="a reply in the form of another API than Claude's")
+    dump = dump_briefly(value)
+    said = describe_plainly(dump)
+    if _CONTENT in dump:
+        # It may be paid for, whatever its words are: nothing is asked again before somebody has looked.
+        return _Meaning(kind=CallFailureKind.WRONG_ADDRESS, said=said)
+    return _read_words(status_code, ErrorWords(message=said, status=read_status(fields), is_envelope=False))
+
+
+def _read_redirect(raw: RawResponse) -> _Meaning | None:
+    target = {name.lower(): value for name, value in raw.headers.items()}.get("location")
+    if raw.status_code not in _REDIRECTS or not target:
+        return None
+    # Without what stands behind the path: sign-in addresses carry tokens there.
+    shown = target.partition("?")[0].partition("#")[0]
+    return _Meaning(kind=classify_stranger(raw.status_code, target), said=f"a redirect to {describe_plainly(shown)}")
+
+
+def _read_page(raw: RawResponse, text: str) -> _Meaning | None:
+    marked = read_marked(text)
+    if marked is None or text.lstrip()[:1] in _JSON_BEGINNINGS:
+        return None
+    kind = classify_stranger(raw.status_code, marked.shown, page=marked.seen)
+    return _Meaning(kind=kind, said=marked.describe())
+
+
+def _read_text(status_code: int, text: str) -> _Meaning | None:
+    """Name a text: nothing, an error that it quotes or that comes as events, or what somebody says in plain words."""
+    is_success = status_code in _SUCCESSES
+    if not text.strip():
+        # Nothing at all under a success is a gateway's slip, as a broken connection is.
+        kind = CallFailureKind.SERVER_ERROR if is_success else classify_stranger(status_code, "")
+        return _Meaning(kind=kind, said="an empty answer")
+    is_cut = is_success and text.lstrip()[:1] in _JSON_BEGINNINGS
+    if is_cut and _CONTENT in text:
+        return None
+    words = find_error_words(text)
+    if words is None and is_cut:
+        return None
+    return _read_words(status_code, words or ErrorWords(message=describe_plainly(text), is_envelope=False))
+
+
+def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
+    """Return the failure; `reply` is what could be read of the answer beside it."""
+    raw = reply.raw
+    retry_after = read_retry_after_seconds(raw.headers, now)
+    error_type = make_line(meaning.error_type, 60) if meaning.error_type else None
+    said = f"{raw.status_code}{f' {error_type}' if error_type else ''}: {meaning.said or 'no message'}"
     return CallFailure(
-        kind=kind,
-        message=make_line(f"{raw.status_code}{f' {error_type}' if error_type else ''}: {said or 'no message'}"),
+        kind=meaning.kind,
+        message=make_line(hide_secrets(said)),
         error_type=error_type,
         http_status=raw.status_code,
-        request_id=headers.get(REQUEST_ID_HEADER),
+        request_id=reply.request_id,
         retry_after_seconds=retry_after,
-        access_returns=_find_return(said, retry_after, now),
+        access_returns=_find_return(meaning.said, retry_after, now),
         raw=raw,
-        duration_ms=duration_ms,
-        simulated=simulated or headers.get(SIMULATED_HEADER) == "true",
+        usage=reply.usage,
+        duration_ms=reply.duration_ms,
+        simulated=reply.simulated,
     )
 
 
 def _find_return(said: str, retry_after_seconds: float | None, now: datetime) -> str | None:
     """Return when access comes back: as the message says it, else as `retry-after` does where the wait is long."""
-    found = _RETURN_TIME.search(said[:2000])
-    if found is not None:
-        return make_line(found.group(1), 40)
+    told = find_return_time(said)
+    if told is not None:
+        return make_line(told, 40)
     if retry_after_seconds is None or retry_after_seconds <= LONG_WAIT_SECONDS:
         return None
     return f"{(now + timedelta(seconds=retry_after_seconds)).astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
-
-
-def _read_stranger(raw: RawResponse, text: str) -> tuple[CallFailureKind, str]:
-    """Name an answer that nobody wrote who speaks Claude's language."""
-    headers = {name.lower(): value for name, value in raw.headers.items()}
-    if raw.status_code in _REDIRECTS and (target := headers.get("location")):
-        # Without what stands behind the path: sign-in addresses carry tokens there.
-        shown = target.partition("?")[0].partition("#")[0]
-        return classify_stranger(raw.status_code, target), f"a redirect to {shown}"
-    if is_page(text, headers.get("content-type", "")):
-        said = read_page(text)
-        return classify_stranger(raw.status_code, said), f"an HTML page ({said or 'without words'})"
-    if not text.strip():
-        # Nothing at all under a success is a gateway's slip, as a broken connection is.
-        kind = CallFailureKind.SERVER_ERROR if raw.status_code in _SUCCESSES else classify_stranger(raw.status_code, "")
-        return kind, "an empty answer"
-    words = ErrorWords(message=text, is_envelope=False)
-    return classify_error(raw.status_code, words), text
-
-
-def read_error_words(value: object) -> ErrorWords | None:
-    """Return what an error body says, in any of the forms in which APIs and proxies say it; None where it is none."""
-    if isinstance(value, list):
-        items = cast("list[object]", value)
-        return read_error_words(read_mapping(items[0])) if items else None
-    fields = read_mapping(value)
-    error = fields.get("error")
-    if isinstance(error, str) and error:
-        more = [fields.get(name) for name in ("message", "error_description", "reason")]
-        said = ". ".join([error, *(text for text in more if isinstance(text, str) and text)])
-        return ErrorWords(message=said, is_envelope=False)
-    if inner := read_mapping(error):
-        return _read_fields(read_mapping(inner.get("error")) or inner, is_envelope=True)
-    if isinstance(errors := fields.get("errors"), list) and errors:
-        return read_error_words({"error": cast("list[object]", errors)[0]})
-    if fields.get("type") == "error":
-        return _read_fields(fields, is_envelope=True)
-    return _read_fields(fields, is_envelope=False) if any(name in fields for name in _MESSAGE_NAMES) else None
-
-
-_MESSAGE_NAMES = ("message", "Message", "detail", "error_description")
-
-
-def _read_fields(fields: Mapping[str, object], *, is_envelope: bool) -> ErrorWords:
-    message = next((fields[name] for name in _MESSAGE_NAMES if fields.get(name) not in (None, "")), "")
-    code = read_mapping(fields.get("details")).get("error_code")
-    types = [fields.get(name) for name in ("type", "__type", "status")]
-    return ErrorWords(
-        message=message if isinstance(message, str) else json.dumps(message)[:2000],
-        error_type=next((name for name in types if isinstance(name, str) and name and name != "error"), None),
-        error_code=next((name for name in (code, fields.get("code")) if isinstance(name, str) and name), None),
-        is_envelope=is_envelope,
-    )
-
-
-def _load(body: bytes) -> object | None:
-    try:
-        return json.loads(body[: _LONGEST_BODY_READ * 20])
-    except (ValueError, RecursionError):
-        return None

@@ -13,12 +13,17 @@ K = CallFailureKind
 
 
 class ErrorWords(Record):
-    """What an error body says. `is_envelope`: in the form in which Claude, or a proxy that speaks its language, says it."""
+    """What an error body says."""
 
     message: str
     error_type: str | None = None
     error_code: str | None = None
+    status: int | None = None
+    """The status that the body gives."""
     is_envelope: bool = True
+    """In the form in which Claude, or a proxy that speaks its language, says it."""
+    page: str | None = None
+    """All that is to be seen on the page that the message was; None where it is words."""
 
 
 def _find_any(*forms: str) -> re.Pattern[str]:
@@ -26,16 +31,24 @@ def _find_any(*forms: str) -> re.Pattern[str]:
 
 
 _ACCOUNT = r"\b(organi[sz]ation|account|workspace|project|subscription)\b"
-_BLOCKED = r"\b(disabled|suspended|deactivated|banned|terminated|locked|restricted|on hold|not active|inactive|closed)\b"
+_TAKEN = r"\b(disabled|suspended|revoked|deactivated|terminated)\b"
+_BLOCKED = rf"((?!revoked){_TAKEN}|\b(banned|locked|restricted|on hold|not active|inactive|closed|archived|deleted)\b)"
+_ACCESS = r"\b(access|service)\b(?! (token|key))"
 _PLACE = r"\b(country|countries|regions?|territor(y|ies)|locations?)\b"
-_KEY = r"\b(api[ -]?key|access token|auth\w* token|bearer token|server token|security token|credentials?)\b"
+_REJECTED = r"\b(invalid|expired|revoked|disabled|deactivated|incorrect|missing|not valid|not found|rejected)\b"
+_KEY = r"\b(api[ -]?key|(access|\w*auth\w*|bearer|server|security) token|credentials?)\b"
 
 # The first that is found decides. What concerns the whole account comes before what concerns one request.
 _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
+    (K.NO_CREDIT, _find_any(rf"\bbilling\b[^.]{{0,20}}{_BLOCKED}")),
     (
         K.ACCOUNT_BLOCKED,
         _find_any(
             rf"{_ACCOUNT}[^.]{{0,40}}\b(is|was|been)\b[^.]{{0,20}}{_BLOCKED}",
+            rf"{_TAKEN}[^.]{{0,20}}{_ACCESS}[^.]{{0,40}}{_ACCOUNT}",
+            rf"{_ACCESS}[^.]{{0,30}}{_TAKEN}[^.]{{0,30}}{_ACCOUNT}",
+            rf"{_ACCOUNT}[^.]{{0,30}}{_TAKEN}[^.]{{0,40}}{_ACCESS}",
+            rf"\bapi access\b[^.]{{0,30}}{_TAKEN}",
             r"\b(disabled|suspended|deactivated|banned|terminated) (organi[sz]ation|account|workspace)\b",
             r"\b(account|organization)_?(deactivated|disabled|suspended)\b",
         ),
@@ -44,7 +57,7 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
         K.SPEND_LIMIT,
         _find_any(
             r"\bspend(ing)?[ _-]?limit",
-            r"\busage limits?\b",
+            r"(?<!not your )\busage limits?\b",
             r"\bregain access\b",
             r"\bextra usage\b",
             r"\bkey limit exceeded",
@@ -73,17 +86,23 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             rf"{_PLACE}[^.]{{0,40}}\b(not|isn't) (supported|available|allowed)",
             rf"\b(not|isn't) (supported|available|allowed|offered)\b[^.]{{0,60}}{_PLACE}",
             rf"\bunsupported {_PLACE}",
+            rf"\b(un|only |not )(available|servable|offered|supported)[ -](only )?in[ -](\w+[ -])?{_PLACE}",
         ),
     ),
+    # The key is right, but not for this: a workspace that is none of its own, a token that a browser may not send.
+    (K.FORBIDDEN, _find_any(r"\bworkspace\b[^.]{0,60}\b(not found|does not exist|not exist)\b")),
+    (K.PROXY, _find_any(r"\bcors requests are not allowed\b")),
     (
         K.BAD_KEY,
         _find_any(
             r"\b(invalid|incorrect|missing|unknown|no) (x-)?api[ -]?key",
             r"x-api-key header is required|invalid bearer|invalid proxy server token",
-            rf"{_KEY}[^.]{{0,40}}\b(invalid|expired|revoked|disabled|incorrect|missing|not valid|not found|rejected)\b",
+            rf"{_KEY}[^.]{{0,40}}{_REJECTED}",
+            rf"{_KEY}[^.]{{0,20}}\bonly authorized for\b",
         ),
     ),
 )
+_REGION = next(found for kind, found in _ACCOUNT_WORDS if kind is K.REGION_BLOCKED)
 _REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (
         K.CONTENT_FILTERED,
@@ -103,10 +122,14 @@ _REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             r"\bmodel identifier is invalid|\bno endpoints found|\bno healthy deployments",
         ),
     ),
+    (K.FORBIDDEN, _find_any(r"\b(does not|doesn't|do not|don't) have (access|permission)\b")),
 )
 _PASSING_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (K.RATE_LIMITED, _find_any(r"rate[ _-]?limit", r"too many requests", r"throttl", r"slow down", r"quota exceeded")),
-    (K.OVERLOADED, _find_any(r"overloaded", r"(at|over) capacity", r"high (demand|load)", r"server is busy")),
+    (
+        K.OVERLOADED,
+        _find_any(r"overloaded", r"(at|over) capacity", r"high (demand|load)", r"\b(server|service|system) (is )?busy"),
+    ),
     (K.TIMEOUT, _find_any(r"timed? ?out", r"deadline exceeded")),
     (
         K.SERVER_ERROR,
@@ -199,54 +222,84 @@ _NETWORK_WORDS = (
     (
         K.PROXY,
         _find_any(
-            r"\b(web ?filter|firewall|your network|(network|security) polic\w+)\b", r"\bproxy (has )?(blocked|denied)\b"
+            r"\b(web ?filter|firewall|your network|(network|security) polic\w+)\b",
+            r"\bproxy (has )?(blocked|denied)\b",
+            r"\b(site|web ?page|url|domain)\b[^.]{0,40}\b(blocked|denied|restricted)\b",
         ),
     ),
 )
 """Of somebody who does not speak Claude's language: a network that blocks an address refuses no content."""
 
 
+_BLAMED = frozenset({K.BAD_KEY, K.FORBIDDEN, K.UNKNOWN_MODEL, K.INVALID_REQUEST})
+"""What Claude alone can say. A page that stands in its place, even within its own form, says nothing of the kind."""
+
+
 def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
-    """Name the failure behind an error body: first by its words, then by its type, then by its status."""
-    if status_code in _PROXY_STATUSES:
+    """Name the failure behind an error body: first by its words, then by its type, then by its status.
+
+    Under a success the status that the body gives counts.
+    """
+    is_success = status_code < _FIRST_CLIENT_STATUS
+    status = words.status if is_success and words.status is not None else status_code
+    if status in _PROXY_STATUSES:
         return K.PROXY
     text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
-    if words.error_code in _SPEND_LIMIT_CODES:
-        return K.SPEND_LIMIT
-    for kind, found in (*(() if words.is_envelope else _NETWORK_WORDS), *_ACCOUNT_WORDS, *_REQUEST_WORDS):
-        if found.search(text) and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text)):
-            return kind
-    for name in (words.error_code, words.error_type):
-        if name is not None and (by_type := _KIND_BY_TYPE.get(name.lower())) is not None:
-            return by_type
-    if status_code == _NOT_FOUND or (words.error_type or "").lower() in ("not_found_error", "not_found"):
-        return K.UNKNOWN_MODEL if words.is_envelope and "model" in text else K.WRONG_ADDRESS
-    by_status = (_KIND_BY_STATUS if words.is_envelope else _STRANGER_BY_STATUS).get(status_code)
-    if by_status is not None:
-        return by_status
-    if status_code >= _FIRST_SERVER_STATUS:
-        return K.SERVER_ERROR
-    general = _KIND_BY_GENERAL_TYPE.get((words.error_type or "").lower())
-    return general or _classify_unknown(status_code, text, is_envelope=words.is_envelope)
+    kind = _find_by_words(text, words) or _find_by_type(words) or _find_by_status(status, text, words)
+    if words.page is None:
+        return kind
+    stranger = classify_stranger(status, words.message, page=words.page)
+    return stranger if kind in _BLAMED or stranger is K.REGION_BLOCKED else kind
 
 
-def _classify_unknown(status_code: int, text: str, *, is_envelope: bool) -> CallFailureKind:
-    """Name an error whose type says nothing: a passing one if it reads like one, else by who must have said it."""
-    for kind, found in _PASSING_WORDS:
-        if found.search(text):
-            return kind
-    if status_code < _FIRST_CLIENT_STATUS:
-        return K.SERVER_ERROR if is_envelope else K.WRONG_ADDRESS
-    return K.INVALID_REQUEST if is_envelope or status_code in _UNPROCESSABLE else K.WRONG_ADDRESS
+def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFailureKind:
+    """Name the failure behind an answer that is no error body at all: a page, some text, or nothing.
 
-
-def classify_stranger(status_code: int, text: str) -> CallFailureKind:
-    """Name the failure behind an answer that is no error body at all: a page, some text, or nothing."""
+    `said` is what is shown of it. Of all that a `page` says only a region counts, and only under an error: any home page has
+    words about accounts, keys and bills.
+    """
     known = _STRANGER_BY_STATUS.get(status_code)
+    told = f"{said} {page}" if status_code >= _FIRST_CLIENT_STATUS else said
+    if status_code < _FIRST_SERVER_STATUS and _REGION.search(told.lower()):
+        return K.REGION_BLOCKED
     if known is not None:
         return known
     if status_code >= _FIRST_SERVER_STATUS:
         return K.SERVER_ERROR
-    if status_code < _FIRST_CLIENT_STATUS and _SIGN_IN.search(text):
+    if status_code < _FIRST_CLIENT_STATUS and _SIGN_IN.search(said):
         return K.PROXY
     return K.WRONG_ADDRESS
+
+
+def _find_by_words(text: str, words: ErrorWords) -> CallFailureKind | None:
+    if words.error_code in _SPEND_LIMIT_CODES:
+        return K.SPEND_LIMIT
+    network_words = () if words.is_envelope else _NETWORK_WORDS
+    for kind, found in (*network_words, *_ACCOUNT_WORDS, *_REQUEST_WORDS):
+        if found.search(text) and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text)):
+            return kind
+    return None
+
+
+def _find_by_type(words: ErrorWords) -> CallFailureKind | None:
+    names = [name.lower() for name in (words.error_code, words.error_type) if name is not None]
+    return next((_KIND_BY_TYPE[name] for name in names if name in _KIND_BY_TYPE), None)
+
+
+def _find_by_status(status: int, text: str, words: ErrorWords) -> CallFailureKind:
+    error_type = (words.error_type or "").lower()
+    if status == _NOT_FOUND or error_type in ("not_found_error", "not_found"):
+        return K.UNKNOWN_MODEL if words.is_envelope and "model" in text else K.WRONG_ADDRESS
+    known = (_KIND_BY_STATUS if words.is_envelope else _STRANGER_BY_STATUS).get(status)
+    if known is not None:
+        return known
+    if status >= _FIRST_SERVER_STATUS:
+        return K.SERVER_ERROR
+    if error_type in _KIND_BY_GENERAL_TYPE:
+        return _KIND_BY_GENERAL_TYPE[error_type]
+    passing = next((kind for kind, found in _PASSING_WORDS if found.search(text)), None)
+    if passing is not None:
+        return passing
+    if status < _FIRST_CLIENT_STATUS:
+        return K.SERVER_ERROR if words.is_envelope else K.WRONG_ADDRESS
+    return K.INVALID_REQUEST if words.is_envelope or status in _UNPROCESSABLE else K.WRONG_ADDRESS

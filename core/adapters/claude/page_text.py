@@ -1,24 +1,113 @@
-"""What an HTML page says, in a few words: servers and proxies answer with pages, and nobody wants to read their markup."""
+"""What a page says, in a few words: servers and proxies answer with pages, and nobody wants to read their markup."""
 
+import re
+from enum import StrEnum
+from html import unescape
 from html.parser import HTMLParser
+
+from core.domain.record import Record
 
 READ_AT_MOST = 65_536
 """Characters of a page that are looked at; titles stand at its top."""
+_INLINE = frozenset({"a", "abbr", "b", "code", "em", "font", "i", "small", "span", "strong", "u"})
 _UNSEEN = frozenset({"script", "style", "noscript", "template", "svg"})
-_PAGE_BEGINNINGS = ("<!doctype html", "<html", "<head", "<body", "<title", "<h1", "<center", "<!--", "<?xml")
+_ELEMENTS = (
+    "html|head|body|title|meta|link|script|style|noscript|template|base|h[1-6]|p|br|hr|div|span|a|b|i|u|em|strong|small|font|center|pre"
+    "|code|blockquote|ul|ol|li|dl|dt|dd|table|thead|tbody|tr|td|th|form|input|button|label|select|option|textarea|img|svg|iframe|object"
+    "|embed|video|audio|canvas|header|footer|main|nav|section|article|aside"
+)
+_HTML = re.compile(rf"<(?:!doctype\s+html|!--|/?(?:{_ELEMENTS})(?=[\s/>]))", re.IGNORECASE)
+_WHOLE_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|title)\b", re.IGNORECASE)
+_XML = re.compile(r"<\?xml\b|<!DOCTYPE\b", re.IGNORECASE)
+_ROOT = re.compile(r"<[A-Za-z][\w.:-]*[\s/>]")
+_MARK = re.compile(r"<[^<>]{0,200}>|<")
+_MOST_BEFORE = 200
+_MOST_WORDS_BEFORE = 3
 
 
-def is_page(text: str, content_type: str) -> bool:
-    """Whether a body is a page for a browser, whatever its content type says."""
-    beginning = text[:200].lstrip("\ufeff \t\r\n").lower()
-    return beginning.startswith(_PAGE_BEGINNINGS) or ("html" in content_type.lower() and beginning.startswith("<"))
+class Markup(StrEnum):
+    """What a text is written in, as it is told."""
+
+    PAGE = "an HTML page"
+    FRAGMENT = "HTML"
+    XML = "an XML document"
+
+
+class MarkedText(Record):
+    """A text with markup in it: what stands before, the words to show, and all that a reader would see."""
+
+    markup: Markup
+    before: str
+    shown: str
+    seen: str
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether somebody answered so, at most behind a few words of who passed it on; a sentence may name an element."""
+        return self.markup is not Markup.FRAGMENT or len(self.before.split()) <= _MOST_WORDS_BEFORE
+
+    def describe(self) -> str:
+        """Return what there is to read, without markup."""
+        return f"{self.before} {self.markup} ({self.shown or 'without words'})".lstrip()
+
+
+def read_marked(text: str) -> MarkedText | None:
+    """Read a text in which there is HTML, or which is XML, whatever its content type says; None for any other."""
+    looked_at = text[:READ_AT_MOST]
+    if "&lt;" in looked_at and "<" not in looked_at:
+        looked_at = unescape(looked_at)
+    found = _find_markup(looked_at)
+    if found is None:
+        return None
+    markup, start = found
+    marked = looked_at[start:]
+    words = _collect_words(marked)
+    return MarkedText(
+        markup=markup,
+        before=" ".join(looked_at[:start].lstrip("\ufeff").split())[-_MOST_BEFORE:],
+        shown=words.shown,
+        seen=words.seen,
+    )
 
 
 def read_page(text: str) -> str:
     """Return the title of a page, else its first heading, else its text; empty where it says nothing."""
+    return _collect_words(text[:READ_AT_MOST]).shown
+
+
+def describe_plainly(text: str) -> str:
+    """Return the text, or what there is to read where it is markup."""
+    marked = read_marked(text)
+    return text if marked is None else marked.describe()
+
+
+def _find_markup(text: str) -> tuple[Markup, int] | None:
+    start = len(text) - len(text.lstrip("\ufeff \t\r\n"))
+    html = _HTML.search(text)
+    if _XML.match(text, start) or _is_document(text, start):
+        is_page = _WHOLE_PAGE.search(text[:2000]) is not None
+        return (Markup.PAGE if is_page else Markup.XML), start
+    if html is None:
+        return None
+    is_page = _WHOLE_PAGE.search(text, html.start()) is not None or html.group().startswith("<!")
+    return (Markup.PAGE if is_page else Markup.FRAGMENT), html.start()
+
+
+def _is_document(text: str, start: int) -> bool:
+    """Whether a text is XML without a declaration: elements of names that HTML does not have."""
+    return _ROOT.match(text, start) is not None and _HTML.match(text, start) is None and ("</" in text or "/>" in text)
+
+
+class _Words(Record):
+    shown: str
+    seen: str
+
+
+def _collect_words(text: str) -> _Words:
     reader = _PageReader()
-    reader.feed(text[:READ_AT_MOST])
-    return next((found for found in map(_join, (reader.title, reader.heading, reader.text)) if found), "")
+    reader.feed(text)
+    title, heading, seen = (_join(parts) for parts in (reader.title, reader.heading, reader.text))
+    return _Words(shown=title or heading or seen, seen=seen)
 
 
 class _PageReader(HTMLParser):
@@ -33,12 +122,14 @@ class _PageReader(HTMLParser):
         self._unseen: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the library's signature
+        self._part(tag)
         if tag in _UNSEEN:
             self._unseen = self._unseen or tag
         elif tag in ("title", "h1", "h2"):
             self._inside = tag
 
     def handle_endtag(self, tag: str) -> None:
+        self._part(tag)
         if tag == self._unseen:
             self._unseen = None
         if tag == self._inside:
@@ -56,6 +147,12 @@ class _PageReader(HTMLParser):
                 pass
         self.text.append(data)
 
+    def _part(self, tag: str) -> None:
+        """Keep apart what a browser would not show in one word."""
+        if tag not in _INLINE:
+            self.text.append(" ")
+
 
 def _join(parts: list[str]) -> str:
-    return " ".join("".join(parts).split())
+    """Join the parts; marks that were written as entities are no words either."""
+    return " ".join(_MARK.sub(" ", "".join(parts)).split())

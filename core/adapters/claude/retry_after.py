@@ -1,12 +1,30 @@
-"""How long a server asks to wait. Headers come from anybody between here and Claude: what cannot be read counts as none."""
+"""How long a server asks to wait, in headers or in words.
+
+It comes from anybody between here and Claude: what cannot be read counts as none.
+"""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_SECONDS = 31 * 24 * 3600.0
 """Limits come back within a month; who asks for more has a wrong clock or a wrong unit."""
+
+_LONGEST_SAID = 2000
+_RETURN_TIME = re.compile(
+    r"\b(?:regain access|resumes?|resets?|available again|try again|retry|renews?)\s+(?:on|at|after|in)\s+"
+    r"((?=[^.;\n]{0,40}\d)[^;\n\"'\\{}<>]{3,50}?)(?=[.,;)]?\s*$|[.,;)]\s|\.?[\n\"'\\{}<>])",
+    re.IGNORECASE,
+)
+"""A time ends with its sentence, or with the quotation that it stands in."""
+
+
+def find_return_time(said: str) -> str | None:
+    """Return when access comes back, as a message says it."""
+    found = _RETURN_TIME.search(said[:_LONGEST_SAID])
+    return None if found is None else found.group(1).strip()
 
 
 def read_retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from core.domain.bounded_json import parse_json
 from core.domain.message_line import make_line
 from core.domain.parsing import conversation_json_schema
 from core.domain.reply import RawResponse, Reply, TokenUsage
@@ -76,17 +77,32 @@ def read_reply(raw: RawResponse, *, duration_ms: int, simulated: bool) -> Reply:
     )
 
 
-def read_message(body: bytes) -> Mapping[str, object] | None:
-    """Return the fields of a message of Claude; None where a body is none."""
+def load_body(body: bytes) -> object | None:
+    """Return the JSON of a body; None where it is none, or more than any answer of Claude is."""
     try:
-        value: object = json.loads(body)
+        return parse_json(body.decode(json.detect_encoding(body)))
     except (ValueError, RecursionError):
         return None
-    match value:
-        case {"type": "message", "content": list()}:
-            return cast("Mapping[str, object]", value)
-        case _:
-            return None
+
+
+def read_message(body: bytes) -> Mapping[str, object] | None:
+    """Return the fields of a message of Claude, whole or not; None where a body is none."""
+    fields = read_mapping(load_body(body))
+    return fields if may_be_message(fields) else None
+
+
+def is_whole_message(fields: Mapping[str, object]) -> bool:
+    """Whether a body is what Claude sends as a reply: enough of the fields that the API promises are there.
+
+    Not all: a reply is paid for, and not lost for a field that some proxy left out or changed.
+    """
+    has_end = isinstance(fields.get("stop_reason"), str) or isinstance(fields.get("usage"), Mapping)
+    return has_end and isinstance(fields.get("content"), list) and may_be_message(fields)
+
+
+def may_be_message(fields: Mapping[str, object]) -> bool:
+    """Whether a body calls itself a message of Claude's, be it whole or not."""
+    return fields.get("type") == "message" and fields.get("role", "assistant") == "assistant"
 
 
 def _read_list(value: object) -> list[object]:

@@ -10,7 +10,7 @@ from supabase import Client
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import dump_filters, keep_readable, read_record
+from core.adapters.supabase.reading import ROWS_OF_ANSWER, dump_filters, keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
 from core.domain.fingerprint import UnmarkedFailure
@@ -19,8 +19,6 @@ from core.domain.record import Record
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest, NotFound
 
-ROWS_OF_ANSWER = 1_000
-"""The API returns no more at once."""
 _SCAFFOLDING_IDS = ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")
 
 

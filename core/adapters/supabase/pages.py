@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import keep_readable, read_record
+from core.adapters.supabase.reading import ROWS_OF_ANSWER, keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.batch import (
     BatchAction,
@@ -23,7 +23,7 @@ from core.domain.batch import (
 )
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.record import Record
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
 from core.errors import InvalidRequest, NotFound
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
@@ -47,9 +47,19 @@ class SupabaseScaffoldingStore:
     def list_templates(self) -> tuple[PromptTemplate, ...]:
         return self._read("prompt_templates", PromptTemplate, "template")
 
+    def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
+        rows = call_function(self.analyst.client, "list_offered_templates")
+        return keep_readable(PromptTemplate, rows, "offered template", self.analyst.unreadable)
+
     def _read(self, table: str, kind: type[AnyRecord], what: str) -> tuple[AnyRecord, ...]:
-        with translate_errors():
-            rows = self.analyst.client.table(table).select("*").order("created_at").execute().data
+        rows: list[Any] = []
+        while True:
+            with translate_errors():
+                query = self.analyst.client.table(table).select("*").order("created_at").order("id")
+                found = query.range(len(rows), len(rows) + ROWS_OF_ANSWER - 1).execute().data
+            rows += found
+            if len(found) < ROWS_OF_ANSWER:
+                break
         return keep_readable(kind, rows, what, self.analyst.unreadable)
 
 
@@ -73,13 +83,21 @@ class SupabaseBatchStore:
     analyst: Analyst
 
     def submit(
-        self, name: str, selection: Selection, settings: BatchSettings, estimate: Estimate, picks: Sequence[int] | None
+        self,
+        name: str,
+        selection: Selection,
+        settings: BatchSettings,
+        estimate: Estimate,
+        picks: Sequence[int] | None,
+        *,
+        without_templates: Sequence[TemplateId] = (),
     ) -> Submitted:
         request = {
             "name": name,
             "conversation_category": selection.category,
             **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit", "skip_existing"}),
             "picks": None if picks is None else list(picks),
+            "without_templates": [str(template_id) for template_id in without_templates],
             **settings.model_dump(mode="json"),
             "estimated_seconds": estimate.seconds,
             "estimated_cost_usd": estimate.cost_usd,

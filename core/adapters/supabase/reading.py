@@ -20,6 +20,8 @@ from core.terminal import escape_controls
 
 AnyRow = TypeVar("AnyRow", bound=RecordRow)
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+ROWS_OF_ANSWER = 1_000
+"""The API returns no more at once."""
 OPTION_LISTS = {"personas": "persona", "arcs": "arc", "topics": "topic", "templates": "template", "batches": "batch"}
 
 logger = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, cast
 
+from core.domain.bounded_json import parse_json
 from core.domain.conversation import Conversation
 from core.domain.fingerprint import fingerprint_failure
 from core.domain.reply import RawResponse
@@ -123,8 +124,8 @@ def describe_raw(attempt: Attempt | None) -> dict[str, Any]:
     }
     if encoding == "utf-8":
         try:
-            parsed = json.loads(body)
-        except (ValueError, RecursionError):
+            parsed = parse_json(body)
+        except ValueError:
             return described
         # jsonb can hold neither NUL nor lone surrogates.
         if (

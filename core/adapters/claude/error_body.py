@@ -1,0 +1,181 @@
+"""What an error body says, in any of the forms in which APIs and proxies say it, and however they have wrapped it. Pure."""
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import cast
+
+from core.adapters.claude.error_kinds import ErrorWords
+from core.adapters.claude.page_text import describe_plainly, read_marked
+from core.adapters.claude.translation import read_mapping
+from core.domain.bounded_json import decode_value, may_hold_values
+from core.domain.limits import DEEPEST
+
+_ERROR_NAMES = ("error", "errors", "Error", "fault")
+_MESSAGE_NAMES = (
+    "message",
+    "Message",
+    "msg",
+    "detail",
+    "error_description",
+    "error_message",
+    "errorMessage",
+    "error_msg",
+    "errmsg",
+    "faultstring",
+    "reason",
+)
+_TYPE_NAMES = ("type", "__type", "status")
+_NO_TYPES = ("error", "message")
+_STATUS_NAMES = ("status", "code", "status_code", "statusCode", "http_status")
+_ERROR_STATUSES = range(400, 600)
+_LONGEST_DUMP = 2000
+_LONGEST_REPR = 20_000
+_MOST_ITEMS = 20
+"""Errors of a list that are read."""
+_MOST_TRIES = 20
+"""Braces of a text that begin no object; each costs a look at all that follows."""
+
+
+def read_error_words(value: object) -> ErrorWords | None:
+    """Return what an error body says; None where it is none."""
+    words = _read_value(value)
+    return None if words is None else _clear_markup(_unwrap(words))
+
+
+def find_error_words(text: str) -> ErrorWords | None:
+    """Return what an error body within text says: as events, behind the name of an exception, as a proxy quotes it."""
+    words = _find_words(text)
+    return None if words is None else _clear_markup(words)
+
+
+def has_error(fields: Mapping[str, object]) -> bool:
+    """Whether a body says that something went wrong, whatever else it holds."""
+    return any(_says_something(fields.get(name)) for name in _ERROR_NAMES) or fields.get("type") == "error"
+
+
+def dump_briefly(value: object) -> str:
+    """Return JSON of which no form is known as text."""
+    # What Python wrote may hold what JSON cannot.
+    return json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)[:_LONGEST_DUMP]
+
+
+def read_status(fields: Mapping[str, object]) -> int | None:
+    """Return the status that a body gives, as those do which come under 200."""
+    for name in _STATUS_NAMES:
+        text = str(value) if isinstance(value := fields.get(name), str | int) else ""
+        if len(text) == len("400") and text.isascii() and text.isdecimal() and int(text) in _ERROR_STATUSES:
+            return int(text)
+    return None
+
+
+def _read_value(value: object) -> ErrorWords | None:
+    if isinstance(value, list):
+        items = cast("list[object]", value)[:_MOST_ITEMS]
+        return next((words for item in items if (words := _read_value(item)) is not None), None)
+    fields = read_mapping(value)
+    for name in _ERROR_NAMES:
+        if _says_something(error := fields.get(name)):
+            return _read_error(error, fields)
+    if fields.get("type") == "error":
+        return _read_fields(fields, is_envelope=True)
+    return _read_fields(fields, is_envelope=False) if _read_message(fields) else None
+
+
+def _read_error(error: object, beside: Mapping[str, object]) -> ErrorWords:
+    """Read the member that is named after the error: a text, an object, a list, or a yes with its words beside it."""
+    if isinstance(error, list):
+        items = cast("list[object]", error)[:_MOST_ITEMS]
+        texts = [item for item in items if isinstance(item, str)]
+        first = next(filter(_says_something, items), True)
+        return _read_error(". ".join(texts) if texts else first, beside)
+    if isinstance(error, Mapping):
+        fields = cast("Mapping[str, object]", error)
+        inner = read_mapping(fields.get("error"))
+        words = _read_fields(inner or fields, is_envelope=True)
+        return words.model_copy(update={"status": words.status or read_status(beside)})
+    texts = [error] if isinstance(error, str) else []
+    others = {name: value for name, value in beside.items() if name not in _ERROR_NAMES}
+    said = ". ".join([*texts, *_read_texts(beside)]) or dump_briefly(others)
+    return ErrorWords(message=said, status=read_status(beside), is_envelope=False)
+
+
+def _read_fields(fields: Mapping[str, object], *, is_envelope: bool) -> ErrorWords:
+    message = _read_message(fields)
+    code = read_mapping(fields.get("details")).get("error_code")
+    types = [fields.get(name) for name in _TYPE_NAMES]
+    if not isinstance(message, str) and (inner := _read_value(message)) is not None:
+        return inner
+    words = ErrorWords(
+        message=message if isinstance(message, str) else dump_briefly(message),
+        error_type=next((name for name in types if isinstance(name, str) and name and name not in _NO_TYPES), None),
+        error_code=next((name for name in (code, fields.get("code")) if isinstance(name, str) and name), None),
+        status=read_status(fields),
+        is_envelope=is_envelope,
+    )
+    is_unknown = not (message or words.error_type or words.error_code or words.status or "type" in fields)
+    return words.model_copy(update={"message": dump_briefly(fields)}) if is_unknown else words
+
+
+def _read_message(fields: Mapping[str, object]) -> object:
+    return next((fields[name] for name in _MESSAGE_NAMES if _says_something(fields.get(name))), "")
+
+
+def _read_texts(fields: Mapping[str, object]) -> list[str]:
+    return [text for name in _MESSAGE_NAMES if isinstance(text := fields.get(name), str) and text]
+
+
+def _says_something(value: object) -> bool:
+    return value not in (None, False, "", 0, [], {})
+
+
+def _unwrap(words: ErrorWords) -> ErrorWords:
+    """Return the words of the error that a message quotes, as the proxy had it from Claude."""
+    inner = _find_words(words.message)
+    if inner is None:
+        return words
+    outer = {name: getattr(words, name) for name in ("error_type", "error_code", "status")}
+    return inner.model_copy(update={name: getattr(inner, name) or value for name, value in outer.items()})
+
+
+def _find_words(text: str) -> ErrorWords | None:
+    if not may_hold_values(text):
+        return None
+    start, tries = text.find("{"), 0
+    while start >= 0 and tries < _MOST_TRIES:
+        value, end = _decode_object(text, start)
+        tries += value is None
+        if _is_quoted_error(value) and (words := _read_value(value)) is not None:
+            return _unwrap(words)
+        start = text.find("{", end)
+    return None
+
+
+def _decode_object(text: str, start: int) -> tuple[object, int]:
+    """Return the object at a position, as JSON or as Python writes it, and where to look on."""
+    try:
+        return decode_value(text, start)
+    except ValueError:
+        end = text.rfind("}") + 1
+        written = text[start:end] if text.startswith("{'", start) else ""
+        if not 0 < len(written) <= _LONGEST_REPR or sum(map(written.count, "{[(")) > DEEPEST:
+            return None, start + 1
+    try:
+        return ast.literal_eval(written), end
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None, start + 1
+
+
+def _is_quoted_error(value: object) -> bool:
+    """Whether an object within text is an error for sure: text quotes much else."""
+    fields = read_mapping(value)
+    return has_error(fields) or (str(fields.get("type")).endswith("_error") and isinstance(fields.get("message"), str))
+
+
+def _clear_markup(words: ErrorWords) -> ErrorWords:
+    kind = None if words.error_type is None else describe_plainly(words.error_type)
+    marked = read_marked(words.message)
+    if marked is None:
+        return words.model_copy(update={"error_type": kind})
+    page = marked.seen if marked.is_answer else None
+    return words.model_copy(update={"message": marked.describe(), "error_type": kind, "page": page})

@@ -1,0 +1,317 @@
+"""Each value that is sent has the shape that its record demands, and each name can be seen: by function and by field."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, LiteralString
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from core.adapters.supabase.session import Analyst
+from core.config import Settings
+from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from tests.integration.acting import ActingAnalyst, act_as
+from tests.integration.test_hostile_values import CALLS, make_new, make_request, require_word
+from tests.support.stack import sign_up
+
+
+class Shape(StrEnum):
+    """What a field takes; null is for the field itself to take or to refuse."""
+
+    TEXT = "a text"
+    NUMBER = "a number"
+    FLAG = "true or false"
+    TEXTS = "a list of texts"
+    NUMBERS = "a list of numbers"
+    OBJECT = "an object"  # Read by a function or constraint of its own.
+
+
+NO_LISTS: tuple[Any, ...] = ([], [None], ["a"], ["a", "b"], [1, 2], [True], [{"a": 1}], [["a"]], [[]])
+OBJECTS: tuple[Any, ...] = ({}, {"a": 1}, {"a": "b"}, {"0": "a"}, {"text": "a"})
+WRONG: Mapping[Shape, tuple[Any, ...]] = {
+    Shape.TEXT: (0, 1, -1, 41, 1.5, 10**30, True, False, *NO_LISTS, *OBJECTS),
+    Shape.NUMBER: ("", "1", " 1", "1.0", "0x1", "1_0", "1e2", "NaN", "Infinity", "null", "five", True, *NO_LISTS, *OBJECTS),
+    Shape.FLAG: ("", "true", "t", "yes", "on", "1", "off", 0, 1, 1.0, *NO_LISTS, *OBJECTS),
+    Shape.TEXTS: (
+        "", "a", "{}", "{a,b}", "[5:6]={a,b}", '["a"]', "{{a},{b}}", 1, 1.5, True, *OBJECTS,
+        [None], [1, 2], [1.5], [True], [{"a": 1}], [{}], [["a"]], [[]], ["a", 1], ["a", None],
+        ["a", ["b"]], ["a", {"b": "c"}],
+    ),
+    Shape.NUMBERS: (
+        "", "1", "{1,2}", "[5:6]={1,2}", "[1]", 1, True, *OBJECTS,
+        [None], ["1"], ["a"], [True], [{"a": 1}], [[1]], [[]], [0, "1"], [0, None], [0, [1]],
+    ),
+    Shape.OBJECT: ("", "{}", "a", '{"a": "b"}', 1, 1.5, True, *NO_LISTS, {"age": 41}, {"age": None}, {"age": ["41"]}),
+}  # fmt: skip
+
+PERSONA = dict.fromkeys(
+    ("id", "persona_key", "name", "archetype", "age_range", "occupation", "income_range", "financial_background",
+     "financial_situation", "communication_style", "emotional_baseline", "updated_at"), Shape.TEXT,
+) | dict.fromkeys(("typical_questions", "common_concerns", "language_patterns"), Shape.TEXTS) | {
+    "demographics": Shape.OBJECT, "is_active": Shape.FLAG,
+}  # fmt: skip
+ARC = dict.fromkeys(
+    ("id", "arc_key", "name", "description", "conversation_category", "tier", "starting_emotion", "ending_emotion",
+     "arc_strategy", "updated_at"), Shape.TEXT,
+) | dict.fromkeys(
+    ("starting_intensity_min", "starting_intensity_max", "ending_intensity_min", "ending_intensity_max",
+     "typical_turn_count_min", "typical_turn_count_max", "complexity_baseline"), Shape.NUMBER,
+) | dict.fromkeys(
+    ("key_principles", "characteristic_phrases", "response_techniques", "avoid_tactics", "suitable_personas",
+     "suitable_topics"), Shape.TEXTS,
+) | {"is_active": Shape.FLAG}  # fmt: skip
+TOPIC = dict.fromkeys(
+    ("id", "topic_key", "name", "category", "description", "complexity_level", "updated_at"), Shape.TEXT
+) | dict.fromkeys(
+    ("typical_question_examples", "key_concepts", "suitable_personas", "suitable_emotional_arcs"), Shape.TEXTS
+) | {"requires_specialist": Shape.FLAG, "is_active": Shape.FLAG}  # fmt: skip
+TEMPLATE = dict.fromkeys(
+    ("id", "template_key", "name", "description", "emotional_arc_id", "system_prompt", "user_prompt", "updated_at"),
+    Shape.TEXT,
+) | {"version": Shape.NUMBER, "is_active": Shape.FLAG}  # fmt: skip
+REQUEST = dict.fromkeys(
+    ("name", "conversation_category", "skip_existing", "model", "effort", "error_handling"), Shape.TEXT
+) | dict.fromkeys(
+    ("limit", "max_tokens", "concurrency", "budget_usd", "canary_items", "estimated_seconds", "estimated_cost_usd"),
+    Shape.NUMBER,
+) | dict.fromkeys(("persona_ids", "arc_ids", "topic_ids", "without_templates"), Shape.TEXTS) | {
+    "picks": Shape.NUMBERS, "structured_outputs": Shape.FLAG, "raise_max_tokens": Shape.FLAG,
+}  # fmt: skip
+CHANGES = dict.fromkeys(("name", "model", "effort", "template_id"), Shape.TEXT) | {
+    "max_tokens": Shape.NUMBER, "structured_outputs": Shape.FLAG,
+}  # fmt: skip
+EXPERIMENT = dict.fromkeys(("batch_id", "scope", "name"), Shape.TEXT) | {
+    "limit": Shape.NUMBER, "change": Shape.OBJECT, "items": Shape.OBJECT,
+}  # fmt: skip
+SHAPES: Mapping[str, tuple[str, Mapping[str, Shape]]] = {
+    "save_persona": ("personas", PERSONA),
+    "save_arc": ("emotional_arcs", ARC),
+    "save_topic": ("training_topics", TOPIC),
+    "save_template": ("prompt_templates", TEMPLATE),
+    "submit_batch": ("batch_request", REQUEST),
+    "retry_failed_items": ("batch_changes", CHANGES),
+    "create_experiment": ("experiment_request", EXPERIMENT),
+}
+"""For each function the table or type that it reads what is sent as, and what each field of it takes."""
+FIELDS = [(function, field) for function, (_, fields) in SHAPES.items() for field in fields]
+OF_THE_DATABASE = {"created_at"}
+
+RECORDS = {
+    "save_persona": load_personas()[0],
+    "save_arc": load_emotional_arcs()[0],
+    "save_topic": load_training_topics()[0],
+    "save_template": load_prompt_templates()[0],
+}
+STATEMENTS: Mapping[str, LiteralString] = {
+    **CALLS,
+    "submit_batch": "select public.submit_batch(%s)",
+    "retry_failed_items": "select public.retry_failed_items((select id from public.batches), %s)",
+    "create_experiment": "select public.create_experiment(%s)",
+}
+
+
+SAVED = "in (select record_id from public.scaffolding_authors where created_by = %s)"
+FORGET: tuple[LiteralString, ...] = (
+    f"delete from public.prompt_templates where id {SAVED}",
+    f"delete from public.personas where id {SAVED}",
+    f"delete from public.emotional_arcs where id {SAVED}",
+    f"delete from public.training_topics where id {SAVED}",
+    "delete from public.scaffolding_authors where created_by = %s",
+)
+
+
+@pytest.fixture(scope="module")
+def analyst(seeded: Settings) -> Iterator[Analyst]:
+    with sign_up(seeded) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def acting(seeded: Settings, analyst: Analyst) -> Iterator[ActingAnalyst]:
+    """An analyst with one batch."""
+    with act_as(seeded, analyst.user_id) as opened:
+        assert opened.call("select public.submit_batch(%s)", make_request())["outcome"] == "submitted"
+        yield opened
+    with psycopg.connect(seeded.require_db_url()) as connection:  # The database is shared by the session.
+        for statement in FORGET:
+            connection.execute(statement, (analyst.user_id,))
+
+
+def make_valid(function: str, acting: ActingAnalyst) -> dict[str, Any]:
+    match function:
+        case "submit_batch":
+            return make_request()
+        case "retry_failed_items":
+            return {"name": "Again"}
+        case "create_experiment":
+            batch_id = str(acting.call("select id from public.batches"))
+            return {
+                "batch_id": batch_id,
+                "scope": "judged",
+                "change": {"model": "m"},
+                "name": "A or B",
+                "items": {},
+                "limit": 2,
+            }
+        case _:
+            return make_new(RECORDS[function])
+
+
+# What there is.
+
+
+@pytest.mark.parametrize("function", RECORDS)
+def test_every_field_of_a_record_has_an_expectation(function: str) -> None:
+    assert set(type(RECORDS[function]).model_fields) == set(SHAPES[function][1])
+
+
+@pytest.mark.parametrize("function", SHAPES)
+def test_every_column_has_an_expectation(seeded: Settings, function: str) -> None:
+    relation, fields = SHAPES[function]
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        columns = connection.execute(
+            "select attname from pg_attribute where attrelid = to_regclass('public.' || %s) and attnum > 0", (relation,)
+        ).fetchall()
+
+    assert {name for (name,) in columns} - OF_THE_DATABASE == set(fields)
+
+
+def test_every_function_that_takes_an_object_has_its_shapes_here_or_elsewhere(seeded: Settings) -> None:
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        found = connection.execute(
+            "select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef"
+            " and 'jsonb'::regtype = any (proargtypes) and has_function_privilege('authenticated', oid, 'execute')"
+        ).fetchall()
+
+    # Imports are in test_hostile_values.py; what reads only and has the reader's rights writes nothing.
+    assert {name for (name,) in found} - set(SHAPES) == {"begin_import", "stage_import"}
+
+
+@pytest.mark.parametrize(("function", "field"), FIELDS)
+def test_a_value_of_another_shape_is_refused(acting: ActingAnalyst, function: str, field: str) -> None:
+    shape = SHAPES[function][1][field]
+    for value in WRONG[shape]:
+        answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value})
+
+        taken = require_word(answer, "saved", "submitted", "created")
+        if shape is not Shape.OBJECT:
+            assert answer["reason"].endswith(f": {shape} is asked for."), (value, answer)
+        elif function != "create_experiment" or not isinstance(value, dict):
+            assert not taken, (value, answer)
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_change_of_another_shape_is_refused(acting: ActingAnalyst, field: str) -> None:
+    for value in WRONG[CHANGES[field]]:
+        request = make_valid("create_experiment", acting) | {"change": {field: value}}
+
+        answer = acting.call(STATEMENTS["create_experiment"], request)
+
+        assert answer["reason"].endswith(f": {CHANGES[field]} is asked for."), (value, answer)
+
+
+# Names and texts that nobody can see, or that show something else than they hold.
+
+INVISIBLE = (
+    "", " ", "\u00a0", "\u00ad", "\u034f", "\u061c", "\u115f", "\u1160", "\u1680", "\u17b4", "\u180e", "\u2003", "\u200b",
+    "\u200c", "\u200d", "\u200e", "\u200f", "\u2028", "\u2029", "\u202c", "\u202f", "\u2060", "\u2063", "\u2065", "\u2069",
+    "\u206f", "\u2800", "\u3000", "\u3164", "\ufe0f", "\ufeff", "\uffa0", "\ufff9", "\U0001d173", "\U0001bca0", "\U000e0001",
+    "\U000e0041\U000e007f", "\U000e0100", "\u3164\u2800 \u00ad",
+)  # fmt: skip
+TURNED = (
+    "\u202eabc",
+    "a\u202db",
+    "a\u202ab\u202c",
+    "a\u2066b\u2069",
+    "\u2067a",
+    "a\u206ab",
+    "a\U000e0061b",
+    "\U0001f3f4\U000e0067\U000e007f",
+    "a\ufff9b",
+)
+MARKED = ("a\u200eb", "\u200fabc", "a\u061cb", "a\u2028b", "a\u0085b")
+"""Allowed in texts of some lines, in names not."""
+SEEN = (
+    "Zoë", "मुद्रा", "مريم", "می\u200cخواهم", "홍길동", "東京", "葛\U000e0100飾", "e\u0301te\u0301", "👩\u200d👩\u200d👧",
+    "❤\ufe0f", "Do\u00adnau", "\u20ac5", "0",
+)  # fmt: skip
+LINE_FIELDS: Mapping[str, frozenset[str]] = {
+    "save_persona": frozenset({"name", "archetype", "age_range", "occupation", "income_range"}),
+    "save_arc": frozenset({"name", "starting_emotion", "ending_emotion", "arc_strategy"}),
+    "save_topic": frozenset({"name", "category"}),
+    "save_template": frozenset({"name"}),
+    "submit_batch": frozenset({"name", "model"}),
+}
+TEXT_FIELDS: Mapping[str, frozenset[str]] = {
+    "save_persona": frozenset({"financial_background", "financial_situation", "communication_style", "emotional_baseline"}),
+    "save_template": frozenset({"system_prompt", "user_prompt"}),
+}
+NOTE_FIELDS: Mapping[str, frozenset[str]] = {
+    name: frozenset({"description"}) for name in ("save_arc", "save_topic", "save_template")
+}
+TABLES = {function: relation for function, (relation, _) in SHAPES.items()} | {"submit_batch": "batches"}
+
+
+@pytest.mark.parametrize(("ending", "fields"), [("_line", LINE_FIELDS), ("_text", TEXT_FIELDS), ("_note", NOTE_FIELDS)])
+def test_every_line_and_text_has_an_expectation(seeded: Settings, ending: str, fields: Mapping[str, frozenset[str]]) -> None:
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        found = connection.execute(
+            "select relname, substr(conname, length(relname) + 2) from pg_constraint c join pg_class r on r.oid = c.conrelid"
+            " where contype = 'c' and connamespace = 'public'::regnamespace and right(conname, 5) = %s",
+            (ending,),
+        ).fetchall()
+
+    elsewhere = {("imports", "name_line"), ("experiments", "name_line")}
+    listed = {(TABLES[function], f"{field}{ending}") for function, names in fields.items() for field in names}
+    assert set(found) - elsewhere == listed
+
+
+def list_fields(fields: Mapping[str, frozenset[str]]) -> list[tuple[str, str]]:
+    return [(function, field) for function, names in fields.items() for field in sorted(names)]
+
+
+@pytest.mark.parametrize(("function", "field"), list_fields(LINE_FIELDS))
+def test_a_name_shows_what_it_holds(acting: ActingAnalyst, function: str, field: str) -> None:
+    for value in (*INVISIBLE, *TURNED, *MARKED):
+        answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value})
+        assert not require_word(answer, "saved", "submitted"), value.encode("unicode_escape")
+    for value in SEEN:
+        answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value, "is_active": False})
+        assert require_word(answer, "saved", "submitted"), (value.encode("unicode_escape"), answer)
+
+
+@pytest.mark.parametrize(("function", "field"), list_fields(TEXT_FIELDS))
+def test_a_text_that_must_say_something_does(acting: ActingAnalyst, function: str, field: str) -> None:
+    for value in INVISIBLE:
+        answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value})
+        assert not require_word(answer, "saved"), value.encode("unicode_escape")
+
+
+@pytest.mark.parametrize(("function", "field"), [*list_fields(TEXT_FIELDS), *list_fields(NOTE_FIELDS)])
+def test_a_text_may_be_written_from_the_right_but_not_be_turned(acting: ActingAnalyst, function: str, field: str) -> None:
+    for value in TURNED:
+        answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value})
+        assert not require_word(answer, "saved"), value.encode("unicode_escape")
+    for value in (*SEEN, *MARKED[:4], "two\nlines"):
+        answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value, "is_active": False})
+        assert require_word(answer, "saved"), (value.encode("unicode_escape"), answer)
+
+
+@pytest.mark.parametrize("value", INVISIBLE, ids=lambda value: value.encode("unicode_escape").decode() or "nothing")
+def test_what_files_call_something_is_made_a_line(seeded: Settings, acting: ActingAnalyst, value: str) -> None:
+    import_id = acting.call(
+        "select public.begin_import(%s)", {"name": value, "files": [{"digest": uuid4().hex * 2, "name": value}]}
+    )["import_id"]
+
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        row = connection.execute("select name, files from public.imports where id = %s", (import_id,)).fetchone()
+    assert row is not None
+    assert (row[0], row[1][0]["name"]) == ("not given", "not given")
+
+
+@pytest.mark.parametrize("name", [1, True, ["a"], {"a": "b"}], ids=str)
+def test_the_name_of_an_import_is_a_text(acting: ActingAnalyst, name: Any) -> None:
+    request = {"name": name, "files": [{"digest": uuid4().hex * 2, "name": "a"}]}
+
+    assert not require_word(acting.call("select public.begin_import(%s)", request), "begun", "known")
