@@ -24,7 +24,7 @@ unit: $(READY)
 	$(BIN)/pytest -n $(TESTERS) tests/unit
 
 integration: $(READY)
-	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/integration
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/integration tests/pages
 
 e2e: $(READY)
 	$(BIN)/pytest -m "not extended" tests/e2e

@@ -23,7 +23,7 @@ from core.adapters.supabase.session import Analyst, open_service, sign_in
 from core.config import PageSettings, Settings
 from core.domain.unreadable import UnreadableRow
 from core.errors import NotSignedIn
-from core.ports import ReportStore
+from core.ports import OverviewStore, ReportStore
 from core.services.alerts import AlertService
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
@@ -33,7 +33,6 @@ from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
 from core.services.importing import ImportService
 from core.services.monitor import MonitorService
-from core.services.overview import OverviewService
 from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
@@ -51,7 +50,7 @@ class PageServices:
     prompts: PromptService
     batches: BatchService
     monitor: MonitorService
-    overview: OverviewService
+    overview: OverviewStore
     alerts: AlertService
     health: HealthService
     failures: FailedGenerationService
@@ -117,7 +116,7 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
         monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
-        overview=OverviewService(store=SupabaseOverviewStore(analyst=analyst)),
+        overview=SupabaseOverviewStore(analyst=analyst),
         alerts=AlertService(store=SupabaseAlertStore(analyst=analyst)),
         health=health,
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),

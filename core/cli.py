@@ -243,7 +243,7 @@ def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
 
 
 def _print_progress(services: PageServices, progress: BatchProgress, *, as_json: bool, simulated: bool) -> None:
-    breakdown = services.batches.get_breakdown(progress.id)
+    breakdown = services.monitor.watch(progress.id).breakdown
     if as_json:
         fields = ("planned", "accepted", "failed", "cancelled", "running", "queued", "cost_usd")
         summary = {"batch_id": str(progress.id), "status": progress.status, "status_reason": progress.status_reason}

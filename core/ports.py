@@ -1,4 +1,4 @@
-"""What the services need from the outside world. Adapters implement these; `core.adapters.memory` is the one for unit tests.
+"""What the services need from the outside world. Adapters implement these; tests of decisions script them (`tests/fakes`).
 
 Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors) beside what it says.
 """
@@ -45,7 +45,6 @@ from core.domain.paging import Direction, Page, RowCursor
 from core.domain.reply import Reply
 from core.domain.result_options import ResultOptions
 from core.domain.results import (
-    BatchBreakdown,
     FailureFilters,
     FailureRow,
     FailureStatistics,
@@ -150,8 +149,6 @@ class BatchStore(Protocol):
         Raises NotFound, or InvalidRequest where the action is not legal now.
         """
         ...
-
-    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown: ...
 
     def list_history(self) -> tuple[GenerationHistory, ...]: ...
 

@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
-from core.adapters.memory import MemoryDatabase
-from core.domain.batch import BatchSettings, Selection
+from core.domain.batch import BatchId, BatchProgress, BatchSettings, BatchStatus, ErrorHandling, Selection
+from core.domain.prompt import choose_template
 from core.domain.reply import RawResponse, Reply, TokenUsage
 from core.domain.scaffolding import ConversationCategory
 from core.domain.topic_selection import select_topics
-from core.domain.work import Attempt, CallFailure, CallFailureKind
+from core.domain.verdict import Confidence, Failed, FailureType
+from core.domain.work import Attempt, BatchPlan, CallFailure, CallFailureKind, ItemFailed, LeasedItem, Snapshot
 from core.ports import ReportStore
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.reports import ReportService
+from tests.fakes.batches import ScaffoldingRows
 
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TURNS = (
     "I opened the statement and closed it again, so I am asking for help with the card.",
     "Thank you for telling me. Let us look at the 4,200 dollars together, one line at a time.",
@@ -24,11 +28,11 @@ TURNS = (
 )
 
 
-def make_memory() -> MemoryDatabase:
-    """Return an in-memory database with the shipped scaffolding: 3 personas, 8 active arcs, 20 active topics."""
+def make_scaffolding() -> ScaffoldingRows:
+    """Return the shipped scaffolding as it is seeded: 3 personas, 8 active arcs, 20 active topics, 8 templates."""
     kept = {topic.topic_key for topic in select_topics(load_training_topics())}
     topics = tuple(topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics())
-    return MemoryDatabase(
+    return ScaffoldingRows(
         personas=load_personas(), arcs=load_emotional_arcs(), topics=topics, templates=load_prompt_templates()
     )
 
@@ -119,6 +123,81 @@ def make_attempt(**changes: Any) -> Attempt:
         "raw": RawResponse(status_code=200, headers={"request-id": "req_1"}, body=b'{"id": "msg_1"}'),
     }
     return Attempt.model_validate(values | changes)
+
+
+def make_plan(selection: Selection | None = None, **settings: Any) -> BatchPlan:
+    """Return the plan of a batch of a selection, with its snapshot of the shipped scaffolding."""
+    chosen, rows = selection or make_selection(), make_scaffolding()
+    templates = [choose_template(rows.templates, arc_id) for arc_id in chosen.arc_ids]
+    snapshot = Snapshot(
+        personas={row.id: row for row in rows.personas if row.id in chosen.persona_ids},
+        arcs={row.id: row for row in rows.arcs if row.id in chosen.arc_ids},
+        topics={row.id: row for row in rows.topics if row.id in chosen.topic_ids},
+        templates={row.id: row for row in templates if row is not None},
+    )
+    return BatchPlan(
+        id=BatchId(uuid4()), name="A batch", settings=make_settings(**settings), snapshot=snapshot, created_by=uuid4()
+    )
+
+
+def make_items(plan: BatchPlan) -> list[LeasedItem]:
+    """Return an item for each combination of a plan's scaffolding."""
+    templates = {template.emotional_arc_id: template.id for template in plan.snapshot.templates.values()}
+    grid = product(plan.snapshot.personas, plan.snapshot.arcs, plan.snapshot.topics)
+    return [
+        make_item(
+            position=position,
+            persona_id=persona_id,
+            emotional_arc_id=arc_id,
+            training_topic_id=topic_id,
+            template_id=templates[arc_id],
+        )
+        for position, (persona_id, arc_id, topic_id) in enumerate(grid)
+    ]
+
+
+def make_item(**changes: Any) -> LeasedItem:
+    ids = ("item_id", "lease_token", "persona_id", "emotional_arc_id", "training_topic_id", "template_id")
+    return LeasedItem.model_validate({name: uuid4() for name in ids} | {"position": 0, "attempt_number": 1} | changes)
+
+
+def make_failed(body: bytes) -> ItemFailed:
+    """Return a failure whose raw response has this body."""
+    raw = RawResponse(status_code=200, headers={}, body=body)
+    failure = Failed(failure_type=FailureType.PARSE_ERROR, confidence=Confidence.HIGH, details="d")
+    return ItemFailed(
+        item=make_item(), attempt=make_attempt(raw=raw), prompt_text="p", settings=make_settings(), failure=failure
+    )
+
+
+def make_progress(status: BatchStatus, *, started: bool = True, **changes: Any) -> BatchProgress:
+    """Return a batch that began at START and was never paused; its last item was judged a minute after."""
+    counts = {name: changes.pop(name, 0) for name in ("accepted", "failed", "cancelled", "running", "queued")}
+    values = {
+        "id": uuid4(),
+        "name": "batch",
+        "status": status,
+        "conversation_category": ConversationCategory.CORE,
+        "model": "m",
+        "max_tokens": 1,
+        "structured_outputs": True,
+        "concurrency": 3,
+        "error_handling": ErrorHandling.CONTINUE,
+        "estimated_seconds": 600,
+        "created_by": uuid4(),
+        "created_at": START,
+        "started_at": START if started else None,
+        "planned": sum(counts.values()),
+        "attempts": 0,
+        "cost_usd": 0,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "simulated": True,
+        "recent_since": START if started else None,
+        "recent_until": START + timedelta(minutes=1) if started else None,
+        "recent_judged": counts["accepted"] + counts["failed"],
+    }
+    return BatchProgress.model_validate(values | counts | changes)
 
 
 def make_old_data_set() -> bytes:

@@ -14,9 +14,8 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from core.adapters.supabase.work_payload import encode_result
+from core.adapters.supabase.work_payload import EncodedResult
 from core.domain.record import Record
-from core.domain.work import ItemResult
 
 log = structlog.get_logger(__name__)
 
@@ -61,15 +60,15 @@ class FileSpool:
     min_age_seconds: float = 10.0
     """Younger files are left to the worker that writes the same result to the database right now."""
 
-    def keep(self, result: ItemResult) -> None:
+    def keep(self, encoded: EncodedResult) -> None:
         """Write a result with an attempt, whole or not at all; one without an attempt costs nothing to lose.
 
         What was kept of the same attempt before is replaced. Raises OSError where the disk takes nothing.
         """
-        if result.attempt is None:
+        if encoded["attempt"] is None:
             return
-        path = self._path(result.attempt.id)
-        content = json.dumps(encode_result(result)).encode()
+        path = self._path(UUID(encoded["attempt"]["id"]))
+        content = json.dumps(encoded).encode()
         if _holds(path, content):
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,7 +98,7 @@ class FileSpool:
         ]
         return [path for _, path in sorted(waiting)]
 
-    def read(self, path: Path) -> dict[str, Any] | None:
+    def read(self, path: Path) -> EncodedResult | None:
         """Return a result as `record_results` takes it; None where its worker has recorded it meanwhile.
 
         Raises UnreadableResult for whatever is no result of ours, and OSError where reading may work next time.

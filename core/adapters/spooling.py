@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Protocol, assert_never
 from uuid import UUID
 
 import structlog
 
 from core.adapters.spool import FileSpool, UnreadableResult
+from core.adapters.supabase.work_payload import EncodedResult, encode_result
 from core.domain.batch import BatchId
 from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
 from core.errors import BrightRunError, DatabaseRejected
@@ -22,15 +23,21 @@ NO_SUCH_ITEM = (
 )
 
 
+class EncodedWorkStore(WorkStore, Protocol):
+    """A WorkStore that takes results encoded, too."""
+
+    async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpoolingWorkStore:
-    """A WorkStore that keeps every result on disk until the database has taken it.
+    """A WorkStore that keeps every result on disk until the database has taken it; both are given the same encoded form.
 
     Before, not after the database failed: one that hangs says nothing until the worker may long be gone. What the database
     refuses stays on disk: either the recorder brings it again in a form that is taken, or the reconciler sets it aside.
     """
 
-    inner: WorkStore
+    inner: EncodedWorkStore
     spool: FileSpool
 
     async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
@@ -49,21 +56,23 @@ class SpoolingWorkStore:
         await self.inner.pause(batch_id, reason)
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        await asyncio.to_thread(self._keep, results)
-        outcomes = await self.inner.record(results)
+        encoded = await asyncio.to_thread(self._keep, results)
+        outcomes = await self.inner.record_encoded(encoded)
         for result, outcome in zip(results, outcomes, strict=True):
             # A result of an item that is gone is left to the reconciler, which sets it aside.
             if result.attempt is not None and outcome.outcome != "no_such_item":
                 self._forget(result.attempt.id)
         return outcomes
 
-    def _keep(self, results: Sequence[ItemResult]) -> None:
+    def _keep(self, results: Sequence[ItemResult]) -> list[EncodedResult]:
+        encoded = [encode_result(result) for result in results]
         try:
-            for result in results:
-                self.spool.keep(result)
+            for each in encoded:
+                self.spool.keep(each)
         except OSError as error:
             # The disk is the second road; the first may well be open.
             log.warning("results_not_spooled", results=len(results), error=str(error))
+        return encoded
 
     def _forget(self, attempt_id: UUID) -> None:
         try:
@@ -75,7 +84,7 @@ class SpoolingWorkStore:
 class EncodedResultStore(Protocol):
     """Records an encoded result."""
 
-    def record_encoded(self, result: dict[str, Any]) -> RecordOutcome: ...
+    def record_encoded(self, result: EncodedResult) -> RecordOutcome: ...
 
 
 @dataclass(frozen=True, kw_only=True)

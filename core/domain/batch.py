@@ -222,6 +222,8 @@ class BatchProgress(Record):
     """From here to `recent_until`, the last time an item was judged, `recent_judged` were: no pause is in between."""
     recent_until: AwareDatetime | None = None
     recent_judged: int = 0
+    needed_budget_usd: float | None = None
+    """The least budget with which a paused batch can go on; None where its budget does not hold it back."""
 
     def is_simulated(self, *, claude_is_simulated: bool) -> bool:
         """Say whether its calls are simulated; before the first they will be as Claude is now."""

@@ -47,19 +47,3 @@ def _measure_recent_seconds(progress: BatchProgress, now: datetime) -> float:
     if progress.recent_since is None or until is None:
         return 0.0
     return max(0.0, (until - progress.recent_since).total_seconds())
-
-
-def find_needed_budget_usd(progress: BatchProgress) -> float | None:
-    """Return the least budget with which a paused batch can go on; None where its budget does not hold it back.
-
-    The database pauses by the same rule: what was spent and one more call, at the batch's own mean cost. Calls without a
-    reply cost nothing and do not count for the mean, so it is taken over what was judged.
-    """
-    if progress.status is not BatchStatus.PAUSED or progress.budget_usd is None or progress.remaining == 0:
-        return None
-    if progress.attempts:
-        call_usd = progress.cost_usd / (progress.judged or progress.attempts)
-    else:
-        call_usd = (progress.estimated_cost_usd or 0.0) / progress.planned
-    needed = progress.cost_usd + call_usd
-    return needed if progress.cost_usd >= progress.budget_usd or needed > progress.budget_usd else None

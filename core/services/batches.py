@@ -21,7 +21,6 @@ from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
 from core.domain.grid import sample_grid
 from core.domain.pricing import find_price
 from core.domain.prompt import check_template, choose_template
-from core.domain.results import BatchBreakdown
 from core.domain.scaffolding import PromptTemplate, TemplateId
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
@@ -129,10 +128,6 @@ class BatchService:
         if status.is_active:
             self._ring(batch_id)
         return status
-
-    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown:
-        """Return the batch's failures by type and pattern and its attempts by stop_reason."""
-        return self.batches.get_breakdown(batch_id)
 
     def _check_budget(self, batch_id: BatchId, action: BatchAction, budget_usd: float) -> None:
         if action is not BatchAction.RESUME:

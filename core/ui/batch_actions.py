@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batch import BatchAction, BatchProgress, BatchStatus, is_allowed
-from core.domain.progress import find_needed_budget_usd
 from core.errors import InvalidRequest
 from core.ui.batch_questions import Question, ask
 from core.ui.formats import escape_markdown, format_count
@@ -31,7 +30,7 @@ def _draw_controls(services: PageServices, progress: BatchProgress) -> None:
             continue
         if action is BatchAction.CANCEL:
             ask(Question.CANCEL, progress.id)
-        elif action is BatchAction.RESUME and find_needed_budget_usd(progress) is not None:
+        elif action is BatchAction.RESUME and progress.needed_budget_usd is not None:
             ask(Question.BUDGET, progress.id)
         else:
             _control(services, progress, action)

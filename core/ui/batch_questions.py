@@ -12,7 +12,6 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.batch import MAX_OUTPUT_TOKENS, BatchAction, BatchId, BatchProgress, Effort, RetryChanges, is_allowed
 from core.domain.monitor import RetryTemplate
-from core.domain.progress import find_needed_budget_usd
 from core.errors import BrightRunError, InvalidRequest
 from core.ui.formats import escape_markdown, format_count, format_money
 from core.ui.links import open_batch
@@ -90,7 +89,7 @@ def _confirm_cancel(services: PageServices, progress: BatchProgress) -> None:
 
 @st.dialog("Resume with a larger budget", icon=":material/payments:", on_dismiss=_forget)
 def _ask_budget(services: PageServices, progress: BatchProgress) -> None:
-    needed_usd = find_needed_budget_usd(progress) or progress.cost_usd
+    needed_usd = progress.needed_budget_usd or progress.cost_usd
     mean_usd = progress.cost_usd / progress.judged if progress.judged else 0.0
     rest_usd = progress.cost_usd + mean_usd * progress.remaining
     st.markdown(

@@ -46,8 +46,6 @@ READING: Mapping[str, Reading] = {
     "imports": Reading.HIDDEN,
     "import_rows": Reading.HIDDEN,
     "batch_progress": Reading.OWN,
-    "batch_failure_types": Reading.OWN,
-    "batch_stop_reasons": Reading.OWN,
     "generation_history": Reading.OWN,
 }
 BUCKETS = {"failed-generation-files"}
@@ -55,7 +53,7 @@ BUCKETS = {"failed-generation-files"}
 
 WITHOUT_SEARCH_PATH = {
     # Put in place by the planner, which a SET clause would keep it from; invoker's rights, every name with its schema.
-    "matching_failures", "matching_conversations", "matching_combinations",
+    "matching_failures", "matching_conversations", "matching_combinations", "fits_kind", "fits_settings",
 }  # fmt: skip
 
 
@@ -145,6 +143,11 @@ def _request() -> dict[str, Any]:
 
 AT_LAST = ("submit_batch", "begin_import", "finish_import")
 """After these somebody else has something, too."""
+KIND = ("failure_type", "stop_reason", "truncation_pattern", "fingerprint")
+SETTINGS = (
+    "persona_id", "emotional_arc_id", "training_topic_id", "template_id", "structured_outputs", "max_tokens", "effort",
+    "prompt_length",
+)  # fmt: skip
 FILTERS: tuple[Any, Check] = ({"text": LONG}, is_refused)
 MANY_IDS = [str(uuid4()) for _ in range(2_000)]
 
@@ -342,6 +345,26 @@ CALLS: Mapping[str, Call] = {
         arguments=lambda _: {"given": [str(uuid4())], "what": "topics"},
         stranger=bool,
         limits={"given": (MANY_IDS, is_refused), "what": (LONG, bool)},
+    ),
+    # They look at their arguments alone.
+    "fits_kind": Call(
+        arguments=lambda _: {"filters": {}, **dict.fromkeys(KIND)},
+        stranger=bool,
+        limits={"filters": ({"failure_type": LONG}, is_nothing), **dict.fromkeys(KIND, (LONG, bool))},
+    ),
+    "fits_settings": Call(
+        arguments=lambda _: {"filters": {}, **dict.fromkeys(SETTINGS)},
+        stranger=bool,
+        limits={
+            "filters": ({"effort": LONG}, is_nothing),
+            "effort": (LONG, bool),
+            "max_tokens": (LARGEST, bool),
+            "prompt_length": (LARGEST, bool),
+        },
+    ),
+    "measure_budget": Call(
+        arguments=lambda world: {"target_batch_id": str(world.batch)},
+        stranger=lambda answer: [0.0, 0.0] == [float(usd) for usd in answer.values()],
     ),
     "require_filters": Call(arguments=lambda _: {"filters": {}}, stranger=bool, limits={"filters": FILTERS}),
 }

@@ -1,4 +1,4 @@
-"""Alerts: one contract for the in-memory database and the real one behind the Supabase API."""
+"""Alerts as the database keeps them."""
 
 import threading
 import time
@@ -11,10 +11,7 @@ import psycopg
 import pytest
 
 from core.adapters.dataset_files import UploadedFile
-from core.adapters.memory_alerts import MemoryAlertStore
-from core.adapters.memory_imports import MemoryImportStore
 from core.adapters.supabase.alerts import SupabaseAlertRecorder, SupabaseAlertStore
-from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.alerts import (
@@ -28,14 +25,13 @@ from core.domain.alerts import (
     find_alerts,
 )
 from core.errors import NotFound
-from core.ports import AlertRecorder, AlertStore, ImportStore
+from core.ports import AlertRecorder, AlertStore
 from core.services.alerts import AlertService
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import Stores, accept, fail, lease, record, stores, submit
-
-__all__ = ["stores"]
+from tests.support.results import accept, fail
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, lease, record, submit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +41,6 @@ class Alerts:
     stores: Stores
     recorder: AlertRecorder
     store: AlertStore
-    imports: ImportStore
 
     def read_owner(self) -> OwnerFacts:
         """Return the facts of this analyst, who has a batch."""
@@ -54,22 +49,15 @@ class Alerts:
 
 
 @pytest.fixture
-def alerts(stores: Stores, request: pytest.FixtureRequest) -> Iterator[Alerts]:
-    batches = stores.batches
-    if not hasattr(batches, "analyst"):
-        memory = MemoryAlertStore(database=batches)  # type: ignore[arg-type]
-        yield Alerts(stores=stores, recorder=memory, store=memory, imports=MemoryImportStore(database=batches))  # type: ignore[arg-type]
-        return
-    settings: Settings = request.getfixturevalue("seeded")
-    with psycopg.connect(settings.require_db_url()) as connection:
+def alerts(stores: Stores, seeded: Settings) -> Iterator[Alerts]:
+    with psycopg.connect(seeded.require_db_url()) as connection:
         connection.execute("delete from public.alerts")
-    url, _ = settings.require_supabase()
-    with open_service(url, settings.require_secret_key()) as client:
+    url, _ = seeded.require_supabase()
+    with open_service(url, seeded.require_secret_key()) as client:
         yield Alerts(
             stores=stores,
             recorder=SupabaseAlertRecorder(client=client),
-            store=SupabaseAlertStore(analyst=batches.analyst),  # type: ignore[attr-defined]
-            imports=SupabaseImportStore(analyst=batches.analyst),  # type: ignore[attr-defined]
+            store=SupabaseAlertStore(analyst=stores.analyst),
         )
 
 
@@ -121,7 +109,7 @@ def test_what_was_imported_raises_no_alert(alerts: Alerts) -> None:
     record(alerts.stores, *(accept(item) for item in lease(alerts.stores, batch_id, wanted=2)))
 
     file = UploadedFile(name="old.jsonl", content=make_old_data_set())
-    report = ImportService(store=alerts.imports, scaffolding=alerts.stores.scaffolding).import_files([file])
+    report = ImportService(store=alerts.stores.imports, scaffolding=alerts.stores.scaffolding).import_files([file])
 
     assert report.flagged > 0
     owner = alerts.read_owner()
@@ -248,7 +236,6 @@ def test_rules_find_what_the_database_counted(alerts: Alerts) -> None:
     assert [AlertRule.FAILURE_RATE] == [each.rule for each in opened if each.created_by == alert.created_by]
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_many_workers_at_once_open_one_alert_and_send_it_once(alerts: Alerts, seeded: Settings) -> None:
     workers = 6
     url, _ = seeded.require_supabase()
@@ -271,7 +258,6 @@ def test_many_workers_at_once_open_one_alert_and_send_it_once(alerts: Alerts, se
     assert sum(claimed for _, claimed in done) == 1
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_many_workers_at_once_evaluate_once_in_its_time(alerts: Alerts, seeded: Settings) -> None:
     with psycopg.connect(seeded.require_db_url()) as connection:
         connection.execute("update public.alert_evaluations set begun_at = '-infinity'")
@@ -291,9 +277,8 @@ def stranger(seeded: Settings) -> Iterator[Analyst]:
         yield analyst
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_another_analyst_sees_the_installations_alerts_alone(alerts: Alerts, stranger: Analyst) -> None:
-    owner = alerts.stores.batches.analyst.user_id  # type: ignore[attr-defined]
+    owner = alerts.stores.analyst.user_id
     save(alerts.recorder, make_alert(), make_alert(rule=AlertRule.DRIFT, created_by=owner))
     other = AlertService(store=SupabaseAlertStore(analyst=stranger))
     mine = next(alert for alert in alerts.store.read().open if alert.created_by is not None)
@@ -311,7 +296,6 @@ def test_another_analyst_sees_the_installations_alerts_alone(alerts: Alerts, str
         other.reopen(mine.id)
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_alert_of_an_analyst_who_is_gone_is_not_kept(alerts: Alerts) -> None:
     save(alerts.recorder, make_alert(rule=AlertRule.DRIFT, created_by=uuid4()))
 

@@ -17,7 +17,7 @@ from core.domain.work import CallFailure, CallFailureKind, ChatRequest
 from tests.factories import make_conversation_json, make_settings
 from tests.fakes.answering_server import Answer, answering_server
 from tests.integration.api_answers import HTML, JSON, ApiCase, Follows, make_error, read_cases
-from tests.integration.simulator.test_simulator_with_sdk import make_prompt
+from tests.support.simulator import make_prompt
 
 KEY = "sk-ant-api03-a-key-that-nobody-may-see"
 REQUEST = ChatRequest(prompt=make_prompt(), settings=make_settings())

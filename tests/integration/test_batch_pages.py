@@ -1,145 +1,67 @@
-"""What Home and the Batch Monitor read: one contract for the in-memory database and the real one."""
+"""What Home and the Batch Monitor read."""
 
-import asyncio
 import csv
 import io
 import json
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 
-from core.adapters.memory import MemoryDatabase, MemoryQueue
-from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
-from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
-from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
-from core.adapters.supabase.session import open_worker_client
-from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
-from core.domain.estimate import estimate_batch
 from core.domain.monitor import BatchFilters, ItemStatus, LogFormat
-from core.domain.parsing import parse_conversation
 from core.domain.reply import RawResponse
-from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
-from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
+from core.domain.work import ItemReleased
 from core.errors import InvalidRequest, NotFound
-from core.ports import BatchStore, OverviewStore, WorkStore
 from core.services.batches import BatchService
 from core.services.monitor import MonitorService
-from tests.factories import make_attempt, make_conversation_json, make_memory, make_selection, make_settings
-from tests.integration.conftest import sign_up
-
-Result = TypeVar("Result")
-Work = Callable[[Callable[[WorkStore], Awaitable[Any]]], Any]
+from tests.factories import make_attempt, make_selection
+from tests.fakes.queue import ScriptedQueue
+from tests.support import stores as support
+from tests.support.results import accept, fail
+from tests.support.stores import Stores, lease, open_stores, record
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """The services over one of the two, and the worker's side of it."""
+    """The services over an analyst's stores."""
 
-    store: BatchStore
+    stores: Stores
     batches: BatchService
     monitor: MonitorService
-    overview: OverviewStore
-    work: Work
 
 
-@pytest.fixture(params=["memory", "supabase"])
-def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
-    if request.param == "memory":
-        database: MemoryDatabase = make_memory()
-        yield Watched(
-            store=database,
-            batches=BatchService(batches=database, scaffolding=database, queue=MemoryQueue()),
-            monitor=MonitorService(store=MemoryMonitorStore(database=database)),
-            overview=MemoryOverviewStore(database=database),
-            work=lambda use: asyncio.run(_await(use(database))),
-        )
-        return
-    settings: Settings = request.getfixturevalue("seeded")
-    url, _ = settings.require_supabase()
-
-    def work(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
-        async def run() -> Result:
-            async with open_worker_client(url, settings.require_secret_key()) as client:
-                return await use(SupabaseWorkStore(client=client))
-
-        return asyncio.run(run())
-
-    with sign_up(settings) as analyst:
-        store = SupabaseBatchStore(analyst=analyst)
-        scaffolding = SupabaseScaffoldingStore(analyst=analyst)
-        yield Watched(
-            store=store,
-            batches=BatchService(batches=store, scaffolding=scaffolding, queue=MemoryQueue()),
-            monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
-            overview=SupabaseOverviewStore(analyst=analyst),
-            work=work,
-        )
-
-
-async def _await(awaitable: Awaitable[Result]) -> Result:
-    return await awaitable
+@pytest.fixture
+def watched(stores: Stores) -> Watched:
+    return Watched(
+        stores=stores,
+        batches=BatchService(batches=stores.batches, scaffolding=stores.scaffolding, queue=ScriptedQueue()),
+        monitor=MonitorService(store=stores.monitor),
+    )
 
 
 def submit(watched: Watched, name: str = "A batch", topics: int = 4, **settings: object) -> BatchId:
-    selection = make_selection(topics=topics)
-    estimate = estimate_batch(selection.planned, concurrency=3)
-    return watched.store.submit(name, selection, make_settings(**settings), estimate, None).batch_id
-
-
-def lease(watched: Watched, batch_id: BatchId, wanted: int) -> tuple[LeasedItem, ...]:
-    return watched.work(lambda store: store.lease(batch_id, "test:1", wanted, 30)).items
-
-
-def record(watched: Watched, *results: ItemResult) -> None:
-    watched.work(lambda store: store.record(results))
-
-
-def accept(item: LeasedItem, **attempt: object) -> ItemAccepted:
-    parsed = parse_conversation(make_conversation_json())
-    conversation = parsed.conversation  # type: ignore[union-attr]
-    return ItemAccepted(item=item, attempt=make_attempt(**attempt), prompt_text="p", conversation=conversation)
-
-
-def fail(item: LeasedItem, **attempt: object) -> ItemFailed:
-    failure = Failed(
-        failure_type=FailureType.TRUNCATION,
-        pattern=FailurePattern.LONE_BACKSLASH,
-        confidence=Confidence.HIGH,
-        turn_index=2,
-        details="Turn 3 stops at a lone backslash.",
-    )
-    return ItemFailed(
-        item=item,
-        attempt=make_attempt(**attempt),
-        prompt_text="p",
-        settings=make_settings(),
-        failure=failure,
-        reply_text="x",
-    )
+    return support.submit(watched.stores, make_selection(topics=topics), name=name, **settings)
 
 
 def work_off(watched: Watched, batch_id: BatchId) -> None:
     """Accept the first item, fail the second, give the third back after a refusal, leave the fourth."""
-    first, second, third = lease(watched, batch_id, 3)
+    first, second, third = lease(watched.stores, batch_id, 3)
     raw = RawResponse(status_code=529, headers={}, body=b"{}")
     refused = make_attempt(
         stop_reason=None, http_status=529, raw=raw, error_type="overloaded_error", cost_usd=None, usage={}
     )
-    record(watched, accept(first), fail(second), ItemReleased(item=third, attempt=refused, delay_seconds=60))
+    record(watched.stores, accept(first), fail(second), ItemReleased(item=third, attempt=refused, delay_seconds=60))
 
 
 def test_batches_are_found_by_text_and_status_in_pages_newest_first(watched: Watched) -> None:
     for number in range(3):
         submit(watched, f"Autumn {number}", topics=1)
     paused = submit(watched, "Winter_100%", topics=1)
-    watched.store.control(paused, BatchAction.PAUSE)
+    watched.stores.batches.control(paused, BatchAction.PAUSE)
 
     def names(filters: BatchFilters, page: int = 1, page_size: int = 25) -> list[str]:
         return [batch.name for batch in watched.monitor.list_batches(filters, page=page, page_size=page_size).batches]
@@ -171,7 +93,6 @@ def test_a_batch_is_watched_with_its_charts(watched: Watched) -> None:
     assert (found.retries, found.retry_of_name) == ((), None)
 
 
-@pytest.mark.parametrize("watched", ["supabase"], indirect=True)
 def test_the_trend_of_a_paused_batch_ends_with_what_was_judged_last(watched: Watched, seeded: Settings) -> None:
     batch_id = submit(watched)
     work_off(watched, batch_id)
@@ -208,9 +129,9 @@ def test_items_say_what_happened_and_lead_on(watched: Watched) -> None:
     assert (accepted.status, accepted.turn_count, accepted.failure_id) == (ItemStatus.COMPLETED, 4, None)
     assert accepted.conversation_id is not None
     assert (accepted.duration_ms, accepted.output_tokens, accepted.cost_usd) == (1200, 2000, 0.022)
-    assert (failed.status, failed.truncation_pattern, failed.turn_index) == (ItemStatus.FAILED, "lone_backslash", 2)
+    assert (failed.status, failed.truncation_pattern, failed.turn_index) == (ItemStatus.FAILED, "lone_backslash", 3)
     assert failed.failure_id is not None
-    assert failed.failure_details == "Turn 3 stops at a lone backslash."
+    assert failed.failure_details == "turn 4 (assistant) stops at: the \\"
     assert (waiting.status, waiting.attempts, waiting.last_error, waiting.last_http_status) == (
         ItemStatus.QUEUED, 1, "overloaded_error", 529,
     )  # fmt: skip
@@ -233,8 +154,8 @@ def test_items_are_filtered_by_status_and_paged(watched: Watched) -> None:
 def test_the_log_has_every_attempt_and_disarms_formulas(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.services.monitor.LOG_ROWS_OF_PAGE", 2)  # three attempts: two pages
     batch_id = submit(watched)
-    first, second, third = lease(watched, batch_id, 3)
-    record(watched, accept(first), fail(second, request_id="=cmd()"), accept(third))
+    first, second, third = lease(watched.stores, batch_id, 3)
+    record(watched.stores, accept(first), fail(second, request_id="=cmd()"), accept(third))
 
     rows = list(csv.DictReader(io.StringIO(watched.monitor.write_log(batch_id, LogFormat.CSV).decode())))
     lines = [json.loads(line) for line in watched.monitor.write_log(batch_id, LogFormat.JSONL).splitlines()]
@@ -272,8 +193,8 @@ def test_templates_for_a_retry_are_those_of_the_failed_arcs(watched: Watched) ->
 
 def test_a_paused_batch_resumes_with_a_new_budget(watched: Watched) -> None:
     batch_id = submit(watched, budget_usd=0.05)
-    record(watched, *(accept(item) for item in lease(watched, batch_id, 2)))
-    lease(watched, batch_id, 2)
+    record(watched.stores, *(accept(item) for item in lease(watched.stores, batch_id, 2)))
+    lease(watched.stores, batch_id, 2)
     progress = watched.batches.get(batch_id)
     assert progress.status is BatchStatus.PAUSED
     with pytest.raises(InvalidRequest, match="spent"):
@@ -284,19 +205,19 @@ def test_a_paused_batch_resumes_with_a_new_budget(watched: Watched) -> None:
     watched.batches.control(batch_id, BatchAction.RESUME, budget_usd=5)
 
     assert watched.batches.get(batch_id).budget_usd == 5
-    assert len(lease(watched, batch_id, 2)) == 2
+    assert len(lease(watched.stores, batch_id, 2)) == 2
 
 
 def test_what_was_judged_since_a_pause_is_counted_apart(watched: Watched) -> None:
     batch_id = submit(watched, topics=4)
     assert (watched.batches.get(batch_id).recent_since, watched.batches.get(batch_id).recent_judged) == (None, 0)
-    record(watched, *(accept(item) for item in lease(watched, batch_id, 2)))
-    watched.store.control(batch_id, BatchAction.PAUSE)
+    record(watched.stores, *(accept(item) for item in lease(watched.stores, batch_id, 2)))
+    watched.stores.batches.control(batch_id, BatchAction.PAUSE)
     paused = watched.batches.get(batch_id)
-    watched.store.control(batch_id, BatchAction.RESUME)
+    watched.stores.batches.control(batch_id, BatchAction.RESUME)
     resumed = watched.batches.get(batch_id)
-    (third,) = lease(watched, batch_id, 1)
-    record(watched, fail(third))
+    (third,) = lease(watched.stores, batch_id, 1)
+    record(watched.stores, fail(third))
     going_on = watched.batches.get(batch_id)
 
     assert (paused.recent_since, paused.recent_judged) == (paused.started_at, 2)
@@ -310,17 +231,15 @@ def test_what_was_judged_since_a_pause_is_counted_apart(watched: Watched) -> Non
 
 def test_of_an_open_batch_the_latest_thirty_count_and_of_one_that_has_ended_all(watched: Watched) -> None:
     selection = make_selection(personas=2, topics=17)
-    batch_id = watched.store.submit(
-        "A batch", selection, make_settings(concurrency=40), estimate_batch(34, concurrency=40), None
-    ).batch_id
-    first, *others, last = lease(watched, batch_id, 34)
-    record(watched, accept(first))
+    batch_id = support.submit(watched.stores, selection, concurrency=40)
+    first, *others, last = lease(watched.stores, batch_id, 34)
+    record(watched.stores, accept(first))
     first_at = watched.batches.get(batch_id).recent_until
     for item in others[:2]:
-        record(watched, accept(item))
-    record(watched, *(accept(item) for item in others[2:]))
+        record(watched.stores, accept(item))
+    record(watched.stores, *(accept(item) for item in others[2:]))
     going_on = watched.batches.get(batch_id)
-    record(watched, accept(last))
+    record(watched.stores, accept(last))
     ended = watched.batches.get(batch_id)
 
     assert going_on.recent_judged == 30
@@ -329,12 +248,12 @@ def test_of_an_open_batch_the_latest_thirty_count_and_of_one_that_has_ended_all(
 
 
 def test_the_overview_counts_all_batches(watched: Watched) -> None:
-    assert watched.overview.read().batches == 0
+    assert watched.stores.overview.read().batches == 0
     for name in ("One", "Two"):
         work_off(watched, submit(watched, name))
-    watched.store.control(submit(watched, "Three"), BatchAction.PAUSE)
+    watched.stores.batches.control(submit(watched, "Three"), BatchAction.PAUSE)
 
-    overview = watched.overview.read()
+    overview = watched.stores.overview.read()
 
     assert (overview.batches, overview.active_batches, overview.paused_batches, overview.open_items) == (3, 2, 1, 4)
     assert (overview.accepted, overview.failed, overview.recent_accepted, overview.recent_failed) == (2, 2, 2, 2)
@@ -350,25 +269,23 @@ def test_the_overview_counts_all_batches(watched: Watched) -> None:
 
 def test_what_was_really_charged_stands_apart(watched: Watched) -> None:
     batch_id = submit(watched)
-    first, second = lease(watched, batch_id, 2)
-    record(watched, accept(first, simulated=False), accept(second))
+    first, second = lease(watched.stores, batch_id, 2)
+    record(watched.stores, accept(first, simulated=False), accept(second))
 
-    overview = watched.overview.read()
+    overview = watched.stores.overview.read()
 
     assert (overview.spend_usd, overview.simulated_spend_usd) == (pytest.approx(0.022), pytest.approx(0.022))
 
 
-def test_a_stranger_sees_nothing_of_a_batch(seeded: Settings) -> None:
-    with sign_up(seeded) as owner, sign_up(seeded) as stranger:
-        selection = make_selection()
-        store = SupabaseBatchStore(analyst=owner)
-        batch_id = store.submit("Mine", selection, make_settings(), estimate_batch(2, concurrency=3), None).batch_id
-        theirs = MonitorService(store=SupabaseMonitorStore(analyst=stranger))
+def test_a_stranger_sees_nothing_of_a_batch(watched: Watched, seeded: Settings) -> None:
+    batch_id = submit(watched)
+    with open_stores(seeded) as stranger:
+        theirs = MonitorService(store=stranger.monitor)
 
         assert theirs.list_batches().total == 0
         assert theirs.list_items(batch_id).total == 0
         assert list(theirs.iterate_log(batch_id)) == []
-        assert SupabaseOverviewStore(analyst=stranger).read().batches == 0
+        assert stranger.overview.read().batches == 0
         with pytest.raises(NotFound):
             theirs.watch(batch_id)
 

@@ -35,9 +35,9 @@ from tests.integration.catalogue import (
     Reading,
     World,
 )
-from tests.integration.choice_stores import open_stores, submit
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import accept, fail
+from tests.support.results import accept, fail
+from tests.support.stack import sign_up
+from tests.support.stores import lease, open_stores, record, submit
 
 RIGHTS = ("select", "insert", "update", "delete")
 MANY = 1_000
@@ -82,16 +82,16 @@ class Stage:
 def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
     url, key = seeded.require_supabase()
     with ExitStack() as opened:
-        stores = opened.enter_context(open_stores(request, "supabase"))
-        analyst: Analyst = stores.batches.analyst  # type: ignore[attr-defined]
+        stores = opened.enter_context(open_stores(seeded))
+        analyst: Analyst = stores.analyst
         stranger = opened.enter_context(sign_up(seeded))
         draft = load_training_topics()[0].model_copy(
             update={"id": uuid4(), "topic_key": f"{NEW_KEY}_{uuid4().hex}", "updated_at": None, "is_active": False}
         )
         assert stores.editor.save(draft).outcome == "saved"
         batch, large_batch = submit(stores, make_selection()), submit(stores, make_selection(3, 5, 20))
-        items = stores.work(lambda store: store.lease(batch, "test:1", 2, 30)).items
-        stores.work(lambda store: store.record([accept(items[0]), fail(items[1])]))
+        items = lease(stores, batch, 2)
+        record(stores, accept(items[0]), fail(items[1]))
         plan = ExperimentPlan(batch_id=batch, change=ExperimentChange(max_tokens=1_000))
         experiment = SupabaseExperimentStore(analyst=analyst).create(plan)
         imports = SupabaseImportStore(analyst=analyst)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.bench.chaos import run_chaos
-from tests.integration.conftest import bare_settings
+from tests.support.stack import bare_settings
 
 
 def test_no_item_is_lost_or_done_twice_while_parts_are_killed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from core.domain.reply import Reply
 from core.domain.verdict import Accepted, Failed, FailureType
 from core.domain.work import CallFailure, CallFailureKind, ChatRequest
 from tests.factories import make_settings
-from tests.integration.simulator.test_simulator_with_sdk import make_prompt, running_simulator
+from tests.support.simulator import make_prompt, running_simulator
 
 REQUEST = ChatRequest(prompt=make_prompt(), settings=make_settings())
 

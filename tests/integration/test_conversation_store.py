@@ -1,6 +1,5 @@
-"""Conversations: the same contract on the in-memory store and on the real one, and who may see and change them."""
+"""Conversations as the database keeps them, and who may see and change them."""
 
-import asyncio
 import io
 import json
 from collections.abc import Iterator
@@ -11,71 +10,46 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
-from core.adapters.memory_conversations import MemoryConversationStore
-from core.adapters.supabase.conversations import SupabaseConversationStore
-from core.adapters.supabase.pages import SupabaseBatchStore
-from core.adapters.supabase.session import Analyst, open_worker_client
-from core.adapters.supabase.worker import SupabaseWorkStore
 from core.cli import app
 from core.config import Settings
 from core.domain.batch import BatchId
 from core.domain.conversation_records import ConversationFilters, ReviewStatus
-from core.domain.estimate import estimate_batch
 from core.domain.paging import Direction
 from core.domain.scaffolding import ConversationCategory, Tier
 from core.errors import InvalidRequest, NotFound
-from core.ports import BatchStore, WorkStore
 from core.services.conversations import ConversationService
-from tests.factories import make_memory, make_selection, make_settings
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import accept
+from tests.factories import make_selection
+from tests.support.results import accept
+from tests.support.stores import Stores, lease, open_stores, record, submit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
     """An analyst with a way to have conversations made."""
 
-    conversations: ConversationService
-    batches: BatchStore
-    settings: Settings | None
-    memory: WorkStore | None
+    stores: Stores
+
+    @property
+    def conversations(self) -> ConversationService:
+        return ConversationService(store=self.stores.conversations)
 
     def make(self, topics: int, name: str = "A batch") -> BatchId:
         """Have a batch of so many conversations accepted, one after the other."""
-        selection, estimate = make_selection(1, 1, topics), estimate_batch(topics, concurrency=3)
-        batch_id = self.batches.submit(name, selection, make_settings(concurrency=topics), estimate, None).batch_id
-
-        async def work(store: WorkStore) -> None:
-            for item in (await store.lease(batch_id, "test:1", topics, 30)).items:
-                await store.record([accept(item)])
-
-        async def work_in_database(settings: Settings) -> None:
-            url, _ = settings.require_supabase()
-            async with open_worker_client(url, settings.require_secret_key()) as client:
-                await work(SupabaseWorkStore(client=client))
-
-        if self.settings is not None:
-            asyncio.run(work_in_database(self.settings))
-        elif self.memory is not None:
-            asyncio.run(work(self.memory))
+        batch_id = submit(self.stores, make_selection(1, 1, topics), name=name, concurrency=topics)
+        for item in lease(self.stores, batch_id, topics):
+            record(self.stores, accept(item))
         return batch_id
 
 
-@pytest.fixture(params=["memory", "supabase"])
-def owner(request: pytest.FixtureRequest) -> Iterator[Owner]:
-    if request.param == "memory":
-        database = make_memory()
-        service = ConversationService(store=MemoryConversationStore(database=database))
-        yield Owner(conversations=service, batches=database, settings=None, memory=database)
-        return
-    settings: Settings = request.getfixturevalue("seeded")
-    with sign_up(settings) as analyst:
-        yield make_owner(analyst, settings)
+@pytest.fixture
+def owner(stores: Stores) -> Owner:
+    return Owner(stores=stores)
 
 
-def make_owner(analyst: Analyst, settings: Settings) -> Owner:
-    service = ConversationService(store=SupabaseConversationStore(analyst=analyst))
-    return Owner(conversations=service, batches=SupabaseBatchStore(analyst=analyst), settings=settings, memory=None)
+@pytest.fixture
+def stranger(seeded: Settings) -> Iterator[Owner]:
+    with open_stores(seeded) as opened:
+        yield Owner(stores=opened)
 
 
 def list_ids(owner: Owner) -> list[UUID]:
@@ -204,40 +178,35 @@ def test_options_name_scaffolding_and_batches(owner: Owner) -> None:
     assert len(options.personas) >= 3  # The database is shared: others may have added some.
 
 
-def test_a_stranger_sees_and_changes_nothing(seeded: Settings) -> None:
-    with sign_up(seeded) as analyst, sign_up(seeded) as other:
-        owner, stranger = make_owner(analyst, seeded), make_owner(other, seeded)
-        batch_id = owner.make(1)
-        (conversation_id,) = list_ids(owner)
+def test_a_stranger_sees_and_changes_nothing(owner: Owner, stranger: Owner) -> None:
+    batch_id = owner.make(1)
+    (conversation_id,) = list_ids(owner)
+    mine, theirs = owner.stores.analyst.client, stranger.stores.analyst.client
 
-        assert [] == list_ids(stranger)
-        assert 0 == stranger.conversations.count(ConversationFilters(batch_id=batch_id)).total
-        assert () == stranger.conversations.list_page(ConversationFilters(text="statement")).rows
-        assert [] == list(stranger.conversations.export())
-        assert () == stranger.conversations.list_options().batches
-        assert None is stranger.conversations.find_place(conversation_id).older_id
-        assert [] == other.client.rpc("find_conversations_by_words", {"search": "statement"}).execute().data
-        with pytest.raises(NotFound):
-            stranger.conversations.get(conversation_id)
-        with pytest.raises(NotFound):
-            stranger.conversations.review(conversation_id, ReviewStatus.REJECTED)
-        assert ReviewStatus.PENDING_REVIEW is owner.conversations.get(conversation_id).review_status
-        with pytest.raises(Exception, match="permission denied"):
-            analyst.client.table("conversations").update({"review_status": "approved"}).eq(
-                "id", str(conversation_id)
-            ).execute()
+    assert [] == list_ids(stranger)
+    assert 0 == stranger.conversations.count(ConversationFilters(batch_id=batch_id)).total
+    assert () == stranger.conversations.list_page(ConversationFilters(text="statement")).rows
+    assert [] == list(stranger.conversations.export())
+    assert () == stranger.conversations.list_options().batches
+    assert None is stranger.conversations.find_place(conversation_id).older_id
+    assert [] == theirs.rpc("find_conversations_by_words", {"search": "statement"}).execute().data
+    with pytest.raises(NotFound):
+        stranger.conversations.get(conversation_id)
+    with pytest.raises(NotFound):
+        stranger.conversations.review(conversation_id, ReviewStatus.REJECTED)
+    assert ReviewStatus.PENDING_REVIEW is owner.conversations.get(conversation_id).review_status
+    with pytest.raises(Exception, match="permission denied"):
+        mine.table("conversations").update({"review_status": "approved"}).eq("id", str(conversation_id)).execute()
 
 
-def test_the_exported_file_is_read_by_scan_with_its_ids(seeded: Settings, tmp_path: Path) -> None:
-    with sign_up(seeded) as analyst:
-        owner = make_owner(analyst, seeded)
-        owner.make(2)
-        cut = io.BytesIO(b"".join(owner.conversations.export())).getvalue().replace(b"on page two.", b"on page")
-        (tmp_path / "conversations.jsonl").write_bytes(cut)
+def test_the_exported_file_is_read_by_scan_with_its_ids(owner: Owner, tmp_path: Path) -> None:
+    owner.make(2)
+    cut = io.BytesIO(b"".join(owner.conversations.export())).getvalue().replace(b"on page two.", b"on page")
+    (tmp_path / "conversations.jsonl").write_bytes(cut)
 
-        scanned = CliRunner().invoke(app, ["scan", "--json", str(tmp_path / "conversations.jsonl")])
+    scanned = CliRunner().invoke(app, ["scan", "--json", str(tmp_path / "conversations.jsonl")])
 
-        flagged = [json.loads(line) for line in scanned.stdout.splitlines()]
-        assert {str(conversation_id) for conversation_id in list_ids(owner)} == {
-            line["conversation"] for line in flagged if "conversation" in line
-        }
+    flagged = [json.loads(line) for line in scanned.stdout.splitlines()]
+    assert {str(conversation_id) for conversation_id in list_ids(owner)} == {
+        line["conversation"] for line in flagged if "conversation" in line
+    }

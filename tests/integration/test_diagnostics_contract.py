@@ -1,4 +1,4 @@
-"""Outcomes and experiments: one contract for the in-memory database and the real one behind the Supabase API."""
+"""Outcomes and experiments, as the database counts them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.adapters.memory import MemoryQueue
-from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
-from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore, SupabaseFingerprintStore
+from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseFingerprintStore
 from core.adapters.supabase.session import open_service
 from core.config import Settings
 from core.domain.batch import BatchId
@@ -19,17 +17,17 @@ from core.domain.experiments import ExperimentChange, ExperimentPlan, ItemScope
 from core.domain.reply import TokenUsage
 from core.domain.results import FailureFilters
 from core.domain.scaffolding import TemplateId
-from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
-from core.domain.work import ItemFailed, ItemReleased, LeasedItem
+from core.domain.work import ItemReleased
 from core.errors import InvalidRequest, NotFound
 from core.services.diagnostics import DiagnosticsService
 from core.services.experiments import ExperimentService
 from core.services.fingerprints import FingerprintService
-from tests.factories import TURNS, make_attempt, make_conversation_json, make_selection, make_settings
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import Stores, accept, lease, record, stores, submit
-
-__all__ = ["stores"]
+from tests.factories import make_attempt, make_selection, make_settings
+from tests.fakes.queue import ScriptedQueue
+from tests.support.results import accept
+from tests.support.results import fail_short as fail
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, lease, record, submit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,42 +39,10 @@ class Services:
 
 @pytest.fixture
 def services(stores: Stores) -> Services:
-    queue = MemoryQueue()
-    batches = stores.batches
-    if hasattr(batches, "analyst"):
-        diagnostics = SupabaseDiagnosticStore(analyst=batches.analyst)
-        experiments = SupabaseExperimentStore(analyst=batches.analyst)
-    else:
-        diagnostics = MemoryDiagnosticStore(database=batches)  # type: ignore[arg-type]
-        experiments = MemoryExperimentStore(database=batches)  # type: ignore[arg-type]
     return Services(
         stores=stores,
-        diagnostics=DiagnosticsService(store=diagnostics),
-        experiments=ExperimentService(store=experiments, queue=queue),
-    )
-
-
-def fail(item: LeasedItem, *, stop_reason: str = "end_turn", output_tokens: int = 1_100) -> ItemFailed:
-    is_cut = stop_reason == "end_turn"
-    return ItemFailed(
-        item=item,
-        attempt=make_attempt(
-            failure_type="truncation",
-            stop_reason=stop_reason,
-            prompt_length=8_750,
-            usage=TokenUsage(input_tokens=2_500, output_tokens=output_tokens),
-            request_id=f"req_{item.position}",
-        ),
-        prompt_text="Write.",
-        settings=make_settings(),
-        failure=Failed(
-            failure_type=FailureType.TRUNCATION,
-            pattern=FailurePattern.LONE_BACKSLASH if is_cut else FailurePattern.UNEXPECTED_STOP_REASON,
-            confidence=Confidence.HIGH,
-            details="turn 4 stops at: the \\",
-            turn_index=3,
-        ),
-        reply_text=make_conversation_json((*TURNS[:3], "It isn't \\")),
+        diagnostics=DiagnosticsService(store=stores.diagnostics),
+        experiments=ExperimentService(store=stores.experiments, queue=ScriptedQueue()),
     )
 
 
@@ -375,7 +341,6 @@ def stranger(seeded: Settings) -> Iterator[DiagnosticsService]:
         yield DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst))
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_outcomes_are_the_owners_alone(services: Services, stranger: DiagnosticsService) -> None:
     base = run_grid(services.stores)
 
@@ -383,7 +348,6 @@ def test_outcomes_are_the_owners_alone(services: Services, stranger: Diagnostics
     assert stranger.diagnose(FailureFilters(batch_id=base)).diagnosis.overall.judged == 0
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_failures_without_fingerprint_are_marked_later(services: Services, seeded: Settings) -> None:
     run_grid(services.stores)
     url, _ = seeded.require_supabase()

@@ -9,10 +9,9 @@ from core.config import Settings
 from core.domain.paging import Direction
 from core.domain.results import FailureFilters
 from core.services.failures import FailedGenerationService
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import Stores, fail_some, stores
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, fail_some
 
-__all__ = ["stores"]
 SOME: tuple[dict[str, object], ...] = ({}, {"stop_reason": "max_tokens"}, {"stop_reason": None}, {}, {})
 
 

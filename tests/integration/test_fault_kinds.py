@@ -7,7 +7,6 @@ from typing import NamedTuple
 import pytest
 
 from core.adapters.claude.client import open_claude
-from core.adapters.memory import MemoryPaceBoard
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.pages import SupabaseBatchStore
 from core.adapters.supabase.session import Analyst, open_service, open_worker_client
@@ -21,8 +20,9 @@ from core.embedded.simulator.faults import FaultKind
 from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService
 from tests.factories import make_selection, make_settings, upload_reports
-from tests.integration.conftest import sign_up
-from tests.integration.simulator.test_simulator_with_sdk import running_simulator
+from tests.fakes.claude import ScriptedPaceBoard
+from tests.support.simulator import running_simulator
+from tests.support.stack import sign_up
 
 
 class Expected(NamedTuple):
@@ -83,7 +83,7 @@ def run_with_fault(settings: Settings, batch_id: BatchId, fault: FaultKind) -> N
                 worker="test",
                 lease_seconds=30,
                 retry_limits=RetryLimits(max_attempts=2, max_seconds=900),
-                pace_board=MemoryPaceBoard(),
+                pace_board=ScriptedPaceBoard(),
             )
             await service.run_batch(batch_id)
 

@@ -31,7 +31,7 @@ from core.domain.work import ChatRequest
 from core.errors import QueueUnavailable
 from core.services.health import HealthService
 from tests.factories import make_settings
-from tests.integration.conftest import sign_up
+from tests.support.stack import sign_up
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ KEPT = {
     Finding("WARN", "function_search_path_mutable", "matching_failures"): INLINED,
     Finding("WARN", "function_search_path_mutable", "matching_conversations"): INLINED,
     Finding("WARN", "function_search_path_mutable", "matching_combinations"): INLINED,
+    Finding("WARN", "function_search_path_mutable", "fits_kind"): INLINED,
+    Finding("WARN", "function_search_path_mutable", "fits_settings"): INLINED,
     Finding("INFO", "rls_enabled_no_policy", "imports"): STAGED,
     Finding("INFO", "rls_enabled_no_policy", "import_rows"): STAGED,
 }

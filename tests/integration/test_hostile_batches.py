@@ -30,7 +30,7 @@ from core.embedded.stack import Stack, start_stack
 from core.seed import seed
 from core.services.reconciliation import INTERVAL_SECONDS
 from tests.factories import make_selection, make_settings
-from tests.integration.conftest import bare_settings, sign_up
+from tests.support.stack import bare_settings, sign_up
 
 ARCS = make_selection(1, 4, 1).arc_ids
 ENDLESS = "{% for i in range(10**9) %}{% for j in range(10**9) %}{% endfor %}{% endfor %}"

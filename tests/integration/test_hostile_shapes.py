@@ -12,8 +12,8 @@ from core.adapters.supabase.session import Analyst
 from core.config import Settings
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.integration.acting import ActingAnalyst, act_as
-from tests.integration.conftest import sign_up
 from tests.integration.test_hostile_values import CALLS, make_new, make_request, require_word
+from tests.support.stack import sign_up
 
 
 class Shape(StrEnum):

@@ -26,10 +26,8 @@ from core.errors import InvalidRequest
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.factories import make_selection, make_settings
 from tests.integration.acting import ActingAnalyst, act_as
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import Stores, fail_some, stores
-
-__all__ = ["stores"]
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, fail_some
 
 UNKNOWN_ID = str(uuid4())
 HOSTILE: tuple[Any, ...] = (
@@ -250,10 +248,9 @@ def test_a_new_budget_is_a_sum_of_money(acting: ActingAnalyst, budget: str) -> N
     assert not require_word(answer, "done")
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_retries_and_comparisons_are_refused_or_read(seeded: Settings, stores: Stores) -> None:
     fail_some(stores, {}, {})
-    analyst: Analyst = stores.batches.analyst  # type: ignore[attr-defined]
+    analyst: Analyst = stores.analyst
     batch_id = str(SupabaseMonitorStore(analyst=analyst).list_batches(BatchFilters(), 1, 0).batches[0].id)
     changes = {
         "name": "Again",

@@ -1,4 +1,4 @@
-"""Imports: one contract for the in-memory database and the real one behind the Supabase API."""
+"""Imports, as the database takes them."""
 
 import json
 from collections.abc import Iterator
@@ -9,13 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from core.adapters.dataset_files import UploadedFile
-from core.adapters.memory_diagnostics import MemoryDiagnosticStore, MemoryExperimentStore
-from core.adapters.memory_imports import MemoryImportStore
-from core.adapters.memory_monitor import MemoryMonitorStore, MemoryOverviewStore
-from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
 from core.adapters.supabase.failures import SupabaseReportStore
-from core.adapters.supabase.imports import SupabaseImportStore
-from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
 from core.adapters.supabase.session import open_service
 from core.config import Settings
 from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
@@ -28,57 +22,38 @@ from core.domain.importing import MOST_TOKENS, UNNAMED, ImportId
 from core.domain.outcomes import ScaffoldingLabel
 from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
-from core.ports import DiagnosticStore, ExperimentStore, ImportStore, MonitorStore, OverviewStore
+from core.ports import ImportStore
 from core.services.diagnostics import DiagnosticsService
 from core.services.failures import FailedGenerationService
 from core.services.importing import ImportReport, ImportService
 from tests.factories import TURNS, make_old_data_set, make_selection
-from tests.integration.test_store_contract import Stores, accept, fail, lease, read, record, stores, submit
-
-__all__ = ["stores"]
+from tests.support.results import accept, fail
+from tests.support.stores import Stores, lease, read, record, submit
 
 CUT = (TURNS[0], "It isn't \\", *TURNS[2:])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imports:
+    """The services over an analyst's stores."""
+
     stores: Stores
-    store: ImportStore
     service: ImportService
-    diagnostic_store: DiagnosticStore
     diagnostics: DiagnosticsService
     failures: FailedGenerationService
-    experiments: ExperimentStore
-    monitor: MonitorStore
-    overview: OverviewStore
+
+    @property
+    def store(self) -> ImportStore:
+        return self.stores.imports
 
 
 @pytest.fixture
 def imports(stores: Stores) -> Imports:
-    batches = stores.batches
-    if hasattr(batches, "analyst"):
-        analyst = batches.analyst
-        store: ImportStore = SupabaseImportStore(analyst=analyst)
-        diagnostics: DiagnosticStore = SupabaseDiagnosticStore(analyst=analyst)
-        experiments: ExperimentStore = SupabaseExperimentStore(analyst=analyst)
-        monitor: MonitorStore = SupabaseMonitorStore(analyst=analyst)
-        overview: OverviewStore = SupabaseOverviewStore(analyst=analyst)
-    else:
-        store = MemoryImportStore(database=batches)  # type: ignore[arg-type]
-        diagnostics = MemoryDiagnosticStore(database=batches)  # type: ignore[arg-type]
-        experiments = MemoryExperimentStore(database=batches)  # type: ignore[arg-type]
-        monitor = MemoryMonitorStore(database=batches)  # type: ignore[arg-type]
-        overview = MemoryOverviewStore(database=batches)  # type: ignore[arg-type]
     return Imports(
         stores=stores,
-        store=store,
-        service=ImportService(store=store, scaffolding=stores.scaffolding),
-        diagnostic_store=diagnostics,
-        diagnostics=DiagnosticsService(store=diagnostics),
+        service=ImportService(store=stores.imports, scaffolding=stores.scaffolding),
+        diagnostics=DiagnosticsService(store=stores.diagnostics),
         failures=FailedGenerationService(store=stores.failures),
-        experiments=experiments,
-        monitor=monitor,
-        overview=overview,
     )
 
 
@@ -100,7 +75,7 @@ def run(imports: Imports, *records: dict[str, object]) -> tuple[ImportReport, Ba
 def test_more_names_than_one_answer_holds_are_all_known(imports: Imports) -> None:
     _, batch_id = run(imports, *(make_record(persona=f"Persona {n}", topic=f"Topic {n}") for n in range(600)))
 
-    outcomes = imports.diagnostic_store.count(FailureFilters(batch_id=batch_id), 10)
+    outcomes = imports.stores.diagnostics.count(FailureFilters(batch_id=batch_id), 10)
 
     assert 600 == len({outcomes.labels[each.persona_id].label for each in outcomes.combinations})
     assert 600 == len({outcomes.labels[each.training_topic_id].label for each in outcomes.combinations})
@@ -187,8 +162,7 @@ def test_the_raw_report_of_an_imported_failure_tells_where_it_is_from(imports: I
     assert CUT[1] == json.loads(report["extracted_content"])["turns"][1]["content"]
     assert "Turn 2 (assistant) stops at: It isn't \\" in error["truncation_details"]
     assert [] == report["attempts"]
-    if hasattr(imports.stores.batches, "analyst"):
-        assert "old \u2014 one" == report["scaffolding_context"]["template_name"]
+    assert "old \u2014 one" == report["scaffolding_context"]["template_name"]
 
 
 def test_names_are_matched_by_key_and_by_name_in_any_case(imports: Imports) -> None:
@@ -201,14 +175,14 @@ def test_names_are_matched_by_key_and_by_name_in_any_case(imports: Imports) -> N
         make_record(persona="Nobody we know", arc=str(arc.id)),
     )
 
-    outcomes = imports.diagnostic_store.count(FailureFilters(batch_id=batch_id), 10)
+    outcomes = imports.stores.diagnostics.count(FailureFilters(batch_id=batch_id), 10)
 
     found = [each for each in outcomes.combinations if each.id in outcomes.cells.combination]
     named = {(outcomes.labels[each.persona_id].label, outcomes.labels[each.template_id].label) for each in found}
     assert {(persona.name, "Foreign One"), ("Nobody we know", "not given")} == named
     assert {arc.id} == {each.emotional_arc_id for each in found}
     assert {"edge"} == {each.conversation_category for each in found}
-    items = imports.monitor.list_items(batch_id, None, 10, 0).items
+    items = imports.stores.monitor.list_items(batch_id, None, 10, 0).items
     assert "Nobody we know" == items[2].persona
     names = {option.name for option in imports.failures.list_options().templates}
     assert "Foreign One (imported)" in names
@@ -314,7 +288,7 @@ def test_nothing_of_an_imported_batch_is_generated_again(imports: Imports) -> No
     with pytest.raises(InvalidRequest, match="imported"):
         imports.stores.batches.retry_failed(batch_id, RetryChanges())
     with pytest.raises(InvalidRequest, match="imported"):
-        imports.experiments.create(ExperimentPlan(batch_id=batch_id, change=ExperimentChange(max_tokens=9_000)))
+        imports.stores.experiments.create(ExperimentPlan(batch_id=batch_id, change=ExperimentChange(max_tokens=9_000)))
     for action in BatchAction:
         with pytest.raises(InvalidRequest):
             imports.stores.batches.control(batch_id, action)
@@ -325,12 +299,12 @@ def test_nothing_of_an_imported_batch_is_generated_again(imports: Imports) -> No
 def test_imported_items_are_in_no_total_of_what_was_generated(imports: Imports) -> None:
     generated = submit(imports.stores)
     record(imports.stores, *(accept(item) for item in lease(imports.stores, generated)))
-    history, overview = imports.stores.batches.list_history(), imports.overview.read()
+    history, overview = imports.stores.batches.list_history(), imports.stores.overview.read()
 
     run(imports, make_record(CUT), make_record(CUT), make_record())
 
     assert history == imports.stores.batches.list_history()
-    assert overview == imports.overview.read()
+    assert overview == imports.stores.overview.read()
     assert 2 == overview.judged
 
 
@@ -383,7 +357,7 @@ def test_two_of_one_name_are_told_apart(imports: Imports) -> None:
     _, batch_id = run(
         imports, make_record(CUT, persona=persona.name), make_record(CUT, persona="Zed"), make_record(persona="Zed")
     )
-    outcomes = imports.diagnostic_store.count(FailureFilters(batch_id=batch_id), 10)
+    outcomes = imports.stores.diagnostics.count(FailureFilters(batch_id=batch_id), 10)
     (zed,) = (key for key, each in outcomes.labels.items() if each.label == "Zed")
     labels = {**outcomes.labels, zed: ScaffoldingLabel(label=persona.name)}
 
@@ -396,7 +370,6 @@ def test_two_of_one_name_are_told_apart(imports: Imports) -> None:
     assert {str(persona.id), str(zed)} == {row.key for row in rates}
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_what_was_imported_lately_is_not_pruned_as_old(imports: Imports, seeded: Settings) -> None:
     _, batch_id = run(imports, make_record(CUT, created_at="2025-03-01T10:00:00Z"))
     url, _ = seeded.require_supabase()

@@ -40,8 +40,8 @@ from core.domain.estimate import estimate_batch
 from core.domain.prompt import Prompt
 from core.domain.work import ChatRequest
 from tests.factories import make_selection, make_settings
-from tests.integration.conftest import sign_up
-from tests.integration.simulator.test_simulator_with_sdk import running_simulator
+from tests.support.simulator import running_simulator
+from tests.support.stack import sign_up
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 180

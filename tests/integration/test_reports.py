@@ -1,6 +1,5 @@
 """RAW error reports in the real bucket."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,18 +9,15 @@ from uuid import UUID
 import pytest
 
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
-from core.adapters.supabase.pages import SupabaseBatchStore
-from core.adapters.supabase.session import Analyst, open_service, open_worker_client
-from core.adapters.supabase.worker import SupabaseWorkStore
+from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
-from core.domain.estimate import estimate_batch
 from core.domain.results import FailureFilters
 from core.errors import DatabaseRejected
 from core.services.failures import FailedGenerationService
 from core.services.reports import ReportService
-from tests.factories import make_selection, make_settings, upload_reports
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import fail
+from tests.factories import upload_reports
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, fail_some, list_failures
 
 
 @dataclass(frozen=True)
@@ -36,23 +32,12 @@ class Owner:
 
 
 @pytest.fixture
-def owner(seeded: Settings) -> Iterator[Owner]:
+def owner(stores: Stores, seeded: Settings) -> Iterator[Owner]:
     """An analyst with one failed generation whose report is not written yet."""
     url, _ = seeded.require_supabase()
-    with sign_up(seeded) as analyst, open_service(url, seeded.require_secret_key()) as client:
-        batches = SupabaseBatchStore(analyst=analyst)
-        estimate = estimate_batch(1, concurrency=3)
-        batch_id = batches.submit("B", make_selection(1, 1, 1), make_settings(), estimate, None).batch_id
-
-        async def record_failure() -> None:
-            async with open_worker_client(url, seeded.require_secret_key()) as worker:
-                store = SupabaseWorkStore(client=worker)
-                (item,) = (await store.lease(batch_id, "w", 1, 30)).items
-                await store.record([fail(item)])
-
-        asyncio.run(record_failure())
-        (row,) = SupabaseFailureStore(analyst=analyst).list_page(FailureFilters(batch_id=batch_id), 1, None).rows
-        yield Owner(analyst, row.id, SupabaseReportStore(client=client))
+    (failure,) = list_failures(stores, fail_some(stores, {}))
+    with open_service(url, seeded.require_secret_key()) as client:
+        yield Owner(stores.analyst, failure.id, SupabaseReportStore(client=client))
 
 
 def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Owner) -> None:

@@ -20,7 +20,7 @@ from core.domain.importing import FileDigest, ImportedName, ImportItem, Source
 from core.errors import DatabaseRejected, InvalidRequest, NotFound, NotSignedIn
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection, make_settings
-from tests.integration.conftest import sign_up
+from tests.support.stack import sign_up
 
 OWNED = ["batches", "batch_items", "generation_attempts", "conversations", "failed_generations", "alerts", "batch_progress"]
 IMPORTED = ["batches", "batch_items", "failed_generations", "item_outcomes", "outcome_combinations", "failure_kinds"]

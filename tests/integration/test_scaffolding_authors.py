@@ -7,7 +7,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.adapters.memory import MemoryQueue
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst
@@ -19,10 +18,11 @@ from core.scaffolding_data import load_prompt_templates
 from core.services.batches import BatchService
 from core.services.scaffolding import ScaffoldingService
 from tests.factories import make_selection, make_settings
+from tests.fakes.queue import ScriptedQueue
 from tests.integration.acting import act_as
-from tests.integration.conftest import sign_up
 from tests.integration.test_hostile_shapes import FORGET, RECORDS
 from tests.integration.test_hostile_values import CALLS, make_new, require_word
+from tests.support.stack import sign_up
 
 SELECTION = make_selection(1, 1, 1)
 SHIPPED = next(row for row in load_prompt_templates() if row.emotional_arc_id == SELECTION.arc_ids[0])
@@ -55,7 +55,7 @@ def make_service(analyst: Analyst) -> BatchService:
     return BatchService(
         batches=SupabaseBatchStore(analyst=analyst),
         scaffolding=SupabaseScaffoldingStore(analyst=analyst),
-        queue=MemoryQueue(),
+        queue=ScriptedQueue(),
     )
 
 

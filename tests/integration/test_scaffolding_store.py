@@ -1,4 +1,4 @@
-"""Editing the scaffolding: one contract, in memory and in SQL."""
+"""Editing the scaffolding."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,16 +6,19 @@ from uuid import uuid4
 
 import pytest
 
+from core.config import Settings
+from core.domain.batch import BatchId
 from core.domain.prompt import render_prompt
 from core.domain.scaffolding import ArcId, Persona, PromptTemplate, ScaffoldKind, TemplateId, TopicId, TrainingTopic, Uses
 from core.domain.template_language import MAX_TEMPLATE_CHARACTERS
 from tests.factories import make_selection
-from tests.integration.choice_stores import Stores, accept, open_stores, submit
+from tests.support.results import accept
+from tests.support.stores import Stores, lease, open_stores, record, submit
 
 
-@pytest.fixture(params=["memory", "supabase"])
-def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
-    with open_stores(request, request.param) as opened:
+@pytest.fixture
+def stores(seeded: Settings) -> Iterator[Stores]:
+    with open_stores(seeded) as opened:
         kept = {row.id: row for row in (*opened.scaffolding.list_personas(), *opened.scaffolding.list_arcs())}
         before = {template.id for template in opened.scaffolding.list_templates()}
         yield opened
@@ -32,6 +35,10 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
         for template in opened.scaffolding.list_templates():
             if template.id not in before:
                 opened.editor.set_template_active(template.id, active=False)
+
+
+def accept_some(stores: Stores, batch_id: BatchId, wanted: int) -> None:
+    record(stores, *(accept(item) for item in lease(stores, batch_id, wanted)))
 
 
 def make_topic(**changes: Any) -> TrainingTopic:
@@ -149,7 +156,7 @@ def test_a_version_that_is_switched_off_is_not_used(stores: Stores) -> None:
 def test_a_batch_under_way_goes_on_with_what_it_was_made_from(stores: Stores) -> None:
     selection = make_selection(1, 1, 2)
     batch_id = submit(stores, selection)
-    accept(stores, batch_id, 1)
+    accept_some(stores, batch_id, 1)
     persona = find_persona(stores)
     template = newest_template(stores, selection.arc_ids[0])
 
@@ -172,34 +179,30 @@ def test_a_batch_under_way_goes_on_with_what_it_was_made_from(stores: Stores) ->
 
 def test_uses_are_counted_by_what_came_of_them(stores: Stores) -> None:
     selection = make_selection(1, 1, 2)
-    accept(stores, submit(stores, selection))
+    accept_some(stores, submit(stores, selection), 2)
 
     assert stores.editor.count_uses(ScaffoldKind.PERSONA) == {selection.persona_ids[0]: Uses(accepted=2, failed=0)}
     assert len(stores.editor.count_uses(ScaffoldKind.TOPIC)) == 2
 
 
-def test_the_database_holds_to_the_rules_too(request: pytest.FixtureRequest) -> None:
-    with open_stores(request, "supabase") as stores:
-        assert stores.editor.save(make_topic(topic_key="Not A Key")).outcome == "rejected"
-        assert stores.editor.save(make_topic(name="")).outcome == "rejected"
-        arc = stores.scaffolding.list_arcs()[0]
-        turned = {"starting_intensity_min": 0.9, "starting_intensity_max": 0.1}
-        assert stores.editor.save(arc.model_copy(update=turned)).outcome == "rejected"
+def test_the_database_holds_to_the_rules_too(stores: Stores) -> None:
+    assert stores.editor.save(make_topic(topic_key="Not A Key")).outcome == "rejected"
+    assert stores.editor.save(make_topic(name="")).outcome == "rejected"
+    arc = stores.scaffolding.list_arcs()[0]
+    turned = {"starting_intensity_min": 0.9, "starting_intensity_max": 0.1}
+    assert stores.editor.save(arc.model_copy(update=turned)).outcome == "rejected"
 
 
-def test_a_template_that_is_too_large_is_refused_by_the_database_and_an_old_one_can_be_switched_off(
-    request: pytest.FixtureRequest,
-) -> None:
-    with open_stores(request, "supabase") as stores:
-        old = newest_template(stores, make_selection().arc_ids[0])
-        small = old.model_copy(update={"id": uuid4(), "template_key": f"new_{uuid4().hex}"})
+def test_a_template_that_is_too_large_is_refused_by_the_database_and_an_old_one_can_be_switched_off(stores: Stores) -> None:
+    old = newest_template(stores, make_selection().arc_ids[0])
+    small = old.model_copy(update={"id": uuid4(), "template_key": f"new_{uuid4().hex}"})
 
-        for text in ("system_prompt", "user_prompt"):
-            large = small.model_copy(update={text: "x" * (MAX_TEMPLATE_CHARACTERS + 1)})
-            outcome = stores.editor.save_template(large, None)
-            assert outcome.outcome == "rejected"
-            assert f"at most {MAX_TEMPLATE_CHARACTERS} characters" in (outcome.reason or "")
+    for text in ("system_prompt", "user_prompt"):
+        large = small.model_copy(update={text: "x" * (MAX_TEMPLATE_CHARACTERS + 1)})
+        outcome = stores.editor.save_template(large, None)
+        assert outcome.outcome == "rejected"
+        assert f"at most {MAX_TEMPLATE_CHARACTERS} characters" in (outcome.reason or "")
 
-        largest = small.model_copy(update={"user_prompt": "x" * MAX_TEMPLATE_CHARACTERS})
-        assert stores.editor.save_template(largest, None).outcome == "saved"
-        assert stores.editor.set_template_active(TemplateId(largest.id), active=False).outcome == "saved"
+    largest = small.model_copy(update={"user_prompt": "x" * MAX_TEMPLATE_CHARACTERS})
+    assert stores.editor.save_template(largest, None).outcome == "saved"
+    assert stores.editor.set_template_active(TemplateId(largest.id), active=False).outcome == "saved"

@@ -1,19 +1,21 @@
-"""Leaving out what exists: the count, the batch and the limit agree, in memory and in SQL."""
+"""Leaving out what exists: the count, the batch and the limit agree."""
 
-from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
-from core.domain.batch import SkipExisting
+from core.domain.batch import BatchId, SkipExisting
 from core.errors import InvalidRequest
 from tests.factories import make_selection
-from tests.integration.choice_stores import Stores, accept, open_stores, submit
+from tests.support import results
+from tests.support.stores import Stores, lease, record, submit
 
 
-@pytest.fixture(params=["memory", "supabase"])
-def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
-    with open_stores(request, request.param) as opened:
-        yield opened
+def accept(stores: Stores, batch_id: BatchId, *, simulated: bool = True) -> list[tuple[UUID, UUID, UUID]]:
+    """Accept what is leased at once; return the combinations."""
+    items = lease(stores, batch_id)
+    record(stores, *(results.accept(item, simulated=simulated) for item in items))
+    return [(item.persona_id, item.emotional_arc_id, item.training_topic_id) for item in items]
 
 
 def test_nothing_exists_in_the_beginning(stores: Stores) -> None:
@@ -52,10 +54,10 @@ def test_what_claude_wrote_counts_either_way(stores: Stores) -> None:
 
 def test_the_limit_is_of_what_is_left_in_the_order_that_is_wanted(stores: Stores) -> None:
     selection = make_selection(1, 1, 4)
-    accept(stores, submit(stores, selection, [3]))
+    accept(stores, submit(stores, selection, picks=[3]))
 
     limited = selection.model_copy(update={"skip_existing": SkipExisting.ANY, "limit": 2})
-    combinations = accept(stores, submit(stores, limited, [3, 2, 1, 0]))
+    combinations = accept(stores, submit(stores, limited, picks=[3, 2, 1, 0]))
 
     assert [topic for _, _, topic in combinations] == [selection.topic_ids[2], selection.topic_ids[1]]
 

@@ -12,17 +12,16 @@ import pytest
 
 from core.adapters.spool import SPOOL_FOLDER, FileSpool
 from core.adapters.supabase.alerts import SupabaseAlertStore
+from core.adapters.supabase.work_payload import encode_result
 from core.cli_stack import examine_spool
 from core.config import Settings
 from core.domain.alerts import AlertRule
 from core.domain.work import ItemReleased
 from core.worker_bootstrap import open_alerting, open_reconciliation
-from tests.factories import make_attempt, make_selection
-from tests.integration.conftest import sign_up
-from tests.integration.test_store_contract import Stores, accept, lease, list_conversations, record, stores, submit
-from tests.unit.test_work_payload import make_item
-
-__all__ = ["stores"]
+from tests.factories import make_attempt, make_item, make_selection
+from tests.support.results import accept
+from tests.support.stack import sign_up
+from tests.support.stores import Stores, lease, list_conversations, record, submit
 
 
 @pytest.fixture
@@ -54,18 +53,17 @@ def reconcile(host: Settings, spool: FileSpool) -> None:
         reconciliation.run_once()
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_bad_files_stop_nobody_and_an_alert_tells_of_them(
     host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
 ) -> None:
     batch_id = submit(stores, make_selection(1, 1, 2))
     first, second = lease(stores, batch_id)
-    spool.keep(accept(first))
+    spool.keep(encode_result(accept(first)))
     spool.folder.joinpath(f"{uuid4()}.json").write_text('{"kind": "succ')
     refused = accept(second)
-    spool.keep(refused.model_copy(update={"attempt": make_attempt(duration_ms=2**40)}))
+    spool.keep(encode_result(refused.model_copy(update={"attempt": make_attempt(duration_ms=2**40)})))
     gone = ItemReleased(item=make_item(), attempt=make_attempt())
-    spool.keep(gone)
+    spool.keep(encode_result(gone))
 
     reconcile(host, spool)
 
@@ -82,12 +80,11 @@ def test_bad_files_stop_nobody_and_an_alert_tells_of_them(
     assert alert.message.startswith("3 paid replies wait on disk")
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_what_was_put_right_and_moved_back_is_recorded_and_the_alert_passes(
     host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
 ) -> None:
     (item,) = lease(stores, batch_id := submit(stores, make_selection(1, 1, 1)))
-    spool.keep(result := accept(item))
+    spool.keep(encode_result(result := accept(item)))
     (path,) = spool.list_waiting()
     good = path.read_text()
     path.write_text(json.dumps(json.loads(good) | {"kind": "gift"}))
@@ -111,7 +108,6 @@ def test_what_was_put_right_and_moved_back_is_recorded_and_the_alert_passes(
     assert AlertRule.STUCK_RESULTS not in {alert.rule for alert in alerts.read().open}
 
 
-@pytest.mark.parametrize("stores", ["supabase"], indirect=True)
 def test_the_database_says_that_an_item_is_gone(stores: Stores) -> None:
     gone = make_item()
 

@@ -13,7 +13,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.claude.client import open_claude
-from core.adapters.memory import MemoryPaceBoard
 from core.adapters.redis_connection import connect_async_redis
 from core.adapters.redis_pace_board import RedisPaceBoard
 from core.adapters.spool import FileSpool
@@ -36,8 +35,9 @@ from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService
 from tests.factories import make_conversation_json, make_reply, make_selection, make_settings
 from tests.fakes.answering_server import Answer, answering_server
+from tests.fakes.claude import ScriptedPaceBoard
 from tests.integration.api_answers import JSON, ApiCase, Follows, find_case, read_cases
-from tests.integration.conftest import sign_up
+from tests.support.stack import sign_up
 
 ROOT = Path(__file__).parents[2]
 ITEMS, CONCURRENCY = 40, 5
@@ -95,7 +95,7 @@ class Installation:
     settings: Settings
     analyst: Analyst
     folder: Path
-    pace_board: PaceBoard = field(default_factory=MemoryPaceBoard)
+    pace_board: PaceBoard = field(default_factory=ScriptedPaceBoard)
 
     @property
     def batches(self) -> SupabaseBatchStore:
@@ -211,7 +211,7 @@ def test_content_filter_refuses_its_item_alone_and_is_not_asked_again(installati
         batch = installation.run(batch_id, server.base_url)
 
     assert (BatchStatus.COMPLETED, ITEMS - 1, ITEMS) == (batch.status, batch.accepted, batch.attempts)
-    assert installation.batches.get_breakdown(batch_id).by_failure_type == {"refusal": 1}
+    assert installation.failures.count(FailureFilters(batch_id=batch_id)).by_type == {"refusal": 1}
 
 
 @pytest.mark.parametrize("name", GIVEN_UP)

@@ -1,165 +1,45 @@
-"""One contract, two implementations: the in-memory database and the real one behind the Supabase API."""
+"""Batches, their items and what came of them, as the database keeps them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import pytest
 
-from core.adapters.memory import MemoryDatabase
-from core.adapters.memory_conversations import MemoryConversationStore
-from core.adapters.memory_failures import MemoryFailureStore
-from core.adapters.supabase.conversations import SupabaseConversationStore
-from core.adapters.supabase.failures import SupabaseFailureStore
-from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
-from core.adapters.supabase.session import open_service, open_worker_client
-from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
-from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, RetryChanges, Selection
-from core.domain.conversation import Conversation
-from core.domain.conversation_records import ConversationFilters, ListedConversation
-from core.domain.estimate import estimate_batch
-from core.domain.parsing import parse_conversation
+from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.record import Record
 from core.domain.reply import TokenUsage
-from core.domain.results import FailureFilters, FailureRow
+from core.domain.results import FailureFilters
 from core.domain.scaffolding import ConversationCategory, TemplateId
-from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
-from core.domain.work import ItemAccepted, ItemFailed, ItemReleased, ItemResult, LeasedItem
+from core.domain.work import ItemReleased
 from core.errors import InvalidRequest, NotFound
-from core.ports import BatchStore, ConversationStore, FailureStore, Reconciler, ScaffoldingStore, WorkStore
-from tests.factories import make_attempt, make_conversation_json, make_memory, make_selection, make_settings
-from tests.integration.conftest import sign_up
-
-Result = TypeVar("Result")
-
-
-class Worker(Protocol):
-    """Runs a function with a work store, in an event loop of its own."""
-
-    def __call__(self, use: Callable[[WorkStore], Awaitable[Result]]) -> Result: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stores:
-    scaffolding: ScaffoldingStore
-    batches: BatchStore
-    work: Worker
-    reconciler: Reconciler
-    failures: FailureStore
-    conversations: ConversationStore
-
-
-@pytest.fixture(params=["memory", "supabase"])
-def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
-    if request.param == "memory":
-        database: MemoryDatabase = make_memory()
-
-        def use_memory(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
-            return asyncio.run(_await(use(database)))
-
-        yield Stores(
-            scaffolding=database,
-            batches=database,
-            work=use_memory,
-            reconciler=database,
-            failures=MemoryFailureStore(database=database),
-            conversations=MemoryConversationStore(database=database),
-        )
-        return
-    settings: Settings = request.getfixturevalue("seeded")
-    url, _ = settings.require_supabase()
-
-    def use_supabase(use: Callable[[WorkStore], Awaitable[Result]]) -> Result:
-        async def run() -> Result:
-            async with open_worker_client(url, settings.require_secret_key()) as client:
-                return await use(SupabaseWorkStore(client=client))
-
-        return asyncio.run(run())
-
-    with sign_up(settings) as analyst, open_service(url, settings.require_secret_key()) as client:
-        yield Stores(
-            scaffolding=SupabaseScaffoldingStore(analyst=analyst),
-            batches=SupabaseBatchStore(analyst=analyst),
-            work=use_supabase,
-            reconciler=SupabaseReconciler(client=client),
-            failures=SupabaseFailureStore(analyst=analyst),
-            conversations=SupabaseConversationStore(analyst=analyst),
-        )
-
-
-async def _await(awaitable: Awaitable[Result]) -> Result:
-    return await awaitable
-
-
-def submit(
-    stores: Stores, selection: Selection | None = None, *, picks: list[int] | None = None, **settings: object
-) -> BatchId:
-    selection = selection or make_selection()
-    estimate = estimate_batch(selection.planned, concurrency=3)
-    return stores.batches.submit("A batch", selection, make_settings(**settings), estimate, picks).batch_id
-
-
-def read(stores: Stores, batch_id: BatchId) -> BatchProgress:
-    progress = stores.batches.get(batch_id)
-    assert progress is not None
-    assert progress.planned == progress.accepted + progress.failed + progress.cancelled + progress.running + progress.queued
-    return progress
-
-
-def list_conversations(stores: Stores, batch_id: BatchId) -> tuple[ListedConversation, ...]:
-    return stores.conversations.list_page(ConversationFilters(batch_id=batch_id), 10, None).rows
-
-
-def list_failures(stores: Stores, batch_id: BatchId) -> tuple[FailureRow, ...]:
-    return stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).rows
-
-
-def lease(stores: Stores, batch_id: BatchId, wanted: int = 10, lease_seconds: float = 30) -> tuple[LeasedItem, ...]:
-    return stores.work(lambda store: store.lease(batch_id, "test:1", wanted, lease_seconds)).items
-
-
-def record(stores: Stores, *results: ItemResult) -> list[str]:
-    return [outcome.outcome for outcome in stores.work(lambda store: store.record(results))]
-
-
-def parse() -> Conversation:
-    parsed = parse_conversation(make_conversation_json())
-    return parsed.conversation  # type: ignore[union-attr]
-
-
-def accept(item: LeasedItem, **attempt: object) -> ItemAccepted:
-    return ItemAccepted(item=item, attempt=make_attempt(**attempt), prompt_text="p", conversation=parse())
-
-
-def fail(item: LeasedItem, *, stop_batch_because: str | None = None, **attempt: object) -> ItemFailed:
-    failure = Failed(
-        failure_type=FailureType.TRUNCATION,
-        pattern=FailurePattern.LONE_BACKSLASH,
-        confidence=Confidence.HIGH,
-        details="turn 4 (assistant) stops at: the \\",
-        turn_index=3,
-    )
-    return ItemFailed(
-        item=item,
-        attempt=make_attempt(failure_type="truncation", **attempt),
-        prompt_text="Write. \0",
-        settings=make_settings(),
-        failure=failure,
-        reply_text='{"turns": []}',
-        stop_batch_because=stop_batch_because,
-    )
+from tests.factories import make_attempt, make_scaffolding, make_selection, make_settings
+from tests.support.results import accept, fail
+from tests.support.stores import (
+    Stores,
+    fail_some,
+    lease,
+    list_conversations,
+    list_failures,
+    read,
+    record,
+    submit,
+)
 
 
 def test_scaffolding_is_whole(stores: Stores) -> None:
-    arcs = [arc for arc in stores.scaffolding.list_arcs() if arc.is_active]
+    shipped, rows = make_scaffolding(), stores.scaffolding
 
-    assert len(stores.scaffolding.list_personas()) == 3
-    assert [5, 3] == [sum(arc.conversation_category is category for arc in arcs) for category in ConversationCategory]
-    assert [65, 20] == [len(topics := stores.scaffolding.list_topics()), sum(topic.is_active for topic in topics)]
-    assert len(stores.scaffolding.list_templates()) == 8
+    def keep_shipped(found: Sequence[Record], expected: Sequence[Record]) -> list[Record]:
+        """The database is shared: other tests may have added some."""
+        ids = {row.id for row in expected}  # type: ignore[attr-defined]
+        kept = {row.id: row.model_copy(update={"updated_at": None}) for row in found if row.id in ids}  # type: ignore[attr-defined]
+        return [kept[row.id] for row in expected]  # type: ignore[attr-defined]
+
+    assert list(shipped.personas) == keep_shipped(rows.list_personas(), shipped.personas)
+    assert list(shipped.arcs) == keep_shipped(rows.list_arcs(), shipped.arcs)
+    assert list(shipped.topics) == keep_shipped(rows.list_topics(), shipped.topics)
+    assert list(shipped.templates) == keep_shipped(rows.list_templates(), shipped.templates)
 
 
 def test_submitted_batch_holds_its_whole_grid(stores: Stores) -> None:
@@ -253,8 +133,6 @@ def test_failed_reply_is_kept_apart_with_its_diagnosis(stores: Stores) -> None:
     (row,) = list_failures(stores, batch_id)
     assert ("truncation", "lone_backslash", 3) == (row.failure_type, row.truncation_pattern, row.turn_index)
     assert ("end_turn", 24_576, 2000, 1) == (row.stop_reason, row.max_tokens, row.output_tokens, row.attempt_count)
-    breakdown = stores.batches.get_breakdown(batch_id)
-    assert ({"truncation": 1}, {"end_turn": 2}) == (breakdown.by_failure_type, breakdown.by_stop_reason)
     assert read(stores, batch_id).status is BatchStatus.COMPLETED
 
 
@@ -402,14 +280,6 @@ def test_history_tells_what_items_took(stores: Stores) -> None:
     assert (pytest.approx(0.044), pytest.approx(2.4)) == (row.cost_usd, row.duration_seconds)
 
 
-def fail_some(stores: Stores, *settings: dict[str, object]) -> BatchId:
-    """Record one failure for each dictionary of attempt settings, oldest first."""
-    batch_id = submit(stores, make_selection(1, 1, len(settings)), concurrency=len(settings))
-    for item, attempt in zip(lease(stores, batch_id), settings, strict=True):
-        record(stores, fail(item, **attempt))
-    return batch_id
-
-
 def test_failures_come_in_pages_newest_first_and_each_once(stores: Stores) -> None:
     fail_some(stores, {}, {}, {}, {}, {})
 
@@ -542,9 +412,14 @@ def test_failed_canary_pauses_the_batch_until_it_is_resumed(stores: Stores) -> N
 
 def test_budget_counts_what_is_in_flight_and_pauses_the_batch(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 10), budget_usd=0.1, concurrency=10)
+    assert read(stores, batch_id).needed_budget_usd is None, "it may run"
     # Nothing is known yet, so the estimate of 0.45 USD a call would already be too much.
     assert lease(stores, batch_id) == ()
-    assert "budget of $0.10 is reached" in (read(stores, batch_id).status_reason or "")
+    paused = read(stores, batch_id)
+    assert "budget of $0.10 is reached" in (paused.status_reason or "")
+    assert paused.needed_budget_usd == pytest.approx(0.45)
+    stores.batches.control(batch_id, BatchAction.RESUME, budget_usd=paused.needed_budget_usd)
+    assert len(lease(stores, batch_id)) == 1
 
     other = submit(stores, make_selection(1, 1, 10), budget_usd=1.0, concurrency=10)
     in_flight = lease(stores, other)
@@ -559,7 +434,12 @@ def test_reply_without_a_price_counts_as_estimated_towards_the_budget(stores: St
     record(stores, *(accept(item, cost_usd=None) for item in lease(stores, batch_id)))
 
     assert lease(stores, batch_id) == ()
-    assert "$0.90 spent" in (read(stores, batch_id).status_reason or "")
+    paused = read(stores, batch_id)
+    assert "$0.90 spent" in (paused.status_reason or "")
+    assert paused.needed_budget_usd == pytest.approx(1.35)
+    stores.batches.control(batch_id, BatchAction.RESUME, budget_usd=1.4)
+    stores.batches.control(batch_id, BatchAction.PAUSE)
+    assert read(stores, batch_id).needed_budget_usd is None, "it is paused, but not by its budget"
 
 
 def test_item_whose_limit_was_raised_comes_back_with_it(stores: Stores) -> None:

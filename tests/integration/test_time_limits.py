@@ -17,7 +17,7 @@ from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.importing import ImportId
 from core.errors import DatabaseUnavailable, InvalidRequest
-from tests.integration.conftest import sign_up
+from tests.support.stack import sign_up
 
 HELD_SECONDS = 3.0
 

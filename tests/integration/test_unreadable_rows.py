@@ -24,15 +24,13 @@ from core.domain.unreadable import phrase_unreadable
 from core.errors import DatabaseRejected
 from core.scaffolding_data import load_personas
 from core.services.conversations import ConversationService
-from tests.integration.test_store_contract import Stores, accept, fail_some, lease, record, stores, submit
-
-__all__ = ["stores"]
-pytestmark = pytest.mark.parametrize("stores", ["supabase"], indirect=True)
+from tests.support.results import accept
+from tests.support.stores import Stores, fail_some, lease, record, submit
 
 
 @pytest.fixture
 def analyst(stores: Stores) -> Analyst:
-    return stores.batches.analyst  # type: ignore[attr-defined, no-any-return]
+    return stores.analyst
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from uuid import uuid4
@@ -14,16 +14,16 @@ import pytest
 from pydantic import SecretStr
 
 from core.adapters.alert_webhook import AlertWebhook
-from core.adapters.memory_alerts import MemoryAlertStore
 from core.config import Settings, child_environment, load_settings
-from core.domain.alerts import AlertRule, AlertSeverity, AlertTarget, StoredAlert
+from core.domain.alerts import AlertFacts, AlertRule, AlertSeverity, AlertTarget, StoredAlert
 from core.domain.notices import HostWithStuckResults, Notices, RefusedJobs
-from core.errors import ConfigurationError, DatabaseUnavailable, WebhookUnavailable
+from core.errors import ConfigurationError, WebhookUnavailable
 from core.services.alerting import AlertingService
-from tests.factories import make_memory
+from tests.fakes.alerts import ScriptedAlertRecorder
 
 GIGABYTE = 1_000_000_000
 SECRET = "T0KEN"
+FULL = AlertFacts(now=datetime(2026, 11, 22, 12, tzinfo=UTC), storage_bytes=round(0.9 * GIGABYTE))
 
 
 @dataclass
@@ -66,14 +66,6 @@ def receiver() -> Iterator[Receiver]:
 
 
 @dataclass
-class Clock:
-    now: datetime = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
 class Board:
     """A notice board on which a test writes."""
 
@@ -86,28 +78,10 @@ class Board:
         return self.notices
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """A store whose storage is nearly full, and a clock that a test sets."""
-
-    store: MemoryAlertStore
-    clock: Clock
-    board: Board = field(default_factory=Board)
-
-    def evaluate_with(self, sender: AlertWebhook | None) -> bool:
-        """Evaluate a minute later."""
-        self.clock.now += timedelta(minutes=1)
-        return self.make_service(sender).evaluate()
-
-    def make_service(self, sender: AlertWebhook | None = None) -> AlertingService:
-        return AlertingService(recorder=self.store, notices=self.board, storage_limit_bytes=GIGABYTE, sender=sender)
-
-
-@pytest.fixture
-def alarm() -> Alarm:
-    clock, database = Clock(), make_memory()
-    database.clock = clock
-    return Alarm(MemoryAlertStore(database=database, storage_bytes=round(0.9 * GIGABYTE)), clock)
+def evaluate(recorder: ScriptedAlertRecorder, sender: AlertWebhook | None = None, notices: Notices | None = None) -> bool:
+    return AlertingService(
+        recorder=recorder, notices=Board(notices or Notices()), storage_limit_bytes=GIGABYTE, sender=sender
+    ).evaluate()
 
 
 def make_webhook(url: str, timeout_seconds: float = 2) -> AlertWebhook:
@@ -171,73 +145,62 @@ def test_what_does_not_answer_is_an_error_without_the_address(url: str) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_an_alert_is_kept_once_and_sent_once(alarm: Alarm, receiver: Receiver) -> None:
-    webhook = make_webhook(receiver.url)
+def test_what_the_facts_show_is_kept(receiver: Receiver) -> None:
+    recorder = ScriptedAlertRecorder(facts=FULL)
 
-    assert [True, True] == [alarm.evaluate_with(webhook) for _ in range(2)]
+    assert evaluate(recorder)
 
-    (alert,) = alarm.store.read().open
+    ((alert,),) = recorder.saved
     assert alert.rule is AlertRule.STORAGE
-    assert alert.webhook_sent_at is not None
-    assert len(receiver.bodies) == 1
-    assert alarm.store.read().has_webhook
+    assert recorder.begun == [False]
+    assert not recorder.settled, "without a webhook nothing is claimed"
 
 
-def test_evaluations_are_about_a_minute_apart_whoever_asks(alarm: Alarm) -> None:
-    other = alarm.make_service()
+def test_nothing_is_kept_or_sent_where_no_evaluation_is_due(receiver: Receiver) -> None:
+    recorder = ScriptedAlertRecorder(is_due=False, unsent=(make_stored_alert(),))
 
-    assert alarm.evaluate_with(None)
-    alarm.clock.now += timedelta(seconds=15)
-    assert not other.evaluate()
-    alarm.clock.now += timedelta(seconds=45)
-    assert other.evaluate()
+    assert not evaluate(recorder, make_webhook(receiver.url))
+
+    assert (recorder.saved, recorder.settled, receiver.bodies) == ([], [], [])
 
 
-def test_what_could_not_be_sent_is_sent_next_time(alarm: Alarm, receiver: Receiver) -> None:
-    webhook = make_webhook(receiver.url)
+def test_what_is_unsent_is_sent_and_said_to_be(receiver: Receiver) -> None:
+    alerts = (make_stored_alert(), make_stored_alert())
+    recorder = ScriptedAlertRecorder(unsent=alerts)
+
+    assert evaluate(recorder, make_webhook(receiver.url))
+
+    assert [(alert.id, True) for alert in alerts] == recorder.settled
+    assert (len(receiver.bodies), recorder.begun) == (2, [True])
+
+
+def test_what_could_not_be_sent_is_given_back_and_the_others_are_not_tried(receiver: Receiver) -> None:
+    alerts = (make_stored_alert(), make_stored_alert())
+    recorder = ScriptedAlertRecorder(unsent=alerts)
     receiver.status = 503
-    assert alarm.evaluate_with(webhook)
-    assert alarm.store.read().open[0].webhook_sent_at is None
-    receiver.status = 204
 
-    assert alarm.evaluate_with(webhook)
+    assert evaluate(recorder, make_webhook(receiver.url))
 
-    assert len(receiver.bodies) == 2
-    assert alarm.store.read().open[0].webhook_sent_at is not None
-
-
-def test_without_a_webhook_an_alert_is_kept_and_sent_when_there_is_one(alarm: Alarm, receiver: Receiver) -> None:
-    alarm.evaluate_with(None)
-    assert len(alarm.store.read().open) == 1
-    assert not alarm.store.read().has_webhook
-
-    alarm.evaluate_with(make_webhook(receiver.url))
-
+    assert [(alert.id, False) for alert in alerts] == recorder.settled
     assert len(receiver.bodies) == 1
 
 
-def test_a_database_that_is_away_is_tried_next_time(alarm: Alarm) -> None:
-    @dataclass(kw_only=True)
-    class Away(MemoryAlertStore):
-        def save(self, *_: object) -> bool:
-            raise DatabaseUnavailable("Gone.")
+def test_a_database_that_is_away_is_tried_next_time(receiver: Receiver) -> None:
+    recorder = ScriptedAlertRecorder(is_away=True, unsent=(make_stored_alert(),))
 
-    away = Away(database=alarm.store.database)
-
-    assert not Alarm(away, alarm.clock).make_service().evaluate()
+    assert not evaluate(recorder, make_webhook(receiver.url))
+    assert not receiver.bodies
 
 
-def test_what_workers_noticed_is_one_alert_each_for_all_analysts_and_passes_with_it(alarm: Alarm) -> None:
-    refused = RefusedJobs(count=1200, function="os.system", reason="no such function", last_at=alarm.clock.now)
+def test_what_workers_noticed_is_one_alert_each_for_all_analysts() -> None:
+    refused = RefusedJobs(count=1200, function="os.system", reason="no such function", last_at=FULL.now)
     hosts = (HostWithStuckResults(host="alpha", files=2), HostWithStuckResults(host="beta", files=1))
-    alarm.board.notices = Notices(refused=refused, stuck=hosts)
+    recorder = ScriptedAlertRecorder(facts=FULL)
 
-    alarm.evaluate_with(None)
-    alarm.evaluate_with(None)
+    evaluate(recorder, notices=Notices(refused=refused, stuck=hosts))
 
-    found = {alert.rule: alert for alert in alarm.store.read().open}
+    found = {alert.rule: alert for alert in recorder.saved[0]}
     assert {AlertRule.STORAGE, AlertRule.REFUSED_JOBS, AlertRule.STUCK_RESULTS} == set(found)
-    assert len(alarm.store.alerts) == 3
     job, stuck = found[AlertRule.REFUSED_JOBS], found[AlertRule.STUCK_RESULTS]
     assert (None, AlertSeverity.CRITICAL, AlertTarget.SYSTEM) == (job.created_by, job.severity, job.target)
     assert "1,200 jobs" in job.message
@@ -246,11 +209,6 @@ def test_what_workers_noticed_is_one_alert_each_for_all_analysts_and_passes_with
     assert "3 paid replies" in stuck.message
     assert "alpha: 2, beta: 1" in stuck.message
     assert "spool/set-aside" in stuck.advice
-
-    alarm.board.notices = Notices()
-    alarm.evaluate_with(None)
-
-    assert [AlertRule.STORAGE] == [alert.rule for alert in alarm.store.read().open]
 
 
 @pytest.mark.parametrize(

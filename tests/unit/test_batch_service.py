@@ -1,82 +1,96 @@
+"""What is decided about a batch before the database is asked: templates, sample, name, price; and who is rung for."""
+
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from core.adapters.memory import MemoryDatabase, MemoryQueue
-from core.domain.batch import BatchAction, BatchStatus, RetryChanges
+from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.estimate import GenerationHistory
 from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.errors import InvalidRequest, NotFound, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
 from core.services.batches import BatchService
-from tests.factories import make_memory, make_selection, make_settings
+from tests.factories import make_progress, make_scaffolding, make_selection, make_settings
+from tests.fakes.batches import ScaffoldingRows, ScriptedBatchStore
+from tests.fakes.queue import ScriptedQueue
+
+BATCH = BatchId(uuid4())
 
 
-def make_service(database: MemoryDatabase | None = None, queue: MemoryQueue | None = None) -> BatchService:
-    database = database or make_memory()
-    return BatchService(batches=database, scaffolding=database, queue=queue or MemoryQueue())
+class Bench:
+    """The service with what it works with."""
+
+    def __init__(self, **store: Any) -> None:
+        self.store = ScriptedBatchStore(**store)
+        self.scaffolding: ScaffoldingRows = make_scaffolding()
+        self.queue = ScriptedQueue()
+        self.service = BatchService(batches=self.store, scaffolding=self.scaffolding, queue=self.queue)
 
 
-def test_submitted_batch_is_queued_whole_and_rung_for() -> None:
-    queue = MemoryQueue()
-    service = make_service(queue=queue)
+def test_submitted_batch_is_sampled_whole_estimated_and_rung_for() -> None:
+    bench = Bench()
 
-    submitted = service.submit(make_selection(3, 5, 6), make_settings())
+    submitted = bench.service.submit(make_selection(3, 5, 6), make_settings())
 
-    progress = service.get(submitted.batch_id)
-    assert (90, 90, BatchStatus.QUEUED) == (progress.planned, progress.queued, progress.status)
-    assert [submitted.batch_id] == queue.rung
+    (submission,) = bench.store.submissions
+    assert sorted(submission.picks or ()) == list(range(90))
+    assert (1800.0, 40.5) == (submission.estimate.seconds, submission.estimate.cost_usd)
+    assert [submitted.batch_id] == bench.queue.rung
     assert submitted.rung
 
 
 def test_batch_is_kept_when_the_queue_is_away() -> None:
-    service = make_service(queue=MemoryQueue(is_away=True))
+    bench = Bench()
+    bench.queue.is_away = True
 
-    submitted = service.submit(make_selection(), make_settings())
-
-    assert not submitted.rung
-    assert service.get(submitted.batch_id).queued == 2
+    assert not bench.service.submit(make_selection(), make_settings()).rung
+    assert len(bench.store.submissions) == 1
 
 
 def test_an_automatic_name_carries_the_submitters_time_or_says_that_it_is_utc() -> None:
-    service = make_service()
+    bench = Bench()
     here = timezone(timedelta(hours=5, minutes=30))
 
     before = datetime.now(UTC)
-    local, other = (service.submit(make_selection(), make_settings(), zone=zone) for zone in (here, None))
-    (edge,) = service.submit_all([make_selection(category=ConversationCategory.EDGE)], make_settings(), zone=here)
+    for zone in (here, None):
+        bench.service.submit(make_selection(), make_settings(), zone=zone)
+    bench.service.submit_all([make_selection(category=ConversationCategory.EDGE)], make_settings(), zone=here)
+    bench.service.submit(make_selection(), make_settings(), name=" Autumn ")
 
     times = {f"{moment:%Y-%m-%d %H:%M}" for moment in (before.astimezone(here), datetime.now(here))}
-    assert service.get(local.batch_id).name in {f"Core batch, {time}" for time in times}
-    assert service.get(edge.batch_id).name in {f"Edge case batch, {time}" for time in times}
-    assert service.get(other.batch_id).name.endswith(" UTC")
-    assert service.get(other.batch_id).name.startswith(f"Core batch, {before:%Y-%m-%d}")
+    local, other, edge, named = (submission.name for submission in bench.store.submissions)
+    assert local in {f"Core batch, {time}" for time in times}
+    assert edge in {f"Edge case batch, {time}" for time in times}
+    assert other.endswith(" UTC")
+    assert other.startswith(f"Core batch, {before:%Y-%m-%d}")
+    assert named == "Autumn"
 
 
 def test_empty_selection_writes_nothing() -> None:
-    database = make_memory()
+    bench = Bench()
 
     with pytest.raises(InvalidRequest, match="at least one persona"):
-        make_service(database).submit(make_selection(topics=0), make_settings())
+        bench.service.submit(make_selection(topics=0), make_settings())
 
-    assert not database.batches
+    assert not bench.store.submissions
 
 
 def test_repeated_ids_are_generated_once() -> None:
-    selection = make_selection(1, 1, 2)
-    doubled = selection.model_copy(update={"topic_ids": selection.topic_ids * 2})
+    bench, selection = Bench(), make_selection(1, 1, 2)
 
-    assert make_service().submit(doubled, make_settings()).planned == 2
+    bench.service.submit(selection.model_copy(update={"topic_ids": selection.topic_ids * 2}), make_settings())
+
+    assert bench.store.submissions[0].selection == selection
 
 
 def test_limit_samples_the_grid() -> None:
-    service = make_service()
+    bench = Bench()
     selection = make_selection(3, 3, 20, category=ConversationCategory.EDGE, limit=10)
 
-    submitted = service.submit(selection, make_settings())
-
-    assert submitted.planned == 10
+    assert bench.service.submit(selection, make_settings()).planned == 10
     assert selection.formula == "3 personas × 3 arcs × 20 topics = 180, 10 of them"
 
 
@@ -85,17 +99,18 @@ def test_more_than_a_batch_holds_is_refused_before_it_is_counted_out() -> None:
     selection = make_selection().model_copy(update={"persona_ids": ids, "arc_ids": ids, "topic_ids": ids})
 
     with pytest.raises(InvalidRequest, match="at most 100,000 conversations; this selection has 1,000,000,000"):
-        make_service().submit(selection, make_settings())
+        Bench().service.submit(selection, make_settings())
 
 
-@pytest.mark.parametrize("budget_usd", [nan, inf, 0, -1])
-def test_a_new_budget_is_a_sum_of_money(budget_usd: float) -> None:
-    service = make_service()
-    batch_id = service.submit(make_selection(), make_settings()).batch_id
-    service.control(batch_id, BatchAction.PAUSE)
+@pytest.mark.parametrize("budget_usd", [nan, inf, 0, -1, 10])
+def test_a_new_budget_is_a_sum_of_money_above_what_was_spent(budget_usd: float) -> None:
+    bench = Bench(progress=make_progress(BatchStatus.PAUSED, cost_usd=10.0))
 
     with pytest.raises(InvalidRequest, match="Set a budget of more than that"):
-        service.control(batch_id, BatchAction.RESUME, budget_usd=budget_usd)
+        bench.service.control(BATCH, BatchAction.RESUME, budget_usd=budget_usd)
+    with pytest.raises(InvalidRequest, match="when a batch is resumed"):
+        bench.service.control(BATCH, BatchAction.CANCEL, budget_usd=50)
+    assert not bench.store.controls
 
 
 @pytest.mark.parametrize("budget_usd", [nan, inf])
@@ -105,104 +120,99 @@ def test_a_budget_of_a_batch_is_a_number(budget_usd: float) -> None:
 
 
 def test_template_with_a_hole_stops_the_submission() -> None:
-    database = make_memory()
-    database.templates = tuple(
+    bench = Bench()
+    bench.scaffolding.templates = tuple(
         template.model_copy(update={"user_prompt": "{{ hole }}"}) for template in load_prompt_templates()
     )
 
     with pytest.raises(TemplateInvalid, match="Unknown placeholder"):
-        make_service(database).submit(make_selection(), make_settings())
+        bench.service.submit(make_selection(), make_settings())
 
-    assert not database.batches
+    assert not bench.store.submissions
 
 
 def test_a_broken_template_is_harmless_once_a_newer_version_is_there() -> None:
-    database = make_memory()
-    good = load_prompt_templates()
+    bench, good = Bench(), load_prompt_templates()
     broken = tuple(template.model_copy(update={"user_prompt": "{{ 1/0 }}"}) for template in good)
     newer = tuple(template.model_copy(update={"id": uuid4(), "version": 2}) for template in good)
-    database.templates = broken
+    bench.scaffolding.templates = broken
 
     with pytest.raises(TemplateInvalid, match=r"arithmetic.*line 1"):
-        make_service(database).submit(make_selection(), make_settings())
-    database.templates = broken + newer
+        bench.service.submit(make_selection(), make_settings())
+    bench.scaffolding.templates = newer + broken
 
-    assert make_service(database).submit(make_selection(), make_settings()).planned == 2
+    assert bench.service.submit(make_selection(), make_settings()).planned == 2
 
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_template_that_cannot_be_filled_is_left_out_where_another_one_can(version: int) -> None:
-    database = make_memory()
-    good = load_prompt_templates()
+    bench, good = Bench(), load_prompt_templates()
     hostile = {"template_key": "hostile", "user_prompt": "{{ 1/0 }}", "version": version}
-    database.templates += tuple(template.model_copy(update=hostile | {"id": uuid4()}) for template in good)
-    assert database.list_offered_templates()[0].template_key == "hostile"
+    spoilt = tuple(template.model_copy(update=hostile | {"id": uuid4()}) for template in good)
+    bench.scaffolding.templates = spoilt + good
+    selection = make_selection(1, 5, 1)
 
-    submitted = make_service(database).submit(make_selection(1, 5, 1), make_settings())
+    bench.service.submit(selection, make_settings())
 
-    taken = database.batches[submitted.batch_id].plan.snapshot.templates
-    assert len(taken) == 5
-    assert set(taken) <= {template.id for template in good}
+    (submission,) = bench.store.submissions
+    assert set(submission.without_templates) == {row.id for row in spoilt if row.emotional_arc_id in selection.arc_ids}
 
 
 def test_a_retry_with_a_template_that_cannot_be_used_is_refused() -> None:
-    database = make_memory()
+    bench = Bench()
     template = load_prompt_templates()[0].model_copy(update={"id": TemplateId(uuid4()), "user_prompt": "{{ 1/0 }}"})
-    service = make_service(database)
-    batch_id = service.submit(make_selection(), make_settings()).batch_id
-    database.templates += (template,)
+    bench.scaffolding.templates += (template,)
 
     with pytest.raises(TemplateInvalid, match="arithmetic"):
-        service.retry_failed(batch_id, RetryChanges(template_id=template.id))
-
-
-def test_arc_without_a_template_is_named() -> None:
-    database = make_memory()
-    database.templates = ()
-
-    with pytest.raises(InvalidRequest, match="No active prompt template for"):
-        make_service(database).submit(make_selection(), make_settings())
+        bench.service.retry_failed(BATCH, RetryChanges(template_id=template.id))
+    assert not bench.store.retries
 
 
 def test_unknown_batch_is_not_found() -> None:
-    service = make_service()
-    batch_id = service.submit(make_selection(), make_settings()).batch_id
-
     with pytest.raises(NotFound, match="There is no batch"):
-        make_service().get(batch_id)
+        Bench().service.get(BATCH)
 
 
-def test_pause_resume_and_cancel_follow_the_status() -> None:
-    queue = MemoryQueue()
-    service = make_service(queue=queue)
-    batch_id = service.submit(make_selection(), make_settings()).batch_id
+@pytest.mark.parametrize(
+    ("action", "status", "rings"),
+    [
+        (BatchAction.RESUME, BatchStatus.PROCESSING, True),
+        (BatchAction.RESUME, BatchStatus.QUEUED, True),
+        (BatchAction.PAUSE, BatchStatus.PAUSED, False),
+        (BatchAction.CANCEL, BatchStatus.CANCELLED, False),
+    ],
+)
+def test_whoever_goes_on_is_rung_for(action: BatchAction, status: BatchStatus, *, rings: bool) -> None:
+    bench = Bench(status=status)
 
-    assert service.control(batch_id, BatchAction.PAUSE) is BatchStatus.PAUSED
-    assert service.control(batch_id, BatchAction.RESUME) is BatchStatus.QUEUED
-    assert queue.rung == [batch_id, batch_id]
-    assert service.control(batch_id, BatchAction.CANCEL) is BatchStatus.CANCELLED
-    assert service.get(batch_id).cancelled == 2
-    with pytest.raises(InvalidRequest):
-        service.control(batch_id, BatchAction.RESUME)
-
-
-def test_name_is_made_from_the_category_where_none_is_given() -> None:
-    service = make_service()
-    selection = make_selection(category=ConversationCategory.EDGE)
-
-    named = service.get(service.submit(selection, make_settings(), name=" Autumn ").batch_id)
-    unnamed = service.get(service.submit(selection, make_settings(), name=" ").batch_id)
-
-    assert named.name == "Autumn"
-    assert unnamed.name.startswith("Edge case batch, ")
+    assert bench.service.control(BATCH, action) is status
+    assert bench.queue.rung == [BATCH] * rings
 
 
 def test_budget_is_refused_where_no_price_is_known() -> None:
-    service = make_service()
+    bench = Bench(progress=make_progress(BatchStatus.COMPLETED, budget_usd=1.0))
 
     with pytest.raises(InvalidRequest, match="No price is known for claude-next-9"):
-        service.submit(make_selection(), make_settings(model="claude-next-9", budget_usd=1.0))
-
-    budgeted = service.submit(make_selection(), make_settings(budget_usd=1.0)).batch_id
+        bench.service.submit(make_selection(), make_settings(model="claude-next-9", budget_usd=1.0))
     with pytest.raises(InvalidRequest, match="No price is known"):
-        service.retry_failed(budgeted, RetryChanges(model="claude-next-9"))
+        bench.service.retry_failed(BATCH, RetryChanges(model="claude-next-9"))
+
+
+def test_a_presets_batch_with_nothing_left_is_left_out_and_none_at_all_is_said() -> None:
+    bench = Bench(existing=2)
+    full = make_selection(1, 1, 2).model_copy(update={"skip_existing": "any"})
+
+    assert len(bench.service.submit_all([full, make_selection(1, 1, 3)], make_settings())) == 1
+    with pytest.raises(InvalidRequest, match="nothing is left to generate"):
+        bench.service.submit_all([full], make_settings())
+
+
+def test_what_was_really_paid_is_the_history_before_what_was_simulated() -> None:
+    rows = [
+        GenerationHistory(model="m", simulated=simulated, items=100, cost_usd=cost, duration_seconds=1.0)
+        for simulated, cost in ((True, 100.0), (False, 50.0))
+    ]
+
+    estimate = Bench(history=tuple(rows)).service.estimate(make_selection(), make_settings(model="m"))
+
+    assert estimate.cost_usd == pytest.approx(1.0)

@@ -7,9 +7,9 @@ from core.domain.estimate import GenerationHistory, estimate_batch, estimate_tok
 from core.domain.scaffolding import ConversationCategory
 from core.services.presets import build_presets
 from core.services.scaffolding import Choices, ScaffoldingService
-from tests.factories import make_memory
+from tests.factories import make_scaffolding
 
-CHOICES = ScaffoldingService(store=make_memory()).list_choices()
+CHOICES = ScaffoldingService(store=make_scaffolding()).list_choices()
 EMPTY = Choices(personas=(), arcs=(), topics=(), offered_templates=())
 
 

@@ -7,9 +7,9 @@ from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, S
 from core.domain.scaffolding import ConversationCategory
 from core.services.choice_links import decode_choices, encode_choices
 from core.services.scaffolding import ScaffoldingService
-from tests.factories import make_memory, make_selection, make_settings
+from tests.factories import make_scaffolding, make_selection, make_settings
 
-CHOICES = ScaffoldingService(store=make_memory()).list_choices()
+CHOICES = ScaffoldingService(store=make_scaffolding()).list_choices()
 DEFAULTS = make_settings()
 
 

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from core.adapters.memory_health import MemoryProbe
 from core.domain.batch import BatchId
 from core.domain.health import (
     ClaudeHealth,
@@ -24,17 +23,18 @@ from core.domain.health import (
 from core.domain.rate_limits import read_rate_limits
 from core.errors import DatabaseUnavailable, QueueUnavailable
 from core.services.health import HealthService, read_versions
+from tests.fakes.probe import ScriptedProbe
 
 Check = Callable[..., Health]
 
 
 @pytest.fixture
-def probe() -> MemoryProbe:
-    return MemoryProbe()
+def probe() -> ScriptedProbe:
+    return ScriptedProbe()
 
 
 @pytest.fixture
-def check(probe: MemoryProbe) -> Iterator[Check]:
+def check(probe: ScriptedProbe) -> Iterator[Check]:
     opened: list[HealthService] = []
 
     def check_parts(*, shipped: tuple[str, ...] = (), wait_seconds: float = 1.5) -> Health:
@@ -69,7 +69,7 @@ def fail(error: Exception) -> Callable[[], object]:
     return raise_it
 
 
-def test_a_living_worker_is_up_and_says_what_it_does(probe: MemoryProbe, check: Check) -> None:
+def test_a_living_worker_is_up_and_says_what_it_does(probe: ScriptedProbe, check: Check) -> None:
     probe.answer_queue = lambda: make_queue(3.0, batch_id=BatchId(uuid4()))
 
     health = check()
@@ -79,7 +79,7 @@ def test_a_living_worker_is_up_and_says_what_it_does(probe: MemoryProbe, check: 
     assert find(health, Part.QUEUE).found == "2 jobs wait, 1 run, 0 failed"
 
 
-def test_a_silent_worker_is_a_problem_and_none_alive_is_down(probe: MemoryProbe, check: Check) -> None:
+def test_a_silent_worker_is_a_problem_and_none_alive_is_down(probe: ScriptedProbe, check: Check) -> None:
     probe.answer_queue = lambda: make_queue(3.0, 300.0)
     assert find(check(), Part.WORKERS).state is PartState.PROBLEM
 
@@ -89,7 +89,7 @@ def test_a_silent_worker_is_a_problem_and_none_alive_is_down(probe: MemoryProbe,
     assert "brightrun up" in (workers.advice or "")
 
 
-def test_an_error_is_said_and_leaves_the_others_alone(probe: MemoryProbe, check: Check) -> None:
+def test_an_error_is_said_and_leaves_the_others_alone(probe: ScriptedProbe, check: Check) -> None:
     probe.answer_queue = fail(QueueUnavailable("The queue does not answer."))  # type: ignore[assignment]
     probe.answer_database = fail(DatabaseUnavailable("No answer."))  # type: ignore[assignment]
 
@@ -104,7 +104,7 @@ def test_an_error_is_said_and_leaves_the_others_alone(probe: MemoryProbe, check:
     assert health.database is None
 
 
-def test_a_part_that_hangs_does_not_hold_the_page_up(probe: MemoryProbe) -> None:
+def test_a_part_that_hangs_does_not_hold_the_page_up(probe: ScriptedProbe) -> None:
     release, asked = threading.Event(), []
 
     def hang() -> DatabaseHealth:
@@ -128,7 +128,7 @@ def test_a_part_that_hangs_does_not_hold_the_page_up(probe: MemoryProbe) -> None
         service.close()
 
 
-def test_migrations_that_are_missing_or_unknown_are_said(probe: MemoryProbe, check: Check) -> None:
+def test_migrations_that_are_missing_or_unknown_are_said(probe: ScriptedProbe, check: Check) -> None:
     probe.answer_database = lambda: DatabaseHealth(database="18.6", migrations=("1", "2"))
 
     assert find(check(shipped=("1", "2")), Part.DATABASE).state is PartState.UP
@@ -137,13 +137,13 @@ def test_migrations_that_are_missing_or_unknown_are_said(probe: MemoryProbe, che
     assert "unknown to this version" in find(check(shipped=("1",)), Part.DATABASE).found
 
 
-def test_storage_near_its_limit_is_a_problem(probe: MemoryProbe, check: Check) -> None:
+def test_storage_near_its_limit_is_a_problem(probe: ScriptedProbe, check: Check) -> None:
     probe.answer_storage = lambda: StorageUse(bytes=800, files=3)
 
     assert find(check(), Part.STORAGE).state is PartState.PROBLEM
 
 
-def test_claude_is_a_problem_only_when_no_call_brings_a_reply(probe: MemoryProbe, check: Check) -> None:
+def test_claude_is_a_problem_only_when_no_call_brings_a_reply(probe: ScriptedProbe, check: Check) -> None:
     assert find(check(), Part.CLAUDE).state is PartState.UNKNOWN
     now = datetime.now(UTC)
     probe.answer_claude = lambda: ClaudeHealth(seen_at=now, stop_reasons={"end_turn": 20, "none": 5})

@@ -61,6 +61,26 @@ def test_worker_imports_only_what_the_design_allows() -> None:
 
 
 def test_forbidden_import_is_found(tmp_path: Path) -> None:
-    (tmp_path / "page.py").write_text("import redis\nfrom core.adapters import memory\n")
+    (tmp_path / "page.py").write_text("import redis\nfrom core.adapters import redis_reading\n")
 
     assert {"redis", "core.adapters"} == find_forbidden(tmp_path / "page.py", PAGE_IMPORTS)
+
+
+def test_what_tests_share_is_in_no_test() -> None:
+    """What several need is in tests/support, tests/fakes or tests/factories.py."""
+    found = {
+        (path.name, name)
+        for folder in ("pages", "support", "fakes")
+        for path in (ROOT / "tests" / folder).rglob("*.py")
+        for name in find_imports(path)
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+    }
+
+    assert set() == found
+
+
+def test_only_tests_know_the_fakes() -> None:
+    """A second implementation of a port that lived beside the real ones would drift from them."""
+    files = [ROOT / "worker.py", ROOT / "Home.py", *(ROOT / "core").rglob("*.py"), *(ROOT / "pages").glob("*.py")]
+
+    assert not [path.name for path in files if any(name.split(".")[0] == "tests" for name in find_imports(path))]

@@ -15,41 +15,37 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.adapters.memory import MemoryDatabase
 from core.adapters.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
 from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
-from core.adapters.supabase.work_payload import encode_result
+from core.adapters.supabase.work_payload import EncodedResult, encode_result
 from core.domain.work import ItemFailed, ItemReleased, ItemResult, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
-from core.services.generation import describe_rejected, describe_unstorable
+from core.services.item_failures import describe_rejected, describe_unstorable
 from core.services.recording import ResultRecorder
-from tests.factories import make_attempt
-from tests.unit.test_work_payload import make_failed, make_item
+from tests.factories import make_attempt, make_failed, make_item
+from tests.fakes.work import ScriptedWorkStore
 
 NOBODY = 65534
 Outcome = Literal["recorded", "lease_lost", "no_such_item"]
 
 
-@dataclass
-class Database(MemoryDatabase):
+@dataclass(kw_only=True)
+class Database(ScriptedWorkStore):
     """Takes every result, or raises what a test wants of it, before or while it is given some body."""
 
     spool: FileSpool | None = None
     away: Exception | None = None
-    refused_bodies: frozenset[bytes] = frozenset()
-    outcome: Outcome = "recorded"
+    refused_bodies: frozenset[str] = frozenset()
     on_disk: list[int] = field(default_factory=list[int])
 
-    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
+    async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]:
         if self.spool is not None:
             self.on_disk.append(len(self.spool.list_waiting()))
         if self.away is not None:
             raise self.away
-        if any(
-            result.attempt and result.attempt.raw and result.attempt.raw.body in self.refused_bodies for result in results
-        ):
+        if any(result["attempt"].get("response_body", "") in self.refused_bodies for result in results):
             raise DatabaseRejected("refused")
-        return tuple(RecordOutcome(outcome=self.outcome) for _ in results)
+        return (self.outcome,) * len(results)
 
 
 @dataclass
@@ -76,6 +72,10 @@ def spool(tmp_path: Path) -> FileSpool:
 
 def record(store: SpoolingWorkStore, *results: ItemResult) -> None:
     asyncio.run(store.record(results))
+
+
+def keep(spool: FileSpool, result: ItemResult) -> None:
+    spool.keep(encode_result(result))
 
 
 def read_bodies(spool: FileSpool) -> list[str]:
@@ -116,7 +116,7 @@ def test_result_waits_on_disk_while_the_database_is_away_and_is_gone_when_it_too
 def test_what_a_dead_worker_left_is_recorded_once_oldest_first(spool: FileSpool) -> None:
     results, recorder = [make_failed(b"one"), make_failed(b"two")], Recorder()
     for age, result in zip((60, 120), results, strict=True):
-        spool.keep(result)
+        keep(spool, result)
         assert result.attempt is not None
         set_age(spool.folder / f"{result.attempt.id}.json", age)
 
@@ -127,7 +127,7 @@ def test_what_a_dead_worker_left_is_recorded_once_oldest_first(spool: FileSpool)
 
 def test_a_kept_result_is_whole_and_read_by_its_owner_only(spool: FileSpool) -> None:
     result = make_failed(b"paid for")
-    spool.keep(result)
+    keep(spool, result)
 
     (path,) = spool.list_waiting()
     assert result.attempt is not None
@@ -137,10 +137,10 @@ def test_a_kept_result_is_whole_and_read_by_its_owner_only(spool: FileSpool) -> 
 
 
 def test_item_given_back_untouched_needs_no_file(spool: FileSpool) -> None:
-    spool.keep(ItemReleased(item=make_item()))
+    keep(spool, ItemReleased(item=make_item()))
     assert [] == spool.list_waiting()
 
-    spool.keep(released := ItemReleased(item=make_item(), attempt=make_attempt()))
+    keep(spool, released := ItemReleased(item=make_item(), attempt=make_attempt()))
     assert released.attempt is not None
     assert [f"{released.attempt.id}.json"] == [path.name for path in spool.list_waiting()]
 
@@ -164,7 +164,7 @@ def test_disk_that_takes_nothing_does_not_keep_a_result_from_the_database(tmp_pa
 
 
 def test_file_of_a_living_worker_is_left_to_it_for_a_while(tmp_path: Path) -> None:
-    FileSpool(folder=tmp_path).keep(make_failed(b"just now"))
+    keep(FileSpool(folder=tmp_path), make_failed(b"just now"))
 
     assert [] == FileSpool(folder=tmp_path).list_waiting()
     (path,) = FileSpool(folder=tmp_path, min_age_seconds=0).list_waiting()
@@ -173,7 +173,7 @@ def test_file_of_a_living_worker_is_left_to_it_for_a_while(tmp_path: Path) -> No
 
 
 def test_a_refused_group_stays_on_disk_until_each_is_recorded(spool: FileSpool) -> None:
-    database = Database(refused_bodies=frozenset({b"bad"}))
+    database = Database(refused_bodies=frozenset({"bad"}))
     store = SpoolingWorkStore(inner=database, spool=spool)
     good, bad = make_failed(b"good"), make_failed(b"bad")
 
@@ -186,7 +186,7 @@ def test_a_refused_group_stays_on_disk_until_each_is_recorded(spool: FileSpool) 
 
 
 def test_a_result_that_is_refused_in_every_form_is_never_deleted(spool: FileSpool) -> None:
-    store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({b"bad"})), spool=spool)
+    store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({"bad"})), spool=spool)
 
     async def record_as_generation_does(result: ItemFailed) -> None:
         async with ResultRecorder.open(store) as recorder:
@@ -221,7 +221,7 @@ def test_a_result_that_is_taken_in_another_form_leaves_nothing_behind(spool: Fil
 
 def test_the_bytes_of_a_reply_stay_on_disk_where_only_a_failure_without_them_is_taken(spool: FileSpool) -> None:
     result = make_failed(b"paid for")
-    store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({b"paid for"})), spool=spool)
+    store = SpoolingWorkStore(inner=Database(refused_bodies=frozenset({"paid for"})), spool=spool)
     with pytest.raises(DatabaseRejected):
         record(store, result)
 
@@ -235,8 +235,8 @@ def test_the_bytes_of_a_reply_stay_on_disk_where_only_a_failure_without_them_is_
 def test_the_form_that_was_brought_last_is_the_one_on_disk(spool: FileSpool) -> None:
     result = make_failed(b"paid for")
 
-    spool.keep(result)
-    spool.keep(describe_rejected(result, DatabaseRejected("no such column"), result.settings))
+    keep(spool, result)
+    keep(spool, describe_rejected(result, DatabaseRejected("no such column"), result.settings))
 
     (path,) = spool.list_waiting()
     assert "no such column" in path.read_text()
@@ -244,14 +244,15 @@ def test_the_form_that_was_brought_last_is_the_one_on_disk(spool: FileSpool) -> 
 
 @pytest.mark.parametrize("outcome", ["recorded", "lease_lost"])
 def test_a_result_that_the_database_has_is_removed(spool: FileSpool, outcome: Outcome) -> None:
-    spool.keep(make_failed(b"paid for"))
+    keep(spool, make_failed(b"paid for"))
 
     assert replay(spool, Recorder(answers={"paid for": outcome})) == 1
     assert [] == list(spool.folder.iterdir())
 
 
 def test_a_result_of_an_item_that_is_gone_is_set_aside_by_worker_and_reconciler(spool: FileSpool) -> None:
-    record(SpoolingWorkStore(inner=Database(outcome="no_such_item"), spool=spool), make_failed(b"paid for"))
+    database = Database(outcome=RecordOutcome(outcome="no_such_item"))
+    record(SpoolingWorkStore(inner=database, spool=spool), make_failed(b"paid for"))
     assert ["paid for"] == read_bodies(spool)
 
     assert replay(spool, Recorder(answers={"paid for": "no_such_item"})) == 0
@@ -308,10 +309,10 @@ def test_a_file_that_is_no_result_is_set_aside_as_it_is_and_the_rest_goes_on(
     spool: FileSpool, make: Callable[[Path], object]
 ) -> None:
     recorder, before, behind = Recorder(), make_failed(b"before"), make_failed(b"behind")
-    spool.keep(before)
+    keep(spool, before)
     make(path := spool.folder / "bad.json")
     found = path.lstat()
-    spool.keep(behind)
+    keep(spool, behind)
     set_age(path, 60)
 
     assert replay(spool, recorder) == 2
@@ -345,7 +346,7 @@ def not_as_root(folder: Path) -> Iterator[None]:
 def test_a_file_without_permission_is_set_aside() -> None:
     with TemporaryDirectory() as folder, not_as_root(Path(folder)):
         spool = FileSpool(folder=Path(folder) / "spool", min_age_seconds=0)
-        spool.keep(make_failed(b"paid for"))
+        keep(spool, make_failed(b"paid for"))
         (path,) = spool.list_waiting()
         path.chmod(0)
 
@@ -377,7 +378,7 @@ def test_a_file_with_the_longest_name_is_set_aside(spool: FileSpool, letter: str
 def test_a_result_that_cannot_be_recorded_is_set_aside_and_the_rest_goes_on(spool: FileSpool, error: Exception) -> None:
     recorder = Recorder(answers={"bad": error})
     for body in (b"first", b"bad", b"last"):
-        spool.keep(make_failed(body))
+        keep(spool, make_failed(body))
 
     assert replay(spool, recorder) == 2
 
@@ -388,7 +389,7 @@ def test_a_result_that_cannot_be_recorded_is_set_aside_and_the_rest_goes_on(spoo
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), NotSignedIn("wrong key")])
 def test_a_database_that_takes_nothing_at_all_sets_nothing_aside(spool: FileSpool, error: Exception) -> None:
-    spool.keep(make_failed(b"paid for"))
+    keep(spool, make_failed(b"paid for"))
 
     with pytest.raises(type(error)):
         replay(spool, Recorder(answers={"paid for": error}))
@@ -398,10 +399,10 @@ def test_a_database_that_takes_nothing_at_all_sets_nothing_aside(spool: FileSpoo
 
 
 def test_what_is_set_aside_never_replaces_what_was_before_and_is_recorded_when_it_is_moved_back(spool: FileSpool) -> None:
-    spool.keep(result := make_failed(b"paid for"))
+    keep(spool, result := make_failed(b"paid for"))
     (path,) = spool.list_waiting()
     spool.set_aside(path, "first")
-    spool.keep(result)
+    keep(spool, result)
     spool.set_aside(path, "second")
     assert ["first\n", "second\n"] == sorted(read_reason(aside) for aside in list_aside(spool))
     assert spool.count_stuck() == 2
@@ -437,7 +438,7 @@ def test_what_an_earlier_version_put_aside_is_looked_at_again(spool: FileSpool) 
 
 
 def test_what_has_waited_for_very_long_counts_as_stuck(spool: FileSpool) -> None:
-    spool.keep(make_failed(b"paid for"))
+    keep(spool, make_failed(b"paid for"))
     assert spool.count_stuck() == 0
 
     set_age(spool.list_waiting()[0], STUCK_AFTER_SECONDS + 1)

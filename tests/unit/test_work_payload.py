@@ -1,29 +1,12 @@
 import json
-from uuid import uuid4
 
 import pytest
 
 from core.adapters.supabase.work_payload import encode_attempt, encode_failure, encode_result
 from core.domain.reply import RawResponse, TokenUsage
 from core.domain.storable_text import clean_text
-from core.domain.verdict import Confidence, Failed, FailureType
-from core.domain.work import ItemFailed, ItemReleased, LeasedItem, decode_body, encode_body
-from tests.factories import make_attempt, make_settings
-
-
-def make_item() -> LeasedItem:
-    identity = dict.fromkeys(
-        ["item_id", "lease_token", "persona_id", "emotional_arc_id", "training_topic_id", "template_id"], uuid4()
-    )
-    return LeasedItem.model_validate({**identity, "position": 0, "attempt_number": 1})
-
-
-def make_failed(body: bytes) -> ItemFailed:
-    raw = RawResponse(status_code=200, headers={}, body=body)
-    failure = Failed(failure_type=FailureType.PARSE_ERROR, confidence=Confidence.HIGH, details="d")
-    return ItemFailed(
-        item=make_item(), attempt=make_attempt(raw=raw), prompt_text="p", settings=make_settings(), failure=failure
-    )
+from core.domain.work import ItemReleased, decode_body, encode_body
+from tests.factories import make_attempt, make_failed, make_item
 
 
 def test_zero_tokens_are_zero_and_not_null() -> None:

@@ -23,7 +23,6 @@ from core.domain.batch import (
 )
 from core.domain.estimate import Estimate, GenerationHistory
 from core.domain.record import Record
-from core.domain.results import BatchBreakdown
 from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
 from core.errors import InvalidRequest, NotFound
 
@@ -140,35 +139,13 @@ class SupabaseBatchStore:
             raise InvalidRequest(outcome.reason or f"The batch cannot {action} now.")
         return outcome.status
 
-    def get_breakdown(self, batch_id: BatchId) -> BatchBreakdown:
-        failures = self._read_of_batch("batch_failure_types", batch_id)
-        attempts = self._read_of_batch("batch_stop_reasons", batch_id)
-        return BatchBreakdown(
-            by_failure_type=_sum_by(failures, "failure_type", "failures"),
-            by_pattern=_sum_by([row for row in failures if row["truncation_pattern"]], "truncation_pattern", "failures"),
-            by_stop_reason=_sum_by(attempts, "stop_reason", "attempts"),
-        )
-
     def list_history(self) -> tuple[GenerationHistory, ...]:
         with translate_errors():
             rows = self.analyst.client.table("generation_history").select("*").execute().data
         return keep_readable(GenerationHistory, rows, "history", self.analyst.unreadable)
-
-    def _read_of_batch(self, view: str, batch_id: BatchId) -> list[dict[str, Any]]:
-        with translate_errors():
-            rows = self.analyst.client.table(view).select("*").eq("batch_id", str(batch_id)).execute().data
-        return TypeAdapter(list[dict[str, Any]]).validate_python(rows)
 
 
 def _require_submitted(outcome: _SubmitOutcome) -> Submitted:
     if outcome.batch_id is None or outcome.planned is None:
         raise InvalidRequest(outcome.reason or "The database refused the batch without saying why.")
     return Submitted(batch_id=outcome.batch_id, planned=outcome.planned)
-
-
-def _sum_by(rows: list[dict[str, Any]], name: str, count: str) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for row in rows:
-        key = row[name] or "none"
-        totals[key] = totals.get(key, 0) + row[count]
-    return dict(sorted(totals.items(), key=lambda entry: (-entry[1], entry[0])))

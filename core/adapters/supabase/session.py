@@ -1,15 +1,17 @@
 """Clients: an analyst's, with their JWT, and the worker's, with the secret key."""
 
+import ssl
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from uuid import UUID
 
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions, acreate_client, create_client
-from supabase_auth.types import Session
+from supabase_auth.types import AuthResponse, Session
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.reading import UnreadableRows
@@ -58,11 +60,18 @@ class Analyst:
 
 def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analyst:
     """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable. Close it when it is not needed any more."""
-    http_client = httpx.Client(timeout=TIMEOUT_SECONDS)
+    return open_analyst(
+        url, publishable_key, lambda client: client.auth.sign_in_with_password({"email": email, "password": password})
+    )
+
+
+def open_analyst(url: str, publishable_key: str, begin: Callable[[Client], AuthResponse]) -> Analyst:
+    """Open a client and begin a session with it; raises what sign_in does."""
+    http_client = httpx.Client(timeout=TIMEOUT_SECONDS, verify=_load_authorities())
     try:
         with translate_errors():
             client = create_client(url, publishable_key, _make_options(http_client))
-            response = client.auth.sign_in_with_password({"email": email, "password": password})
+            response = begin(client)
         return Analyst(_client=client, _http_client=http_client, _session=_require_session(response.session))
     except BaseException:
         http_client.close()
@@ -72,14 +81,14 @@ def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analys
 @contextmanager
 def open_service(url: str, secret_key: str) -> Generator[Client]:
     """Open a client with the service role's rights, for seeding and reconciling."""
-    with httpx.Client(timeout=TIMEOUT_SECONDS) as http_client:
+    with httpx.Client(timeout=TIMEOUT_SECONDS, verify=_load_authorities()) as http_client:
         yield create_client(url, secret_key, _make_options(http_client))
 
 
 @asynccontextmanager
 async def open_worker_client(url: str, secret_key: str) -> AsyncGenerator[AsyncClient]:
     """Open the worker's client. It belongs to the running event loop."""
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http_client:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=_load_authorities()) as http_client:
         options = AsyncClientOptions(
             auto_refresh_token=False,
             persist_session=False,
@@ -87,6 +96,12 @@ async def open_worker_client(url: str, secret_key: str) -> AsyncGenerator[AsyncC
             httpx_client=http_client,
         )
         yield await acreate_client(url, secret_key, options)
+
+
+@cache
+def _load_authorities() -> ssl.SSLContext:
+    """Read the certificates of the authorities once for a process: that takes longer than a question to the database."""
+    return httpx.create_ssl_context()
 
 
 def _make_options(http_client: httpx.Client) -> ClientOptions:

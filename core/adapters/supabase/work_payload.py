@@ -12,12 +12,14 @@ from core.domain.reply import RawResponse
 from core.domain.storable_text import clean_text
 from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
 
+EncodedResult = dict[str, Any]
+"""One element of `record_results`' argument, as `encode_result` makes it and a file of the spool holds it."""
 _DEEPEST = 100
 """Levels of nesting; what is deeper is kept as text."""
 
 
-def encode_result(result: ItemResult) -> dict[str, Any]:
-    """Return one element of `record_results`' argument. Zero stays zero; None is what was not said."""
+def encode_result(result: ItemResult) -> EncodedResult:
+    """Return a result as the database takes it. Zero stays zero; None is what was not said."""
     payload: dict[str, Any] = {
         "kind": result.kind,
         "item_id": str(result.item.item_id),

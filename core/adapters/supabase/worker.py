@@ -11,7 +11,7 @@ from supabase import AsyncClient, Client
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.plan_reading import read_plan
-from core.adapters.supabase.work_payload import encode_result
+from core.adapters.supabase.work_payload import EncodedResult, encode_result
 from core.domain.batch import BatchId
 from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
 
@@ -59,7 +59,11 @@ class SupabaseWorkStore:
         await self._call("pause_batch", {"target_batch_id": str(batch_id), "reason": reason})
 
     async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        answer = await self._call("record_results", {"results": [encode_result(result) for result in results]})
+        return await self.record_encoded([encode_result(result) for result in results])
+
+    async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]:
+        """Record results that are encoded already."""
+        answer = await self._call("record_results", {"results": results})
         return TypeAdapter(tuple[RecordOutcome, ...]).validate_python(answer)
 
     async def _call(self, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
@@ -76,7 +80,7 @@ class SupabaseReconciler:
     def reconcile(self) -> tuple[BatchId, ...]:
         return TypeAdapter(tuple[BatchId, ...]).validate_python(call_function(self.client, "reconcile_batches"))
 
-    def record_encoded(self, result: dict[str, Any]) -> RecordOutcome:
+    def record_encoded(self, result: EncodedResult) -> RecordOutcome:
         """Record a result that waited on disk."""
         (outcome,) = TypeAdapter(tuple[RecordOutcome, ...]).validate_python(
             call_function(self.client, "record_results", results=[result])

@@ -6,7 +6,7 @@ import typer
 
 from core.cli_stack import report_errors, run_up
 from core.embedded.plan import Part, StackPlan
-from tests.integration.conftest import bare_settings
+from tests.support.stack import bare_settings
 
 
 def start(home: Path, root: Path, parts: str, *, detach: bool = False) -> None:

@@ -12,7 +12,7 @@ from core.config import CONNECTION_FILE, Settings, load_settings
 from core.embedded.plan import SERVICES, StackPlan
 from core.embedded.stack import Stack, reload_api, start_stack
 from core.errors import ConfigurationError, DatabaseRejected, StackError
-from tests.integration.conftest import bare_settings
+from tests.support.stack import bare_settings
 
 NOTES = """
 create table public.notes (id int generated always as identity primary key, owner uuid default auth.uid(), text text);

@@ -19,7 +19,7 @@ from core.embedded.stack import start_stack, stop_stack
 from core.embedded.state import read_state
 from core.embedded.supervision import Supervisor
 from core.errors import ConfigurationError
-from tests.integration.conftest import bare_settings
+from tests.support.stack import bare_settings
 
 REPOSITORY = Path(__file__).parents[3]
 WORKER = "import time\nprint('worker began', flush=True)\nwhile True: time.sleep(0.1)\n"

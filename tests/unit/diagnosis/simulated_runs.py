@@ -1,22 +1,39 @@
-"""Batches of the in-memory database with the simulator's faults, scopes and all, but without its prose."""
+"""Batches with the simulator's faults, scopes and all, but without its prose: judged and counted, no database asked."""
 
-import asyncio
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from core.adapters.memory import MemoryDatabase, MemoryPaceBoard, MemoryQueue, ScriptedModel
-from core.adapters.memory_diagnostics import MemoryDiagnosticStore
-from core.domain.batch import BatchAction, BatchId, BatchStatus
+from core.domain.fingerprint import fingerprint_failure
+from core.domain.judgement import judge_reply
+from core.domain.outcomes import (
+    ACCEPTED,
+    BatchOutcome,
+    Combination,
+    Kind,
+    OutcomeCells,
+    Outcomes,
+    QuarterCount,
+    ScaffoldingLabel,
+    TokenCount,
+)
+from core.domain.prompt import Prompt, render_prompt
 from core.domain.reply import Reply, TokenUsage
-from core.domain.retry import RetryLimits
-from core.domain.work import CallFailure, ChatRequest
-from core.embedded.simulator.faults import FaultKind, draw_fault, hash_to_unit_interval, parse_fault_spec
+from core.domain.verdict import Accepted
+from core.domain.work import BatchPlan, ChatRequest, LeasedItem
+from core.embedded.simulator.faults import FaultKind, FaultRule, draw_fault, hash_to_unit_interval, parse_fault_spec
 from core.embedded.simulator.message_request import MessageRequest
 from core.embedded.simulator.scene import read_scene
-from core.services.batches import BatchService
 from core.services.diagnostics import DiagnosisReport, DiagnosticsService
-from core.services.generation import GenerationService
-from tests.factories import TURNS, make_conversation_json, make_memory, make_reply, make_selection, make_settings
+from tests.factories import (
+    TURNS,
+    make_conversation_json,
+    make_items,
+    make_plan,
+    make_reply,
+    make_scaffolding,
+    make_selection,
+)
+from tests.fakes.diagnostics import ScriptedDiagnosticStore
 
 GOOD = make_reply()
 REPLIES = {
@@ -31,61 +48,124 @@ REPLIES = {
 }
 
 
-def answer_like_simulator(faults: str, seed: int) -> Callable[[ChatRequest, int], Reply | CallFailure]:
-    rules = parse_fault_spec(faults)
-
-    def answer(request: ChatRequest, _call: int) -> Reply:
-        prompt, settings = request.prompt, request.settings
-        message = MessageRequest(
-            model=settings.model,
-            system=prompt.system,
-            user=prompt.user,
-            max_tokens=settings.max_tokens,
-            is_structured=settings.structured_outputs,
-            tool_name=None,
-            stop_sequences=(),
-            input_chars=len(prompt.text),
-        )
-        labels = read_scene(prompt.system, prompt.user).labels | message.labels
-        draw = hash_to_unit_interval(seed, settings.model, settings.structured_outputs, prompt.text)
-        fault = draw_fault(rules, labels, draw)
-        return GOOD if fault is None else REPLIES[fault]
-
-    return answer
-
-
-def run_batch(database: MemoryDatabase, batch_id: BatchId, faults: str, seed: int) -> None:
-    """Run to the end; whatever pauses the batch (the circuit breaker) is resumed."""
-    model = ScriptedModel(answer=answer_like_simulator(faults, seed))
-    service = GenerationService(
-        store=database,
-        model=model,
-        worker="test:1",
-        lease_seconds=60,
-        retry_limits=RetryLimits(max_attempts=3, max_seconds=900),
-        pace_board=MemoryPaceBoard(),
-    )
-    asyncio.run(service.run_batch(batch_id))
-    while database.batches[batch_id].status is BatchStatus.PAUSED:
-        database.control(batch_id, BatchAction.RESUME)
-        asyncio.run(service.run_batch(batch_id))
-
-
-def run_grid(faults: str, *, seed: int = 0, batches: tuple[dict[str, Any], ...] = ({},)) -> MemoryDatabase:
-    """Run the 90-item grid once for each of the settings."""
-    database = make_memory()
-    service = BatchService(batches=database, scaffolding=database, queue=MemoryQueue())
-    for settings in batches:
-        submitted = service.submit(make_selection(3, 5, 6), make_settings(concurrency=30, **settings))
-        run_batch(database, submitted.batch_id, faults, seed)
-    return database
-
-
 def diagnose_grid(faults: str, *, seed: int = 0, batches: tuple[dict[str, Any], ...] = ({},)) -> DiagnosisReport:
-    database = run_grid(faults, seed=seed, batches=batches)
-    return DiagnosticsService(store=MemoryDiagnosticStore(database=database)).diagnose()
+    """Judge the 90 items of the grid once for each of the settings, and diagnose them together."""
+    plans = [make_plan(make_selection(3, 5, 6), **settings) for settings in batches]
+    outcomes = count_outcomes(plans, parse_fault_spec(faults), seed)
+    return DiagnosticsService(store=ScriptedDiagnosticStore(outcomes=outcomes)).diagnose()
 
 
 def list_named(report: DiagnosisReport) -> list[set[tuple[str, str]]]:
     """The named suspects, each as all its names."""
     return [{(name.field, name.value) for name in suspect.names} for suspect in report.suspects.named]
+
+
+def count_outcomes(plans: list[BatchPlan], rules: tuple[FaultRule, ...], seed: int) -> Outcomes:
+    """Let each item be answered and judged, one cell an item. Numbers of combinations and kinds begin with 1."""
+    combinations: dict[Combination, int] = {}
+    kinds: dict[Kind, int] = {}
+    cells: list[tuple[int, int, int, int | None]] = []
+    for slot, plan in enumerate(plans):
+        for item in make_items(plan):
+            prompt = _render(plan, item)
+            reply = _answer(ChatRequest(prompt=prompt, settings=plan.settings), rules, seed)
+            combination = combinations.setdefault(_describe(plan, item, prompt), len(combinations) + 1)
+            kind = _find_kind(reply)
+            number = ACCEPTED if kind is None else kinds.setdefault(kind, len(kinds) + 1)
+            share = None if kind is None else round(10_000 * (reply.usage.output_tokens or 0) / plan.settings.max_tokens)
+            cells.append((combination, slot, number, share))
+    failed = sum(kind != ACCEPTED for _, _, kind, _ in cells)
+    shares = tuple(cell[3] for cell in cells)
+    return Outcomes(
+        combinations=tuple(each.model_copy(update={"id": number}) for each, number in combinations.items()),
+        kinds=tuple(each.model_copy(update={"id": number}) for each, number in kinds.items()),
+        batches=tuple(
+            BatchOutcome(slot=slot, id=plan.id, name=f"Batch {slot}", created_at=datetime(2026, 11, 22, slot, tzinfo=UTC))
+            for slot, plan in enumerate(plans)
+        ),
+        cells=OutcomeCells(
+            combination=tuple(cell[0] for cell in cells),
+            slot=tuple(cell[1] for cell in cells),
+            kind=tuple(cell[2] for cell in cells),
+            items=(1,) * len(cells),
+            simulated=(1,) * len(cells),
+            share_low=shares,
+            share_high=shares,
+        ),
+        quarters=(QuarterCount(quarter=1_980_000, judged=len(cells), failed=failed),),
+        tokens=(TokenCount(twentieth=0, accepted=len(cells) - failed, failed=failed),),
+        labels=_list_labels(),
+        simulated=True,
+    )
+
+
+def _answer(request: ChatRequest, rules: tuple[FaultRule, ...], seed: int) -> Reply:
+    prompt, settings = request.prompt, request.settings
+    message = MessageRequest(
+        model=settings.model,
+        system=prompt.system,
+        user=prompt.user,
+        max_tokens=settings.max_tokens,
+        is_structured=settings.structured_outputs,
+        tool_name=None,
+        stop_sequences=(),
+        input_chars=len(prompt.text),
+    )
+    labels = read_scene(prompt.system, prompt.user).labels | message.labels
+    fault = draw_fault(rules, labels, hash_to_unit_interval(seed, settings.model, settings.structured_outputs, prompt.text))
+    return GOOD if fault is None else REPLIES[fault]
+
+
+def _render(plan: BatchPlan, item: LeasedItem) -> Prompt:
+    snapshot = plan.snapshot
+    return render_prompt(
+        snapshot.templates[item.template_id],
+        snapshot.personas[item.persona_id],
+        snapshot.arcs[item.emotional_arc_id],
+        snapshot.topics[item.training_topic_id],
+    )
+
+
+def _describe(plan: BatchPlan, item: LeasedItem, prompt: Prompt) -> Combination:
+    return Combination(
+        id=0,
+        persona_id=item.persona_id,
+        emotional_arc_id=item.emotional_arc_id,
+        training_topic_id=item.training_topic_id,
+        template_id=item.template_id,
+        model=plan.settings.model,
+        max_tokens=plan.settings.max_tokens,
+        effort=plan.settings.effort,
+        structured_outputs=plan.settings.structured_outputs,
+        conversation_category="core",
+        prompt_chars=len(prompt.text) // 100 * 100,
+    )
+
+
+def _find_kind(reply: Reply) -> Kind | None:
+    verdict = judge_reply(reply)
+    if isinstance(verdict, Accepted):
+        return None
+    return Kind(
+        id=0,
+        failure_type=verdict.failure_type,
+        stop_reason=reply.stop_reason,
+        truncation_pattern=verdict.pattern,
+        fingerprint=fingerprint_failure(
+            failure_type=verdict.failure_type,
+            pattern=verdict.pattern,
+            stop_reason=reply.stop_reason,
+            reply_text=reply.text,
+            turn_index=verdict.turn_index,
+            message=verdict.details,
+        ),
+    )
+
+
+def _list_labels() -> dict[Any, ScaffoldingLabel]:
+    rows = make_scaffolding()
+    return {
+        **{each.id: ScaffoldingLabel(label=each.name) for each in (*rows.personas, *rows.arcs)},
+        **{each.id: ScaffoldingLabel(label=each.name, category=each.category) for each in rows.topics},
+        **{each.id: ScaffoldingLabel(label=f"{each.name} v{each.version}") for each in rows.templates},
+    }

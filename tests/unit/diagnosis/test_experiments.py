@@ -1,62 +1,40 @@
+"""What pairs of items prove, and which changes can be compared."""
+
+from typing import Any
+from uuid import uuid4
+
 import pytest
 
-from core.adapters.memory import MemoryQueue
-from core.adapters.memory_diagnostics import MemoryExperimentStore
-from core.domain.batch import Effort
+from core.domain.batch import BatchId, Effort
 from core.domain.experiments import Experiment, ExperimentChange, ExperimentPairs, ExperimentPlan, ItemScope, compare_arms
 from core.domain.findings import StepKind
-from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.services.experiments import ExperimentService, propose_change
 from tests.factories import make_settings
-from tests.unit.diagnosis.simulated_runs import run_batch, run_grid
-
-FAULTS = "cut_string@shame_to_acceptance+structured=0.7"
+from tests.fakes.away import Away
+from tests.fakes.queue import ScriptedQueue
 
 
 def test_change_that_mends_is_proven_by_the_pairs_that_came_out_differently() -> None:
-    database = run_grid(FAULTS)
-    (batch_id,) = database.batches
-    queue = MemoryQueue()
-    service = ExperimentService(store=MemoryExperimentStore(database=database), queue=queue)
-    shame = next(arc.id for arc in database.arcs if arc.arc_key == "shame_to_acceptance")
-    plan = ExperimentPlan(
-        batch_id=batch_id,
-        items=FailureFilters(emotional_arc_id=shame),
-        change=ExperimentChange(structured_outputs=False),
-        name="Off",
-    )
+    comparison = compare_arms(make_pairs(only_base_failed=10, neither_failed=8))
 
-    experiment = service.compare(plan)
-
-    assert (experiment.pairs, queue.rung) == (18, [experiment.changed_batch_id])
-    assert service.get(experiment.id).comparison.verdict == "No pair is judged yet (18 are open)."
-    run_batch(database, experiment.changed_batch_id, FAULTS, seed=0)
-    report = service.get(experiment.id)
-    assert report.comparison.is_proven
-    assert (report.comparison.base.judged, report.comparison.changed.failed) == (18, 0)
-    assert report.comparison.difference_high < 0
-    assert report.comparison.verdict.startswith("Conversations fail less often with structured output off: 0 % (0-18 %)")
-    assert service.list_recent() == (experiment,)
+    assert comparison.is_proven
+    assert (comparison.base.judged, comparison.base.failed, comparison.changed.failed) == (18, 10, 0)
+    assert comparison.difference_high < 0
+    assert comparison.verdict.startswith("Conversations fail less often with max_tokens 9,000: 0 % (0-18 %)")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        ExperimentChange(),
-        ExperimentChange(model="claude-haiku-5", max_tokens=1000),
-        ExperimentChange(structured_outputs=True),
-    ],
-)
-def test_comparison_needs_exactly_one_real_change(change: ExperimentChange) -> None:
-    database = run_grid("")
-    (batch_id,) = database.batches
-    service = ExperimentService(store=MemoryExperimentStore(database=database), queue=MemoryQueue())
+def test_before_a_pair_is_judged_nothing_is_said() -> None:
+    assert compare_arms(make_pairs(open=18)).verdict == "No pair is judged yet (18 are open)."
 
-    with pytest.raises(InvalidRequest):
-        service.compare(ExperimentPlan(batch_id=batch_id, change=change))
-    with pytest.raises(InvalidRequest, match="No judged item"):
-        service.compare(ExperimentPlan(batch_id=batch_id, change=ExperimentChange(max_tokens=9_000), scope=ItemScope.FAILED))
+
+@pytest.mark.parametrize("change", [{}, {"model": "claude-haiku-5", "max_tokens": 1000}])
+def test_comparison_needs_exactly_one_change(change: dict[str, Any]) -> None:
+    service = ExperimentService(store=Away(AssertionError("nothing is written")), queue=ScriptedQueue())
+    plan = ExperimentPlan(batch_id=BatchId(uuid4()), change=ExperimentChange.model_validate(change))
+
+    with pytest.raises(InvalidRequest, match="exactly one setting"):
+        service.compare(plan)
 
 
 def make_pairs(scope: ItemScope = ItemScope.JUDGED, **counts: int) -> ExperimentPairs:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ui.conftest import ROOT
 from tests.unit.ui.markdown_sinks import SinkFinder
 
+ROOT = Path(__file__).parents[3]
 FEWEST_SINKS = 300
 """There were 431; a finder that sees far fewer has gone blind."""
 

@@ -1,51 +1,17 @@
 """Pace and time left."""
 
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from datetime import datetime, timedelta
 
 import pytest
 
-from core.domain.batch import BatchId, BatchProgress, BatchStatus, ErrorHandling
+from core.domain.batch import BatchStatus
 from core.domain.progress import (
     estimate_remaining_seconds,
-    find_needed_budget_usd,
     measure_elapsed_seconds,
     measure_throughput,
 )
-from core.domain.scaffolding import ConversationCategory
 from core.ui.batch_view import find_refresh_seconds
-
-START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-
-def progress(status: BatchStatus, *, started: bool = True, **counts: int) -> BatchProgress:
-    """Return a batch that began at START and was never paused; its last item was judged a minute after."""
-    full = dict.fromkeys(["accepted", "failed", "cancelled", "running", "queued"], 0) | counts
-    return BatchProgress(
-        id=BatchId(uuid4()),
-        name="batch",
-        status=status,
-        conversation_category=ConversationCategory.CORE,
-        model="m",
-        max_tokens=1,
-        structured_outputs=True,
-        concurrency=3,
-        error_handling=ErrorHandling.CONTINUE,
-        estimated_seconds=600,
-        created_by=uuid4(),
-        created_at=START,
-        started_at=START if started else None,
-        planned=sum(full.values()),
-        attempts=0,
-        cost_usd=0,
-        input_tokens=0,
-        output_tokens=0,
-        simulated=True,
-        recent_since=START if started else None,
-        recent_until=after(60) if started else None,
-        recent_judged=full["accepted"] + full["failed"],
-        **full,
-    )
+from tests.factories import START, make_progress
 
 
 def after(seconds: float) -> datetime:
@@ -53,19 +19,19 @@ def after(seconds: float) -> datetime:
 
 
 def test_before_the_first_result_the_estimate_counts() -> None:
-    assert estimate_remaining_seconds(progress(BatchStatus.QUEUED, started=False, queued=10), after(50)) == 600
-    assert estimate_remaining_seconds(progress(BatchStatus.PROCESSING, running=5, queued=5), after(50)) == 600
+    assert estimate_remaining_seconds(make_progress(BatchStatus.QUEUED, started=False, queued=10), after(50)) == 600
+    assert estimate_remaining_seconds(make_progress(BatchStatus.PROCESSING, running=5, queued=5), after(50)) == 600
 
 
 def test_from_three_results_on_the_pace_counts() -> None:
-    batch = progress(BatchStatus.PROCESSING, accepted=2, failed=1, running=3, queued=3)
+    batch = make_progress(BatchStatus.PROCESSING, accepted=2, failed=1, running=3, queued=3)
 
     assert estimate_remaining_seconds(batch, after(6)) == pytest.approx(12)
     assert measure_throughput(batch, after(6)) == pytest.approx(30)
 
 
 def test_one_result_says_enough_after_ten_seconds() -> None:
-    batch = progress(BatchStatus.PROCESSING, accepted=1, queued=3)
+    batch = make_progress(BatchStatus.PROCESSING, accepted=1, queued=3)
 
     assert estimate_remaining_seconds(batch, after(5)) == 450
     assert estimate_remaining_seconds(batch, after(20)) == pytest.approx(60)
@@ -73,12 +39,12 @@ def test_one_result_says_enough_after_ten_seconds() -> None:
 
 @pytest.mark.parametrize("status", [BatchStatus.PAUSED, BatchStatus.COMPLETED, BatchStatus.CANCELLED, BatchStatus.FAILED])
 def test_nothing_is_left_where_nothing_more_is_done(status: BatchStatus) -> None:
-    assert estimate_remaining_seconds(progress(status, accepted=5, queued=1), after(60)) is None
+    assert estimate_remaining_seconds(make_progress(status, accepted=5, queued=1), after(60)) is None
 
 
 def test_a_pause_is_no_part_of_the_pace() -> None:
     """21 judged, a pause, and 8 in the 5 s since: 151 more take some two minutes."""
-    resumed = progress(BatchStatus.PROCESSING, accepted=29, running=3, queued=148).model_copy(
+    resumed = make_progress(BatchStatus.PROCESSING, accepted=29, running=3, queued=148).model_copy(
         update={"recent_since": after(600), "recent_until": after(604), "recent_judged": 8}
     )
 
@@ -88,13 +54,13 @@ def test_a_pause_is_no_part_of_the_pace() -> None:
 
 @pytest.mark.parametrize("status", [BatchStatus.PAUSED, BatchStatus.COMPLETED, BatchStatus.CANCELLED])
 def test_the_pace_of_what_does_not_run_stays_what_it_was(status: BatchStatus) -> None:
-    batch = progress(status, accepted=20, queued=1)
+    batch = make_progress(status, accepted=20, queued=1)
 
     assert measure_throughput(batch, after(61)) == measure_throughput(batch, after(9000)) == pytest.approx(20)
 
 
 def test_just_after_a_pause_the_estimate_counts_again() -> None:
-    batch = progress(BatchStatus.PROCESSING, accepted=5, queued=5).model_copy(
+    batch = make_progress(BatchStatus.PROCESSING, accepted=5, queued=5).model_copy(
         update={"recent_since": after(600), "recent_until": None, "recent_judged": 0}
     )
 
@@ -103,7 +69,7 @@ def test_just_after_a_pause_the_estimate_counts_again() -> None:
 
 
 def test_before_its_first_call_a_batch_is_simulated_where_claude_is() -> None:
-    queued = progress(BatchStatus.QUEUED, started=False, queued=3).model_copy(update={"simulated": False})
+    queued = make_progress(BatchStatus.QUEUED, started=False, queued=3).model_copy(update={"simulated": False})
     called = queued.model_copy(update={"attempts": 1})
 
     assert [queued.is_simulated(claude_is_simulated=claude) for claude in (True, False)] == [True, False]
@@ -113,27 +79,14 @@ def test_before_its_first_call_a_batch_is_simulated_where_claude_is() -> None:
 
 
 def test_nothing_is_measured_before_the_start() -> None:
-    batch = progress(BatchStatus.QUEUED, started=False, queued=1)
+    batch = make_progress(BatchStatus.QUEUED, started=False, queued=1)
 
     assert measure_elapsed_seconds(batch, after(9)) is None
     assert measure_throughput(batch, after(9)) is None
 
 
 def test_the_page_refreshes_while_something_can_change_and_not_after() -> None:
-    assert find_refresh_seconds(progress(BatchStatus.QUEUED, queued=1)) == 2
-    assert find_refresh_seconds(progress(BatchStatus.CANCELLED, running=1)) == 2
-    assert find_refresh_seconds(progress(BatchStatus.PAUSED, queued=1)) == 10
-    assert find_refresh_seconds(progress(BatchStatus.COMPLETED, accepted=1)) is None
-
-
-@pytest.mark.parametrize(
-    ("budget_usd", "needed_usd"), [(None, None), (9.0, 11.0), (10.0, 11.0), (10.5, 11.0), (11.0, None), (50.0, None)]
-)
-def test_a_budget_holds_a_paused_batch_back_until_one_more_call_fits(
-    budget_usd: float | None, needed_usd: float | None
-) -> None:
-    paused = progress(BatchStatus.PAUSED, accepted=8, failed=2, queued=5)
-    spent = paused.model_copy(update={"budget_usd": budget_usd, "cost_usd": 10.0, "attempts": 14})
-
-    assert find_needed_budget_usd(spent) == needed_usd
-    assert find_needed_budget_usd(spent.model_copy(update={"status": BatchStatus.PROCESSING})) is None
+    assert find_refresh_seconds(make_progress(BatchStatus.QUEUED, queued=1)) == 2
+    assert find_refresh_seconds(make_progress(BatchStatus.CANCELLED, running=1)) == 2
+    assert find_refresh_seconds(make_progress(BatchStatus.PAUSED, queued=1)) == 10
+    assert find_refresh_seconds(make_progress(BatchStatus.COMPLETED, accepted=1)) is None

@@ -2,11 +2,13 @@
 
 import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import streamlit as st
 
 from core.ui.tables import write_table
-from tests.unit.ui.conftest import ROOT
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_table_is_exported_as_shown_without_its_buttons_and_without_formulas() -> None:

@@ -11,10 +11,10 @@ def _find_no_worker() -> QueueHealth:
 
 
 @dataclass(kw_only=True)
-class MemoryProbe:
+class ScriptedProbe:
     """Implements DatabaseProbe and QueueProbe; a test puts other answers, or errors, in their place."""
 
-    answer_database: Callable[[], DatabaseHealth] = lambda: DatabaseHealth(database="memory", migrations=())
+    answer_database: Callable[[], DatabaseHealth] = lambda: DatabaseHealth(database="18.6", migrations=())
     answer_storage: Callable[[], StorageUse] = lambda: StorageUse(bytes=0, files=0)
     answer_claude: Callable[[], ClaudeHealth] = ClaudeHealth
     answer_queue: Callable[[], QueueHealth] = _find_no_worker

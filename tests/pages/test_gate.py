@@ -1,14 +1,19 @@
 """Who is let in: every page, cold or warm."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.config import PageSettings
+from core.config import PageSettings, Settings
 from core.errors import DatabaseUnavailable, NotSignedIn
 from core.ui import session
-from tests.unit.ui.conftest import ROOT, SECONDS, Pages, said
+from tests.fakes.away import Away
+from tests.support.pages import ROOT, SECONDS, Pages, dump_page_settings, list_labels, open_pages, said
+from tests.support.stack import sign_up
 
 PAGE_FILES = sorted(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))
 
@@ -22,6 +27,21 @@ def hosted() -> PageSettings:
         redis_url="redis://example.com",
         embedded=False,
     )
+
+
+@pytest.fixture(scope="module")
+def signed_in(seeded: Settings) -> Iterator[Pages]:
+    """The pages of an analyst who has nothing. Tests only read."""
+    with open_pages(seeded) as pages:
+        yield pages
+
+
+@pytest.fixture
+def account(seeded: Settings) -> tuple[str, str]:
+    """E-mail address and password of an analyst."""
+    password = str(uuid4())
+    with sign_up(seeded, password) as analyst:
+        return analyst.email, password
 
 
 def open_signed_out(settings: PageSettings, page: str | None) -> AppTest:
@@ -44,9 +64,8 @@ def test_a_cold_link_asks_who_is_there_and_shows_nothing_else(hosted: PageSettin
 
 
 @pytest.mark.parametrize("page", PAGE_FILES)
-def test_a_cold_link_of_someone_signed_in_shows_the_page(pages: Pages, page: str) -> None:
-    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
-    app.session_state["services"], app.session_state["settings"] = pages.services, pages.settings
+def test_a_cold_link_of_someone_signed_in_shows_the_page(signed_in: Pages, page: str) -> None:
+    app = signed_in.begin()
 
     app.switch_page(page).run()
 
@@ -63,67 +82,57 @@ def test_a_cold_link_of_someone_signed_in_shows_the_page(pages: Pages, page: str
     assert app.subheader[0].value in titles
 
 
-def sign_in(app: AppTest, password: str) -> AppTest:
-    app.text_input[0].set_value("ann@example.com")
+def sign_in(app: AppTest, email: str, password: str) -> AppTest:
+    app.text_input[0].set_value(email)
     app.text_input[1].set_value(password)
     return app.button[0].click().run()
 
 
-def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(
-    hosted: PageSettings, pages: Pages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def open_services(_settings: PageSettings, email: str, password: str) -> object:
-        if (email, password) != ("ann@example.com", "right"):
-            raise NotSignedIn("Sign-in was refused: Invalid login credentials. Check e-mail and password.")
-        return pages.services
-
-    monkeypatch.setattr(session, "open_page_services", open_services)
-    app = open_signed_out(hosted, None)
-
-    sign_in(app, "wrong")
-    assert "Sign-in was refused" in said(app.error[0])
-    sign_in(app, "right")
-    assert not app.error
-    assert app.subheader[0].value == "Overview"
-
-
-def test_on_this_machine_the_analyst_is_signed_in_without_a_form(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "open_local_services", lambda _settings: pages.services)
-    settings = pages.settings.model_copy(
-        update={"supabase_url": "http://127.0.0.1:1", "supabase_publishable_key": "key", "redis_url": "redis://127.0.0.1:1"}
-    )
-    monkeypatch.setattr(PageSettings, "require_supabase", lambda _self: ("http://127.0.0.1:1", "key"))
-
+def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(seeded: Settings, account: tuple[str, str]) -> None:
+    local = {"embedded": False, "email": None, "password": None}
+    settings = PageSettings.model_validate(dump_page_settings(seeded) | local)
+    email, password = account
     app = open_signed_out(settings, None)
+
+    sign_in(app, email, "wrong")
+    assert "Sign-in was refused" in said(app.error[0])
+    sign_in(app, email, password)
+
+    assert not app.exception
+    assert app.subheader[0].value == "Overview"
+    app.session_state["services"].close()
+
+
+def test_on_this_machine_the_analyst_is_signed_in_without_a_form(seeded: Settings, account: tuple[str, str]) -> None:
+    email, password = account
+    local = {"embedded": True, "email": email, "password": password}
+
+    app = open_signed_out(PageSettings.model_validate(dump_page_settings(seeded) | local), None)
 
     assert not app.text_input
     assert app.subheader[0].value == "Overview"
+    app.session_state["services"].close()
 
 
-def test_a_session_that_ended_leads_back_to_the_form(
-    hosted: PageSettings, pages: Pages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def end(*_: object) -> None:
-        raise NotSignedIn("The session has ended. Sign in again.")
-
-    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=SECONDS)
-    app.session_state["services"], app.session_state["settings"] = pages.services, hosted
+def test_a_session_that_ended_leads_back_to_the_form(hosted: PageSettings, signed_in: Pages) -> None:
+    app = open_with_ended_session(replace(signed_in, settings=hosted))
     app.session_state["signed_in_at"] = -1000.0
-    monkeypatch.setattr(pages.database, "list_recent", end)
 
     app.run()
 
     assert [box.label for box in app.text_input] == ["E-mail", "Password"]
 
 
-def test_a_session_that_ends_at_once_does_not_go_round_in_circles(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    def end(*_: object) -> None:
-        raise NotSignedIn("Supabase did not accept the key.")
-
-    monkeypatch.setattr(pages.database, "list_recent", end)
-    app = pages.open()
+def test_a_session_that_ends_at_once_does_not_go_round_in_circles(signed_in: Pages) -> None:
+    app = open_with_ended_session(signed_in).run()
 
     assert "You are not signed in" in said(app.error[0])
+
+
+def open_with_ended_session(pages: Pages) -> AppTest:
+    ended = Away(NotSignedIn("The session has ended. Sign in again."))
+    services = replace(pages.services, monitor=replace(pages.services.monitor, store=ended))
+    return replace(pages, services=services).begin()
 
 
 def test_sign_in_without_a_database_says_what_to_do(hosted: PageSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,10 +140,10 @@ def test_sign_in_without_a_database_says_what_to_do(hosted: PageSettings, monkey
         raise DatabaseUnavailable("No answer. Check SUPABASE_URL.")
 
     monkeypatch.setattr(session, "open_page_services", fail)
-    app = sign_in(open_signed_out(hosted, None), "right")
+    app = sign_in(open_signed_out(hosted, None), "ann@example.com", "right")
 
     assert "Check SUPABASE_URL" in said(app.error[0])
-    assert "Retry" in [button.label for button in app.button]
+    assert "Retry" in list_labels(app)
 
 
 def test_pages_are_thin() -> None:

@@ -1,4 +1,4 @@
-"""The services that integration tests use: real PostgreSQL, Supabase API and Valkey, started once for the whole run."""
+"""The services that tests use: real PostgreSQL, Supabase API and Valkey, started once for a run; and analysts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from core.adapters.migrations import apply_migrations
-from core.adapters.supabase.session import Analyst, sign_in
+from core.adapters.supabase.session import Analyst, open_analyst
 from core.config import Settings
 from core.embedded.plan import REPOSITORY, SERVICES, StackPlan
 from core.embedded.stack import start_stack
@@ -34,15 +33,14 @@ def seeded(stack: Settings) -> Settings:
 
 
 @contextmanager
-def sign_up(settings: Settings) -> Iterator[Analyst]:
-    """A new analyst, signed in."""
-    url, key = settings.require_supabase()
-    email, password = f"{uuid4()}@example.com", str(uuid4())
-    answer = httpx.post(f"{url}/auth/v1/signup", headers={"apikey": key}, json={"email": email, "password": password})
-    answer.raise_for_status()
-    analyst = sign_in(url, key, email, password)
-    yield analyst
-    analyst.close()
+def sign_up(settings: Settings, password: str | None = None) -> Iterator[Analyst]:
+    """A new analyst, signed in by signing up."""
+    account = {"email": f"{uuid4()}@example.com", "password": password or str(uuid4())}
+    analyst = open_analyst(*settings.require_supabase(), lambda client: client.auth.sign_up(account))
+    try:
+        yield analyst
+    finally:
+        analyst.close()
 
 
 def bare_settings(home: Path) -> Settings:

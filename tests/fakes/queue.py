@@ -1,0 +1,19 @@
+"""A doorbell that notes who rang."""
+
+from dataclasses import dataclass, field
+
+from core.domain.batch import BatchId
+from core.errors import QueueUnavailable
+
+
+@dataclass(kw_only=True)
+class ScriptedQueue:
+    """Implements JobQueue; `is_away` makes it unavailable."""
+
+    rung: list[BatchId] = field(default_factory=list[BatchId])
+    is_away: bool = False
+
+    def ring(self, batch_id: BatchId) -> None:
+        if self.is_away:
+            raise QueueUnavailable("The queue is away.")
+        self.rung.append(batch_id)

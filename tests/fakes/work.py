@@ -1,0 +1,63 @@
+"""The worker's side of a database that gives out each item once and notes what it is told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from core.domain.batch import BatchId, BatchStatus
+from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
+
+RECORDED = RecordOutcome(outcome="recorded")
+
+
+@dataclass(kw_only=True)
+class ScriptedWorkStore:
+    """Implements WorkStore. `outages` are raised one after the other, by whatever is asked first."""
+
+    plan: BatchPlan | Exception | None = None
+    items: list[LeasedItem] = field(default_factory=list[LeasedItem])
+    status: BatchStatus = BatchStatus.PROCESSING
+    outages: list[Exception] = field(default_factory=list[Exception])
+    refuse: Callable[[ItemResult], Exception | None] = lambda _result: None
+    outcome: RecordOutcome = RECORDED
+    recorded: list[ItemResult] = field(default_factory=list[ItemResult])
+    leased: int = 0
+    waits_seconds: float | None = None
+    """When the next item could be leased, once all were."""
+    paces: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    paused: list[str] = field(default_factory=list[str])
+
+    async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
+        if isinstance(self.plan, Exception):
+            raise self.plan
+        return self.plan
+
+    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
+        self._answer()
+        if not self.status.is_active:
+            return Lease(status=self.status)
+        given, self.items = self.items[:wanted], self.items[wanted:]
+        self.leased += len(given)
+        next_seconds = 0 if self.items else self.waits_seconds
+        return Lease(status=self.status, items=tuple(given), next_available_in_seconds=next_seconds)
+
+    async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
+        return frozenset(item.item_id for item in items)
+
+    async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
+        self.paces.append((limit, reason))
+
+    async def pause(self, batch_id: BatchId, reason: str) -> None:
+        self.paused.append(reason)
+
+    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
+        self._answer()
+        for result in results:
+            if (error := self.refuse(result)) is not None:
+                raise error
+        self.recorded += results
+        return (self.outcome,) * len(results)
+
+    def _answer(self) -> None:
+        if self.outages:
+            raise self.outages.pop(0)
