@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 MOST_ENTRIES = 10_000
 """Longer books than this are nobody's work; they are begun anew, and what they forget is found again in the database."""
+NEVER = -1
+"""Redis says so of a key that does not expire."""
 _JOB = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _EXECUTION = re.compile(rb"[A-Za-z0-9_-]{1,64}:[0-9a-f]{32}")
 _WORKER = re.compile(Worker.redis_worker_namespace_prefix.encode() + rb"[A-Za-z0-9_-]{1,64}")
@@ -25,10 +27,8 @@ def throw_out_foreign_entries(queue: Queue) -> None:
     The queue's own entries are checked as they are taken; the lists of all queues and workers are other programs', too.
     """
     redis = queue.connection
-    for key in (queue.key, queue.intermediate_queue_key):
-        require_type(redis, key, b"list")
-    for key in (workers := WORKERS_BY_QUEUE_KEY % queue.name, REDIS_WORKER_KEYS, queue.redis_queues_keys):
-        require_type(redis, key, b"set")
+    workers = WORKERS_BY_QUEUE_KEY % queue.name
+    _put_keys_right(queue, workers)
     taken = queue.intermediate_queue_key
     if _is_readable(redis, taken, redis.llen(taken)):
         for entry in _find_foreign(taken, redis.lrange(taken, 0, -1), _JOB):
@@ -43,6 +43,16 @@ def throw_out_foreign_entries(queue: Queue) -> None:
             entries = redis.zrange(key, 0, -1)  # pyright: ignore[reportUnknownMemberType] - redis-py leaves arguments untyped
             for entry in _find_foreign(key, entries, form):
                 redis.zrem(key, entry)
+
+
+def _put_keys_right(queue: Queue, workers: str) -> None:
+    redis = queue.connection
+    if redis.ttl(queue.registry_cleaning_key) == NEVER:  # RQ's lock expires; this one would keep the books closed for ever.
+        redis.delete(queue.registry_cleaning_key)
+    for key in (queue.key, queue.intermediate_queue_key):
+        require_type(redis, key, b"list")
+    for key in (workers, REDIS_WORKER_KEYS, queue.redis_queues_keys):
+        require_type(redis, key, b"set")
 
 
 def require_type(redis: Redis, key: str, kind: bytes) -> bool:

@@ -19,7 +19,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import now
-from rq.worker_registration import clean_worker_registry
+from rq.worker_registration import clean_worker_registry, register
 
 from core.adapters.rq_books import require_type, throw_out_foreign_entries
 from core.adapters.rq_jobs import CheckedJob, CheckedQueue
@@ -99,10 +99,11 @@ class BatchWorker(Worker):
     def clean_registries(self) -> None:
         """Clean up as RQ does, but only what our jobs need, and without what others wrote there."""
         for queue in self.queues:
+            throw_out_foreign_entries(queue)
+            register(self)  # Whoever emptied Redis made it forget this worker, too.
             if not queue.acquire_maintenance_lock():
                 continue
             try:
-                throw_out_foreign_entries(queue)
                 for registry in (FinishedJobRegistry, StartedJobRegistry, FailedJobRegistry):
                     registry(queue=queue, job_class=CheckedJob).cleanup()  # pyright: ignore[reportUnknownMemberType]
                 clean_worker_registry(queue)

@@ -383,6 +383,22 @@ def test_books_of_a_wrong_type_are_begun_anew(worker: RunningWorker) -> None:
     run_good_batch_id(worker)
 
 
+def test_a_lock_without_end_keeps_the_books_of_nobody_closed(worker: RunningWorker) -> None:
+    worker.redis.set(f"rq:clean_registries:{worker.queue_name}", 1)
+    worker.redis.delete("rq:queues")
+    worker.redis.lpush("rq:queues", "x")
+
+    wait_until(lambda: worker.redis.type("rq:queues") != b"list", worker)
+    run_good_batch_id(worker)
+
+
+def test_a_worker_that_redis_has_forgotten_is_listed_again(worker: RunningWorker) -> None:
+    worker.redis.delete(f"rq:workers:{worker.queue_name}", "rq:workers")
+    worker.redis.set("rq:workers", "text")
+
+    wait_until(lambda: len(RqProbe(redis=worker.redis, queue_name=worker.queue_name).read_queue().workers) == 1, worker)
+
+
 def test_a_worker_whose_own_keys_were_overwritten_announces_itself_anew(worker: RunningWorker) -> None:
     (key,) = worker.redis.smembers(f"rq:workers:{worker.queue_name}")
     executions = key + b":executions"
