@@ -85,6 +85,8 @@ class BatchWorker(Worker):
         except ResponseError:
             log.exception("job_not_booked", job_id=job.id)
             self._put_own_keys_right()
+            self.connection.lrem(queue.intermediate_queue_key, 0, job.id)
+            self.connection.delete(job.key)
 
     def run_maintenance_tasks(self) -> None:
         """Keep RQ's books in order; they only serve the System page, so a surprise in them must not stop work."""
