@@ -16,7 +16,7 @@ from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.pages import SupabaseBatchStore
 from core.adapters.supabase.session import Analyst, open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
-from core.cli import app
+from core.cli.main import app
 from core.config import Settings
 from core.domain.batch import BatchId
 from core.domain.conversation_records import ConversationFilters, ReviewStatus
