@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.bootstrap import PageServices
+from core.command_bootstrap import CommandServices
 from core.domain.batch import BatchId, BatchProgress, BatchStatus, Submitted
 from core.terminal import escape_lines
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 1.0
 
 
 def report_submitted(
-    services: PageServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool, simulated: bool
+    services: CommandServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool, simulated: bool
 ) -> None:
     """Say what was submitted and how it stands; with `wait` once it has ended, and exit with 1 or 2 if not as wished."""
     if not as_json:
@@ -29,7 +29,7 @@ def report_submitted(
         raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
 
 
-def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
+def _wait(services: CommandServices, batch_id: BatchId) -> BatchProgress:
     """Poll until the batch has ended and nothing is in flight; a bar on standard error where that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -46,7 +46,7 @@ def _wait(services: PageServices, batch_id: BatchId) -> BatchProgress:
             time.sleep(POLL_SECONDS)
 
 
-def print_progress(services: PageServices, progress: BatchProgress, *, as_json: bool, simulated: bool) -> None:
+def print_progress(services: CommandServices, progress: BatchProgress, *, as_json: bool, simulated: bool) -> None:
     """Print counts, spend and reasons of a batch."""
     breakdown = services.batches.get_breakdown(progress.id)
     if as_json:

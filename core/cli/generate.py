@@ -1,13 +1,12 @@
 """`brightrun generate`: a new batch."""
 
-from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 
-from core.bootstrap import open_local_services
 from core.cli.batch_options import JsonOption, WaitOption, check_options
 from core.cli.batch_progress import report_submitted
+from core.command_bootstrap import open_command_services
 from core.config import Settings, load_settings
 from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, choose_skip
 from core.domain.scaffolding import ConversationCategory
@@ -56,7 +55,7 @@ def generate(
     )
     if limit is not None and limit < 1:
         raise InvalidRequest(f"--limit {limit}: ask for at least 1 conversation.")
-    with closing(open_local_services(settings)) as services:
+    with open_command_services(settings) as services:
         choices = services.scaffolding.list_choices()
         selection = Selection(
             category=category,

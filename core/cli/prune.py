@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.bootstrap import open_report_store
+from core.command_bootstrap import open_report_store
 from core.config import load_settings
 
 

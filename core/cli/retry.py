@@ -1,13 +1,12 @@
 """`brightrun retry`: the failed items of a batch once more."""
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from core.bootstrap import PageServices, open_local_services
 from core.cli.batch_options import BatchArgument, JsonOption, WaitOption, check_options, parse_batch_id
 from core.cli.batch_progress import report_submitted
+from core.command_bootstrap import CommandServices, open_command_services
 from core.config import load_settings
 from core.domain.batch import BatchId, Effort, RetryChanges
 from core.domain.monitor import find_retry_template
@@ -32,7 +31,7 @@ def retry(
         RetryChanges, {"model": model, "max_tokens": max_tokens, "effort": effort, "structured_outputs": structured_outputs}
     )
     settings = load_settings()
-    with closing(open_local_services(settings)) as services:
+    with open_command_services(settings) as services:
         if template is not None:
             changes = changes.model_copy(update={"template_id": _find_template(services, batch_id, template)})
         submitted = services.batches.retry_failed(batch_id, changes)
@@ -46,7 +45,7 @@ def retry(
         )
 
 
-def _find_template(services: PageServices, batch_id: BatchId, wanted: str) -> TemplateId:
+def _find_template(services: CommandServices, batch_id: BatchId, wanted: str) -> TemplateId:
     templates = services.monitor.list_retry_templates(batch_id)
     found = find_retry_template(templates, wanted)
     if found is None:

@@ -1,10 +1,8 @@
 """`brightrun status`: how a batch stands."""
 
-from contextlib import closing
-
-from core.bootstrap import open_local_services
 from core.cli.batch_options import BatchArgument, JsonOption, parse_batch_id
 from core.cli.batch_progress import print_progress
+from core.command_bootstrap import open_command_services
 from core.config import load_settings
 
 
@@ -15,5 +13,5 @@ def status(
     """Show how a batch stands."""
     batch_id = parse_batch_id(batch)
     settings = load_settings()
-    with closing(open_local_services(settings)) as services:
+    with open_command_services(settings) as services:
         print_progress(services, services.batches.get(batch_id), as_json=as_json, simulated=settings.simulated)
