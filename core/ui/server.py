@@ -14,6 +14,7 @@ from pkgutil import walk_packages
 from streamlit.web.cli import main
 
 import core.ui
+from core.ui.session import open_early
 
 AFTER = "--after"
 POLL_SECONDS = 0.05
@@ -31,12 +32,13 @@ def load_pages() -> None:
 
 
 def serve(words: list[str]) -> None:
-    """Load, wait until the file after `--after` exists if one is named, and serve until the process is stopped."""
+    """Load, wait until the file after `--after` exists if one is named, sign in, and serve until the process is stopped."""
     load_pages()
     if words[:1] == [AFTER]:
         file, words = Path(words[1]), words[2:]
         while not file.exists():
             time.sleep(POLL_SECONDS)
+    open_early()
     main(["run", *words], prog_name="streamlit")
 
 

@@ -12,7 +12,7 @@ from core.errors import ConfigurationError
 
 
 def start(
-    starts: Annotated[int, typer.Option(help="How often the stack is started.", min=1)] = 4,
+    starts: Annotated[int, typer.Option(help="How often the stack is started.", min=2)] = 5,
 ) -> None:
     """Measure how long commands, `up` and the first page after it take to start, in a real browser."""
     try:
