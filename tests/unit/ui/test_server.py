@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import core.ui
-from core.ui.server import load_pages
+from core.ui import server
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,21 +34,26 @@ def test_module_that_cannot_be_loaded_is_logged_and_stops_nothing(
     (tmp_path / "whole_page.py").write_text("")
     monkeypatch.setattr(core.ui, "__path__", [str(tmp_path)])
 
-    load_pages()
+    server.load_pages()
 
     assert "page_not_loaded: core.ui.broken_page" in caplog.text
     assert "core.ui.whole_page" in sys.modules
 
 
-def test_server_serves_nothing_before_the_file_is_there(tmp_path: Path) -> None:
+def test_server_serves_nothing_before_the_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "there"
-    command = [sys.executable, "-u", "-m", "core.ui.server", "--after", str(file), "no_such_page.py"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            with pytest.raises(subprocess.TimeoutExpired):
-                server.wait(timeout=8)
+    events: list[str] = []
+
+    def make_file_at_last(_seconds: float) -> None:
+        events.append("waited")
+        if len(events) == 3:
             file.touch()
-            said, _ = server.communicate(timeout=60)
-        finally:
-            server.kill()
-    assert "no_such_page.py" in said
+
+    monkeypatch.setattr(server.time, "sleep", make_file_at_last)
+    monkeypatch.setattr(server, "load_pages", lambda: None)
+    monkeypatch.setattr(server, "open_early", lambda: None)
+    monkeypatch.setattr(server, "main", lambda words, prog_name: events.append(f"{prog_name} {' '.join(words)}"))
+
+    server.serve(["--after", str(file), "Home.py", "--server.port=1"])
+
+    assert events == ["waited", "waited", "waited", "streamlit run Home.py --server.port=1"]
