@@ -3,7 +3,8 @@
     pages, Home.py, worker.py, cli     entry points
     ui                                 Streamlit and Plotly
     bench                              long measurements of the product by itself
-    bootstrap, worker_bootstrap        composition roots of pages and worker: they alone know services and adapters
+    bootstrap, command_bootstrap, worker_bootstrap
+                                       composition roots of pages, commands and worker: they alone know services and adapters
     services | adapters                use cases | the outside world behind the ports
     ports                              what services need, as protocols
     domain                             pure decisions and records

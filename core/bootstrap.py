@@ -1,7 +1,6 @@
-"""The composition root of pages and command line. With worker_bootstrap the only module that knows services and adapters."""
+"""The composition root of pages, and of commands that need as much. It knows services and adapters, as the other two do."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +12,16 @@ from core.adapters.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
-from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
+from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.health import SupabaseProbe
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
-from core.adapters.supabase.session import Analyst, open_service, sign_in
-from core.config import PageSettings, Settings
+from core.adapters.supabase.session import Analyst, sign_in
+from core.config import PageSettings
 from core.domain.unreadable import UnreadableRow
-from core.errors import NotSignedIn
-from core.ports import OverviewStore, ReportStore
+from core.ports import OverviewStore
 from core.services.alerts import AlertService
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
@@ -78,17 +76,7 @@ def open_page_services(settings: PageSettings, email: str, password: str) -> Pag
 def open_local_services(settings: PageSettings) -> PageServices:
     """Sign the configured analyst in (BRIGHTRUN_EMAIL and BRIGHTRUN_PASSWORD; the one-machine stack sets them)."""
     settings.require_supabase()
-    if settings.email is None or settings.password is None:
-        raise NotSignedIn("Set BRIGHTRUN_EMAIL and BRIGHTRUN_PASSWORD to act as an analyst (README, Settings).")
-    return open_page_services(settings, settings.email, settings.password.get_secret_value())
-
-
-@contextmanager
-def open_report_store(settings: Settings) -> Generator[ReportStore]:
-    """Open the failures of all analysts, with the service role's rights; for the command line only."""
-    url, _ = settings.require_supabase()
-    with open_service(url, settings.require_secret_key()) as client:
-        yield SupabaseReportStore(client=client)
+    return open_page_services(settings, *settings.require_account())
 
 
 def build_page_services(settings: PageSettings, analyst: Analyst) -> PageServices:

@@ -30,7 +30,7 @@ from core.domain.setting_rules import (
     check_web_hook,
     describe_unknown,
 )
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, NotSignedIn
 
 CONNECTION_FILE = "connection.json"
 """Under the stack's folder, mode 0600: settings by field name, written by `brightrun up` and removed by `down`."""
@@ -124,6 +124,12 @@ class PageSettings(BaseSettings):
         if self.redis_url is None:
             raise ConfigurationError("No queue is configured. Start the stack with `make run`, or set REDIS_URL.")
         return self.redis_url
+
+    def require_account(self) -> tuple[str, str]:
+        """Return e-mail address and password of the configured analyst; raise NotSignedIn if either is missing."""
+        if self.email is None or self.password is None:
+            raise NotSignedIn("Set BRIGHTRUN_EMAIL and BRIGHTRUN_PASSWORD to act as an analyst (README, Settings).")
+        return self.email, self.password.get_secret_value()
 
 
 class Settings(PageSettings):

@@ -3,64 +3,69 @@
 Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors) beside what it says.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from core.domain.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
-from core.domain.batch import (
-    BatchAction,
-    BatchId,
-    BatchProgress,
-    BatchSettings,
-    BatchStatus,
-    RetryChanges,
-    Selection,
-    SkipExisting,
-    Submitted,
-)
-from core.domain.conversation_records import (
-    ConversationCounts,
-    ConversationFilters,
-    ConversationPlace,
-    ExportedConversation,
-    ListedConversation,
-    ReviewStatus,
-    StoredConversation,
-)
-from core.domain.error_report import FailureMaterial
-from core.domain.estimate import Estimate, GenerationHistory
-from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
-from core.domain.fingerprint import UnmarkedFailure
-from core.domain.formats.entries import Entry
-from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
-from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
-from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
-from core.domain.notices import Notices
-from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
-from core.domain.overview import Overview
-from core.domain.pacing import Pace
 from core.domain.paging import Direction, Page, RowCursor
-from core.domain.reply import Reply
-from core.domain.result_options import ResultOptions
-from core.domain.results import (
-    FailureFilters,
-    FailureRow,
-    FailureStatistics,
-)
-from core.domain.scaffolding import (
-    EmotionalArc,
-    Persona,
-    PromptTemplate,
-    SaveOutcome,
-    Scaffold,
-    ScaffoldKind,
-    TemplateId,
-    TrainingTopic,
-    Uses,
-)
-from core.domain.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
+
+# Ports only name these, so that a service that needs one of them does not load what all of them are made of.
+if TYPE_CHECKING:
+    from core.domain.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
+    from core.domain.batch import (
+        BatchAction,
+        BatchId,
+        BatchProgress,
+        BatchSettings,
+        BatchStatus,
+        RetryChanges,
+        Selection,
+        SkipExisting,
+        Submitted,
+    )
+    from core.domain.conversation_records import (
+        ConversationCounts,
+        ConversationFilters,
+        ConversationPlace,
+        ExportedConversation,
+        ListedConversation,
+        ReviewStatus,
+        StoredConversation,
+    )
+    from core.domain.error_report import FailureMaterial
+    from core.domain.estimate import Estimate, GenerationHistory
+    from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
+    from core.domain.fingerprint import UnmarkedFailure
+    from core.domain.formats.entries import Entry
+    from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+    from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
+    from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
+    from core.domain.notices import Notices
+    from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
+    from core.domain.overview import Overview
+    from core.domain.pacing import Pace
+    from core.domain.reply import Reply
+    from core.domain.result_options import ResultOptions
+    from core.domain.results import (
+        FailureFilters,
+        FailureRow,
+        FailureStatistics,
+    )
+    from core.domain.scaffolding import (
+        EmotionalArc,
+        Persona,
+        PromptTemplate,
+        SaveOutcome,
+        Scaffold,
+        ScaffoldKind,
+        TemplateId,
+        TrainingTopic,
+        Uses,
+    )
+    from core.domain.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
 
 
 class ScaffoldingStore(Protocol):

@@ -5,11 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postgrest import CountMethod
-from postgrest.types import JSON
-
-from core.adapters.supabase.errors import translate_errors
-from core.adapters.supabase.session import open_service
+from core.adapters.supabase.seeding import open_seeder
 from core.config import Settings
 from core.domain.record import Record
 from core.domain.scaffolding import TrainingTopic
@@ -43,16 +39,9 @@ def seed(settings: Settings) -> Seeded:
         ("training_topics", topics, "topic_key"),
         ("prompt_templates", load_prompt_templates(), "template_key,version"),
     ]
-    counts: dict[str, int] = {}
-    with open_service(url, settings.require_secret_key()) as client, translate_errors():
-        for table, records, key in tables:
-            rows: list[dict[str, JSON]] = [record.model_dump(mode="json", exclude={"updated_at"}) for record in records]
-            client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
-            counts[table] = client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
-        active_rows = (
-            client.table("training_topics").select("id", count=CountMethod.exact, head=True).is_("is_active", "true")
-        )
-        active = active_rows.execute().count or 0
+    with open_seeder(url, settings.require_secret_key()) as seeder:
+        counts = {table: seeder.insert_missing(table, records, key) for table, records, key in tables}
+        active = seeder.count_active_topics()
     return Seeded(rows=counts, active_topics=active, selected_topics_file=_write_selection(settings.home, selected))
 
 

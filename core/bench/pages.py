@@ -19,6 +19,7 @@ from playwright.sync_api import Locator, Page
 from core.adapters.migrations import apply_migrations
 from core.bench.browser import VIEWPORT, open_browser
 from core.bench.empty_page import serve_empty_page
+from core.bench.page_watch import WATCH_SCRIPT, wait_until_settled
 from core.bench.volume import LARGE_BATCH, Volume, fill_database
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
@@ -48,47 +49,6 @@ FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 500, 300, 300, 1_000
 QUERY_MS, DIAGNOSIS_MS = 200, 500
 DIAGNOSIS_SECONDS = 21
 """After so long a diagnosis is made anew (`core.ui.analytics_view`)."""
-WATCH_SCRIPT = """
-window.brightrunRuns = [];
-window.brightrunChanged = 0;
-window.brightrunActed = 0;
-for (const kind of ['pointerdown', 'keydown']) {
-    addEventListener(kind, (event) => { window.brightrunActed = event.timeStamp; }, {capture: true});
-}
-new MutationObserver((changes) => {
-    const now = performance.now();
-    const app = document.querySelector('[data-testid="stApp"]');
-    const state = app && app.getAttribute('data-test-script-state');
-    const last = window.brightrunRuns.at(-1);
-    if (state === 'running' && (!last || last.ended)) window.brightrunRuns.push({began: now});
-    if (state === 'notRunning' && last && !last.ended) last.ended = now;
-    const find = (change) => change.target.closest ? change.target : change.target.parentElement;
-    const shows = changes.filter((change) => change.type !== 'attributes').map(find)
-        .filter((element) => element?.closest('[data-testid="stMain"], [role="dialog"]'));
-    if (shows.some((element) => !element.closest('canvas'))) window.brightrunChanged = now;
-    else if (shows.length) window.brightrunChanged = Math.max(window.brightrunChanged, now - 200);
-}).observe(document, {
-    subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['data-test-script-state'],
-});
-"""
-"""Notes when the analyst last clicked or typed, each run of the page's script, and when what the page shows last changed.
-
-A table is a picture: its description for screen readers, inside the canvas, follows the picture 200 ms later.
-"""
-SETTLED = """
-(after) => {
-    const last = window.brightrunRuns.at(-1);
-    if (last && !last.ended) return null;
-    const hasRun = last && last.ended > after, hasChanged = window.brightrunChanged > after;
-    const quiet = performance.now() - Math.max(window.brightrunChanged, last ? last.ended : 0);
-    if (hasRun ? quiet < 500 : !hasChanged || quiet < 2000) return null;
-    return (hasChanged ? window.brightrunChanged : last.ended) - after;
-}
-"""
-"""How long it took until everything was on the screen; null until nothing has changed for a while after the script's end.
-
-Some runs are so short that the page never says that it is running; those are waited for longer.
-"""
 Say = Callable[[str], None]
 Act = Callable[[], object]
 
@@ -291,7 +251,7 @@ class PageBench:
 
     def _open(self, path: str) -> float:
         self._page.goto(f"{self._url}/{path}", wait_until="commit")
-        return self._wait_until_settled(0.0)
+        return wait_until_settled(self._page)
 
     def _follow(self, name: str) -> float:
         self._open("")
@@ -299,10 +259,7 @@ class PageBench:
 
     def _time(self, act: Act) -> float:
         act()  # Before it clicks, the driver waits until the button stands still: no analyst's time.
-        return self._wait_until_settled(float(self._page.evaluate("window.brightrunActed")))
-
-    def _wait_until_settled(self, began: float) -> float:
-        return float(self._page.wait_for_function(SETTLED, arg=began, timeout=60_000).json_value())
+        return wait_until_settled(self._page, float(self._page.evaluate("window.brightrunActed")))
 
     def _find_buttons(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where the buttons of the first row are; the table is a picture."""

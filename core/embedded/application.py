@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from core.config import PageSettings, Settings
+from core.config import CONNECTION_FILE, PageSettings, Settings
 from core.embedded.addresses import LOOPBACK
 from core.embedded.program import Program
 
@@ -100,19 +100,15 @@ def pages_program(root: Path, port: int, settings: Settings) -> Program:
         "browser.gatherUsageStats": "false",
     }
     words = [f"--{name}={value}" for name, value in options.items()]
+    after: list[str] = []
     if settings.embedded:
+        # Started with the first parts, to load beside them; a tab that is still open shall not find it before the database.
+        after = ["--after", str(settings.home.absolute() / CONNECTION_FILE)]
         # Whoever opens the pages is the local analyst, so a site whose name was made to point here must not.
         words += [f"--server.allowedHosts={host}" for host in ("localhost", LOOPBACK)]
     return Program(
         name=PAGES,
-        argv=(
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            "Home.py",
-            *words,
-        ),
+        argv=(sys.executable, "-m", "core.ui.server", *after, "Home.py", *words),
         folder=root,
         rank=PAGES_RANK,
         inherits_environment=True,

@@ -42,7 +42,9 @@ class StackStart:
         write_state(self.folder, StackState(ports=self.ports, supervisor_socket=self.socket, page_url=url))
 
     def run(self, supervisor: Supervisor) -> None:
-        """Start the parts in order."""
+        """Start the parts in order; the pages begin to load at once and are asked for last."""
+        if Part.PAGES in self.plan.parts:
+            supervisor.start(application.PAGES)
         if self.secrets is not None:
             self._start_services(supervisor, self.secrets)
         for program in self.programs:

@@ -106,6 +106,16 @@ def _open_shared_services(url: str, email: str, _settings: PageSettings) -> Page
     return open_local_services(_settings)
 
 
+def open_early() -> None:
+    """On this machine sign in before the first page asks for it; what goes wrong is told there."""
+    try:
+        settings = load_page_settings()
+        if settings.embedded:
+            _open_services(settings)
+    except BrightRunError as error:
+        logger.warning("not_opened_early: %s", error)
+
+
 def _ask_for_password(settings: PageSettings) -> PageServices:
     _, middle, _ = st.columns([1, 1, 1])
     with middle:

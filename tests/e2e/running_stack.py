@@ -24,7 +24,7 @@ def run_stack(home: Path, *, faults: str = "", latency_seconds: float = 0.1) -> 
     }
 
     def brightrun(*words: str) -> None:
-        command = [sys.executable, "-c", "from core.cli import main; main()", *words]
+        command = [sys.executable, "-c", "from core.cli.main import main; main()", *words]
         done = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=UP_SECONDS, check=False
         )

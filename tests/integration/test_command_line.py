@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from core.cli import main
+from core.cli.main import main
 from core.config import CONNECTION_FILE, child_environment
 from tests.factories import make_old_data_set
 
@@ -52,7 +52,7 @@ class CommandLine:
 
     def start(self, *words: str) -> Answer:
         """Run a command as a process of its own."""
-        command = [sys.executable, "-c", "from core.cli import main; main()", *words]
+        command = [sys.executable, "-c", "from core.cli.main import main; main()", *words]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240, check=False
         )

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner
 
-from core.cli import app
+from core.cli.main import app
 from core.config import Settings
 from core.domain.batch import BatchId
 from core.domain.conversation_records import ConversationFilters, ReviewStatus

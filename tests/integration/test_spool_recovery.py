@@ -13,7 +13,7 @@ import pytest
 from core.adapters.spool import SPOOL_FOLDER, FileSpool
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.work_payload import encode_result
-from core.cli_stack import examine_spool
+from core.cli.doctor import examine_spool
 from core.config import Settings
 from core.domain.alerts import AlertRule
 from core.domain.work import ItemReleased

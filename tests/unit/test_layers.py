@@ -1,6 +1,9 @@
-"""What import-linter cannot see: pages and worker.py are no packages."""
+"""What import-linter cannot see, since pages and worker.py are no packages; and that it sees all the rest."""
 
 import ast
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,39 @@ def test_only_tests_know_the_fakes() -> None:
     files = [ROOT / "worker.py", ROOT / "Home.py", *(ROOT / "core").rglob("*.py"), *(ROOT / "pages").glob("*.py")]
 
     assert not [path.name for path in files if any(name.split(".")[0] == "tests" for name in find_imports(path))]
+
+
+LAYERS = "Layers import one way"
+STREAMLIT = "Only the user interface knows Streamlit and Plotly"
+CLIENTS = "Only adapters know Supabase, RQ, Redis and Anthropic"
+COMPOSITION = "Only the composition root reads settings or builds adapters for services"
+
+
+@pytest.mark.parametrize(
+    ("module", "statement", "contract"),
+    [
+        ("core/cli/new_command.py", "import streamlit", STREAMLIT),
+        ("core/cli/new_command.py", "import redis", CLIENTS),
+        ("core/cli/bench/new_measurement.py", "import plotly", STREAMLIT),
+        ("core/cli/bench/new_measurement.py", "import core.ui.links", LAYERS),
+        ("core/bench/new_measurement.py", "import supabase", CLIENTS),
+        ("core/bench/new_measurement.py", "import core.cli.main", LAYERS),
+        ("core/seed.py", "import streamlit", STREAMLIT),
+        ("core/seed.py", "import postgrest", CLIENTS),
+        ("core/seed.py", "import core.cli.up", LAYERS),
+        ("core/ui/new_page.py", "import core.cli.up", LAYERS),
+        ("core/services/new_service.py", "import core.config", COMPOSITION),
+    ],
+)
+def test_planted_violation_breaks_its_contract(tmp_path: Path, module: str, statement: str, contract: str) -> None:
+    shutil.copytree(ROOT / "core", tmp_path / "core", ignore=shutil.ignore_patterns("__pycache__", "*.json", "*.mjs"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / module).open("a") as file:
+        file.write(f"\n{statement}\n")
+
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache"]
+    linted = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    assert linted.returncode == 1, linted.stderr
+    broken = [line.partition(" BROKEN")[0] for line in linted.stdout.splitlines() if " BROKEN" in line]
+    assert broken == [contract]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import worker
-from core.cli import main
+from core.cli.main import main
 from core.config import Settings, load_page_settings, load_settings
 from core.errors import ConfigurationError
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import typer
 
-from core.cli_stack import report_errors, run_up
+from core.cli.error_exits import report_errors
+from core.cli.up import run_up
 from core.embedded.plan import Part, StackPlan
 from tests.support.stack import bare_settings
 

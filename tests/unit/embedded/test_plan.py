@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.config import Settings
+from core.config import CONNECTION_FILE, Settings
 from core.embedded.application import pages_program, simulator_program, worker_programs
 from core.embedded.plan import APPLICATION, Part, plan_stack
 from core.errors import ConfigurationError
@@ -57,6 +57,13 @@ def test_pages_get_no_secret_and_no_local_account_when_hosted() -> None:
     assert not [value for value in ("sb_secret_1", "postgresql://", "sk-ant-1", "word") if value in given]
     assert program.removed_variables >= secret_names
     assert "BRIGHTRUN_PASSWORD" in program.removed_variables
+
+
+def test_pages_are_served_once_the_stack_on_this_machine_has_its_database(tmp_path: Path) -> None:
+    local = settings(**HOSTED, embedded=True, home=tmp_path)
+    argv = pages_program(Path("root"), 8501, local).argv
+    assert argv[argv.index("--after") + 1] == str(tmp_path / CONNECTION_FILE)
+    assert "--after" not in pages_program(Path("root"), 8501, settings(**HOSTED)).argv
 
 
 def test_keys_of_the_user_are_not_written_for_the_worker() -> None:

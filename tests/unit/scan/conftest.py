@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from core.cli import app
+from core.cli.main import app
 
 
 class Scanned(NamedTuple):

@@ -9,7 +9,7 @@ from scipy.stats import fisher_exact
 from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner, Result
 
-from core.cli import app
+from core.cli.main import app
 from core.domain import grouping
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages, make_pairs, make_sharegpt, make_written, write_lines
 

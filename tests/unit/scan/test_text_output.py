@@ -2,7 +2,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from core.cli import app
+from core.cli.main import app
 from core.terminal import escape_controls
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages, write_lines
 

@@ -106,7 +106,7 @@ class SinkFinder:
     def __init__(self, root: Path) -> None:
         self.harmless_attributes = list_harmless_attributes()
         self.modules: dict[str, Module] = {}
-        for path in (*sorted((root / "core" / "ui").glob("*.py")), *sorted((root / "pages").glob("*.py")), root / "Home.py"):
+        for path in (*sorted((root / "core" / "ui").rglob("*.py")), *sorted((root / "pages").glob("*.py")), root / "Home.py"):
             module = Module(path=path, tree=ast.parse(path.read_text()))
             for node in ast.walk(module.tree):
                 for child in ast.iter_child_nodes(node):

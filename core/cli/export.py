@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from core.bootstrap import open_local_services
+from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.domain.batch import BatchId
 from core.domain.conversation_records import ConversationFilters, ReviewStatus
@@ -30,7 +29,7 @@ def export(
     path = None if output == STANDARD_OUTPUT else Path(output)
     if path is not None and path.exists() and not force:
         raise InvalidRequest(f"{path} is there already. Name another file, or replace it with --force.")
-    with closing(open_local_services(load_settings())) as services:
+    with open_command_services(load_settings()) as services:
         if filters.batch_id is not None:
             services.batches.get(BatchId(filters.batch_id))  # An unknown batch is a mistake, not an empty data set.
         lines = services.conversations.export(filters)

@@ -1,4 +1,4 @@
-"""`brightrun up`, `down`, `doctor` and `migrate`."""
+"""`brightrun up`: everything on this machine."""
 
 import signal
 import sys
@@ -11,17 +11,15 @@ from typing import Annotated
 
 import typer
 
-from core.adapters.migrations import apply_migrations
-from core.adapters.spool import SPOOL_FOLDER, FileSpool
-from core.config import Settings, child_environment, load_settings
-from core.embedded.doctor import Finding, examine
+from core.cli.error_exits import report_errors
+from core.cli.migrate import apply_ours
+from core.config import child_environment, load_settings
 from core.embedded.folder import StackFolder
 from core.embedded.log_follower import LogFollower
-from core.embedded.plan import REPOSITORY, StackPlan, plan_stack
-from core.embedded.stack import Stack, forget_last_run, open_stack, reload_api, stop_stack
-from core.errors import BrightRunError, ConfigurationError, InvalidRequest, StackError
+from core.embedded.plan import StackPlan, plan_stack
+from core.embedded.stack import Stack, forget_last_run, open_stack
+from core.errors import StackError
 from core.seed import seed
-from core.terminal import escape_lines
 
 LOG_SECONDS, STATUS_SECONDS = 0.2, 2.0
 
@@ -37,7 +35,7 @@ def up(
         # First, or what a killed stack left would pass for settings.
         forget_last_run(StackFolder(load_settings().home.absolute()), typer.echo)
         settings = load_settings() if port is None else load_settings(port=port)
-        run_up(plan_stack(settings, detached=detach, migrate=_apply_ours, seed=seed), opens_browser=not no_browser)
+        run_up(plan_stack(settings, detached=detach, migrate=apply_ours, seed=seed), opens_browser=not no_browser)
 
 
 def run_up(plan: StackPlan, *, opens_browser: bool) -> None:
@@ -63,68 +61,6 @@ def run_up(plan: StackPlan, *, opens_browser: bool) -> None:
                 typer.echo("Stopping ...")
                 stack.stop()
                 typer.echo("Stopped.")
-
-
-def down() -> None:
-    """Stop the stack on this machine, whoever started it."""
-    with report_errors():
-        folder = StackFolder(load_settings().home.absolute())
-        typer.echo("Stopped." if stop_stack(folder) else f"Nothing runs in {folder.path}.")
-
-
-def doctor() -> None:
-    """Check every part: what is wrong and what to do."""
-    with report_errors():
-        marks = {True: "ok", False: "WRONG", None: "-"}
-        wrong = False
-        settings = load_settings()
-        for finding in (*examine(settings), examine_spool(settings)):
-            text = "" if finding.text == "ok" else finding.text
-            typer.echo(escape_lines(f"{marks[finding.ok]:<6}{finding.part:<14}{text}".rstrip()))
-            wrong |= finding.ok is False
-        if wrong:
-            raise typer.Exit(1)
-
-
-def examine_spool(settings: Settings) -> Finding:
-    """Say whether results wait on this host that could not be recorded."""
-    spool = FileSpool(folder=settings.home.absolute() / SPOOL_FOLDER)
-    try:
-        stuck = spool.count_stuck()
-    except OSError as error:
-        return Finding("spool", ok=False, text=f"{spool.folder} cannot be read ({error}); paid replies may wait there")
-    if not stuck:
-        return Finding("spool", ok=True, text="ok")
-    replies = "a paid reply waits" if stuck == 1 else f"{stuck:,} paid replies wait"
-    advice = f"look into {spool.set_aside_folder}: .reason says why; what is moved back into {spool.folder} is recorded"
-    return Finding("spool", ok=False, text=f"{replies} that could not be recorded; {advice}")
-
-
-def migrate() -> None:
-    """Apply the SQL migrations that the database does not have yet."""
-    with report_errors():
-        settings = load_settings()
-        applied = _apply_ours(settings.require_db_url())
-        for name in applied:
-            typer.echo(f"applied {name}")
-        if not applied:
-            typer.echo("up to date")
-        elif settings.embedded:
-            reload_api(settings)
-
-
-@contextmanager
-def report_errors() -> Generator[None]:
-    """Turn our own errors into one message and an exit code: 2 for what was asked, 1 for what failed."""
-    try:
-        yield
-    except BrightRunError as error:
-        typer.echo(escape_lines(str(error)), err=True)
-        raise typer.Exit(2 if isinstance(error, ConfigurationError | InvalidRequest) else 1) from error
-
-
-def _apply_ours(database_url: str) -> list[str]:
-    return apply_migrations(database_url, REPOSITORY / "migrations")
 
 
 def _greet(stack: Stack, seconds: float, *, detached: bool) -> None:

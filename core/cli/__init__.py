@@ -1,0 +1,1 @@
+"""The command line: a module for each command, named in `main.COMMANDS`, and loaded when the command is run."""

@@ -1,0 +1,35 @@
+"""Options and arguments that several commands about batches take."""
+
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+
+from core.domain.batch import BatchId
+from core.domain.record import Record
+from core.errors import InvalidRequest
+
+Options = TypeVar("Options", bound=Record)
+BatchArgument = Annotated[str, typer.Argument(help="Id of the batch.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the batch has ended.")]
+
+
+def parse_batch_id(text: str) -> BatchId:
+    """Return the id that was typed; raise InvalidRequest if it is none."""
+    try:
+        return BatchId(UUID(text))
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{text!r} is not a batch id. `brightrun generate` prints it when a batch is submitted."
+        ) from error
+
+
+def check_options(kind: type[Options], values: dict[str, Any]) -> Options:
+    """Build a record of options; raise InvalidRequest that names the wrong ones."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in error.errors())
+        raise InvalidRequest(problems) from error

@@ -1,0 +1,71 @@
+"""What commands about batches print: how a batch stands, now or once it has ended."""
+
+import json
+import time
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core.command_bootstrap import CommandServices
+from core.domain.batch import BatchId, BatchProgress, BatchStatus, Submitted
+from core.terminal import escape_lines
+
+POLL_SECONDS = 1.0
+
+
+def report_submitted(
+    services: CommandServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool, simulated: bool
+) -> None:
+    """Say what was submitted and how it stands; with `wait` once it has ended, and exit with 1 or 2 if not as wished."""
+    if not as_json:
+        typer.echo(f"Batch {submitted.batch_id}: {what}")
+    if not submitted.rung:
+        typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
+    progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
+    print_progress(services, progress, as_json=as_json, simulated=simulated)
+    if wait and progress.status is not BatchStatus.COMPLETED:
+        typer.echo(escape_lines(f"brightrun: the batch is {progress.status}: {progress.status_reason}"), err=True)
+        raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
+
+
+def _wait(services: CommandServices, batch_id: BatchId) -> BatchProgress:
+    """Poll until the batch has ended and nothing is in flight; a bar on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("queued", total=None)
+        while True:
+            progress = services.batches.get(batch_id)
+            words = f"{progress.status}: {progress.accepted} accepted, {progress.failed} failed"
+            bar.update(task, description=words, completed=progress.closed, total=progress.planned)
+            has_ended = progress.status.is_final and progress.remaining == 0
+            # A paused batch waits for a person, so waiting for it here would never end.
+            if has_ended or (progress.status is BatchStatus.PAUSED and progress.running == 0):
+                return progress
+            time.sleep(POLL_SECONDS)
+
+
+def print_progress(services: CommandServices, progress: BatchProgress, *, as_json: bool, simulated: bool) -> None:
+    """Print counts, spend and reasons of a batch."""
+    breakdown = services.monitor.watch(progress.id).breakdown
+    if as_json:
+        fields = ("planned", "accepted", "failed", "cancelled", "running", "queued", "cost_usd")
+        summary = {"batch_id": str(progress.id), "status": progress.status, "status_reason": progress.status_reason}
+        summary |= {field: getattr(progress, field) for field in fields}
+        summary |= {"simulated": progress.is_simulated(claude_is_simulated=simulated)}
+        summary |= breakdown.model_dump(include={"by_failure_type", "by_stop_reason"})
+        typer.echo(json.dumps(summary))
+        return
+    reason = f" ({progress.status_reason})" if progress.status_reason else ""
+    typer.echo(escape_lines(f"{progress.name}: {progress.status}{reason}"))
+    typer.echo(
+        f"planned {progress.planned} = accepted {progress.accepted} + failed {progress.failed} + cancelled "
+        f"{progress.cancelled} + running {progress.running} + queued {progress.queued}"
+    )
+    if progress.attempts:
+        spend = "simulated" if progress.simulated else "spent"
+        typer.echo(f"{progress.attempts} calls, {progress.output_tokens} output tokens, ${progress.cost_usd:.4f} {spend}")
+    for title, counts in (("failures", breakdown.by_failure_type), ("stop_reason", breakdown.by_stop_reason)):
+        if counts:
+            typer.echo(escape_lines(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counts.items())))

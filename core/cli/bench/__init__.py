@@ -1,0 +1,1 @@
+"""`brightrun bench`: measurements that take minutes."""

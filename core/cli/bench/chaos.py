@@ -1,0 +1,36 @@
+"""`brightrun bench chaos`: whether anything is lost."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.bench.chaos import ChaosResult, run_chaos
+from core.cli.bench.machine import print_machine
+from core.config import load_settings
+from core.errors import ConfigurationError
+
+
+def chaos(
+    items: Annotated[int, typer.Option(help="Conversations to ask for.", min=1)] = 500,
+    disturbances: Annotated[int, typer.Option(help="How often something is killed or flushed.", min=0)] = 12,
+    seed: Annotated[int, typer.Option(help="Seed of faults and disturbances.")] = 0,
+) -> None:
+    """Kill workers, database, API and queue at random while batches run with every fault; count what is left."""
+    with tempfile.TemporaryDirectory(prefix="brightrun-chaos-") as home:
+        settings = load_settings(home=Path(home))
+        if settings.is_hosted:
+            raise ConfigurationError("Chaos is for the stack on this machine: unset SUPABASE_URL first.")
+        result = run_chaos(settings, items=items, disturbances=disturbances, seed_number=seed, say=typer.echo)
+    _print_result(result)
+    if result.problems:
+        raise typer.Exit(1)
+
+
+def _print_result(result: ChaosResult) -> None:
+    rows = result.model_dump(exclude={"disturbances"}) | {"disturbances": len(result.disturbances)}
+    print_machine()
+    for name, value in rows.items():
+        typer.echo(f"  {name.replace('_', ' '):<26}{value}")
+    typer.echo("\n" + ("\n".join(f"PROBLEM: {problem}" for problem in result.problems) or "Every promise kept."))

@@ -1,0 +1,76 @@
+"""`brightrun generate`: a new batch."""
+
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.batch_options import JsonOption, WaitOption, check_options
+from core.cli.batch_progress import report_submitted
+from core.command_bootstrap import open_command_services
+from core.config import Settings, load_settings
+from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, choose_skip
+from core.domain.scaffolding import ConversationCategory
+from core.errors import InvalidRequest
+from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
+
+
+def generate(
+    *,
+    category: Annotated[ConversationCategory, typer.Option(help="Core journeys or edge cases.")],
+    personas: Annotated[str, typer.Option(help="`all` or persona keys, comma separated.")] = ALL,
+    arcs: Annotated[str, typer.Option(help="`all` of the category, or arc keys, comma separated.")] = ALL,
+    topics: Annotated[str, typer.Option(help="`all`, a number, or topic keys, comma separated.")] = ALL,
+    limit: Annotated[int | None, typer.Option(help="At most this many, sampled evenly over the grid.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
+    error_handling: Annotated[ErrorHandling, typer.Option(help="What a failed item means.")] = ErrorHandling.CONTINUE,
+    model: Annotated[str | None, typer.Option(help="Model id.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Output token limit of a call.")] = None,
+    effort: Annotated[Effort | None, typer.Option(help="How hard the model thinks.")] = None,
+    structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema.")] = None,
+    raise_max_tokens: Annotated[
+        bool | None, typer.Option(help="Try a reply cut by max_tokens once more with twice the limit.")
+    ] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="The batch pauses itself before it spends more.")] = None,
+    canary: Annotated[int | None, typer.Option(help="So many items run first; the rest only if enough pass.")] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out combinations that have a conversation of yours already.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the batch.")] = None,
+    wait: WaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a batch: every combination of the chosen personas, arcs and topics."""
+    settings = load_settings()
+    batch_settings = _make_batch_settings(
+        settings,
+        concurrency=concurrency,
+        error_handling=error_handling,
+        model=model,
+        max_tokens=max_tokens,
+        effort=effort,
+        structured_outputs=structured_outputs,
+        raise_max_tokens=raise_max_tokens,
+        budget_usd=budget_usd,
+        canary_items=canary,
+    )
+    if limit is not None and limit < 1:
+        raise InvalidRequest(f"--limit {limit}: ask for at least 1 conversation.")
+    with open_command_services(settings) as services:
+        choices = services.scaffolding.list_choices()
+        selection = Selection(
+            category=category,
+            persona_ids=tuple(persona.id for persona in pick_personas(choices, personas)),
+            arc_ids=tuple(arc.id for arc in pick_arcs(choices, category, arcs)),
+            topic_ids=tuple(topic.id for topic in pick_topics(choices, topics)),
+            limit=limit,
+            skip_existing=choose_skip(simulated=settings.simulated) if skip_existing else None,
+        )
+        submitted = services.batches.submit(selection, batch_settings, name=name)
+        report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)
+
+
+def _make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings
+    defaults = {
+        field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
+    }
+    return check_options(BatchSettings, defaults | {field: value for field, value in asked.items() if value is not None})

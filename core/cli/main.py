@@ -1,0 +1,74 @@
+"""`brightrun`: the command line over the same services as the pages."""
+
+import sys
+from typing import ClassVar
+
+import typer
+
+from core.cli.lazy_group import LazyGroup
+from core.errors import BrightRunError
+from core.terminal import escape_lines
+
+COMMANDS = {
+    "up": "core.cli.up",
+    "down": "core.cli.down",
+    "doctor": "core.cli.doctor",
+    "migrate": "core.cli.migrate",
+    "scan": "core.cli.scan",
+    "import": "core.cli.import_files",
+    "export": "core.cli.export",
+    "pause": "core.cli.pause",
+    "resume": "core.cli.resume",
+    "cancel": "core.cli.cancel",
+    "seed": "core.cli.seed",
+    "generate": "core.cli.generate",
+    "retry": "core.cli.retry",
+    "status": "core.cli.status",
+    "prune": "core.cli.prune",
+}
+MEASUREMENTS = {
+    "chaos": "core.cli.bench.chaos",
+    "pages": "core.cli.bench.pages",
+    "start": "core.cli.bench.start",
+    "uploads": "core.cli.bench.uploads",
+}
+
+
+class _Commands(LazyGroup):
+    modules: ClassVar = COMMANDS
+
+
+class _Measurements(LazyGroup):
+    modules: ClassVar = MEASUREMENTS
+
+
+bench = typer.Typer(cls=_Measurements, help="Measure the product on this machine; takes minutes.", no_args_is_help=True)
+app = typer.Typer(
+    cls=_Commands,
+    help="Bright Run: clean multi-turn conversations for LoRA training.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(bench, name="bench")
+
+
+@app.callback()
+def prepare() -> None:
+    """Set up what every command needs; the list of commands needs none of it."""
+    from core.logs import configure_logging  # noqa: PLC0415 - takes as long to load as all that `--help` does
+
+    configure_logging()
+
+
+def main() -> None:
+    """Entry point of the `brightrun` command: an error of ours becomes its message and exit code 2."""
+    try:
+        app()
+    except BrightRunError as error:
+        typer.echo(escape_lines(f"brightrun: {error}"), err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""`brightrun pause`."""
+
+from core.cli.batch_control import control_batch
+from core.cli.batch_options import BatchArgument
+from core.domain.batch import BatchAction
+
+
+def pause(batch: BatchArgument) -> None:
+    """Pause a batch: running calls finish, nothing more is begun."""
+    control_batch(batch, BatchAction.PAUSE)

@@ -1,0 +1,56 @@
+"""The composition root of most commands, apart from the pages', whose diagnosis, health and alerts take a second to load."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
+from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.supabase.conversations import SupabaseConversationStore
+from core.adapters.supabase.failures import SupabaseReportStore
+from core.adapters.supabase.monitor import SupabaseMonitorStore
+from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
+from core.adapters.supabase.session import open_service, sign_in
+from core.config import PageSettings, Settings
+from core.ports import ReportStore
+from core.services.batches import BatchService
+from core.services.conversations import ConversationService
+from core.services.monitor import MonitorService
+from core.services.scaffolding import ScaffoldingService
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandServices:
+    """What commands about batches and conversations work with: one analyst's view."""
+
+    scaffolding: ScaffoldingService
+    batches: BatchService
+    monitor: MonitorService
+    conversations: ConversationService
+
+
+@contextmanager
+def open_command_services(settings: PageSettings) -> Generator[CommandServices]:
+    """Sign the configured analyst in; raises NotSignedIn, DatabaseUnavailable or ConfigurationError."""
+    url, publishable_key = settings.require_supabase()
+    analyst = sign_in(url, publishable_key, *settings.require_account())
+    try:
+        with connect_redis(settings.require_redis(), retries=PAGE_RETRIES) as redis:
+            scaffolding = SupabaseScaffoldingStore(analyst=analyst)
+            doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
+            yield CommandServices(
+                scaffolding=ScaffoldingService(store=scaffolding),
+                batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+                monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
+                conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
+            )
+    finally:
+        analyst.close()
+
+
+@contextmanager
+def open_report_store(settings: Settings) -> Generator[ReportStore]:
+    """Open the failures of all analysts, with the service role's rights."""
+    url, _ = settings.require_supabase()
+    with open_service(url, settings.require_secret_key()) as client:
+        yield SupabaseReportStore(client=client)

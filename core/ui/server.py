@@ -1,0 +1,46 @@
+"""Streamlit's server, with all that the pages are made of loaded before the first of them is asked for.
+
+`python -m core.ui.server Home.py` takes the options of `streamlit run Home.py`, which works, too: its first page waits two
+to three seconds for libraries. As one part of a stack, `--after FILE` before all that, it loads while other parts start.
+"""
+
+import logging
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+from streamlit.web.cli import main
+
+import core.ui
+from core.ui.session import open_early
+
+AFTER = "--after"
+POLL_SECONDS = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+def load_pages() -> None:
+    """Import the modules of the pages; one that cannot be imported is told by the page that needs it, too."""
+    for module in walk_packages(core.ui.__path__, "core.ui."):
+        try:
+            import_module(module.name)
+        except Exception:
+            logger.exception("page_not_loaded: %s", module.name)
+
+
+def serve(words: list[str]) -> None:
+    """Load, wait until the file after `--after` exists if one is named, sign in, and serve until the process is stopped."""
+    load_pages()
+    if words[:1] == [AFTER]:
+        file, words = Path(words[1]), words[2:]
+        while not file.exists():
+            time.sleep(POLL_SECONDS)
+    open_early()
+    main(["run", *words], prog_name="streamlit")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])
