@@ -1,6 +1,6 @@
 """When to raise the alarm: pure rules over counted facts. A worker evaluates them, the database keeps what they raise.
 
-What is wrong right now (a part is down, no worker is alive) is found by the pages themselves: `core.domain.part_alerts`.
+What is wrong right now (a part is down, no worker is alive) is found by the pages themselves (`part_alerts.py`).
 
 A rate near its threshold would open and resolve an alert again and again, and tell somebody each time. So an open alert
 stays until the figure has clearly left the threshold.

@@ -76,7 +76,7 @@ def list_harmless_attributes() -> frozenset[str]:
     """Return the fields and properties that are harmless in every record that has them."""
     found: dict[str, bool] = {}
     for package in (core.domain, core.services):
-        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for each in vars(importlib.import_module(info.name)).values():
                 if not isinstance(each, type) or each.__module__ != info.name:
                     continue
@@ -106,7 +106,7 @@ class SinkFinder:
     def __init__(self, root: Path) -> None:
         self.harmless_attributes = list_harmless_attributes()
         self.modules: dict[str, Module] = {}
-        for path in (*sorted((root / "core" / "ui").rglob("*.py")), *sorted((root / "pages").glob("*.py")), root / "Home.py"):
+        for path in (*sorted((root / "core/ui").rglob("*.py")), *sorted((root / "pages").glob("*.py")), root / "Home.py"):
             module = Module(path=path, tree=ast.parse(path.read_text()))
             for node in ast.walk(module.tree):
                 for child in ast.iter_child_nodes(node):
