@@ -139,7 +139,8 @@ def test_a_broken_alert_hides_no_other(seeded: Settings, analyst: Analyst) -> No
 
     board = SupabaseAlertStore(analyst=analyst).read()
 
-    assert ["whole"] == [alert.subject for alert in board.open]
+    # Alerts of the whole installation, which other tests may have raised, have no subject.
+    assert ["whole"] == [alert.subject for alert in board.open if alert.subject]
     assert ["alert"] == [row.what for row in analyst.unreadable.list_all()]
 
 
