@@ -34,7 +34,7 @@ from core.domain.scaffolding import ConversationCategory, TemplateId
 from core.errors import BrightRunError, InvalidRequest
 from core.logs import configure_logging
 from core.seed import seed as seed_database
-from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
+from core.services.scaffolding import ALL, find_left_out_arcs, pick_arcs, pick_personas, pick_topics
 from core.terminal import escape_lines
 
 POLL_SECONDS = 1.0
@@ -76,7 +76,9 @@ def generate(
     *,
     category: Annotated[ConversationCategory, typer.Option(help="Core journeys or edge cases.")],
     personas: Annotated[str, typer.Option(help="`all` or persona keys, comma separated.")] = ALL,
-    arcs: Annotated[str, typer.Option(help="`all` of the category, or arc keys, comma separated.")] = ALL,
+    arcs: Annotated[
+        str, typer.Option(help="`all` of the category that have a template, or arc keys, comma separated.")
+    ] = ALL,
     topics: Annotated[str, typer.Option(help="`all`, a number, or topic keys, comma separated.")] = ALL,
     limit: Annotated[int | None, typer.Option(help="At most this many, sampled evenly over the grid.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
@@ -123,6 +125,9 @@ def generate(
             limit=limit,
             skip_existing=choose_skip(simulated=settings.simulated) if skip_existing else None,
         )
+        if left_out := find_left_out_arcs(choices, category, arcs):
+            names = ", ".join(arc.name for arc in left_out)
+            typer.echo(escape_lines(f"Left out, since no template of theirs is offered to you: {names}."), err=True)
         submitted = services.batches.submit(selection, batch_settings, name=name)
         _report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)
 

@@ -21,7 +21,7 @@ SELECTED_TOPICS_FILE = "selected-topics-20.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Seeded:
-    """What is in the database now, rows by table, and where the choice of topics is written."""
+    """What ships with Bright Run and is in the database now, rows by table, and where the choice of topics is written."""
 
     rows: dict[str, int]
     active_topics: int
@@ -48,9 +48,12 @@ def seed(settings: Settings) -> Seeded:
         for table, records, key in tables:
             rows: list[dict[str, JSON]] = [record.model_dump(mode="json", exclude={"updated_at"}) for record in records]
             client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
-            counts[table] = client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
+            counts[table] = len(rows)
         active_rows = (
-            client.table("training_topics").select("id", count=CountMethod.exact, head=True).is_("is_active", "true")
+            client.table("training_topics")
+            .select("id", count=CountMethod.exact, head=True)
+            .is_("is_active", "true")
+            .in_("topic_key", [topic.topic_key for topic in topics])
         )
         active = active_rows.execute().count or 0
     return Seeded(rows=counts, active_topics=active, selected_topics_file=_write_selection(settings.home, selected))

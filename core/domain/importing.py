@@ -28,6 +28,8 @@ MOST_CONVERSATIONS, MOST_IMPORTED_TURNS = 100_000, 3_000_000
 """Of one import: what takes minutes to judge."""
 LONGEST_TEXT = 2_000_000
 """Characters of a failed conversation that are kept; more than any reply of Claude has."""
+LONGEST_DETAILS, LONGEST_SOURCE = 20_000, 1_000
+"""Characters of what is wrong with a conversation, and of the file and the record that it comes from."""
 LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50
 MOST_TOKENS = 2_147_483_647
 _MOST_NAMED_TURNS = 50
@@ -185,7 +187,9 @@ def build_item(
     stop_reason = labels.get("stop_reason")
     item = ImportItem(
         position=first_position + conversation.number,
-        source=Source(file=clean_text(file), conversation=clean_text(str(conversation.id))),
+        source=Source(
+            file=clean_text(file)[:LONGEST_SOURCE], conversation=clean_text(str(conversation.id))[:LONGEST_SOURCE]
+        ),
         persona=names.find(NameKind.PERSONA, labels.get(NameKind.PERSONA)),
         arc=names.find(NameKind.ARC, labels.get(NameKind.ARC)),
         topic=names.find(NameKind.TOPIC, labels.get(NameKind.TOPIC)),
@@ -216,7 +220,9 @@ def _describe_failure(
     also = f"; also: turn {', '.join(others[:_MOST_NAMED_TURNS])}{more}" if others else ""
     where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}) "
     said = flag.details if conversation.failure is not None else f"{where}stops at: {first.tail} - {flag.details}"
-    details = clean_text(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")
+    details = clean_text(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")[
+        :LONGEST_DETAILS
+    ]
     text = _write_text(conversation)
     return ItemFailure(
         failure_type=flag.failure_type,
