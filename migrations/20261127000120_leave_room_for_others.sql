@@ -102,6 +102,7 @@ as $$
             else false end, false)
 $$;
 
+-- As it was, but for the room that an analyst has, and names as long as an import sends them.
 create or replace function public.begin_import(request jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
@@ -141,6 +142,11 @@ begin
         return jsonb_build_object('outcome', 'rejected', 'reason',
             'As many of your imports as may be have begun and not ended. What was interrupted is forgotten a day after it began.');
     end if;
+    size := 1000 + octet_length((request -> 'files')::text);
+    refusal := public.refuse_import_size(owner, size);
+    if refusal is not null then
+        return refusal;
+    end if;
     select jsonb_agg(jsonb_build_object('digest', d.digest, 'name', d.name)) into files from (
         select distinct on (g ->> 'digest') g ->> 'digest' as digest, public.make_line(g ->> 'name', 200) as name
         from jsonb_array_elements(request -> 'files') g
@@ -150,11 +156,6 @@ begin
     where f.created_by = owner and f.digest in (select g ->> 'digest' from jsonb_array_elements(files) g);
     if jsonb_array_length(known) = jsonb_array_length(files) then
         return jsonb_build_object('outcome', 'known', 'known', known);
-    end if;
-    size := 1000 + octet_length(files::text);
-    refusal := public.refuse_import_size(owner, size);
-    if refusal is not null then
-        return refusal;
     end if;
     insert into public.imports (created_by, name, files)
     select owner, public.make_line(request ->> 'name', 200), jsonb_agg(g)
@@ -166,6 +167,7 @@ begin
 end
 $$;
 
+-- As it was, but for the room.
 create or replace function public.stage_import(target_import_id uuid, items jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
@@ -369,6 +371,7 @@ begin
 end
 $$;
 
+-- As it was, but for words of our own where there are none for a value.
 create or replace function public.explain_error(table_name text, column_name text, constraint_name text, message text) returns jsonb
 language sql stable set search_path = ''
 as $$

@@ -28,8 +28,8 @@ MOST_CONVERSATIONS, MOST_IMPORTED_TURNS = 100_000, 3_000_000
 """Of one import: what takes minutes to judge."""
 LONGEST_TEXT = 2_000_000
 """Characters of a failed conversation that are kept; more than any reply of Claude has."""
-LONGEST_DETAILS, LONGEST_SOURCE = 20_000, 1_000
-"""Characters of what is wrong with a conversation, and of the file and the record that it comes from."""
+LONGEST_DETAILS = 20_000
+"""Characters of what is wrong with a conversation; the database holds to it, too, and to LONGEST_TEXT."""
 LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50
 MOST_TOKENS = 2_147_483_647
 _MOST_NAMED_TURNS = 50
@@ -187,9 +187,7 @@ def build_item(
     stop_reason = labels.get("stop_reason")
     item = ImportItem(
         position=first_position + conversation.number,
-        source=Source(
-            file=clean_text(file)[:LONGEST_SOURCE], conversation=clean_text(str(conversation.id))[:LONGEST_SOURCE]
-        ),
+        source=Source(file=clean_text(file), conversation=clean_text(str(conversation.id))),
         persona=names.find(NameKind.PERSONA, labels.get(NameKind.PERSONA)),
         arc=names.find(NameKind.ARC, labels.get(NameKind.ARC)),
         topic=names.find(NameKind.TOPIC, labels.get(NameKind.TOPIC)),
