@@ -334,6 +334,10 @@ update public.prompt_templates t set name = public.make_line(t.name, 200)
 where not public.is_line(t.name) and public.is_note(t.description, 20000)
     and public.is_text(t.system_prompt, 100000) and public.is_text(t.user_prompt, 100000);
 
+comment on constraint personas_demographics_check on public.personas is
+    'Demographics: at most 100 texts by name, such as {"age": "41"}, of at most 2,000 characters each.';
+comment on constraint training_topics_category_check on public.training_topics is 'Category: write something.';
+
 -- As it was; a whole number is asked for where the shape has one.
 create or replace function public.require_shape(given jsonb, shape regclass) returns jsonb
 language plpgsql stable set search_path = ''
@@ -381,6 +385,7 @@ as $$
                 and c.conrelid = to_regclass(format('public.%I', table_name)) limit 1),
         case
             when constraint_name = 'in_words' then message  -- Raised by a function of ours.
+            when message like 'value too long for type %' then 'A text is too long: a model and a category have at most 100 characters.'
             when message = 'numeric field overflow' then 'A sum of money is less than $1,000,000.'
             when constraint_name like '%\_key\_key' or constraint_name like '%\_key\_version\_key'
                 then 'This key is taken. Choose another one.'

@@ -329,6 +329,23 @@ def test_an_entry_of_a_list_says_something(acting: ActingAnalyst, function: str,
         assert require_word(answer, "saved"), (value.encode("unicode_escape"), answer)
 
 
+@pytest.mark.parametrize(
+    ("function", "field", "value", "word"),
+    [
+        *(("save_persona", "demographics", value, "Demographics: at most 100") for value in ([], ["a"], "a", 1, True, [{}])),
+        ("save_topic", "category", "", "Category: "),
+        ("save_arc", "conversation_category", "x" * 300, "too long"),
+        ("submit_batch", "model", "x" * 150, "too long"),
+        ("save_arc", "id", "x", "An id"),
+    ],
+    ids=str,
+)
+def test_a_refusal_says_what_is_wrong(acting: ActingAnalyst, function: str, field: str, value: Any, word: str) -> None:
+    answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: value})
+
+    assert word in answer["reason"], answer
+
+
 WHOLE = frozenset(
     {"typical_turn_count_min", "typical_turn_count_max", "complexity_baseline", "version", "limit", "max_tokens",
      "concurrency", "canary_items", "picks"}
