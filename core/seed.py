@@ -17,7 +17,7 @@ SELECTED_TOPICS_FILE = "selected-topics-20.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Seeded:
-    """What is in the database now, rows by table, and where the choice of topics is written."""
+    """What ships with Bright Run and is in the database now, rows by table, and where the choice of topics is written."""
 
     rows: dict[str, int]
     active_topics: int
@@ -40,8 +40,10 @@ def seed(settings: Settings) -> Seeded:
         ("prompt_templates", load_prompt_templates(), "template_key,version"),
     ]
     with open_seeder(url, settings.require_secret_key()) as seeder:
-        counts = {table: seeder.insert_missing(table, records, key) for table, records, key in tables}
-        active = seeder.count_active_topics()
+        for table, records, key in tables:
+            seeder.insert_missing(table, records, key)
+        active = seeder.count_active_topics([topic.topic_key for topic in topics])
+    counts = {table: len(records) for table, records, _ in tables}
     return Seeded(rows=counts, active_topics=active, selected_topics_file=_write_selection(settings.home, selected))
 
 

@@ -11,14 +11,17 @@ from core.config import Settings, load_settings
 from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, choose_skip
 from core.domain.scaffolding import ConversationCategory
 from core.errors import InvalidRequest
-from core.services.scaffolding import ALL, pick_arcs, pick_personas, pick_topics
+from core.services.scaffolding import ALL, find_left_out_arcs, pick_arcs, pick_personas, pick_topics
+from core.terminal import escape_lines
 
 
 def generate(
     *,
     category: Annotated[ConversationCategory, typer.Option(help="Core journeys or edge cases.")],
     personas: Annotated[str, typer.Option(help="`all` or persona keys, comma separated.")] = ALL,
-    arcs: Annotated[str, typer.Option(help="`all` of the category, or arc keys, comma separated.")] = ALL,
+    arcs: Annotated[
+        str, typer.Option(help="`all` of the category that have a template, or arc keys, comma separated.")
+    ] = ALL,
     topics: Annotated[str, typer.Option(help="`all`, a number, or topic keys, comma separated.")] = ALL,
     limit: Annotated[int | None, typer.Option(help="At most this many, sampled evenly over the grid.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
@@ -65,6 +68,9 @@ def generate(
             limit=limit,
             skip_existing=choose_skip(simulated=settings.simulated) if skip_existing else None,
         )
+        if left_out := find_left_out_arcs(choices, category, arcs):
+            names = ", ".join(arc.name for arc in left_out)
+            typer.echo(escape_lines(f"Left out, since no template of theirs is offered to you: {names}."), err=True)
         submitted = services.batches.submit(selection, batch_settings, name=name)
         report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)
 

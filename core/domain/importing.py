@@ -28,6 +28,8 @@ MOST_CONVERSATIONS, MOST_IMPORTED_TURNS = 100_000, 3_000_000
 """Of one import: what takes minutes to judge."""
 LONGEST_TEXT = 2_000_000
 """Characters of a failed conversation that are kept; more than any reply of Claude has."""
+LONGEST_DETAILS = 20_000
+"""Characters of what is wrong with a conversation; the database holds to it, too, and to LONGEST_TEXT."""
 LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50
 MOST_TOKENS = 2_147_483_647
 _MOST_NAMED_TURNS = 50
@@ -216,7 +218,9 @@ def _describe_failure(
     also = f"; also: turn {', '.join(others[:_MOST_NAMED_TURNS])}{more}" if others else ""
     where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}) "
     said = flag.details if conversation.failure is not None else f"{where}stops at: {first.tail} - {flag.details}"
-    details = clean_text(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")
+    details = clean_text(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")[
+        :LONGEST_DETAILS
+    ]
     text = _write_text(conversation)
     return ItemFailure(
         failure_type=flag.failure_type,

@@ -1,7 +1,9 @@
 """What a persona, an arc, a topic or a template must be to be saved; the database holds to the same rules."""
 
 import re
-from typing import assert_never
+from typing import assert_never, cast
+
+from pydantic import JsonValue
 
 from core.domain.prompt import check_template
 from core.domain.scaffolding import (
@@ -24,6 +26,8 @@ PERSONA_TEXTS = (
 )  # fmt: skip
 ARC_TEXTS = ("name", "starting_emotion", "ending_emotion", "arc_strategy")
 TOPIC_TEXTS = ("name", "category")
+MOST_CHARACTERS = 50_000
+"""Of all texts of a persona, an arc or a topic: one of each and a template fit into a prompt."""
 
 
 def find_key(record: Scaffold | PromptTemplate) -> str:
@@ -63,17 +67,41 @@ def find_problems(record: Scaffold | PromptTemplate) -> tuple[str, ...]:
         problems.append(f"Key: {KEY_RULE}")
     match record:
         case Persona():
-            problems += _find_empty(record, PERSONA_TEXTS)
+            problems += _find_empty(record, PERSONA_TEXTS) + _check_length(record)
         case EmotionalArc():
-            problems += _find_empty(record, ARC_TEXTS) + _check_arc(record)
+            problems += _find_empty(record, ARC_TEXTS) + _check_arc(record) + _check_length(record)
         case TrainingTopic():
-            problems += _find_empty(record, TOPIC_TEXTS)
+            problems += _find_empty(record, TOPIC_TEXTS) + _check_length(record)
         case PromptTemplate():
             problems += _find_empty(record, ("name",))
             problems += check_template(record.system_prompt, record.user_prompt)
         case _:
             assert_never(record)
     return tuple(problems)
+
+
+def count_characters(record: Scaffold) -> int:
+    """Return how long all texts of a record are together, as the database counts them."""
+    total = 0
+    values = cast("dict[str, JsonValue]", record.model_dump(mode="json", exclude={"id", "updated_at"}))
+    for value in values.values():
+        match value:
+            case str():
+                total += len(value)
+            case list():
+                total += sum(len(str(entry)) for entry in value)
+            case dict():
+                total += sum(len(name) + len(str(text)) for name, text in value.items())
+            case _:
+                pass  # A number or a flag.
+    return total
+
+
+def _check_length(record: Scaffold) -> list[str]:
+    characters = count_characters(record)
+    if characters <= MOST_CHARACTERS:
+        return []
+    return [f"All texts together: at most {MOST_CHARACTERS:,} characters, not {characters:,}."]
 
 
 def _check_arc(arc: EmotionalArc) -> list[str]:

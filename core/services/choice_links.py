@@ -33,7 +33,7 @@ def encode_choices(
     """Return the parameters; settings that are as by default are left out."""
     chosen = {
         PERSONAS: _encode_keys(choices.personas, selection.persona_ids),
-        ARCS: _encode_keys(choices.arcs_of(selection.category), selection.arc_ids),
+        ARCS: _encode_keys(choices.usable_arcs_of(selection.category), selection.arc_ids),
         TOPICS: _encode_keys(choices.topics, selection.topic_ids),
         LIMIT: "" if selection.limit is None else str(selection.limit),
         SKIP: selection.skip_existing or "",
@@ -52,7 +52,7 @@ def decode_choices(choices: Choices, parameters: Mapping[str, str], defaults: Ba
     selection = Selection(
         category=category,
         persona_ids=tuple(row.id for row in _decode_keys(PERSONAS, choices.personas, parameters, problems)),
-        arc_ids=tuple(row.id for row in _decode_keys(ARCS, choices.arcs_of(category), parameters, problems)),
+        arc_ids=tuple(row.id for row in _decode_keys(ARCS, choices.usable_arcs_of(category), parameters, problems)),
         topic_ids=tuple(row.id for row in _decode_keys(TOPICS, choices.topics, parameters, problems)),
         skip_existing=_read(SkipExisting, SKIP, parameters, problems),
     )
@@ -83,7 +83,7 @@ def _decode_keys(name: str, offered: Sequence[Item], parameters: Mapping[str, st
     wanted = dict.fromkeys(key for key in text.split(",") if key)
     known = {find_key(row) for row in offered}
     if unknown := [key for key in wanted if key not in known]:
-        problems.append(f"{name}: {', '.join(unknown)} (not there, or not active).")
+        problems.append(f"{name}: {', '.join(unknown)} (not there, not active, or without a template for you).")
     return tuple(row for row in offered if find_key(row) in wanted)
 
 

@@ -18,7 +18,7 @@ class Preset(Record):
 
 def build_presets(choices: Choices) -> tuple[Preset, ...]:
     """Return what the active scaffolding allows: first a trial, last the whole data set."""
-    core, edge = (choices.arcs_of(category) for category in (ConversationCategory.CORE, ConversationCategory.EDGE))
+    core, edge = (choices.usable_arcs_of(category) for category in (ConversationCategory.CORE, ConversationCategory.EDGE))
     trial = _select(choices, core[:1], personas=1, topics=TRIAL_TOPICS)
     all_core, all_edge = _select(choices, core), _select(choices, edge)
     set_core = _select(choices, core[:DATA_SET_ARCS], personas=DATA_SET_PERSONAS, topics=DATA_SET_TOPICS)

@@ -32,6 +32,11 @@ class Choices:
         """Return the arcs of one category."""
         return tuple(arc for arc in self.arcs if arc.conversation_category is category)
 
+    def usable_arcs_of(self, category: ConversationCategory) -> tuple[EmotionalArc, ...]:
+        """Return the arcs of one category that a template is offered for; what only somebody else has one for is not."""
+        with_template = {template.emotional_arc_id for template in self.offered_templates}
+        return tuple(arc for arc in self.arcs_of(category) if arc.id in with_template)
+
     def find_template(self, arc: EmotionalArc) -> PromptTemplate | None:
         """Return the template that a new batch takes for an arc."""
         return choose_template(self.offered_templates, arc.id)
@@ -59,8 +64,17 @@ def pick_personas(choices: Choices, keys: str) -> tuple[Persona, ...]:
 
 
 def pick_arcs(choices: Choices, category: ConversationCategory, keys: str) -> tuple[EmotionalArc, ...]:
-    """Return arcs of one category, as pick_personas does."""
+    """Return arcs of one category, as pick_personas does; `all` are those that a template is offered for, if any."""
+    usable = choices.usable_arcs_of(category)
+    if usable and _asks_for_all(keys):
+        return usable
     return _pick(f"{category} arc", {arc.arc_key: arc for arc in choices.arcs_of(category)}, keys)
+
+
+def find_left_out_arcs(choices: Choices, category: ConversationCategory, keys: str) -> tuple[EmotionalArc, ...]:
+    """Return the arcs of one category that `all` leaves out; what is named is never left out."""
+    picked = pick_arcs(choices, category, keys)
+    return tuple(arc for arc in choices.arcs_of(category) if _asks_for_all(keys) and arc not in picked)
 
 
 def pick_topics(choices: Choices, keys: str) -> tuple[TrainingTopic, ...]:
@@ -85,7 +99,7 @@ def spread_topics(topics: tuple[TrainingTopic, ...], wanted: int) -> tuple[Train
 
 
 def _pick(noun: str, known: dict[str, Item], keys: str) -> tuple[Item, ...]:
-    if keys.strip().lower() == ALL:
+    if _asks_for_all(keys):
         return tuple(known.values())
     wanted = _split(keys)
     if not wanted:
@@ -93,6 +107,10 @@ def _pick(noun: str, known: dict[str, Item], keys: str) -> tuple[Item, ...]:
     if unknown := [key for key in wanted if key not in known]:
         raise InvalidRequest(f"Unknown {noun}: {', '.join(unknown)}. Known are: {', '.join(known)}.")
     return tuple(known[key] for key in wanted)
+
+
+def _asks_for_all(keys: str) -> bool:
+    return keys.strip().lower() == ALL
 
 
 def _split(keys: str) -> Iterable[str]:

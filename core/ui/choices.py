@@ -19,6 +19,9 @@ TOPIC_SEARCH = "topic_search"
 BOXES_IN_ROW = 3
 TOPICS_BEFORE_SCROLLING = 30
 TOPICS_HEIGHT = 420
+WITHOUT_TEMPLATE = (
+    "No template of this arc is offered to you. Add one under Scaffolding, or save another analyst's as your own."
+)
 CATEGORY_LABELS = {
     ConversationCategory.CORE: "Core conversations",
     ConversationCategory.EDGE: "Edge case conversations",
@@ -61,7 +64,7 @@ def set_choices(choices: Choices, selection: Selection) -> None:
 def draw_choices(choices: Choices) -> Selection:
     """Draw all four and return what is chosen, without a limit."""
     category = _draw_category(choices)
-    arcs_offered = choices.arcs_of(category)
+    arcs_offered = choices.usable_arcs_of(category)
     topics = _read_chosen("topic", choices.topics)
     with st.container(border=True, gap="xsmall"):
         personas = _draw_heading("Personas", "persona", choices.personas)
@@ -75,6 +78,11 @@ def draw_choices(choices: Choices) -> Selection:
         with st.grid(BOXES_IN_ROW, gap="xsmall"):
             for arc in arcs_offered:
                 _draw_box("arc", arc.id, escape_markdown(arc.name), _describe_arc(arc, choices))
+            for arc in choices.arcs_of(category):
+                if arc not in arcs_offered:
+                    st.checkbox(
+                        escape_markdown(arc.name), key=f"unusable_arc_{arc.id}", help=WITHOUT_TEMPLATE, disabled=True
+                    )
         _draw_hints(find_hints(arcs, personas, topics), len(topics))
     with st.container(border=True, gap="xsmall"):
         _draw_topics(choices.topics)

@@ -45,6 +45,7 @@ READING: Mapping[str, Reading] = {
     "import_files": Reading.OWN,
     "imports": Reading.HIDDEN,
     "import_rows": Reading.HIDDEN,
+    "import_sizes": Reading.HIDDEN,
     "batch_progress": Reading.OWN,
     "generation_history": Reading.OWN,
 }
@@ -382,7 +383,8 @@ INNER = {
     "record_superseded", "note_outcomes", "note_closed_item", "describe_outcomes", "count_alert_facts",
     "check_item_scaffolding", "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes",
     "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author",
-    "read_picks", "make_line", "is_visible", "is_line", "is_note",
+    "most_of_an_analyst", "check_batch_room", "refuse_import_size", "count_characters", "check_record_length",
+    "read_picks", "make_line", "clean_line", "hidden_text", "is_visible", "is_line", "is_note",
     "is_text", "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",
     "make_conversation_words", "make_word_query",
 }  # fmt: skip

@@ -234,9 +234,27 @@ def test_scaffolding_is_seeded_once_and_the_choice_of_topics_written(running: Co
     again = running.run("seed")
 
     assert "training_topics: 65, 20 active" in again.out
+    assert "personas: 3\n" in again.out
     chosen = json.loads((running.home / "selected-topics-20.json").read_text())
     active = running.query("select topic_key from training_topics where is_active")
     assert {topic["topic_key"] for topic in chosen} == {key for (key,) in active}
+
+
+def test_an_arc_without_a_template_is_left_out_of_all_and_named(running: CommandLine) -> None:
+    running.query(
+        "insert into emotional_arcs select (jsonb_populate_record(a, %s::jsonb)).* from emotional_arcs a"
+        " where arc_key = 'confusion_to_clarity' returning 1",
+        json.dumps({"id": str(uuid4()), "arc_key": "bare", "name": "Bare arc"}),
+    )
+    try:
+        everything = running.run("generate", "--category", "core", "--topics", "1", "--limit", "6")
+        named = running.run("generate", "--category", "core", "--arcs", "bare", "--topics", "1", "--limit", "1")
+    finally:
+        running.query("delete from emotional_arcs where arc_key = 'bare' returning 1")
+
+    assert everything.code == 0, everything.err
+    assert "Left out, since no template of theirs is offered to you: Bare arc." in everything.err
+    assert "No active prompt template for: Bare arc" in named.err
 
 
 def test_migrations_are_recorded_as_the_supabase_cli_does(running: CommandLine) -> None:

@@ -1,6 +1,7 @@
 """Whatever an analyst writes is refused with a word, or read by everybody who reads it."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,8 +41,14 @@ HOSTILE: tuple[Any, ...] = (
     ["\u202eabc"],
     {}, {"age": 41}, {"age": None}, {"age": {"years": "41"}}, {"age": ["41"]}, {"": "41"}, {"age": "x" * 3_000},
     {"\u3164": "41"}, {"age": "\u202e41"},
+    "Ada\u200b", "\U00013441", "a\U000e0101", ["\u200b"], ["a", ""], [0.5], -(10**30), ["x" * 2_000] * 40,
 )  # fmt: skip
 LONGEST_REASON = 500
+WORDS_OF_POSTGRESQL = re.compile(
+    r"invalid (input|byte|memory)|out of range|malformed|cannot (be cast|call|cast|extract|get)|violates|syntax|relation \""
+    r"|column \"|numeric field|null value|duplicate key|type (uuid|integer|timestamp|double|jsonb|boolean)",
+    re.IGNORECASE,
+)
 
 
 @pytest.fixture
@@ -70,6 +77,7 @@ def require_word(answer: Any, *good: str) -> bool:
         return True
     assert answer["outcome"] in ("rejected", "conflict", "not_found"), answer
     assert answer["outcome"] == "not_found" or 10 < len(answer["reason"]) <= LONGEST_REASON, answer
+    assert not WORDS_OF_POSTGRESQL.search(answer.get("reason", "")), answer
     return False
 
 

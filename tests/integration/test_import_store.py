@@ -81,6 +81,14 @@ def test_more_names_than_one_answer_holds_are_all_known(imports: Imports) -> Non
     assert 600 == len({outcomes.labels[each.training_topic_id].label for each in outcomes.combinations})
 
 
+def test_odd_names_of_records_and_roles_are_cut_to_what_the_database_takes(imports: Imports) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant" * 10_000, "content": "It isn't \\"}]
+
+    report, _ = run(imports, make_record(id="x" * 50_000), make_record() | {"id": "y" * 50_000, "messages": messages})
+
+    assert (2, 1) == (report.conversations, report.flagged)
+
+
 def test_the_template_whose_conversations_are_cut_is_named_first(imports: Imports) -> None:
     file = UploadedFile(name="old data.jsonl", content=make_old_data_set())
 

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from typing import LiteralString
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from core.adapters.supabase.monitor import SupabaseMonitorStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst
 from core.config import Settings
 from core.domain.batch import RetryChanges
-from core.domain.scaffolding import PromptTemplate, TemplateId
+from core.domain.scaffolding import ConversationCategory, EmotionalArc, PromptTemplate, TemplateId
 from core.errors import InvalidRequest, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
+from core.seed import seed
 from core.services.batches import BatchService
-from core.services.scaffolding import ScaffoldingService
+from core.services.scaffolding import ALL, Choices, ScaffoldingService, find_left_out_arcs, pick_arcs
 from tests.factories import make_selection, make_settings
 from tests.fakes.queue import ScriptedQueue
 from tests.integration.acting import act_as
@@ -292,6 +294,63 @@ def test_who_saved_what_is_for_its_author_alone(hostile: Analyst, neighbour: Ana
         return [str(row["record_id"]) for row in analyst.client.table("scaffolding_authors").select("*").execute().data]
 
     assert (read(hostile), read(neighbour)) == ([str(saved)], [])
+
+
+def test_an_arc_of_somebody_else_stops_nobody_who_asks_for_all(hostile: Analyst, neighbour: Analyst) -> None:
+    arc = make_new(RECORDS["save_arc"]) | {"name": "Aaa first of all"}
+    hostile.client.rpc("save_arc", {"payload": arc}).execute()
+    draft = SHIPPED.model_copy(
+        update={"id": uuid4(), "template_key": f"new_{uuid4().hex}", "emotional_arc_id": UUID(arc["id"])}
+    )
+    assert SupabaseScaffoldingEditor(analyst=hostile).save_template(draft, None).outcome == "saved"
+
+    def choose_all(analyst: Analyst) -> tuple[Choices, tuple[EmotionalArc, ...]]:
+        choices = ScaffoldingService(store=SupabaseScaffoldingStore(analyst=analyst)).list_choices()
+        return choices, pick_arcs(choices, ConversationCategory.CORE, ALL)
+
+    theirs, all_of_theirs = choose_all(hostile)
+    assert arc["id"] in {str(each.id) for each in all_of_theirs}
+    choices, all_arcs = choose_all(neighbour)
+    selection = SELECTION.model_copy(update={"arc_ids": tuple(each.id for each in all_arcs)})
+    assert make_service(neighbour).submit(selection, make_settings()).planned == len(all_arcs) > 1
+    assert ["Aaa first of all"] == [each.name for each in find_left_out_arcs(choices, ConversationCategory.CORE, ALL)]
+    assert find_left_out_arcs(theirs, ConversationCategory.CORE, ALL) == ()
+    named = pick_arcs(choices, ConversationCategory.CORE, arc["arc_key"])
+    with pytest.raises(InvalidRequest, match="No active prompt template for: Aaa first of all"):
+        make_service(neighbour).submit(
+            SELECTION.model_copy(update={"arc_ids": tuple(each.id for each in named)}), make_settings()
+        )
+
+
+def test_a_retry_is_offered_what_its_analyst_may_take_and_what_the_batch_took(
+    seeded: Settings, hostile: Analyst, neighbour: Analyst
+) -> None:
+    for _ in range(3):
+        save(hostile, SPAM)
+    own = save(neighbour, SPAM)
+    named = save(hostile, SPAM)
+    batch_id = make_service(neighbour).submit(SELECTION, make_settings()).batch_id
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute("update public.batch_items set status = 'failed' where batch_id = %s", (batch_id,))
+    monitor = SupabaseMonitorStore(analyst=neighbour)
+
+    assert {own, SHIPPED.id} == {each.id for each in monitor.list_retry_templates(batch_id)}
+    again = make_service(neighbour).retry_failed(batch_id, RetryChanges(template_id=named)).batch_id
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute("update public.batch_items set status = 'failed' where batch_id = %s", (again,))
+    offered = {each.id: each.is_used for each in monitor.list_retry_templates(again)}
+    assert {own: False, SHIPPED.id: False, named: True} == offered
+
+
+def test_seeding_counts_what_ships(seeded: Settings, hostile: Analyst) -> None:
+    for function in ("save_persona", "save_arc", "save_topic"):
+        hostile.client.rpc(function, {"payload": make_new(RECORDS[function])}).execute()
+    save(hostile, SPAM)
+
+    again = seed(seeded)
+
+    assert list(again.rows.values()) == [3, 10, 65, 8]
+    assert again.active_topics == 20
 
 
 def test_what_ships_is_offered_to_everybody(neighbour: Analyst) -> None:

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.domain.batch import BatchStatus
 from core.domain.scaffolding import ConversationCategory
+from core.services.scaffolding import ScaffoldingService
 from tests.fakes.batches import ScaffoldingRows
 from tests.support.pages import Pages, press, read_texts, said
 
@@ -69,6 +70,29 @@ def test_ninety_conversations_are_chosen_counted_and_limited(pages: Pages) -> No
     app.number_input(key="option_limit").set_value(0).run()
     assert any("limit must be 1 or more" in said(error) for error in app.error)
     assert not [button for button in app.button if button.key == "generate"]
+
+
+def test_an_arc_without_a_template_for_the_analyst_is_shown_but_not_chosen(pages: Pages) -> None:
+    offered = pages.services.scaffolding.list_choices()
+    bare, *usable = offered.arcs_of(ConversationCategory.CORE)
+    rows = ScaffoldingRows(
+        personas=offered.personas,
+        arcs=offered.arcs,
+        topics=offered.topics,
+        templates=tuple(row for row in offered.offered_templates if row.emotional_arc_id != bare.id),
+    )
+    app = pages.begin()
+    app.session_state["services"] = replace(pages.services, scaffolding=ScaffoldingService(store=rows))
+    app.run().switch_page(PAGE).run()
+
+    app.button(key="arc_select_all").click().run()
+
+    assert not app.exception
+    assert count_chosen(app) == (0, len(usable), 0)
+    shown = app.checkbox(key=f"unusable_arc_{bare.id}")
+    assert (shown.label, shown.disabled, shown.value) == (bare.name, True, False)
+    assert "No template" in shown.help
+    assert f"{len(usable)} of {len(usable)} chosen" in read_texts(app)
 
 
 def test_choices_are_kept_where_they_still_hold(pages: Pages) -> None:

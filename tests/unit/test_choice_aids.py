@@ -1,13 +1,16 @@
 """What helps to choose: presets, hints, and estimates with their range."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.domain.compatibility import find_hints
 from core.domain.estimate import GenerationHistory, estimate_batch, estimate_tokens
-from core.domain.scaffolding import ConversationCategory
+from core.domain.scaffolding import ConversationCategory, EmotionalArc
+from core.services.choice_links import decode_choices
 from core.services.presets import build_presets
-from core.services.scaffolding import Choices, ScaffoldingService
-from tests.factories import make_scaffolding
+from core.services.scaffolding import Choices, ScaffoldingService, find_left_out_arcs, pick_arcs
+from tests.factories import make_scaffolding, make_settings
 
 CHOICES = ScaffoldingService(store=make_scaffolding()).list_choices()
 EMPTY = Choices(personas=(), arcs=(), topics=(), offered_templates=())
@@ -37,6 +40,46 @@ def test_the_trial_is_two_conversations_and_the_others_are_everything() -> None:
     _, *others = build_presets(CHOICES)
 
     assert [preset.selections[0].planned for preset in others] == [2, 300, 180]
+
+
+def without_first_arc() -> tuple[Choices, EmotionalArc]:
+    """What somebody is offered who has no template for the first core arc."""
+    arc = CHOICES.arcs_of(ConversationCategory.CORE)[0]
+    offered = tuple(each for each in CHOICES.offered_templates if each.emotional_arc_id != arc.id)
+    return replace(CHOICES, offered_templates=offered), arc
+
+
+def test_presets_and_all_leave_out_an_arc_without_a_template_that_is_offered() -> None:
+    choices, arc = without_first_arc()
+
+    for preset in build_presets(choices):
+        assert all(arc.id not in selection.arc_ids for selection in preset.selections)
+    assert arc not in pick_arcs(choices, ConversationCategory.CORE, "all")
+    assert find_left_out_arcs(choices, ConversationCategory.CORE, "All ") == (arc,)
+
+
+def test_an_arc_that_is_named_is_not_left_out() -> None:
+    choices, arc = without_first_arc()
+
+    assert pick_arcs(choices, ConversationCategory.CORE, arc.arc_key) == (arc,)
+    assert find_left_out_arcs(choices, ConversationCategory.CORE, arc.arc_key) == ()
+
+
+def test_all_arcs_are_asked_for_where_none_has_a_template_so_that_they_are_named() -> None:
+    choices = replace(CHOICES, offered_templates=())
+
+    assert pick_arcs(choices, ConversationCategory.CORE, "all") == CHOICES.arcs_of(ConversationCategory.CORE)
+    assert find_left_out_arcs(choices, ConversationCategory.CORE, "all") == ()
+
+
+def test_a_link_to_an_arc_without_a_template_says_so() -> None:
+    choices, arc = without_first_arc()
+
+    linked = decode_choices(choices, {"arcs": arc.arc_key}, make_settings())
+
+    assert linked.selection.arc_ids == ()
+    assert linked.problems == (f"arcs: {arc.arc_key} (not there, not active, or without a template for you).",)
+    assert arc.id not in decode_choices(choices, {"arcs": "all"}, make_settings()).selection.arc_ids
 
 
 def test_an_empty_scaffolding_has_no_presets() -> None:

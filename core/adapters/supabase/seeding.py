@@ -19,18 +19,17 @@ class SupabaseSeeder:
 
     client: Client
 
-    def insert_missing(self, table: str, records: Sequence[Record], key: str) -> int:
-        """Insert the records whose key (column names, comma separated) is not there; return how many rows there are then."""
+    def insert_missing(self, table: str, records: Sequence[Record], key: str) -> None:
+        """Insert the records whose key (column names, comma separated) is not there."""
         rows: list[dict[str, JSON]] = [record.model_dump(mode="json", exclude={"updated_at"}) for record in records]
         with translate_errors():
             self.client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
-            return self.client.table(table).select("id", count=CountMethod.exact, head=True).execute().count or 0
 
-    def count_active_topics(self) -> int:
-        """Return how many topics batches may take."""
+    def count_active_topics(self, keys: Sequence[str]) -> int:
+        """Return how many of these topics batches may take."""
         topics = self.client.table("training_topics").select("id", count=CountMethod.exact, head=True)
         with translate_errors():
-            return topics.is_("is_active", "true").execute().count or 0
+            return topics.is_("is_active", "true").in_("topic_key", keys).execute().count or 0
 
 
 @contextmanager
