@@ -191,9 +191,12 @@ WHOLE: dict[str, Any] = json.loads(make_message())
     [
         ({}, True),
         ({"error": None}, True),
-        ({"role": None}, False),
+        ({"role": None}, True),
+        ({"role": None, "stop_reason": None}, True),
         ({"role": "user"}, False),
-        ({"type": "completion"}, False),
+        ({"type": "completion"}, True),
+        ({"type": "completion", "usage": None}, False),
+        ({"type": "error"}, False),
         ({"content": None}, False),
         ({"content": "text"}, False),
         ({"usage": None}, True),
@@ -230,7 +233,7 @@ def test_error_that_says_nothing_costs_no_reply(error: object) -> None:
     "body",
     [
         {"role": "user", "type": "message", "content": [{"type": "text", "text": "the prompt"}], "stop_reason": "end_turn"},
-        {name: value for name, value in WHOLE.items() if name != "type"},
+        {name: value for name, value in WHOLE.items() if name not in ("type", "usage")},
         {"success": False},
         {"code": 1001, "data": None},
     ],

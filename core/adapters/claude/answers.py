@@ -1,17 +1,21 @@
 """What an answer means: a reply of Claude, or why there is none. Whatever its status, its body has the word."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from core.adapters.claude.error_body import dump_briefly, find_error_words, has_error, read_error_words, read_status
-from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger
+from core.adapters.claude.error_body import dump_briefly, find_error_words, read_error_beside, read_error_words, read_status
+from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger, is_known_error
+from core.adapters.claude.events import read_mapping
 from core.adapters.claude.page_text import describe_plainly, read_marked
 from core.adapters.claude.retry_after import find_return_time, read_retry_after_seconds
 from core.adapters.claude.translation import (
-    is_whole_message,
+    SUCCESSES,
+    find_message,
+    is_paid_message,
     load_body,
     may_be_message,
-    read_mapping,
     read_reply,
 )
 from core.domain.message_line import make_line
@@ -25,10 +29,11 @@ LONG_WAIT_SECONDS = 900.0
 _LONGEST_BODY_READ = 200_000
 """Bytes of a body that are read for its words where it is no JSON; the whole body is kept."""
 _REDIRECTS = range(300, 400)
-_SUCCESSES = range(200, 300)
 _JSON_BEGINNINGS = ("{", "[")
 _SAYS_NOTHING: tuple[object, ...] = ({}, [])
 _CONTENT = '"content"'
+_CUT_MESSAGE = re.compile(rb'[^"]{0,100}\{(?=.{0,400}"type"\s*:\s*"message").{0,2000}"content"\s*:\s*\[', re.DOTALL)
+"""A message that begins and cannot be parsed: cut, or with something before or behind it."""
 _OTHER_APIS = ("choices", "candidates", "output", "generations", "completion")
 
 
@@ -43,8 +48,8 @@ class _Meaning(Record):
 def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated: bool) -> Reply | CallFailure:
     """Read an HTTP response by its words.
 
-    A reply is a message that came with a success status. What is cut or says nothing counts as one, too: it may be paid for,
-    so its verdict fails it and nothing is asked again.
+    A reply is a message, whatever stands around it. What is cut or says nothing counts as one, too: it may be paid for, so
+    its verdict fails it and nothing is asked again.
     """
     meaning = _find_failure(raw, load_body(raw.body))
     reply = read_reply(raw, duration_ms=duration_ms, simulated=simulated)
@@ -53,17 +58,26 @@ def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated:
 
 def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
     """Return what keeps an answer from being a reply; None where it is one. What calls itself an error is one."""
-    is_success = raw.status_code in _SUCCESSES
+    is_success = raw.status_code in SUCCESSES
     fields = read_mapping(value)
-    if is_success and is_whole_message(fields) and not has_error(fields):
-        return None
+    message = find_message(value)
+    if message is not None and is_paid_message(raw.status_code, message):
+        return _find_error_beside(raw.status_code, fields, message)
     words = read_error_words(value)
     if words is not None:
         return _read_words(raw.status_code, words)
     if is_success and isinstance(value, dict | list):
         return _read_strange_json(raw.status_code, cast("object", value))
+    if _CUT_MESSAGE.match(raw.body):
+        return None
     text = value if isinstance(value, str) else raw.body[:_LONGEST_BODY_READ].decode("utf-8", errors="replace")
     return _read_redirect(raw) or _read_page(raw, text) or _read_text(raw.status_code, text)
+
+
+def _find_error_beside(status_code: int, fields: Mapping[str, object], message: Mapping[str, object]) -> _Meaning | None:
+    """Name the error beside a message that was paid for: one that says nothing known is not worth losing it."""
+    words = read_error_beside(fields) or read_error_beside(message)
+    return _read_words(status_code, words) if words is not None and is_known_error(words) else None
 
 
 def _read_words(status_code: int, words: ErrorWords) -> _Meaning:
@@ -104,7 +118,7 @@ def _read_page(raw: RawResponse, text: str) -> _Meaning | None:
 
 def _read_text(status_code: int, text: str) -> _Meaning | None:
     """Name a text: nothing, an error that it quotes or that comes as events, or what somebody says in plain words."""
-    is_success = status_code in _SUCCESSES
+    is_success = status_code in SUCCESSES
     if not text.strip():
         # Nothing at all under a success is a gateway's slip, as a broken connection is.
         kind = CallFailureKind.SERVER_ERROR if is_success else classify_stranger(status_code, "")

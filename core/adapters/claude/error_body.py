@@ -49,6 +49,11 @@ def find_error_words(text: str) -> ErrorWords | None:
     return None if words is None else _clear_markup(words)
 
 
+def read_error_beside(fields: Mapping[str, object]) -> ErrorWords | None:
+    """Return what the members of a body say that are named after an error, whatever else it holds."""
+    return read_error_words({name: fields[name] for name in _ERROR_NAMES if name in fields})
+
+
 def has_error(fields: Mapping[str, object]) -> bool:
     """Whether a body says that something went wrong, whatever else it holds."""
     return any(_says_something(fields.get(name)) for name in _ERROR_NAMES) or fields.get("type") == "error"

@@ -252,6 +252,14 @@ def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
     return stranger if kind in _BLAMED or stranger is K.REGION_BLOCKED else kind
 
 
+def is_known_error(words: ErrorWords) -> bool:
+    """Whether words are of an error for sure, and not some "success", count or empty form."""
+    text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
+    passing = any(found.search(text) for _, found in _PASSING_WORDS)
+    has_type = (words.error_type or "").lower() in {**_KIND_BY_TYPE, **_KIND_BY_GENERAL_TYPE}
+    return passing or has_type or words.status is not None or _find_by_words(text, words) is not None
+
+
 def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFailureKind:
     """Name the failure behind an answer that is no error body at all: a page, some text, or nothing.
 
