@@ -257,12 +257,13 @@ def test_nothing_at_all_is_a_broken_connection() -> None:
 
 
 def test_what_cannot_be_unpacked_is_kept_as_it_came() -> None:
-    for body in (b"\x1f\x8bnot gzip", gzip.compress(gzip.compress(b"x"))):
+    inner = gzip.compress(b"x")
+    for body in (b"\x1f\x8bnot gzip", gzip.compress(inner)):
         failure = fail(Answer(status=200, headers=COMPRESSED, body=body))
 
         assert failure.kind is CallFailureKind.WRONG_ADDRESS
         assert failure.raw is not None
-        assert failure.raw.body in (body, gzip.compress(b"x"))
+        assert failure.raw.body in (body, inner)
 
 
 BOMB = gzip.compress(bytes(MOST_BYTES * 40))

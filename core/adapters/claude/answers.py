@@ -1,14 +1,22 @@
 """What an answer means: a reply of Claude, or why there is none. Whatever its status, its body has the word."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from core.adapters.claude.error_body import dump_briefly, find_error_words, read_error_beside, read_error_words, read_status
-from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger, is_known_error
+from core.adapters.claude.error_body import (
+    dump_briefly,
+    find_error_words,
+    find_nested_words,
+    read_error_beside,
+    read_error_words,
+    read_status,
+)
+from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger, is_known_error, is_statement
 from core.adapters.claude.events import read_mapping
-from core.adapters.claude.page_text import describe_plainly, read_marked
+from core.adapters.claude.page_text import Markup, describe_plainly, read_marked
 from core.adapters.claude.retry_after import find_return_time, read_retry_after_seconds
 from core.adapters.claude.translation import (
     SUCCESSES,
@@ -28,6 +36,17 @@ LONG_WAIT_SECONDS = 900.0
 """From here on a wait is told as a date."""
 _LONGEST_BODY_READ = 200_000
 """Bytes of a body that are read for its words where it is no JSON; the whole body is kept."""
+_HEALED_BY_TIME = frozenset(
+    {
+        CallFailureKind.RATE_LIMITED,
+        CallFailureKind.OVERLOADED,
+        CallFailureKind.SERVER_ERROR,
+        CallFailureKind.TIMEOUT,
+        CallFailureKind.SPEND_LIMIT,
+        CallFailureKind.NO_CREDIT,
+        CallFailureKind.ACCOUNT_BLOCKED,
+    }
+)
 _REDIRECTS = range(300, 400)
 _JSON_BEGINNINGS = ("{", "[")
 _SAYS_NOTHING: tuple[object, ...] = ({}, [])
@@ -65,13 +84,28 @@ def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
         return _find_error_beside(raw.status_code, fields, message)
     words = read_error_words(value)
     if words is not None:
-        return _read_words(raw.status_code, words)
+        return _read_words(raw.status_code, _prefer_nested(words, value))
     if is_success and isinstance(value, dict | list):
         return _read_strange_json(raw.status_code, cast("object", value))
     if _CUT_MESSAGE.match(raw.body):
         return None
-    text = value if isinstance(value, str) else raw.body[:_LONGEST_BODY_READ].decode("utf-8", errors="replace")
+    text = value if isinstance(value, str) else _decode(raw.body[:_LONGEST_BODY_READ])
     return _read_redirect(raw) or _read_page(raw, text) or _read_text(raw.status_code, text)
+
+
+def _decode(body: bytes) -> str:
+    return body.decode(json.detect_encoding(body), errors="replace")
+
+
+def _prefer_nested(words: ErrorWords, value: object) -> ErrorWords:
+    """Return the words within an error where they name what the account lacks, or have a type and the outer ones none."""
+    if is_statement(words):
+        return words
+    nested = list(find_nested_words(value))
+    chosen = next((found for found in nested if is_statement(found)), None)
+    if chosen is None and words.error_type is None:
+        chosen = next((found for found in nested if found.is_envelope and found.error_type and is_known_error(found)), None)
+    return words if chosen is None else chosen.model_copy(update={"status": chosen.status or words.status})
 
 
 def _find_error_beside(status_code: int, fields: Mapping[str, object], message: Mapping[str, object]) -> _Meaning | None:
@@ -112,7 +146,10 @@ def _read_page(raw: RawResponse, text: str) -> _Meaning | None:
     marked = read_marked(text)
     if marked is None or text.lstrip()[:1] in _JSON_BEGINNINGS:
         return None
-    kind = classify_stranger(raw.status_code, marked.shown, page=marked.seen)
+    if marked.markup is Markup.XML:
+        kind = classify_error(raw.status_code, ErrorWords(message=marked.seen, is_envelope=False))
+    else:
+        kind = classify_stranger(raw.status_code, marked.shown, page=marked.seen)
     return _Meaning(kind=kind, said=marked.describe())
 
 
@@ -145,7 +182,7 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
         http_status=raw.status_code,
         request_id=reply.request_id,
         retry_after_seconds=retry_after,
-        access_returns=_find_return(meaning.said, retry_after, now),
+        access_returns=_find_return(meaning, retry_after, now),
         raw=raw,
         usage=reply.usage,
         duration_ms=reply.duration_ms,
@@ -153,9 +190,11 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
     )
 
 
-def _find_return(said: str, retry_after_seconds: float | None, now: datetime) -> str | None:
+def _find_return(meaning: _Meaning, retry_after_seconds: float | None, now: datetime) -> str | None:
     """Return when access comes back: as the message says it, else as `retry-after` does where the wait is long."""
-    told = find_return_time(said)
+    if meaning.kind not in _HEALED_BY_TIME:
+        return None
+    told = find_return_time(meaning.said)
     if told is not None:
         return make_line(told, 40)
     if retry_after_seconds is None or retry_after_seconds <= LONG_WAIT_SECONDS:

@@ -30,8 +30,8 @@ def _find_any(*forms: str) -> re.Pattern[str]:
     return re.compile("|".join(forms))
 
 
-_ACCOUNT = r"\b(organi[sz]ation|account|workspace|project|subscription)\b"
-_TAKEN = r"\b(disabled|suspended|revoked|deactivated|terminated)\b"
+_ACCOUNT = r"\b(organi[sz]ation|account|workspace|project|subscription|consumer)\b"
+_TAKEN = r"\b(disabled|suspended|revoked|deactivated|terminated|turned off)\b"
 _BLOCKED = rf"((?!revoked){_TAKEN}|\b(banned|locked|restricted|on hold|not active|inactive|closed|archived|deleted)\b)"
 _ACCESS = r"\b(access|service)\b(?! (token|key))"
 _PLACE = r"\b(country|countries|regions?|territor(y|ies)|locations?)\b"
@@ -44,7 +44,11 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (
         K.ACCOUNT_BLOCKED,
         _find_any(
-            rf"{_ACCOUNT}[^.]{{0,40}}\b(is|was|been)\b[^.]{{0,20}}{_BLOCKED}",
+            rf"{_ACCOUNT}[^.]{{0,40}}\b(is|was|been)\b[^.]{{0,40}}{_BLOCKED}",
+            rf"{_ACCOUNT}[^.]{{0,40}}\b(awaiting|pending|under) (approval|review|verification)",
+            rf"\b(identity|{_ACCOUNT}) verification\b[^.]{{0,10}}\brequired\b",
+            r"\baccept\b[^.]{0,40}\bterms\b|\baccount is not authorized\b",
+            r"^\W*operation not allowed\W*$",
             rf"{_TAKEN}[^.]{{0,20}}{_ACCESS}[^.]{{0,40}}{_ACCOUNT}",
             rf"{_ACCESS}[^.]{{0,30}}{_TAKEN}[^.]{{0,30}}{_ACCOUNT}",
             rf"{_ACCOUNT}[^.]{{0,30}}{_TAKEN}[^.]{{0,40}}{_ACCESS}",
@@ -65,7 +69,8 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             r"\b(tokens|requests) per day\b",
             r"\bbudget\b[^.]{0,30}\b(exceeded|reached|exhausted|used up)",
             r"\b(exceeded|over|reached|exhausted)\b[^.]{0,30}\bbudget\b",
-            r"exceededbudget|budget_exceeded|insufficient_quota|exceeded your current quota",
+            r"exceededbudget|budget_exceeded|insufficient_quota|exceeded your current quota|out of call volume quota",
+            r"\b(hit|reached) your limit\b|\b\d+[ -]hour limit reached\b",
         ),
     ),
     (
@@ -75,14 +80,17 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             r"\b(insufficient|not enough)[ _](credits?|balance|funds)",
             r"\b(more|out of|purchase) credits?\b",
             r"\bcredits?\b[^.]{0,20}\b(exhausted|depleted|used up|expired)",
-            r"\bbilling(_error)?\b",
-            r"\bpayment[ _](required|method)",
+            r"\bbilling_error\b|\b(set ?up|requires?|enable) (for )?billing\b",
+            r"\bbilling\b[^.]{0,20}\b(required|enabled|failed)\b",
+            r"\b(payment|billing)[ _](required|method|instrument)",
+            r"\b(unpaid|overdue|past[ -]due|outstanding)\b[^.]{0,20}\b(invoices?|bills?|balance|payments?)\b",
+            r"\bfree trial\b[^.]{0,20}\b(ended|expired|over)\b|\bnot have enough credits?\b",
         ),
     ),
     (
         K.REGION_BLOCKED,
         _find_any(
-            r"unsupported_country|\bregionerror\b",
+            r"unsupported_country|\bregionerror\b|\bbanned the country\b",
             rf"{_PLACE}[^.]{{0,40}}\b(not|isn't) (supported|available|allowed)",
             rf"\b(not|isn't) (supported|available|allowed|offered)\b[^.]{{0,60}}{_PLACE}",
             rf"\bunsupported {_PLACE}",
@@ -90,12 +98,20 @@ _ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
         ),
     ),
     # The key is right, but not for this: a workspace that is none of its own, a token that a browser may not send.
-    (K.FORBIDDEN, _find_any(r"\bworkspace\b[^.]{0,60}\b(not found|does not exist|not exist)\b")),
+    (
+        K.FORBIDDEN,
+        _find_any(
+            r"\b(workspace|organi[sz]ation)\b[^.]{0,60}\b(not found|does not exist|not exist)\b",
+            r"\bpermission ('[^']*' )?denied\b|\bnot allowed to access (this )?model\b",
+            r"\bmatching your data policy\b|\buse case details\b|\bnot authorized to perform\b",
+        ),
+    ),
     (K.PROXY, _find_any(r"\bcors requests are not allowed\b")),
     (
         K.BAD_KEY,
         _find_any(
-            r"\b(invalid|incorrect|missing|unknown|no) (x-)?api[ -]?key",
+            r"\b(invalid|incorrect|missing|unknown|no)[ _](x-)?(api|subscription)[ _-]?key",
+            r"\bsignature\b[^.]{0,40}\bdoes not match\b|signaturedoesnotmatch|invalidaccesskeyid",
             r"x-api-key header is required|invalid bearer|invalid proxy server token",
             rf"{_KEY}[^.]{{0,40}}{_REJECTED}",
             rf"{_KEY}[^.]{{0,20}}\bonly authorized for\b",
@@ -119,10 +135,57 @@ _REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
         _find_any(
             r"\bmodels?\b[^.]{0,120}\b(not found|does not exist|doesn't exist|not exist|unknown|deprecated|retired)\b",
             r"\b(unknown|invalid|unsupported|nonexistent) model\b|\binvalid model name|model_not_found",
-            r"\bmodel identifier is invalid|\bno endpoints found|\bno healthy deployments",
+            r"\bmodel identifier is invalid|\bno endpoints found|\bno healthy deployments|\bnot a valid model\b",
+            r"\bmodel\b[^.]{0,40}\b(end of its life|as legacy)\b",
+            r"deploymentnotfound|\bdeployment\b[^.]{0,40}\bdoes not exist\b",
         ),
     ),
     (K.FORBIDDEN, _find_any(r"\b(does not|doesn't|do not|don't) have (access|permission)\b")),
+)
+# Said of an account in so many words: what no server says of a moment, and no prompt of itself that an error quotes.
+_STATEMENTS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
+    (
+        K.NO_CREDIT,
+        _find_any(
+            r"(?<!my )\bcredit balance is\b[^.]{0,20}\b(low|insufficient|negative|exhausted)\b",
+            r"\b(insufficient|not enough)[ _](credits?|balance|funds)|\b(requires more|out of) credits?\b",
+            r"\b(unpaid|overdue) invoice\b|\byour free trial has\b|\binvalid_payment_instrument\b|\bbilling_error\b",
+            rf"\byour (organi[sz]ation's )?billing\b[^.]{{0,20}}{_BLOCKED}",
+        ),
+    ),
+    (
+        K.ACCOUNT_BLOCKED,
+        _find_any(
+            rf"\b(your|this|the) {_ACCOUNT} (is|was|has been) (currently )?{_BLOCKED}",
+            rf"\bapi access (is|was|has been) {_TAKEN}",
+            r"\b(account|organization)_?(deactivated|disabled|suspended)\b",
+        ),
+    ),
+    (
+        K.SPEND_LIMIT,
+        _find_any(
+            r"\bregain access on\b|\bextra usage\b|\bspend(ing)?[ _-]?limit|\bkey limit exceeded",
+            r"\b(hit|reached|crossed|exceeded) (your|its|the)\b[^.]{0,40}\busage (limits?|threshold)\b",
+            r"\busage limit reached\b",
+            r"\b(hit|reached) your limit\b|\b\d+[ -]hour limit reached\b",
+            r"\b(hit|reached|exceeded)\b[^.]{0,20}\b(daily|weekly|monthly)( \w+)? (limit|budget|quota|allowance)",
+            r"\b(daily|weekly|monthly)( \w+)? (limit|budget|quota|allowance) (has been |was |is )?(hit|reached|exceeded)",
+            r"\b(tokens|requests|models)[ -]per[ -]day\b|\bbudget has been exceeded\b|out of call volume quota",
+            r"exceededbudget|budget_exceeded|insufficient_quota|exceeded your current quota",
+        ),
+    ),
+    (
+        K.REGION_BLOCKED,
+        _find_any(
+            r"unsupported_country|\bregionerror\b",
+            rf"\b(not|isn't) (supported|available|allowed) (in your|from unsupported) {_PLACE}",
+        ),
+    ),
+    (K.BAD_KEY, _find_any(r"\b(invalid|incorrect) (x-)?api[ -]?key\b")),
+    (
+        K.CONTENT_FILTERED,
+        _find_any(r"\b(output|input|prompt|response|completion) (was |has been |is )?blocked by content filter"),
+    ),
 )
 _PASSING_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (K.RATE_LIMITED, _find_any(r"rate[ _-]?limit", r"too many requests", r"throttl", r"slow down", r"quota exceeded")),
@@ -143,6 +206,15 @@ _PASSING_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_PASSING_KINDS = frozenset({K.RATE_LIMITED, K.OVERLOADED, K.TIMEOUT, K.SERVER_ERROR})
+_QUOTED_PROMPT = re.compile(r"[\"']content[\"']\s*:\s*(?:'[^']*'?|\"[^\"]*\"?)")
+_FIELD = re.compile(
+    r"(messages|system|tools|tool_choice|max_tokens|metadata|output_config|thinking|temperature)\b(\.[\w.]+)?: "
+    r"|prompt is too long"
+)
+"""How Claude begins what it says of one field of a request, whatever is in it."""
+_LONGEST_READ = 20_000
+"""Characters of a message that are read for its words."""
 _PER_MOMENT = re.compile(r"per[ _-](second|minute|min)\b")
 
 _KIND_BY_TYPE = {
@@ -152,6 +224,7 @@ _KIND_BY_TYPE = {
     "unauthenticated": K.BAD_KEY,
     "unrecognizedclientexception": K.BAD_KEY,
     "expiredtokenexception": K.BAD_KEY,
+    "invalidsignatureexception": K.BAD_KEY,
     "permission_error": K.FORBIDDEN,
     "permission_denied": K.FORBIDDEN,
     "accessdeniedexception": K.FORBIDDEN,
@@ -209,6 +282,7 @@ _STRANGER_BY_STATUS = {
 }
 """What a status means from somebody who does not speak Claude's language: it is not Claude's word about key or model."""
 _SPEND_LIMIT_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_BAD_REQUEST, _LEGAL_REASONS = 400, 451
 _FIRST_SERVER_STATUS, _FIRST_CLIENT_STATUS, _NOT_FOUND = 500, 400, 404
 _UNPROCESSABLE = frozenset({400, 422})
 _SIGN_IN = re.compile(
@@ -223,7 +297,7 @@ _NETWORK_WORDS = (
         K.PROXY,
         _find_any(
             r"\b(web ?filter|firewall|your network|(network|security) polic\w+)\b",
-            r"\bproxy (has )?(blocked|denied)\b",
+            r"\bproxy (has )?(blocked|denied)\b|\bblocked by policy\b",
             r"\b(site|web ?page|url|domain)\b[^.]{0,40}\b(blocked|denied|restricted)\b",
         ),
     ),
@@ -244,8 +318,9 @@ def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
     status = words.status if is_success and words.status is not None else status_code
     if status in _PROXY_STATUSES:
         return K.PROXY
-    text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
-    kind = _find_by_words(text, words) or _find_by_type(words) or _find_by_status(status, text, words)
+    if status == _LEGAL_REASONS:
+        return K.REGION_BLOCKED
+    kind = _find_kind(status, words)
     if words.page is None:
         return kind
     stranger = classify_stranger(status, words.message, page=words.page)
@@ -254,10 +329,15 @@ def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
 
 def is_known_error(words: ErrorWords) -> bool:
     """Whether words are of an error for sure, and not some "success", count or empty form."""
-    text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
+    text = _join_words(words)
     passing = any(found.search(text) for _, found in _PASSING_WORDS)
-    has_type = (words.error_type or "").lower() in {**_KIND_BY_TYPE, **_KIND_BY_GENERAL_TYPE}
+    has_type = any(name in _KIND_BY_TYPE or name in _KIND_BY_GENERAL_TYPE for name in _read_types(words))
     return passing or has_type or words.status is not None or _find_by_words(text, words) is not None
+
+
+def is_statement(words: ErrorWords) -> bool:
+    """Whether words say of an account, in so many words, why it gets no reply."""
+    return _find_statement(_join_words(words), words) is not None
 
 
 def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFailureKind:
@@ -279,19 +359,51 @@ def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFai
     return K.WRONG_ADDRESS
 
 
+def _find_kind(status: int, words: ErrorWords) -> CallFailureKind:
+    """Name a failure: what passes by its type or status does so, unless the account is named in so many words."""
+    text = _join_words(words)
+    known = _find_by_status(status, text, words)
+    by_type = _find_by_type(words)
+    if (by_type or known) in _PASSING_KINDS:
+        return _find_statement(text, words) or by_type or known
+    is_of_field = status == _BAD_REQUEST and _FIELD.match(words.message.lower()) is not None
+    return (None if is_of_field else _find_by_words(text, words)) or by_type or known
+
+
+def _join_words(words: ErrorWords) -> str:
+    """Return what is searched: without the prompts that some proxies quote, which speak of money and accounts."""
+    text = f"{words.error_type or ''} {words.error_code or ''} {words.message[:_LONGEST_READ]}".lower()
+    return _QUOTED_PROMPT.sub("", text).strip()
+
+
+def _find_statement(text: str, words: ErrorWords) -> CallFailureKind | None:
+    if words.error_code in _SPEND_LIMIT_CODES:
+        return K.SPEND_LIMIT
+    return next((kind for kind, found in _STATEMENTS if _says(kind, found, text)), None)
+
+
+def _says(kind: CallFailureKind, found: re.Pattern[str], text: str) -> bool:
+    return found.search(text) is not None and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text))
+
+
 def _find_by_words(text: str, words: ErrorWords) -> CallFailureKind | None:
     if words.error_code in _SPEND_LIMIT_CODES:
         return K.SPEND_LIMIT
     network_words = () if words.is_envelope else _NETWORK_WORDS
     for kind, found in (*network_words, *_ACCOUNT_WORDS, *_REQUEST_WORDS):
-        if found.search(text) and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text)):
+        if _says(kind, found, text):
             return kind
     return None
 
 
 def _find_by_type(words: ErrorWords) -> CallFailureKind | None:
+    return next((_KIND_BY_TYPE[name] for name in _read_types(words) if name in _KIND_BY_TYPE), None)
+
+
+def _read_types(words: ErrorWords) -> list[str]:
+    """Return code and type as they are listed here: AWS puts a name space before a type, and an address behind it."""
     names = [name.lower() for name in (words.error_code, words.error_type) if name is not None]
-    return next((_KIND_BY_TYPE[name] for name in names if name in _KIND_BY_TYPE), None)
+    return [name.rpartition("#")[2].partition(":")[0] for name in names]
 
 
 def _find_by_status(status: int, text: str, words: ErrorWords) -> CallFailureKind:
