@@ -47,6 +47,7 @@ _HEALED_BY_TIME = frozenset(
         CallFailureKind.ACCOUNT_BLOCKED,
     }
 )
+_LONGEST_SAID = 20_000
 _REDIRECTS = range(300, 400)
 _JSON_BEGINNINGS = ("{", "[")
 _SAYS_NOTHING: tuple[object, ...] = ({}, [])
@@ -177,7 +178,7 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
     said = f"{raw.status_code}{f' {error_type}' if error_type else ''}: {meaning.said or 'no message'}"
     return CallFailure(
         kind=meaning.kind,
-        message=make_line(hide_secrets(said)),
+        message=make_line(hide_secrets(said[:_LONGEST_SAID])),
         error_type=error_type,
         http_status=raw.status_code,
         request_id=reply.request_id,
