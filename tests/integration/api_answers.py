@@ -50,6 +50,15 @@ def make_broken(name: str, body: bytes, status: int = 500) -> ApiCase:
 def read_cases() -> list[ApiCase]:
     """Return every case."""
     cases = [
+        ApiCase(
+            name="page in UTF-16",
+            answer=Answer(
+                status=403, headers=HTML, body="<html><title>Blocked by a firewall</title></html>".encode("utf-16")
+            ),
+            kind=CallFailureKind.PROXY,
+            follows=Follows.STOP_BATCH,
+            says="an HTML page (Blocked by a firewall)",
+        ),
         make_broken("bytes that are no UTF-8", b"\xff\xfe\x00broken"),
         make_broken("nesting without end", b'{"error": ' * 50_000),
         make_broken("a million letters", b"x" * 1_000_000),

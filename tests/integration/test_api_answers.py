@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import json
+import random
+import tracemalloc
 from collections.abc import Mapping
 
 import pytest
@@ -12,7 +14,7 @@ from core.adapters.claude.client import open_claude
 from core.domain.judgement import judge_reply
 from core.domain.reply import Reply
 from core.domain.retry import GiveUp, RetryDecision, RetryLater, RetryLimits, StopBatch, decide_retry
-from core.domain.verdict import Failed, FailureType
+from core.domain.verdict import Accepted, Failed, FailureType
 from core.domain.work import CallFailure, CallFailureKind, ChatRequest
 from tests.factories import make_conversation_json, make_settings
 from tests.fakes.answering_server import Answer, answering_server
@@ -132,13 +134,139 @@ def test_body_that_is_cut_or_says_nothing_fails_its_item_and_is_not_asked_for_ag
     assert verdict.failure_type is FailureType.API_ERROR
 
 
-def test_compressed_error_is_read_and_a_cut_one_is_a_broken_connection() -> None:
-    headers = JSON | {"content-encoding": "gzip"}
-    compressed = gzip.compress(make_error("overloaded_error", "Overloaded"))
+COMPRESSED = JSON | {"content-encoding": "gzip"}
+TOLD = JSON | {"content-type": "text/event-stream"}
 
-    assert fail(Answer(status=529, headers=headers, body=compressed)).kind is CallFailureKind.OVERLOADED
-    assert fail(Answer(status=200, headers=headers, body=b"\x1f\x8bnot gzip")).kind is CallFailureKind.CONNECTION
-    assert fail(Answer(status=200, headers=JSON, body=b'{"type":', ends_early=True)).kind is CallFailureKind.CONNECTION
+
+def make_events(text: str, *, is_ended: bool = True) -> bytes:
+    message = json.loads(make_message()) | {"content": [], "stop_reason": None}
+    told: list[dict[str, object]] = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "ping"},
+    ]
+    told += [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": letter}} for letter in text]
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 900}}
+    told += [end, {"type": "message_stop"}] if is_ended else []
+    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in told).encode()
+
+
+SECRETLY_WORDS = "my API key is invalid, the credit balance is too low"
+WITHOUT_TYPE = {name: value for name, value in json.loads(make_message()).items() if name not in ("type", "role")}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=200, headers=COMPRESSED, body=gzip.compress(make_message())),
+        Answer(status=200, headers=COMPRESSED, body=make_message()),
+        Answer(status=200, headers=JSON, body=gzip.compress(make_message())),
+        Answer(status=200, headers=JSON | {"content-encoding": "br, gzip"}, body=make_message()),
+        Answer(status=200, headers=JSON, body=make_message(), ends_early=True),
+        Answer(status=200, headers=COMPRESSED, body=gzip.compress(make_message())[:-8], ends_early=True),
+        Answer(status=500, headers=JSON, body=make_message()),
+        Answer(status=429, headers=JSON, body=make_message()),
+        Answer(status=200, headers=JSON, body=make_message(role=None)),
+        Answer(status=200, headers=JSON, body=make_message(content=[{"text": make_conversation_json()}])),
+        Answer(status=200, headers=JSON, body=json.dumps(WITHOUT_TYPE).encode()),
+        *(
+            Answer(status=200, headers=JSON, body=json.dumps({name: json.loads(make_message())}).encode())
+            for name in ("data", "response", "result")
+        ),
+        Answer(status=200, headers=JSON, body=json.dumps({"status": 200, "body": make_message().decode()}).encode()),
+        Answer(status=200, headers=TOLD, body=make_events(make_conversation_json())),
+    ],
+)
+def test_whole_message_that_was_paid_for_is_a_reply_however_it_came(answer: Answer) -> None:
+    reply = ask(answer)
+
+    assert isinstance(reply, Reply)
+    assert (make_conversation_json(), "end_turn") == (reply.text, reply.stop_reason)
+    assert reply.usage.output_tokens in (20, 900)
+    assert isinstance(judge_reply(reply), Accepted)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"error": {"code": 0, "message": "success"}},
+        {"error": {"code": None, "message": None}},
+        {"errors": {"count": 0}},
+        {"error": "none"},
+        {"errors": [{}]},
+        {"Error": "No"},
+        {"fault": {"code": 200}},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_error_that_names_nothing_costs_no_reply(beside: Mapping[str, object], status: int) -> None:
+    assert isinstance(ask(Answer(status=status, headers=JSON, body=make_message(**beside))), Reply)
+    wrapped = json.dumps({"data": json.loads(make_message()), **beside}).encode()
+    assert isinstance(ask(Answer(status=status, headers=JSON, body=wrapped)), Reply)
+
+
+@pytest.mark.parametrize(
+    ("answer", "came"),
+    [
+        (Answer(status=200, headers=JSON, body=make_message()[:-40], ends_early=True), make_message()[:-40]),
+        (Answer(status=200, headers=JSON, body=b'{"type":', ends_early=True), b'{"type":'),
+        (Answer(status=200, headers=COMPRESSED, body=make_message()[:90]), make_message()[:90]),
+        (Answer(status=200, headers=JSON, body=b")]}'\n" + make_message()), b")]}'\n" + make_message()),
+        (Answer(status=500, headers=JSON, body=make_message()[:-40]), make_message()[:-40]),
+        *(
+            (Answer(status=200, headers=TOLD, body=body), body)
+            for body in (make_events(SECRETLY_WORDS, is_ended=False), make_events(SECRETLY_WORDS)[:-400])
+        ),
+    ],
+)
+def test_reply_that_is_cut_keeps_its_bytes_fails_by_its_verdict_and_is_not_asked_for_again(
+    answer: Answer, came: bytes
+) -> None:
+    reply = ask(answer)
+
+    assert isinstance(reply, Reply)
+    assert came == reply.raw.body
+    assert isinstance(judge_reply(reply), Failed)
+
+
+def test_words_of_a_streamed_reply_are_no_words_of_an_error_and_its_usage_is_kept() -> None:
+    told = ask(Answer(status=200, headers=TOLD, body=make_events(SECRETLY_WORDS)))
+    headless = ask(Answer(status=200, headers=TOLD, body=make_events(SECRETLY_WORDS).partition(b"\n\n")[2]))
+
+    assert isinstance(told, Reply)
+    assert isinstance(headless, Reply)
+    assert SECRETLY_WORDS == told.text == headless.text
+    assert told.usage.input_tokens == 10
+    failure = fail(
+        Answer(status=200, headers=TOLD, body=b'data: {"choices": [{"delta": {"content": "credit balance"}}]}\n\n')
+    )
+    assert failure.kind is CallFailureKind.WRONG_ADDRESS
+
+
+def test_error_that_is_compressed_or_cut_is_read() -> None:
+    compressed = gzip.compress(make_error("overloaded_error", "Overloaded"))
+    cut = make_error("overloaded_error", "Overloaded")[:-20]
+
+    assert fail(Answer(status=529, headers=COMPRESSED, body=compressed)).kind is CallFailureKind.OVERLOADED
+    assert fail(Answer(status=529, headers=JSON, body=cut, ends_early=True)).kind is CallFailureKind.OVERLOADED
+
+
+def test_nothing_at_all_is_a_broken_connection() -> None:
+    for body in (b"", b" \n"):
+        assert fail(Answer(status=200, headers=JSON, body=body, ends_early=True)).kind is CallFailureKind.CONNECTION
+
+
+def test_what_cannot_be_unpacked_is_kept_as_it_came() -> None:
+    inner = gzip.compress(b"x")
+    for body in (b"\x1f\x8bnot gzip", gzip.compress(inner)):
+        failure = fail(Answer(status=200, headers=COMPRESSED, body=body))
+
+        assert failure.kind is CallFailureKind.WRONG_ADDRESS
+        assert failure.raw is not None
+        assert failure.raw.body in (body, inner)
+
+
+BOMB = gzip.compress(bytes(MOST_BYTES * 40))
 
 
 @pytest.mark.parametrize(
@@ -146,14 +274,42 @@ def test_compressed_error_is_read_and_a_cut_one_is_a_broken_connection() -> None
     [
         Answer(status=200, headers=JSON, body=b" " * (MOST_BYTES + 1)),
         Answer(status=500, headers=HTML, body=b"x" * (MOST_BYTES + 1)),
-        Answer(status=200, headers=JSON | {"content-encoding": "gzip"}, body=b"\x00" * (MOST_COMPRESSED_BYTES + 1)),
+        Answer(status=200, headers=COMPRESSED, body=gzip.compress(random.Random(5).randbytes(MOST_COMPRESSED_BYTES))),
+        Answer(status=200, headers=COMPRESSED, body=BOMB),
+        Answer(status=200, headers=JSON | {"content-encoding": "br, gzip"}, body=BOMB),
     ],
 )
 def test_answer_without_end_is_not_taken_in(answer: Answer) -> None:
     failure = fail(answer)
 
     assert failure.raw is None
-    assert failure.kind in (CallFailureKind.WRONG_ADDRESS, CallFailureKind.CONNECTION)
+    assert failure.kind is CallFailureKind.WRONG_ADDRESS
+
+
+def test_no_answer_takes_more_memory_than_the_longest_one_has() -> None:
+    nested = gzip.compress(BOMB)
+    tracemalloc.start()
+    try:
+        fail(Answer(status=200, headers=COMPRESSED, body=BOMB))
+        fail(Answer(status=200, headers=JSON | {"content-encoding": "gzip, gzip"}, body=nested))
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most_bytes < 4 * MOST_BYTES
+
+
+def test_only_the_encoding_that_is_undone_is_asked_for() -> None:
+    asked: list[str] = []
+
+    def note(_number: int, headers: Mapping[str, str]) -> Answer:
+        asked.append(headers["accept-encoding"])
+        return Answer(status=200, headers=JSON, body=make_message())
+
+    with answering_server(note) as server:
+        ask_at(server.base_url)
+
+    assert asked == ["gzip"]
 
 
 def test_redirect_does_not_take_the_key_to_another_host() -> None:

@@ -179,6 +179,10 @@ def test_date_of_return_is_read_from_the_words_or_a_long_wait() -> None:
     assert read_return('x: {"message":"You will regain access on 2026-12-01 at 00:00 UTC"}}') == "2026-12-01 at 00:00 UTC"
     assert read_return("x: {'message': 'It resets at 09:00 UTC.'}") == "09:00 UTC"
     assert read_return(r"It resumes on 2026-12-01.\nAsk later.") == "2026-12-01"
+    assert read_return("It is paused until Dec. 1, 2026 at 12 a.m. UTC because of you.") == "Dec. 1, 2026 at 12 a.m. UTC"
+    assert read_return("It resets Dec 3, 2026, 10:30 p.m. (UTC). Wait.") == "Dec 3, 2026, 10:30 p.m. (UTC)"
+    assert read_return("5-hour limit reached ∙ resets 6pm") == "6pm"
+    assert read_return("It resets by itself. 5 things are left.") is None
     assert read_return("No.", retry_after="86400") == "2026-11-23 at 12:00 UTC"
     assert read_return("Please try again later.", retry_after="5") is None
 
@@ -191,9 +195,12 @@ WHOLE: dict[str, Any] = json.loads(make_message())
     [
         ({}, True),
         ({"error": None}, True),
-        ({"role": None}, False),
+        ({"role": None}, True),
+        ({"role": None, "stop_reason": None}, True),
         ({"role": "user"}, False),
-        ({"type": "completion"}, False),
+        ({"type": "completion"}, True),
+        ({"type": "completion", "usage": None}, False),
+        ({"type": "error"}, False),
         ({"content": None}, False),
         ({"content": "text"}, False),
         ({"usage": None}, True),
@@ -230,7 +237,7 @@ def test_error_that_says_nothing_costs_no_reply(error: object) -> None:
     "body",
     [
         {"role": "user", "type": "message", "content": [{"type": "text", "text": "the prompt"}], "stop_reason": "end_turn"},
-        {name: value for name, value in WHOLE.items() if name != "type"},
+        {name: value for name, value in WHOLE.items() if name not in ("type", "usage")},
         {"success": False},
         {"code": 1001, "data": None},
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.claude.error_body import find_error_words, read_error_words
+from core.adapters.claude.error_body import find_error_words, find_nested_words, read_error_words
 
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
@@ -115,6 +115,27 @@ def test_page_as_a_message_is_told_in_a_few_words_and_known_as_one() -> None:
     assert words is not None
     assert ("Error: an HTML page (No)", "HTML (x)") == (words.message, words.error_type)
     assert "Never" in (words.page or "")
+
+
+def test_words_within_an_error_are_found_and_those_of_a_request_are_not() -> None:
+    body = {
+        "error": {"message": "outer", "metadata": {"raw": json.dumps(OVERLOADED)}, "innererror": {"message": "inner"}},
+        "cause": "cause",
+        "request": {"message": "asked"},
+        "input": {"error": "typed in"},
+        "id": "req_1",
+    }
+
+    assert [words.message for words in find_nested_words(body)] == ["outer", "Overloaded", "inner", "cause"]
+
+
+def test_nothing_nested_is_endless() -> None:
+    deep: object = {"message": "deep"}
+    for _ in range(50):
+        deep = {"error": deep}
+
+    assert list(find_nested_words(deep)) == []
+    assert len(list(find_nested_words({"error": [{"errors": ["x"] * 20}] * 20}))) == 50
 
 
 def wrapped(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

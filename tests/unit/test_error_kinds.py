@@ -43,6 +43,16 @@ def classify(status: int, message: str, error_type: str, **more: object) -> Call
         (400, "messages.0: the account in the text is no account", "invalid_request_error", CallFailureKind.INVALID_REQUEST),
         (429, "Rate limited (not your usage limit)", "rate_limit_error", CallFailureKind.RATE_LIMITED),
         (429, "10 requests per minute of your monthly limit", "rate_limit_error", CallFailureKind.RATE_LIMITED),
+        (
+            500,
+            "failed on: 'I have reached my spending limit and my account is closed'",
+            "api_error",
+            CallFailureKind.SERVER_ERROR,
+        ),
+        (503, "your account is locked out of this node", "api_error", CallFailureKind.SERVER_ERROR),
+        (503, "Your account is suspended.", "api_error", CallFailureKind.ACCOUNT_BLOCKED),
+        (403, "The owner has blocked access from your country or region.", "x", CallFailureKind.REGION_BLOCKED),
+        (403, "error code: 1009", "x", CallFailureKind.REGION_BLOCKED),
         (404, "model: claude-x is not available in this workspace", "not_found_error", CallFailureKind.UNKNOWN_MODEL),
     ],
 )

@@ -1,7 +1,9 @@
-"""How much of an answer is taken in: a server that never ends must not fill the worker's memory."""
+"""Taking an answer in: no more than a reply may have, and whatever came of it, for it may have been paid for."""
 
-from collections.abc import AsyncIterator
-from datetime import timedelta
+import asyncio
+import zlib
+from collections.abc import Mapping
+from typing import cast
 
 import httpx2
 
@@ -9,37 +11,72 @@ MOST_BYTES = 8 * 1024 * 1024
 """Some ten times the longest reply of any model."""
 MOST_COMPRESSED_BYTES = 512 * 1024
 """Compressed, a reply is a tenth as long; what is no reply may grow a thousandfold."""
+ACCEPTED_ENCODING = "gzip"
+"""The only one that is asked for, and undone: once, within the limit, and by the bytes rather than by what a header says."""
+
+_GZIP_MARK = b"\x1f\x8b"
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
+_STEP_BYTES = 16 * 1024
+_DEADLINE = "brightrun_deadline"
+_SHARE_OF_TIME = 0.95
+"""A body ends a little before its call does, so that what came of it is not lost with the call."""
 
 
 class AnswerTooLarge(Exception):
     """More came than any reply of Claude has."""
 
 
+async def note_deadline(request: httpx2.Request) -> None:
+    """Note until when an answer is read; a hook of the HTTP client."""
+    timeouts = cast("Mapping[str, float | None]", request.extensions.get("timeout", {}))
+    seconds = timeouts.get("read")
+    request.extensions[_DEADLINE] = None if seconds is None else asyncio.get_running_loop().time() + seconds * _SHARE_OF_TIME
+
+
 async def limit_answer(response: httpx2.Response) -> None:
-    """Make reading a response end where no reply of Claude is as long; a hook of the HTTP client."""
-    most = MOST_COMPRESSED_BYTES if "content-encoding" in response.headers else MOST_BYTES
-    if isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = _LimitedStream(response.stream, most)
+    """Read the body of a response, expanded; a hook of the HTTP client.
+
+    What breaks off counts as far as it came: its words, or the reply in it, say more than that it broke off.
+    """
+    body = expand_body(await _read_body(response))
+    response.headers.pop("content-encoding", None)
+    response.stream = httpx2.ByteStream(body)
 
 
-class _LimitedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
-        self._stream = stream
-        self._most = most
+def expand_body(came: bytes) -> bytes:
+    """Return what a gzip body holds, as far as it can be read; any other as it came."""
+    if not came.startswith(_GZIP_MARK):
+        return came
+    if len(came) > MOST_COMPRESSED_BYTES:
+        raise AnswerTooLarge(_describe(MOST_COMPRESSED_BYTES))
+    gzip, expanded = zlib.decompressobj(_GZIP_WINDOW), bytearray()
+    for start in range(0, len(came), _STEP_BYTES):
+        try:
+            expanded += gzip.decompress(came[start : start + _STEP_BYTES], MOST_BYTES + 1 - len(expanded))
+        except zlib.error:
+            break
+        if len(expanded) > MOST_BYTES:
+            raise AnswerTooLarge(_describe(MOST_BYTES))
+    return bytes(expanded) or came
 
-    @property
-    def elapsed(self) -> timedelta | None:
-        """Return what the client's own stream measured."""
-        return getattr(self._stream, "elapsed", None)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        taken = 0
-        async for chunk in self._stream:
-            taken += len(chunk)
-            if taken > self._most:
-                message = f"The answer is longer than {self._most // 1024} KB, which no reply of Claude is"
-                raise AnswerTooLarge(message)
-            yield chunk
+async def _read_body(response: httpx2.Response) -> bytes:
+    stream, came = response.stream, bytearray()
+    if not isinstance(stream, httpx2.AsyncByteStream):
+        return b""
+    try:
+        async with asyncio.timeout_at(response.request.extensions.get(_DEADLINE)):
+            async for chunk in stream:
+                came += chunk
+                if len(came) > MOST_BYTES:
+                    raise AnswerTooLarge(_describe(MOST_BYTES))
+    except (httpx2.TransportError, TimeoutError) as error:
+        if not came.strip():
+            raise error if isinstance(error, httpx2.TransportError) else httpx2.ReadTimeout("no answer") from error
+    finally:
+        await stream.aclose()
+    return bytes(came)
 
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+
+def _describe(most: int) -> str:
+    return f"The answer is longer than {most // 1024} KB, which no reply of Claude is"

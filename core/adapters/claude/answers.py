@@ -1,17 +1,29 @@
 """What an answer means: a reply of Claude, or why there is none. Whatever its status, its body has the word."""
 
+import json
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from core.adapters.claude.error_body import dump_briefly, find_error_words, has_error, read_error_words, read_status
-from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger
-from core.adapters.claude.page_text import describe_plainly, read_marked
+from core.adapters.claude.error_body import (
+    dump_briefly,
+    find_error_words,
+    find_nested_words,
+    read_error_beside,
+    read_error_words,
+    read_status,
+)
+from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger, is_known_error, is_statement
+from core.adapters.claude.events import read_mapping
+from core.adapters.claude.page_text import Markup, describe_plainly, read_marked
 from core.adapters.claude.retry_after import find_return_time, read_retry_after_seconds
 from core.adapters.claude.translation import (
-    is_whole_message,
+    SUCCESSES,
+    find_message,
+    is_paid_message,
     load_body,
     may_be_message,
-    read_mapping,
     read_reply,
 )
 from core.domain.message_line import make_line
@@ -24,11 +36,24 @@ LONG_WAIT_SECONDS = 900.0
 """From here on a wait is told as a date."""
 _LONGEST_BODY_READ = 200_000
 """Bytes of a body that are read for its words where it is no JSON; the whole body is kept."""
+_HEALED_BY_TIME = frozenset(
+    {
+        CallFailureKind.RATE_LIMITED,
+        CallFailureKind.OVERLOADED,
+        CallFailureKind.SERVER_ERROR,
+        CallFailureKind.TIMEOUT,
+        CallFailureKind.SPEND_LIMIT,
+        CallFailureKind.NO_CREDIT,
+        CallFailureKind.ACCOUNT_BLOCKED,
+    }
+)
+_LONGEST_SAID = 20_000
 _REDIRECTS = range(300, 400)
-_SUCCESSES = range(200, 300)
 _JSON_BEGINNINGS = ("{", "[")
 _SAYS_NOTHING: tuple[object, ...] = ({}, [])
 _CONTENT = '"content"'
+_CUT_MESSAGE = re.compile(rb'[^"]{0,100}\{(?=.{0,400}"type"\s*:\s*"message").{0,2000}"content"\s*:\s*\[', re.DOTALL)
+"""A message that begins and cannot be parsed: cut, or with something before or behind it."""
 _OTHER_APIS = ("choices", "candidates", "output", "generations", "completion")
 
 
@@ -43,8 +68,8 @@ class _Meaning(Record):
 def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated: bool) -> Reply | CallFailure:
     """Read an HTTP response by its words.
 
-    A reply is a message that came with a success status. What is cut or says nothing counts as one, too: it may be paid for,
-    so its verdict fails it and nothing is asked again.
+    A reply is a message, whatever stands around it. What is cut or says nothing counts as one, too: it may be paid for, so
+    its verdict fails it and nothing is asked again.
     """
     meaning = _find_failure(raw, load_body(raw.body))
     reply = read_reply(raw, duration_ms=duration_ms, simulated=simulated)
@@ -53,17 +78,41 @@ def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated:
 
 def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
     """Return what keeps an answer from being a reply; None where it is one. What calls itself an error is one."""
-    is_success = raw.status_code in _SUCCESSES
+    is_success = raw.status_code in SUCCESSES
     fields = read_mapping(value)
-    if is_success and is_whole_message(fields) and not has_error(fields):
-        return None
+    message = find_message(value)
+    if message is not None and is_paid_message(raw.status_code, message):
+        return _find_error_beside(raw.status_code, fields, message)
     words = read_error_words(value)
     if words is not None:
-        return _read_words(raw.status_code, words)
+        return _read_words(raw.status_code, _prefer_nested(words, value))
     if is_success and isinstance(value, dict | list):
         return _read_strange_json(raw.status_code, cast("object", value))
-    text = value if isinstance(value, str) else raw.body[:_LONGEST_BODY_READ].decode("utf-8", errors="replace")
+    if _CUT_MESSAGE.match(raw.body):
+        return None
+    text = value if isinstance(value, str) else _decode(raw.body[:_LONGEST_BODY_READ])
     return _read_redirect(raw) or _read_page(raw, text) or _read_text(raw.status_code, text)
+
+
+def _decode(body: bytes) -> str:
+    return body.decode(json.detect_encoding(body), errors="replace")
+
+
+def _prefer_nested(words: ErrorWords, value: object) -> ErrorWords:
+    """Return the words within an error where they name what the account lacks, or have a type and the outer ones none."""
+    if is_statement(words):
+        return words
+    nested = list(find_nested_words(value))
+    chosen = next((found for found in nested if is_statement(found)), None)
+    if chosen is None and words.error_type is None:
+        chosen = next((found for found in nested if found.is_envelope and found.error_type and is_known_error(found)), None)
+    return words if chosen is None else chosen.model_copy(update={"status": chosen.status or words.status})
+
+
+def _find_error_beside(status_code: int, fields: Mapping[str, object], message: Mapping[str, object]) -> _Meaning | None:
+    """Name the error beside a message that was paid for: one that says nothing known is not worth losing it."""
+    words = read_error_beside(fields) or read_error_beside(message)
+    return _read_words(status_code, words) if words is not None and is_known_error(words) else None
 
 
 def _read_words(status_code: int, words: ErrorWords) -> _Meaning:
@@ -98,13 +147,16 @@ def _read_page(raw: RawResponse, text: str) -> _Meaning | None:
     marked = read_marked(text)
     if marked is None or text.lstrip()[:1] in _JSON_BEGINNINGS:
         return None
-    kind = classify_stranger(raw.status_code, marked.shown, page=marked.seen)
+    if marked.markup is Markup.XML:
+        kind = classify_error(raw.status_code, ErrorWords(message=marked.seen, is_envelope=False))
+    else:
+        kind = classify_stranger(raw.status_code, marked.shown, page=marked.seen)
     return _Meaning(kind=kind, said=marked.describe())
 
 
 def _read_text(status_code: int, text: str) -> _Meaning | None:
     """Name a text: nothing, an error that it quotes or that comes as events, or what somebody says in plain words."""
-    is_success = status_code in _SUCCESSES
+    is_success = status_code in SUCCESSES
     if not text.strip():
         # Nothing at all under a success is a gateway's slip, as a broken connection is.
         kind = CallFailureKind.SERVER_ERROR if is_success else classify_stranger(status_code, "")
@@ -126,12 +178,12 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
     said = f"{raw.status_code}{f' {error_type}' if error_type else ''}: {meaning.said or 'no message'}"
     return CallFailure(
         kind=meaning.kind,
-        message=make_line(hide_secrets(said)),
+        message=make_line(hide_secrets(said[:_LONGEST_SAID])),
         error_type=error_type,
         http_status=raw.status_code,
         request_id=reply.request_id,
         retry_after_seconds=retry_after,
-        access_returns=_find_return(meaning.said, retry_after, now),
+        access_returns=_find_return(meaning, retry_after, now),
         raw=raw,
         usage=reply.usage,
         duration_ms=reply.duration_ms,
@@ -139,9 +191,11 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
     )
 
 
-def _find_return(said: str, retry_after_seconds: float | None, now: datetime) -> str | None:
+def _find_return(meaning: _Meaning, retry_after_seconds: float | None, now: datetime) -> str | None:
     """Return when access comes back: as the message says it, else as `retry-after` does where the wait is long."""
-    told = find_return_time(said)
+    if meaning.kind not in _HEALED_BY_TIME:
+        return None
+    told = find_return_time(meaning.said)
     if told is not None:
         return make_line(told, 40)
     if retry_after_seconds is None or retry_after_seconds <= LONG_WAIT_SECONDS:

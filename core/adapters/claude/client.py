@@ -14,7 +14,7 @@ import httpx2
 import structlog
 from anthropic import AsyncAnthropic
 
-from core.adapters.claude.answer_limit import AnswerTooLarge, limit_answer
+from core.adapters.claude.answer_limit import ACCEPTED_ENCODING, AnswerTooLarge, limit_answer, note_deadline
 from core.adapters.claude.answers import read_answer
 from core.adapters.claude.translation import build_payload, hide_secret, keep_raw
 from core.domain.error_stack import describe_error
@@ -110,7 +110,11 @@ async def open_claude(
     timeout = httpx2.Timeout(connect=10.0, read=timeout_seconds, write=60.0, pool=30.0)
     # A redirect is not followed: it would take the key to whatever host it names, and ends at some sign-in page.
     http_client = anthropic.DefaultAsyncHttpxClient(
-        limits=limits, timeout=timeout, follow_redirects=False, event_hooks={"response": [limit_answer]}
+        limits=limits,
+        timeout=timeout,
+        follow_redirects=False,
+        headers={"accept-encoding": ACCEPTED_ENCODING},
+        event_hooks={"request": [note_deadline], "response": [limit_answer]},
     )
     try:
         claude = AsyncAnthropic(

@@ -2,12 +2,13 @@
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import cast
 
 from core.adapters.claude.error_kinds import ErrorWords
+from core.adapters.claude.events import read_mapping
 from core.adapters.claude.page_text import describe_plainly, read_marked
-from core.adapters.claude.translation import read_mapping
 from core.domain.bounded_json import decode_value, may_hold_values
 from core.domain.limits import DEEPEST
 
@@ -25,6 +26,10 @@ _MESSAGE_NAMES = (
     "faultstring",
     "reason",
 )
+_SAYING_NAMES = frozenset({*_ERROR_NAMES, *_MESSAGE_NAMES, "raw", "cause", "title", "body", "details", "innererror"})
+_REQUEST_NAMES = frozenset({"input", "messages", "content", "system", "prompt", "request", "kwargs", "text"})
+_DEEPEST_WORDS = 8
+_MOST_NESTED = 50
 _TYPE_NAMES = ("type", "__type", "status")
 _NO_TYPES = ("error", "message")
 _STATUS_NAMES = ("status", "code", "status_code", "statusCode", "http_status")
@@ -49,9 +54,37 @@ def find_error_words(text: str) -> ErrorWords | None:
     return None if words is None else _clear_markup(words)
 
 
+def read_error_beside(fields: Mapping[str, object]) -> ErrorWords | None:
+    """Return what the members of a body say that are named after an error, whatever else it holds."""
+    return read_error_words({name: fields[name] for name in _ERROR_NAMES if name in fields})
+
+
 def has_error(fields: Mapping[str, object]) -> bool:
     """Whether a body says that something went wrong, whatever else it holds."""
     return any(_says_something(fields.get(name)) for name in _ERROR_NAMES) or fields.get("type") == "error"
+
+
+def find_nested_words(value: object) -> Iterator[ErrorWords]:
+    """Yield what is said within an error body: gateways put what they had from Claude under names of their own.
+
+    What quotes a request is left out: it says much about accounts and money.
+    """
+    return islice(_walk(value, "", _DEEPEST_WORDS), _MOST_NESTED)
+
+
+def _walk(value: object, name: str, levels: int) -> Iterator[ErrorWords]:
+    if isinstance(value, str) and name in _SAYING_NAMES:
+        found = _find_words(value)
+        yield _clear_markup(found or ErrorWords(message=value, is_envelope=False))
+    if levels == 0:
+        return
+    if isinstance(value, list):
+        for item in cast("list[object]", value)[:_MOST_ITEMS]:
+            yield from _walk(item, name, levels - 1)
+        return
+    for inner, member in read_mapping(cast("object", value)).items():
+        if inner not in _REQUEST_NAMES:
+            yield from _walk(member, inner, levels - 1)
 
 
 def dump_briefly(value: object) -> str:

@@ -6,6 +6,18 @@ collected from what Anthropic, its resellers (Bedrock, Vertex, OpenRouter) and p
 
 import re
 
+from core.adapters.claude.error_forms import (
+    ACCOUNT_WORDS,
+    FIELD,
+    NETWORK_WORDS,
+    PASSING_WORDS,
+    PER_MOMENT,
+    QUOTED_PROMPT,
+    REGION,
+    REQUEST_WORDS,
+    SIGN_IN,
+    STATEMENTS,
+)
 from core.domain.record import Record
 from core.domain.work import CallFailureKind
 
@@ -26,124 +38,9 @@ class ErrorWords(Record):
     """All that is to be seen on the page that the message was; None where it is words."""
 
 
-def _find_any(*forms: str) -> re.Pattern[str]:
-    return re.compile("|".join(forms))
-
-
-_ACCOUNT = r"\b(organi[sz]ation|account|workspace|project|subscription)\b"
-_TAKEN = r"\b(disabled|suspended|revoked|deactivated|terminated)\b"
-_BLOCKED = rf"((?!revoked){_TAKEN}|\b(banned|locked|restricted|on hold|not active|inactive|closed|archived|deleted)\b)"
-_ACCESS = r"\b(access|service)\b(?! (token|key))"
-_PLACE = r"\b(country|countries|regions?|territor(y|ies)|locations?)\b"
-_REJECTED = r"\b(invalid|expired|revoked|disabled|deactivated|incorrect|missing|not valid|not found|rejected)\b"
-_KEY = r"\b(api[ -]?key|(access|\w*auth\w*|bearer|server|security) token|credentials?)\b"
-
-# The first that is found decides. What concerns the whole account comes before what concerns one request.
-_ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
-    (K.NO_CREDIT, _find_any(rf"\bbilling\b[^.]{{0,20}}{_BLOCKED}")),
-    (
-        K.ACCOUNT_BLOCKED,
-        _find_any(
-            rf"{_ACCOUNT}[^.]{{0,40}}\b(is|was|been)\b[^.]{{0,20}}{_BLOCKED}",
-            rf"{_TAKEN}[^.]{{0,20}}{_ACCESS}[^.]{{0,40}}{_ACCOUNT}",
-            rf"{_ACCESS}[^.]{{0,30}}{_TAKEN}[^.]{{0,30}}{_ACCOUNT}",
-            rf"{_ACCOUNT}[^.]{{0,30}}{_TAKEN}[^.]{{0,40}}{_ACCESS}",
-            rf"\bapi access\b[^.]{{0,30}}{_TAKEN}",
-            r"\b(disabled|suspended|deactivated|banned|terminated) (organi[sz]ation|account|workspace)\b",
-            r"\b(account|organization)_?(deactivated|disabled|suspended)\b",
-        ),
-    ),
-    (
-        K.SPEND_LIMIT,
-        _find_any(
-            r"\bspend(ing)?[ _-]?limit",
-            r"(?<!not your )\busage limits?\b",
-            r"\bregain access\b",
-            r"\bextra usage\b",
-            r"\bkey limit exceeded",
-            r"\b(daily|weekly|monthly)( \w+)? (limit|budget|quota|allowance)",
-            r"\b(tokens|requests) per day\b",
-            r"\bbudget\b[^.]{0,30}\b(exceeded|reached|exhausted|used up)",
-            r"\b(exceeded|over|reached|exhausted)\b[^.]{0,30}\bbudget\b",
-            r"exceededbudget|budget_exceeded|insufficient_quota|exceeded your current quota",
-        ),
-    ),
-    (
-        K.NO_CREDIT,
-        _find_any(
-            r"\bcredit balance\b",
-            r"\b(insufficient|not enough)[ _](credits?|balance|funds)",
-            r"\b(more|out of|purchase) credits?\b",
-            r"\bcredits?\b[^.]{0,20}\b(exhausted|depleted|used up|expired)",
-            r"\bbilling(_error)?\b",
-            r"\bpayment[ _](required|method)",
-        ),
-    ),
-    (
-        K.REGION_BLOCKED,
-        _find_any(
-            r"unsupported_country|\bregionerror\b",
-            rf"{_PLACE}[^.]{{0,40}}\b(not|isn't) (supported|available|allowed)",
-            rf"\b(not|isn't) (supported|available|allowed|offered)\b[^.]{{0,60}}{_PLACE}",
-            rf"\bunsupported {_PLACE}",
-            rf"\b(un|only |not )(available|servable|offered|supported)[ -](only )?in[ -](\w+[ -])?{_PLACE}",
-        ),
-    ),
-    # The key is right, but not for this: a workspace that is none of its own, a token that a browser may not send.
-    (K.FORBIDDEN, _find_any(r"\bworkspace\b[^.]{0,60}\b(not found|does not exist|not exist)\b")),
-    (K.PROXY, _find_any(r"\bcors requests are not allowed\b")),
-    (
-        K.BAD_KEY,
-        _find_any(
-            r"\b(invalid|incorrect|missing|unknown|no) (x-)?api[ -]?key",
-            r"x-api-key header is required|invalid bearer|invalid proxy server token",
-            rf"{_KEY}[^.]{{0,40}}{_REJECTED}",
-            rf"{_KEY}[^.]{{0,20}}\bonly authorized for\b",
-        ),
-    ),
-)
-_REGION = next(found for kind, found in _ACCOUNT_WORDS if kind is K.REGION_BLOCKED)
-_REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
-    (
-        K.CONTENT_FILTERED,
-        _find_any(
-            r"content[ _-]?(filter|management polic|policy|moderation)",
-            r"\bblocked by\b[^.]{0,40}\b(polic|filter|safety|guardrail)",
-            r"\b(output|input|prompt|response|completion) (was |has been |is )?(blocked|flagged|filtered)",
-            r"\bviolat\w+\b[^.]{0,60}\bpolic",
-            r"\bguardrail",
-        ),
-    ),
-    (
-        K.UNKNOWN_MODEL,
-        _find_any(
-            r"\bmodels?\b[^.]{0,120}\b(not found|does not exist|doesn't exist|not exist|unknown|deprecated|retired)\b",
-            r"\b(unknown|invalid|unsupported|nonexistent) model\b|\binvalid model name|model_not_found",
-            r"\bmodel identifier is invalid|\bno endpoints found|\bno healthy deployments",
-        ),
-    ),
-    (K.FORBIDDEN, _find_any(r"\b(does not|doesn't|do not|don't) have (access|permission)\b")),
-)
-_PASSING_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
-    (K.RATE_LIMITED, _find_any(r"rate[ _-]?limit", r"too many requests", r"throttl", r"slow down", r"quota exceeded")),
-    (
-        K.OVERLOADED,
-        _find_any(r"overloaded", r"(at|over) capacity", r"high (demand|load)", r"\b(server|service|system) (is )?busy"),
-    ),
-    (K.TIMEOUT, _find_any(r"timed? ?out", r"deadline exceeded")),
-    (
-        K.SERVER_ERROR,
-        _find_any(
-            r"internal (server )?error",
-            r"bad gateway",
-            r"(service|temporarily) unavailable",
-            r"\bupstream\b",
-            r"\btry again\b",
-            r"connection reset",
-        ),
-    ),
-)
-_PER_MOMENT = re.compile(r"per[ _-](second|minute|min)\b")
+_LONGEST_READ = 20_000
+"""Characters of a message that are read for its words."""
+_PASSING_KINDS = frozenset({K.RATE_LIMITED, K.OVERLOADED, K.TIMEOUT, K.SERVER_ERROR})
 
 _KIND_BY_TYPE = {
     "authentication_error": K.BAD_KEY,
@@ -152,6 +49,7 @@ _KIND_BY_TYPE = {
     "unauthenticated": K.BAD_KEY,
     "unrecognizedclientexception": K.BAD_KEY,
     "expiredtokenexception": K.BAD_KEY,
+    "invalidsignatureexception": K.BAD_KEY,
     "permission_error": K.FORBIDDEN,
     "permission_denied": K.FORBIDDEN,
     "accessdeniedexception": K.FORBIDDEN,
@@ -209,28 +107,11 @@ _STRANGER_BY_STATUS = {
 }
 """What a status means from somebody who does not speak Claude's language: it is not Claude's word about key or model."""
 _SPEND_LIMIT_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_BAD_REQUEST, _LEGAL_REASONS = 400, 451
 _FIRST_SERVER_STATUS, _FIRST_CLIENT_STATUS, _NOT_FOUND = 500, 400, 404
 _UNPROCESSABLE = frozenset({400, 422})
-_SIGN_IN = re.compile(
-    r"\b(log|sign) ?[io]n\b|single sign|\bsso\b|\bsaml\b|authenticat|captive|proxy|firewall|blocked|denied", re.IGNORECASE
-)
-
-
 _PROXY_STATUSES = frozenset({407, 511})
 """Whatever else it says: nobody but a proxy or a network's gate answers so."""
-_NETWORK_WORDS = (
-    (
-        K.PROXY,
-        _find_any(
-            r"\b(web ?filter|firewall|your network|(network|security) polic\w+)\b",
-            r"\bproxy (has )?(blocked|denied)\b",
-            r"\b(site|web ?page|url|domain)\b[^.]{0,40}\b(blocked|denied|restricted)\b",
-        ),
-    ),
-)
-"""Of somebody who does not speak Claude's language: a network that blocks an address refuses no content."""
-
-
 _BLAMED = frozenset({K.BAD_KEY, K.FORBIDDEN, K.UNKNOWN_MODEL, K.INVALID_REQUEST})
 """What Claude alone can say. A page that stands in its place, even within its own form, says nothing of the kind."""
 
@@ -244,12 +125,26 @@ def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
     status = words.status if is_success and words.status is not None else status_code
     if status in _PROXY_STATUSES:
         return K.PROXY
-    text = f"{words.error_type or ''} {words.error_code or ''} {words.message}".lower()
-    kind = _find_by_words(text, words) or _find_by_type(words) or _find_by_status(status, text, words)
+    if status == _LEGAL_REASONS:
+        return K.REGION_BLOCKED
+    kind = _find_kind(status, words)
     if words.page is None:
         return kind
     stranger = classify_stranger(status, words.message, page=words.page)
     return stranger if kind in _BLAMED or stranger is K.REGION_BLOCKED else kind
+
+
+def is_known_error(words: ErrorWords) -> bool:
+    """Whether words are of an error for sure, and not some "success", count or empty form."""
+    text = _join_words(words)
+    passing = any(found.search(text) for _, found in PASSING_WORDS)
+    has_type = any(name in _KIND_BY_TYPE or name in _KIND_BY_GENERAL_TYPE for name in _read_types(words))
+    return passing or has_type or words.status is not None or _find_by_words(text, words) is not None
+
+
+def is_statement(words: ErrorWords) -> bool:
+    """Whether words say of an account, in so many words, why it gets no reply."""
+    return _find_statement(_join_words(words), words) is not None
 
 
 def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFailureKind:
@@ -260,30 +155,62 @@ def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFai
     """
     known = _STRANGER_BY_STATUS.get(status_code)
     told = f"{said} {page}" if status_code >= _FIRST_CLIENT_STATUS else said
-    if status_code < _FIRST_SERVER_STATUS and _REGION.search(told.lower()):
+    if status_code < _FIRST_SERVER_STATUS and REGION.search(told.lower()):
         return K.REGION_BLOCKED
     if known is not None:
         return known
     if status_code >= _FIRST_SERVER_STATUS:
         return K.SERVER_ERROR
-    if status_code < _FIRST_CLIENT_STATUS and _SIGN_IN.search(said):
+    if status_code < _FIRST_CLIENT_STATUS and SIGN_IN.search(said):
         return K.PROXY
     return K.WRONG_ADDRESS
+
+
+def _find_kind(status: int, words: ErrorWords) -> CallFailureKind:
+    """Name a failure: what passes by its type or status does so, unless the account is named in so many words."""
+    text = _join_words(words)
+    known = _find_by_status(status, text, words)
+    by_type = _find_by_type(words)
+    if (by_type or known) in _PASSING_KINDS:
+        return _find_statement(text, words) or by_type or known
+    is_of_field = status == _BAD_REQUEST and FIELD.match(words.message.lower()) is not None
+    return (None if is_of_field else _find_by_words(text, words)) or by_type or known
+
+
+def _join_words(words: ErrorWords) -> str:
+    """Return what is searched: without the prompts that some proxies quote, which speak of money and accounts."""
+    text = f"{words.error_type or ''} {words.error_code or ''} {words.message[:_LONGEST_READ]}".lower()
+    return QUOTED_PROMPT.sub("", text).strip()
+
+
+def _find_statement(text: str, words: ErrorWords) -> CallFailureKind | None:
+    if words.error_code in _SPEND_LIMIT_CODES:
+        return K.SPEND_LIMIT
+    return next((kind for kind, found in STATEMENTS if _says(kind, found, text)), None)
+
+
+def _says(kind: CallFailureKind, found: re.Pattern[str], text: str) -> bool:
+    return found.search(text) is not None and not (kind is K.SPEND_LIMIT and PER_MOMENT.search(text))
 
 
 def _find_by_words(text: str, words: ErrorWords) -> CallFailureKind | None:
     if words.error_code in _SPEND_LIMIT_CODES:
         return K.SPEND_LIMIT
-    network_words = () if words.is_envelope else _NETWORK_WORDS
-    for kind, found in (*network_words, *_ACCOUNT_WORDS, *_REQUEST_WORDS):
-        if found.search(text) and not (kind is K.SPEND_LIMIT and _PER_MOMENT.search(text)):
+    network_words = () if words.is_envelope else NETWORK_WORDS
+    for kind, found in (*network_words, *ACCOUNT_WORDS, *REQUEST_WORDS):
+        if _says(kind, found, text):
             return kind
     return None
 
 
 def _find_by_type(words: ErrorWords) -> CallFailureKind | None:
+    return next((_KIND_BY_TYPE[name] for name in _read_types(words) if name in _KIND_BY_TYPE), None)
+
+
+def _read_types(words: ErrorWords) -> list[str]:
+    """Return code and type as they are listed here: AWS puts a name space before a type, and an address behind it."""
     names = [name.lower() for name in (words.error_code, words.error_type) if name is not None]
-    return next((_KIND_BY_TYPE[name] for name in names if name in _KIND_BY_TYPE), None)
+    return [name.rpartition("#")[2].partition(":")[0] for name in names]
 
 
 def _find_by_status(status: int, text: str, words: ErrorWords) -> CallFailureKind:
@@ -297,7 +224,7 @@ def _find_by_status(status: int, text: str, words: ErrorWords) -> CallFailureKin
         return K.SERVER_ERROR
     if error_type in _KIND_BY_GENERAL_TYPE:
         return _KIND_BY_GENERAL_TYPE[error_type]
-    passing = next((kind for kind, found in _PASSING_WORDS if found.search(text)), None)
+    passing = next((kind for kind, found in PASSING_WORDS if found.search(text)), None)
     if passing is not None:
         return passing
     if status < _FIRST_CLIENT_STATUS:

@@ -21,6 +21,9 @@ _WHOLE_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|title)\b", re.IGNO
 _XML = re.compile(r"<\?xml\b|<!DOCTYPE\b", re.IGNORECASE)
 _ROOT = re.compile(r"<[A-Za-z][\w.:-]*[\s/>]")
 _MARK = re.compile(r"<[^<>]{0,200}>|<")
+_MOST_ESCAPES = 3
+"""How often markup is escaped by those who pass it on."""
+_JSON_ESCAPE = re.compile(r"\\{1,8}u(003[ce]|0026)", re.IGNORECASE)
 _MOST_BEFORE = 200
 _MOST_WORDS_BEFORE = 3
 
@@ -54,8 +57,9 @@ class MarkedText(Record):
 def read_marked(text: str) -> MarkedText | None:
     """Read a text in which there is HTML, or which is XML, whatever its content type says; None for any other."""
     looked_at = text[:READ_AT_MOST]
-    if "&lt;" in looked_at and "<" not in looked_at:
-        looked_at = unescape(looked_at)
+    for _ in range(_MOST_ESCAPES):
+        if "<" not in looked_at:
+            looked_at = _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), unescape(looked_at))
     found = _find_markup(looked_at)
     if found is None:
         return None

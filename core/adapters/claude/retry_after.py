@@ -13,12 +13,16 @@ LONGEST_SECONDS = 31 * 24 * 3600.0
 """Limits come back within a month; who asks for more has a wrong clock or a wrong unit."""
 
 _LONGEST_SAID = 2000
+_MONTHS = "(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
 _RETURN_TIME = re.compile(
-    r"\b(?:regain access|resumes?|resets?|available again|try again|retry|renews?)\s+(?:on|at|after|in)\s+"
-    r"((?=[^.;\n]{0,40}\d)[^;\n\"'\\{}<>]{3,50}?)(?=[.,;)]?\s*$|[.,;)]\s|\.?[\n\"'\\{}<>])",
+    r"\b(?:(?:regain access|resumes?|be reset|available again|try again|retry|renews?|replenished)\s+(?:on|at|after|in)\s+"
+    r"|resets?\s+(?:(?:on|at|after|in)\s+)?|(?:paused|blocked|suspended|disabled|unavailable|limited)\s+until\s+)"
+    rf"(?=(?:(?:[^\s.;]+|{_MONTHS}\.)\s){{0,2}}\S{{0,20}}\d)"
+    rf"((?:\b[ap]\.m\.|\b{_MONTHS}\.|\.(?=\d)|,(?= \d)|\([A-Z][\w/+:-]{{1,20}}\)"
+    r"|(?! (?:as|because|but|if|or|since|so|unless|when)\b)[^.,;()\n\"'\\{}<>]){3,50})",
     re.IGNORECASE,
 )
-"""A time ends with its sentence, or with the quotation that it stands in."""
+"""A time has a number within its first words, and ends with its sentence, or with the quotation that it stands in."""
 
 
 def find_return_time(said: str) -> str | None:

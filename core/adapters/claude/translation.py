@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from core.adapters.claude.events import assemble_events, read_mapping
 from core.domain.bounded_json import parse_json
 from core.domain.message_line import make_line
 from core.domain.parsing import conversation_json_schema
@@ -15,6 +16,10 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "set-cookie", "cookie"
 REQUEST_ID_HEADER = "request-id"
 HIDDEN = "[key]"
 SHORTEST_SECRET = 16
+SUCCESSES = range(200, 300)
+_WRAPPERS = ("data", "response", "result", "body", "message", "output")
+_MOST_WRAPPERS = 3
+_JSON_BEGINNINGS = ("{", "[", '"')
 MOST_TOKENS = 2**31 - 1
 """What a column of the database holds; a count beyond it is not one."""
 
@@ -57,7 +62,7 @@ def read_reply(raw: RawResponse, *, duration_ms: int, simulated: bool) -> Reply:
     not what it should be counts as not said, and costs no other field: the text has been paid for.
     """
     headers = {name.lower(): value for name, value in raw.headers.items()}
-    message = read_message(raw.body) or {}
+    message = find_message(load_body(raw.body)) or {}
     blocks = [
         cast("Mapping[str, object]", block) for block in _read_list(message.get("content")) if isinstance(block, Mapping)
     ]
@@ -65,7 +70,7 @@ def read_reply(raw: RawResponse, *, duration_ms: int, simulated: bool) -> Reply:
     usage = read_mapping(message.get("usage"))
     return Reply(
         raw=raw,
-        text="".join(_read_text(block.get("text")) or "" for block in blocks if block.get("type") == "text"),
+        text="".join(_read_text(block.get("text")) or "" for block in blocks if block.get("type", "text") == "text"),
         stop_reason=_read_name(message.get("stop_reason"), 50),
         refusal_category=_read_name(details.get("category"), 100),
         refusal_explanation=_read_name(details.get("explanation"), 1000),
@@ -78,17 +83,33 @@ def read_reply(raw: RawResponse, *, duration_ms: int, simulated: bool) -> Reply:
 
 
 def load_body(body: bytes) -> object | None:
-    """Return the JSON of a body; None where it is none, or more than any answer of Claude is."""
+    """Return the JSON of a body, or the message that events tell; None where it is neither, or more than any answer is."""
     try:
-        return parse_json(body.decode(json.detect_encoding(body)))
+        text = body.decode(json.detect_encoding(body))
+        return assemble_events(text) or parse_json(text)
     except (ValueError, RecursionError):
         return None
 
 
-def read_message(body: bytes) -> Mapping[str, object] | None:
-    """Return the fields of a message of Claude, whole or not; None where a body is none."""
-    fields = read_mapping(load_body(body))
-    return fields if may_be_message(fields) else None
+def find_message(value: object, levels: int = _MOST_WRAPPERS) -> Mapping[str, object] | None:
+    """Return the message of Claude in a body, whole or not, however a proxy wrapped it; None where there is none.
+
+    What has all that a reply is paid and judged for is one, whatever it calls itself.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in _JSON_BEGINNINGS:
+        value = load_body(value.encode(errors="replace"))
+    fields = read_mapping(value)
+    if may_be_message(fields) or is_complete(fields):
+        return fields
+    inner = [fields[name] for name in _WRAPPERS if name in fields] or _read_list(value)[:1]
+    found = (find_message(item, levels - 1) for item in inner if levels)
+    # A wrapper has many names that mean other things elsewhere: in it only what is complete counts.
+    return next((message for message in found if message is not None and is_complete(message)), None)
+
+
+def is_paid_message(status_code: int, message: Mapping[str, object]) -> bool:
+    """Whether a message holds what has been paid for: enough of it under a success, some text under any status."""
+    return is_whole_message(message) and (status_code in SUCCESSES or bool(message["content"]))
 
 
 def is_whole_message(fields: Mapping[str, object]) -> bool:
@@ -97,21 +118,24 @@ def is_whole_message(fields: Mapping[str, object]) -> bool:
     Not all: a reply is paid for, and not lost for a field that some proxy left out or changed.
     """
     has_end = isinstance(fields.get("stop_reason"), str) or isinstance(fields.get("usage"), Mapping)
-    return has_end and isinstance(fields.get("content"), list) and may_be_message(fields)
+    is_called_one = has_end and isinstance(fields.get("content"), list) and may_be_message(fields)
+    return is_called_one or is_complete(fields)
+
+
+def is_complete(fields: Mapping[str, object]) -> bool:
+    """Whether text, end and usage are there, which together nothing but a reply of Claude has."""
+    is_ended = isinstance(fields.get("stop_reason"), str) and isinstance(fields.get("usage"), Mapping)
+    is_ours = fields.get("type") != "error" and fields.get("role") != "user"
+    return is_ended and is_ours and isinstance(fields.get("content"), list)
 
 
 def may_be_message(fields: Mapping[str, object]) -> bool:
     """Whether a body calls itself a message of Claude's, be it whole or not."""
-    return fields.get("type") == "message" and fields.get("role", "assistant") == "assistant"
+    return fields.get("type") == "message" and fields.get("role") in ("assistant", None)
 
 
 def _read_list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def read_mapping(value: object) -> Mapping[str, object]:
-    """Return a JSON object; empty where a value is none."""
-    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def _read_text(value: object) -> str | None:

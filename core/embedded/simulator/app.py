@@ -82,12 +82,11 @@ def create_app(options: SimulatorOptions) -> Starlette:
 
 
 class _BrokenOffResponse(Response):
-    """Promises a whole body, sends half of it and stops; the server then closes the connection."""
+    """Promises a whole body and sends nothing of it; the server then closes the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        half = bytes(self.body)[: len(self.body) // 2]
-        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
 
 
 class _Simulator:

@@ -28,7 +28,7 @@ class FaultKind(StrEnum):
     OVERLOADED = "overloaded"
     SERVER_ERROR = "server_error"
     TIMEOUT = "timeout"  #: never answers
-    DISCONNECT = "disconnect"  #: closes the connection in the middle of the body
+    DISCONNECT = "disconnect"  #: closes the connection before the body that it has promised
     ERROR_AS_200 = "error_as_200"  #: HTTP 200 whose body is an error
     GATEWAY_PAGE = "gateway_page"  #: HTTP 520 with an HTML page, as Cloudflare sends it
     CONTENT_FILTER = "content_filter"  #: an invalid request that says that a filter blocked the output
