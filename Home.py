@@ -1,5 +1,5 @@
-"""Entry of the pages: sign-in gate, navigation, and the overview (`core.ui.overview`) as the first page."""
+"""Entry of the pages: sign-in gate, navigation, and the overview (`core.ui.home.overview`) as the first page."""
 
-from core.ui.navigation import enter_home
+from core.ui.shell.navigation import enter_home
 
 enter_home().run()

@@ -13,9 +13,9 @@ from typing import assert_never
 import structlog
 
 from core.config import load_settings
-from core.domain.batch import BatchId
-from core.domain.queue_jobs import BatchJob, QueuedJob, TokenCountJob
-from core.domain.work import ChatRequest
+from core.domain.batches.batch import BatchId
+from core.domain.batches.queue_jobs import BatchJob, QueuedJob, TokenCountJob
+from core.domain.batches.work import ChatRequest
 from core.errors import BrightRunError
 from core.logs import configure_logging
 from core.process import die_with_parent

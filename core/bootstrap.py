@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.adapters.migrations import read_migrations
-from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
-from core.adapters.rq_doorbell import RqDoorbell
-from core.adapters.rq_health import RqProbe
-from core.adapters.rq_token_counter import RqTokenCounter
+from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
+from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_health import RqProbe
+from core.adapters.queue.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
 from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.health import SupabaseProbe
 from core.adapters.supabase.imports import SupabaseImportStore
+from core.adapters.supabase.migrations import read_migrations
 from core.adapters.supabase.monitor import SupabaseMonitorStore, SupabaseOverviewStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor

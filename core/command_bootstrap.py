@@ -4,8 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
-from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
+from core.adapters.queue.rq_doorbell import RqDoorbell
 from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.monitor import SupabaseMonitorStore

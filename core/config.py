@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from core.domain.batch import MAX_OUTPUT_TOKENS, Effort
+from core.domain.batches.batch import MAX_OUTPUT_TOKENS, Effort
 from core.domain.record import Record
 from core.domain.setting_rules import (
     check_anthropic_key,

@@ -14,8 +14,7 @@ from core.domain.paging import Direction, Page, RowCursor
 
 # Ports only name these, so that a service that needs one of them does not load what all of them are made of.
 if TYPE_CHECKING:
-    from core.domain.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
-    from core.domain.batch import (
+    from core.domain.batches.batch import (
         BatchAction,
         BatchId,
         BatchProgress,
@@ -26,7 +25,19 @@ if TYPE_CHECKING:
         SkipExisting,
         Submitted,
     )
-    from core.domain.conversation_records import (
+    from core.domain.batches.estimate import Estimate, GenerationHistory
+    from core.domain.batches.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
+    from core.domain.batches.overview import Overview
+    from core.domain.batches.pacing import Pace
+    from core.domain.batches.result_options import ResultOptions
+    from core.domain.batches.results import (
+        FailureFilters,
+        FailureRow,
+        FailureStatistics,
+    )
+    from core.domain.batches.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
+    from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
+    from core.domain.datasets.records import (
         ConversationCounts,
         ConversationFilters,
         ConversationPlace,
@@ -35,26 +46,14 @@ if TYPE_CHECKING:
         ReviewStatus,
         StoredConversation,
     )
-    from core.domain.error_report import FailureMaterial
-    from core.domain.estimate import Estimate, GenerationHistory
-    from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
-    from core.domain.fingerprint import UnmarkedFailure
-    from core.domain.formats.entries import Entry
-    from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
-    from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
-    from core.domain.monitor import BatchFilters, BatchPage, BatchWatch, ItemPage, ItemStatus, LogRow, RetryTemplate
-    from core.domain.notices import Notices
-    from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
-    from core.domain.overview import Overview
-    from core.domain.pacing import Pace
-    from core.domain.reply import Reply
-    from core.domain.result_options import ResultOptions
-    from core.domain.results import (
-        FailureFilters,
-        FailureRow,
-        FailureStatistics,
-    )
-    from core.domain.scaffolding import (
+    from core.domain.diagnosis.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
+    from core.domain.diagnosis.error_report import FailureMaterial
+    from core.domain.diagnosis.experiments import Experiment, ExperimentPairs, ExperimentPlan
+    from core.domain.diagnosis.fingerprint import UnmarkedFailure
+    from core.domain.diagnosis.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+    from core.domain.diagnosis.notices import Notices
+    from core.domain.diagnosis.outcomes import ExampleGroup, FailureExample, Outcomes
+    from core.domain.scaffolding.records import (
         EmotionalArc,
         Persona,
         PromptTemplate,
@@ -65,7 +64,8 @@ if TYPE_CHECKING:
         TrainingTopic,
         Uses,
     )
-    from core.domain.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
+    from core.domain.verdict.formats.entries import Entry
+    from core.domain.verdict.reply import Reply
 
 
 class ScaffoldingStore(Protocol):

@@ -8,8 +8,8 @@ from pathlib import Path
 from core.adapters.supabase.seeding import open_seeder
 from core.config import Settings
 from core.domain.record import Record
-from core.domain.scaffolding import TrainingTopic
-from core.domain.topic_selection import select_topics
+from core.domain.scaffolding.records import TrainingTopic
+from core.domain.scaffolding.topic_selection import select_topics
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 
 SELECTED_TOPICS_FILE = "selected-topics-20.json"

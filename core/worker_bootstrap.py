@@ -6,22 +6,22 @@ from contextlib import asynccontextmanager, contextmanager
 
 from core.adapters.alert_webhook import AlertWebhook
 from core.adapters.claude.client import ClaudeModel, open_claude
-from core.adapters.redis_connection import PAGE_RETRIES, WORKER_RETRIES, connect_async_redis, connect_redis
-from core.adapters.redis_notices import RedisNotices
-from core.adapters.redis_pace_board import RedisPaceBoard
-from core.adapters.redis_pulse import RedisPulse
-from core.adapters.rq_doorbell import RqDoorbell
-from core.adapters.rq_worker import BatchWorker
-from core.adapters.spool import SPOOL_FOLDER, FileSpool
-from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
+from core.adapters.files.spool import SPOOL_FOLDER, FileSpool
+from core.adapters.files.spooling import SpoolingWorkStore, SpoolReplay
+from core.adapters.queue.redis_connection import PAGE_RETRIES, WORKER_RETRIES, connect_async_redis, connect_redis
+from core.adapters.queue.redis_notices import RedisNotices
+from core.adapters.queue.redis_pace_board import RedisPaceBoard
+from core.adapters.queue.redis_pulse import RedisPulse
+from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_worker import BatchWorker
 from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
-from core.domain.queue_jobs import QueuedJob
-from core.domain.retry import RetryLimits
+from core.domain.batches.queue_jobs import QueuedJob
+from core.domain.batches.retry import RetryLimits
 from core.errors import ConfigurationError
 from core.services.alerting import AlertingService
 from core.services.fingerprints import FingerprintService

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from core.ui.batch_summary import draw_summary
-from core.ui.choices import draw_choices, load_choices
-from core.ui.generator_tools import draw_link, draw_presets, draw_set_question, open_link
-from core.ui.navigation import open_page
-from core.ui.page import draw_header
-from core.ui.prompt_preview import draw_preview_button
-from core.ui.session import find_settings
+from core.ui.generator.choices import draw_choices, load_choices
+from core.ui.generator.prompt_preview import draw_preview_button
+from core.ui.generator.summary import draw_summary
+from core.ui.generator.tools import draw_link, draw_presets, draw_set_question, open_link
+from core.ui.shell.navigation import open_page
+from core.ui.shell.page import draw_header
+from core.ui.shell.session import find_settings
 
 with open_page() as services:
     choices = load_choices(services, services.user_email)

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from core.errors import NotFound
-from core.ui.conversation_list import draw_conversation_list
-from core.ui.conversation_view import draw_conversation
-from core.ui.formats import escape_markdown
-from core.ui.link_state import read_uuid
-from core.ui.links import CONVERSATION
-from core.ui.navigation import open_page
+from core.ui.conversations.list import draw_conversation_list
+from core.ui.conversations.view import draw_conversation
+from core.ui.shell.formats import escape_markdown
+from core.ui.shell.link_state import read_uuid
+from core.ui.shell.links import CONVERSATION
+from core.ui.shell.navigation import open_page
 
 with open_page() as services:
     conversation_id = read_uuid(CONVERSATION)

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from core.ui.failure_filters import NAMES, draw_failure_filters, read_failure_filters
-from core.ui.failure_records import draw_failure_records
-from core.ui.failure_view import draw_failure_charts, draw_no_failures, load_failure_options, load_failure_statistics
-from core.ui.navigation import open_page
-from core.ui.page import draw_header
+from core.ui.failures.filters import NAMES, draw_failure_filters, read_failure_filters
+from core.ui.failures.records import draw_failure_records
+from core.ui.failures.view import draw_failure_charts, draw_no_failures, load_failure_options, load_failure_statistics
+from core.ui.shell.navigation import open_page
+from core.ui.shell.page import draw_header
 
 with open_page() as services:
     with draw_header("Failed generations"):

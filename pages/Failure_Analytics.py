@@ -3,7 +3,9 @@
 import streamlit as st
 
 from core.errors import NotFound
-from core.ui.analytics_view import (
+from core.ui.analytics.experiment_view import draw_experiment
+from core.ui.analytics.import_upload import draw_import
+from core.ui.analytics.view import (
     draw_export,
     draw_measurement,
     draw_nothing,
@@ -12,15 +14,13 @@ from core.ui.analytics_view import (
     load_measurement,
     load_report,
 )
-from core.ui.experiment_view import draw_experiment
-from core.ui.failure_filters import draw_failure_filters, read_failure_filters
-from core.ui.failure_view import load_failure_options
-from core.ui.formats import escape_markdown
-from core.ui.import_upload import draw_import
-from core.ui.link_state import read_uuid
-from core.ui.links import EXPERIMENT
-from core.ui.navigation import open_page
-from core.ui.page import draw_header
+from core.ui.failures.filters import draw_failure_filters, read_failure_filters
+from core.ui.failures.view import load_failure_options
+from core.ui.shell.formats import escape_markdown
+from core.ui.shell.link_state import read_uuid
+from core.ui.shell.links import EXPERIMENT
+from core.ui.shell.navigation import open_page
+from core.ui.shell.page import draw_header
 
 with open_page() as services:
     experiment_id = read_uuid(EXPERIMENT)

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core.ui.navigation import open_page
-from core.ui.page import draw_header
-from core.ui.scaffolding_view import draw_kind, draw_tabs
+from core.ui.scaffolding.view import draw_kind, draw_tabs
+from core.ui.shell.navigation import open_page
+from core.ui.shell.page import draw_header
 
 with open_page() as services:
     with draw_header("Scaffolding"):

@@ -1,7 +1,7 @@
 """How every part of the installation does, and what to do about what is wrong."""
 
-from core.ui.navigation import open_page
-from core.ui.system_view import draw_system
+from core.ui.shell.navigation import open_page
+from core.ui.system.view import draw_system
 
 with open_page() as services:
     draw_system(services)

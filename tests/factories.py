@@ -7,13 +7,13 @@ from itertools import product
 from typing import Any
 from uuid import uuid4
 
-from core.domain.batch import BatchId, BatchProgress, BatchSettings, BatchStatus, ErrorHandling, Selection
-from core.domain.prompt import choose_template
-from core.domain.reply import RawResponse, Reply, TokenUsage
-from core.domain.scaffolding import ConversationCategory
-from core.domain.topic_selection import select_topics
-from core.domain.verdict import Confidence, Failed, FailureType
-from core.domain.work import Attempt, BatchPlan, CallFailure, CallFailureKind, ItemFailed, LeasedItem, Snapshot
+from core.domain.batches.batch import BatchId, BatchProgress, BatchSettings, BatchStatus, ErrorHandling, Selection
+from core.domain.batches.work import Attempt, BatchPlan, CallFailure, CallFailureKind, ItemFailed, LeasedItem, Snapshot
+from core.domain.scaffolding.prompt import choose_template
+from core.domain.scaffolding.records import ConversationCategory
+from core.domain.scaffolding.topic_selection import select_topics
+from core.domain.verdict.reply import RawResponse, Reply, TokenUsage
+from core.domain.verdict.verdict import Confidence, Failed, FailureType
 from core.ports import ReportStore
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.reports import ReportService

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from core.domain.alerts import StoredAlert
+from core.domain.diagnosis.alerts import StoredAlert
 from core.errors import WebhookUnavailable
 
 TIMEOUT_SECONDS = 5.0

@@ -13,15 +13,15 @@ import psycopg
 from pydantic import ValidationError
 from redis import Redis
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.bootstrap import open_local_services
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchSettings, Selection
-from core.domain.conversation import Conversation
-from core.domain.judgement import judge_conversation
+from core.domain.batches.batch import BatchAction, BatchId, BatchSettings, Selection
 from core.domain.record import Record
-from core.domain.scaffolding import ConversationCategory
-from core.domain.verdict import Accepted
+from core.domain.scaffolding.records import ConversationCategory
+from core.domain.verdict.conversation import Conversation
+from core.domain.verdict.judgement import judge_conversation
+from core.domain.verdict.verdict import Accepted
 from core.embedded.folder import StackFolder
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack

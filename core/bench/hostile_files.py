@@ -15,7 +15,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import BinaryIO
 
-from core.domain.limits import MEGABYTE
+from core.domain.verdict.limits import MEGABYTE
 
 _CHUNK = 64 * 1024
 _GOOD_TURNS = '{"role":"user","content":"How much should I keep?"},{"role":"assistant","content":"Three months."}'

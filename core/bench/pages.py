@@ -16,17 +16,17 @@ from time import perf_counter
 
 from playwright.sync_api import Locator, Page
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.bench.browser import VIEWPORT, open_browser
 from core.bench.empty_page import serve_empty_page
 from core.bench.page_watch import WATCH_SCRIPT, wait_until_settled
 from core.bench.volume import LARGE_BATCH, Volume, fill_database
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
-from core.domain.batch import BatchId
-from core.domain.monitor import BatchFilters
+from core.domain.batches.batch import BatchId
+from core.domain.batches.monitor import BatchFilters
+from core.domain.batches.results import FailureFilters
 from core.domain.record import Record
-from core.domain.results import FailureFilters
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
 from core.errors import StackError
@@ -48,7 +48,7 @@ PAGE_MS, ADDRESS_MS = 1_000, 2_000
 FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 500, 300, 300, 1_000
 QUERY_MS, DIAGNOSIS_MS = 200, 500
 DIAGNOSIS_SECONDS = 21
-"""After so long a diagnosis is made anew (`core.ui.analytics_view`)."""
+"""After so long a diagnosis is made anew (`core.ui.analytics.view`)."""
 Say = Callable[[str], None]
 Act = Callable[[], object]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.bench.browser import VIEWPORT, open_browser
 from core.bench.page_watch import WATCH_SCRIPT, wait_until_settled
 from core.config import Settings, child_environment

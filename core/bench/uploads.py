@@ -19,13 +19,13 @@ import pandas as pd
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from core.adapters.dataset_files import UploadedFile, read_entries
+from core.adapters.files.dataset_files import UploadedFile, read_entries
 from core.bench.hostile_files import list_hostile_files, list_special_files
-from core.domain.batch import BatchId
-from core.domain.formats.entries import Unreadable
-from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
+from core.domain.batches.batch import BatchId
+from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
 from core.domain.record import Record
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.verdict.formats.entries import Unreadable
 from core.errors import InvalidRequest
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.importing import ImportService

@@ -5,7 +5,7 @@ import typer
 from core.cli.batch_options import parse_batch_id
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.domain.batch import BatchAction
+from core.domain.batches.batch import BatchAction
 from core.terminal import escape_lines
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
-from core.domain.batch import BatchId
+from core.domain.batches.batch import BatchId
 from core.domain.record import Record
 from core.errors import InvalidRequest
 

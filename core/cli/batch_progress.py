@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.command_bootstrap import CommandServices
-from core.domain.batch import BatchId, BatchProgress, BatchStatus, Submitted
+from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus, Submitted
 from core.terminal import escape_lines
 
 POLL_SECONDS = 1.0

@@ -2,7 +2,7 @@
 
 from core.cli.batch_control import control_batch
 from core.cli.batch_options import BatchArgument
-from core.domain.batch import BatchAction
+from core.domain.batches.batch import BatchAction
 
 
 def cancel(batch: BatchArgument) -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from core.adapters.spool import SPOOL_FOLDER, FileSpool
+from core.adapters.files.spool import SPOOL_FOLDER, FileSpool
 from core.cli.error_exits import report_errors
 from core.config import Settings, load_settings
 from core.embedded.doctor import Finding, examine

@@ -10,8 +10,8 @@ import typer
 
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.domain.batch import BatchId
-from core.domain.conversation_records import ConversationFilters, ReviewStatus
+from core.domain.batches.batch import BatchId
+from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.errors import InvalidRequest
 
 STANDARD_OUTPUT = "-"

@@ -8,8 +8,8 @@ from core.cli.batch_options import JsonOption, WaitOption, check_options
 from core.cli.batch_progress import report_submitted
 from core.command_bootstrap import open_command_services
 from core.config import Settings, load_settings
-from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, choose_skip
-from core.domain.scaffolding import ConversationCategory
+from core.domain.batches.batch import BatchSettings, Effort, ErrorHandling, Selection, choose_skip
+from core.domain.scaffolding.records import ConversationCategory
 from core.errors import InvalidRequest
 from core.services.scaffolding import ALL, find_left_out_arcs, pick_arcs, pick_personas, pick_topics
 from core.terminal import escape_lines

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.adapters.dataset_files import DiskFile, find_files
+from core.adapters.files.dataset_files import DiskFile, find_files
 from core.bootstrap import open_local_services
 from core.config import load_settings
 from core.errors import InvalidRequest

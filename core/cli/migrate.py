@@ -2,7 +2,7 @@
 
 import typer
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.cli.error_exits import report_errors
 from core.config import load_settings
 from core.embedded.plan import REPOSITORY

@@ -6,7 +6,7 @@ import typer
 
 from core.cli.batch_control import control_batch
 from core.cli.batch_options import BatchArgument
-from core.domain.batch import BatchAction
+from core.domain.batches.batch import BatchAction
 
 
 def resume(

@@ -8,9 +8,9 @@ from core.cli.batch_options import BatchArgument, JsonOption, WaitOption, check_
 from core.cli.batch_progress import report_submitted
 from core.command_bootstrap import CommandServices, open_command_services
 from core.config import load_settings
-from core.domain.batch import BatchId, Effort, RetryChanges
-from core.domain.monitor import find_retry_template
-from core.domain.scaffolding import TemplateId
+from core.domain.batches.batch import BatchId, Effort, RetryChanges
+from core.domain.batches.monitor import find_retry_template
+from core.domain.scaffolding.records import TemplateId
 from core.errors import InvalidRequest
 
 

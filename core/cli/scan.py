@@ -13,11 +13,11 @@ from rich.control import Control
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import ControlType
 
-from core.adapters.dataset_files import find_files, measure_file, read_entries
-from core.domain.findings import format_p, format_rate
-from core.domain.formats.entries import Unreadable
-from core.domain.formats.flagging import FlaggedTurn
-from core.domain.suspects import Standing, Suspect, SuspectReport
+from core.adapters.files.dataset_files import find_files, measure_file, read_entries
+from core.domain.diagnosis.findings import format_p, format_rate
+from core.domain.diagnosis.suspects import Standing, Suspect, SuspectReport
+from core.domain.verdict.formats.entries import Unreadable
+from core.domain.verdict.formats.flagging import FlaggedTurn
 from core.services.scanning import Scan
 from core.terminal import escape_controls
 

@@ -1,7 +1,7 @@
 """The scaffolding that Bright Run ships with: personas, emotional arcs, training topics and prompt templates.
 
 The JSON files beside this module are the facts; `brightrun seed` copies them into the database, where analysts may add
-their own. All topics are active here: the reduction to twenty is `core.domain.topic_selection`.
+their own. All topics are active here: the reduction to twenty is `core.domain.scaffolding.topic_selection`.
 """
 
 import json
@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic
 
 
 @cache

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from core.domain.alerts import find_alerts
+from core.domain.diagnosis.alerts import find_alerts
 from core.errors import DatabaseRejected, ServiceUnavailable
 from core.ports import AlertRecorder, AlertSender, NoticeBoard
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.domain.alerts import AlertBoard
+from core.domain.diagnosis.alerts import AlertBoard
 from core.errors import NotFound
 from core.ports import AlertStore
 

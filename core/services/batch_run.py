@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from core.domain.work import BatchPlan, ItemResult, LeasedItem
+from core.domain.batches.work import BatchPlan, ItemResult, LeasedItem
 from core.errors import BrightRunError, ServiceUnavailable
 from core.ports import WorkStore
 from core.services.item_failures import describe_rejected, describe_unstorable

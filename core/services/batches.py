@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from math import inf
 
-from core.domain.batch import (
+from core.domain.batches.batch import (
     MOST_ITEMS,
     BatchAction,
     BatchId,
@@ -17,11 +17,11 @@ from core.domain.batch import (
     SkipExisting,
     Submitted,
 )
-from core.domain.estimate import Estimate, GenerationHistory, estimate_batch
-from core.domain.grid import sample_grid
-from core.domain.pricing import find_price
-from core.domain.prompt import check_template, choose_template
-from core.domain.scaffolding import PromptTemplate, TemplateId
+from core.domain.batches.estimate import Estimate, GenerationHistory, estimate_batch
+from core.domain.batches.pricing import find_price
+from core.domain.scaffolding.grid import sample_grid
+from core.domain.scaffolding.prompt import check_template, choose_template
+from core.domain.scaffolding.records import PromptTemplate, TemplateId
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
 from core.ports import BatchStore, JobQueue, ScaffoldingStore
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from core.domain.batch import BatchSettings, Selection, SkipExisting
+from core.domain.batches.batch import BatchSettings, Selection, SkipExisting
 from core.domain.record import Record
-from core.domain.scaffolding import ConversationCategory, EmotionalArc, Persona, TrainingTopic
-from core.domain.scaffolding_rules import find_key
+from core.domain.scaffolding.records import ConversationCategory, EmotionalArc, Persona, TrainingTopic
+from core.domain.scaffolding.rules import find_key
 from core.services.scaffolding import ALL, Choices
 
 CATEGORY, PERSONAS, ARCS, TOPICS, LIMIT, SKIP = "category", "personas", "arcs", "topics", "limit", "skip"

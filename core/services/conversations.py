@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.domain.conversation_records import (
+from core.domain.batches.result_options import ResultOptions
+from core.domain.datasets.dataset_export import format_line
+from core.domain.datasets.records import (
     ConversationCounts,
     ConversationFilters,
     ConversationPlace,
@@ -12,9 +14,7 @@ from core.domain.conversation_records import (
     ReviewStatus,
     StoredConversation,
 )
-from core.domain.dataset_export import format_line
 from core.domain.paging import Direction, Page, RowCursor, needs_first_page
-from core.domain.result_options import ResultOptions
 from core.errors import NotFound
 from core.ports import ConversationStore
 

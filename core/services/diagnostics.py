@@ -8,15 +8,24 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
-from core.domain.diagnosis import NONE, Bucket, Diagnosis, Dimension, FingerprintRow, build_facts, diagnose, group_cells
-from core.domain.diagnosis_table import FigureRow, SuspectRow, list_figures, list_suspects
-from core.domain.facts import Facts
-from core.domain.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
-from core.domain.intervals import Rate, measure_rate
-from core.domain.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, Kind, Outcomes
+from core.domain.batches.results import FailureFilters
+from core.domain.diagnosis.diagnosis import (
+    NONE,
+    Bucket,
+    Diagnosis,
+    Dimension,
+    FingerprintRow,
+    build_facts,
+    diagnose,
+    group_cells,
+)
+from core.domain.diagnosis.diagnosis_table import FigureRow, SuspectRow, list_figures, list_suspects
+from core.domain.diagnosis.facts import Facts
+from core.domain.diagnosis.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
+from core.domain.diagnosis.intervals import Rate, measure_rate
+from core.domain.diagnosis.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, Kind, Outcomes
+from core.domain.diagnosis.suspects import Suspect, SuspectReport, find_suspects
 from core.domain.record import Record
-from core.domain.results import FailureFilters
-from core.domain.suspects import Suspect, SuspectReport, find_suspects
 from core.ports import DiagnosticStore
 from core.services.spreadsheet import write_csv
 

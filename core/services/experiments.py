@@ -4,9 +4,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.domain.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort
-from core.domain.experiments import Comparison, Experiment, ExperimentChange, ExperimentPairs, ExperimentPlan, compare_arms
-from core.domain.findings import StepKind
+from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort
+from core.domain.diagnosis.experiments import (
+    Comparison,
+    Experiment,
+    ExperimentChange,
+    ExperimentPairs,
+    ExperimentPlan,
+    compare_arms,
+)
+from core.domain.diagnosis.findings import StepKind
 from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound, QueueUnavailable
 from core.ports import ExperimentStore, JobQueue

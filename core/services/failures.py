@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.domain.error_report import FailureMaterial, build_report
+from core.domain.batches.result_options import ResultOptions
+from core.domain.batches.results import FailureFilters, FailureRow, FailureStatistics
+from core.domain.diagnosis.error_report import FailureMaterial, build_report
 from core.domain.paging import Direction, Page, RowCursor, needs_first_page
-from core.domain.result_options import ResultOptions
-from core.domain.results import FailureFilters, FailureRow, FailureStatistics
 from core.errors import NotFound
 from core.ports import FailureStore
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from core.domain.fingerprint import fingerprint_failure
+from core.domain.diagnosis.fingerprint import fingerprint_failure
 from core.errors import DatabaseRejected, ServiceUnavailable
 from core.ports import FingerprintStore
 

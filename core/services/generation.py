@@ -11,16 +11,10 @@ from uuid import uuid4
 
 import structlog
 
-from core.domain.batch import BatchId
-from core.domain.error_stack import describe_error, describe_stack
-from core.domain.judgement import judge_reply
-from core.domain.message_line import make_line
-from core.domain.pricing import compute_cost_usd
-from core.domain.prompt import Prompt, render_prompt
-from core.domain.reply import Reply, StopReason, TokenUsage
-from core.domain.retry import GiveUp, RetryLater, RetryLimits, StopBatch, decide_retry, raise_limit
-from core.domain.verdict import Accepted, FailureType
-from core.domain.work import (
+from core.domain.batches.batch import BatchId
+from core.domain.batches.pricing import compute_cost_usd
+from core.domain.batches.retry import GiveUp, RetryLater, RetryLimits, StopBatch, decide_retry, raise_limit
+from core.domain.batches.work import (
     Attempt,
     BatchPlan,
     CallFailure,
@@ -31,6 +25,12 @@ from core.domain.work import (
     ItemResult,
     LeasedItem,
 )
+from core.domain.diagnosis.error_stack import describe_error, describe_stack
+from core.domain.message_line import make_line
+from core.domain.scaffolding.prompt import Prompt, render_prompt
+from core.domain.verdict.judgement import judge_reply
+from core.domain.verdict.reply import Reply, StopReason, TokenUsage
+from core.domain.verdict.verdict import Accepted, FailureType
 from core.errors import PlanUnreadable, TemplateInvalid
 from core.ports import ChatModel, PaceBoard, WorkStore
 from core.services.batch_run import BatchRun

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
-from core.domain.alerts import STORAGE_WARNING_SHARE
-from core.domain.health import (
+from core.domain.diagnosis.alerts import STORAGE_WARNING_SHARE
+from core.domain.diagnosis.health import (
     ClaudeHealth,
     DatabaseHealth,
     Health,

@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from core.domain.batch import BatchId
-from core.domain.formats.entries import Unreadable
-from core.domain.formats.flagging import flag_turns
-from core.domain.formats.reading import read_conversations
-from core.domain.importing import (
+from core.domain.batches.batch import BatchId
+from core.domain.datasets.importing import (
     IMPORTED_FIELDS,
     MOST_CONVERSATIONS,
     MOST_IMPORTED_TURNS,
@@ -21,6 +18,9 @@ from core.domain.importing import (
     name_import,
 )
 from core.domain.record import Record
+from core.domain.verdict.formats.entries import Unreadable
+from core.domain.verdict.formats.flagging import flag_turns
+from core.domain.verdict.formats.reading import read_conversations
 from core.errors import InvalidRequest
 from core.ports import DataSetFile, ImportStore, ScaffoldingStore
 

@@ -2,13 +2,13 @@
 
 from uuid import uuid4
 
-from core.domain.batch import BatchSettings
-from core.domain.error_stack import describe_error, describe_stack
+from core.domain.batches.batch import BatchSettings
+from core.domain.batches.work import Attempt, BatchPlan, ItemFailed, ItemReleased, ItemResult, LeasedItem
+from core.domain.diagnosis.error_stack import describe_error, describe_stack
 from core.domain.message_line import make_line
-from core.domain.prompt import Prompt
-from core.domain.reply import TokenUsage
-from core.domain.verdict import Confidence, Failed, FailureType
-from core.domain.work import Attempt, BatchPlan, ItemFailed, ItemReleased, ItemResult, LeasedItem
+from core.domain.scaffolding.prompt import Prompt
+from core.domain.verdict.reply import TokenUsage
+from core.domain.verdict.verdict import Confidence, Failed, FailureType
 
 
 def make_failure(details: str, failure_type: FailureType) -> Failed:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from core.domain.batch import BatchId
-from core.domain.monitor import (
+from core.domain.batches.batch import BatchId
+from core.domain.batches.monitor import (
     BatchFilters,
     BatchPage,
     BatchWatch,

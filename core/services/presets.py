@@ -1,8 +1,8 @@
 """Selections that are made in one click."""
 
-from core.domain.batch import Selection
+from core.domain.batches.batch import Selection
 from core.domain.record import Record
-from core.domain.scaffolding import ConversationCategory, EmotionalArc
+from core.domain.scaffolding.records import ConversationCategory, EmotionalArc
 from core.services.scaffolding import Choices, spread_topics
 
 DATA_SET_PERSONAS, DATA_SET_ARCS, DATA_SET_TOPICS, DATA_SET_EDGE_LIMIT = 3, 5, 6, 10

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from core.domain.batch import BatchSettings
-from core.domain.prompt import Prompt
-from core.domain.work import ChatRequest
+from core.domain.batches.batch import BatchSettings
+from core.domain.batches.work import ChatRequest
+from core.domain.scaffolding.prompt import Prompt
 from core.errors import QueueUnavailable
 from core.ports import TokenCounter
 

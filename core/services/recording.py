@@ -8,7 +8,7 @@ from typing import Self
 
 import structlog
 
-from core.domain.work import ItemResult, RecordOutcome
+from core.domain.batches.work import ItemResult, RecordOutcome
 from core.errors import BrightRunError, DatabaseRejected
 from core.ports import WorkStore
 

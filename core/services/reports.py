@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from core.domain.error_report import build_report, report_path
+from core.domain.diagnosis.error_report import build_report, report_path
 from core.errors import DatabaseRejected, ServiceUnavailable
 from core.ports import ReportStore
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.domain.prompt import choose_template
-from core.domain.scaffolding import (
+from core.domain.scaffolding.prompt import choose_template
+from core.domain.scaffolding.records import (
     ConversationCategory,
     EmotionalArc,
     Persona,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.domain.prompt import choose_template
-from core.domain.scaffolding import (
+from core.domain.scaffolding.prompt import choose_template
+from core.domain.scaffolding.records import (
     ArcId,
     EmotionalArc,
     Persona,
@@ -17,7 +17,7 @@ from core.domain.scaffolding import (
     TrainingTopic,
     Uses,
 )
-from core.domain.scaffolding_rules import find_problems
+from core.domain.scaffolding.rules import find_problems
 from core.ports import ScaffoldingEditor, ScaffoldingStore
 
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from core.domain.formats.entries import Entry, JsonEntry, Unreadable
-from core.domain.formats.flagging import FlaggedTurn, flag_turns
-from core.domain.formats.metadata import list_fields
-from core.domain.formats.reading import read_conversations
-from core.domain.grouping import LabelCounter
+from core.domain.diagnosis.suspects import SuspectReport, find_suspects
 from core.domain.record import Record
-from core.domain.suspects import SuspectReport, find_suspects
+from core.domain.verdict.formats.entries import Entry, JsonEntry, Unreadable
+from core.domain.verdict.formats.flagging import FlaggedTurn, flag_turns
+from core.domain.verdict.formats.metadata import list_fields
+from core.domain.verdict.formats.reading import read_conversations
+from core.domain.verdict.grouping import LabelCounter
 
 _SAMPLED_RECORDS = 200
 _MOST_KNOWN_FIELDS = 30

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from core.domain.pacing import Pace, begin_pace, find_storm, pace_after_failure, pace_after_reply, read_headroom
-from core.domain.reply import Reply
-from core.domain.work import BatchPlan, CallFailure
+from core.domain.batches.pacing import Pace, begin_pace, find_storm, pace_after_failure, pace_after_reply, read_headroom
+from core.domain.batches.work import BatchPlan, CallFailure
+from core.domain.verdict.reply import Reply
 from core.errors import BrightRunError
 from core.ports import PaceBoard, WorkStore
 

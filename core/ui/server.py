@@ -14,7 +14,7 @@ from pkgutil import walk_packages
 from streamlit.web.cli import main
 
 import core.ui
-from core.ui.session import open_early
+from core.ui.shell.session import open_early
 
 AFTER = "--after"
 POLL_SECONDS = 0.05

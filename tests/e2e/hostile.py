@@ -20,9 +20,9 @@ from psycopg.types.json import Jsonb
 from redis import Redis
 
 import core.domain
-from core.adapters.redis_pace_board import pace_key
+from core.adapters.queue.redis_pace_board import pace_key
 from core.config import load_settings
-from core.domain.pacing import Pace
+from core.domain.batches.pacing import Pace
 
 HIT = "{HIT}"
 """Stands for an address of the counting server."""

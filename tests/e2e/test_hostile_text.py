@@ -16,11 +16,11 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from core.adapters.dataset_files import UploadedFile
+from core.adapters.files.dataset_files import UploadedFile
 from core.bootstrap import open_local_services
 from core.config import load_settings
-from core.domain.batch import BatchId, RetryChanges
-from core.domain.experiments import ExperimentChange, ExperimentPlan
+from core.domain.batches.batch import BatchId, RetryChanges
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from tests.e2e.hostile import EVERYTHING, HIT, KINDS, CountingServer, plant, run_counting_server
 from tests.e2e.running_stack import run_stack
 from tests.e2e.test_records import CUT_ARC, generate, settle

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page
 from core.bench.pages import WATCH_SCRIPT
 from core.bootstrap import PageServices, open_local_services
 from core.config import load_settings
-from core.domain.batch import BatchId, BatchSettings, Selection
-from core.domain.scaffolding import ConversationCategory
+from core.domain.batches.batch import BatchId, BatchSettings, Selection
+from core.domain.scaffolding.records import ConversationCategory
 from core.services.scaffolding import pick_arcs, pick_topics
 from tests.e2e.conftest import open_watched_page
 from tests.e2e.running_stack import run_stack

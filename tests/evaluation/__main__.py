@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.domain.conversation import Role
-from core.domain.verdict import Failed, FailurePattern
+from core.domain.verdict.conversation import Role
+from core.domain.verdict.verdict import Failed, FailurePattern
 from tests.evaluation.cuts import Boundary
 from tests.evaluation.measurement import (
     TARGET_RECALL_OF_CUTS,

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.domain.conversation import Role
-from core.domain.judgement import judge_reply
 from core.domain.record import Record
-from core.domain.truncation import detect_truncated_content
-from core.domain.verdict import Accepted, Failed, FailurePattern, Verdict
+from core.domain.verdict.conversation import Role
+from core.domain.verdict.judgement import judge_reply
+from core.domain.verdict.truncation import detect_truncated_content
+from core.domain.verdict.verdict import Accepted, Failed, FailurePattern, Verdict
 from tests.evaluation.cuts import Boundary, cut_everywhere
 from tests.evaluation.replies import as_reply, conversation_document
 from tests.evaluation.turns import Label, LabelledTurn

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from core.domain.conversation import Role
-from core.domain.reply import RawResponse, Reply, StopReason, TokenUsage
+from core.domain.verdict.conversation import Role
+from core.domain.verdict.reply import RawResponse, Reply, StopReason, TokenUsage
 
 
 def as_reply(text: str, stop_reason: str | None = StopReason.END_TURN) -> Reply:

@@ -4,8 +4,8 @@ import json
 from enum import StrEnum
 from pathlib import Path
 
-from core.domain.conversation import Role
 from core.domain.record import Record
+from core.domain.verdict.conversation import Role
 
 CORPUS_DIRECTORY = Path(__file__).parent / "corpus"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from core.domain.alerts import AlertEvaluation, AlertFacts, RaisedAlert, StoredAlert
+from core.domain.diagnosis.alerts import AlertEvaluation, AlertFacts, RaisedAlert, StoredAlert
 from core.errors import DatabaseUnavailable
 
 QUIET = AlertFacts(now=datetime(2026, 11, 22, 12, tzinfo=UTC))

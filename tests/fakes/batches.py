@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import uuid4
 
-from core.domain.batch import (
+from core.domain.batches.batch import (
     BatchAction,
     BatchId,
     BatchProgress,
@@ -16,8 +16,8 @@ from core.domain.batch import (
     SkipExisting,
     Submitted,
 )
-from core.domain.estimate import Estimate, GenerationHistory
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
+from core.domain.batches.estimate import Estimate, GenerationHistory
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
 
 
 class Submission(NamedTuple):

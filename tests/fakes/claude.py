@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from core.domain.pacing import Pace
-from core.domain.reply import Reply
-from core.domain.work import CallFailure, ChatRequest
+from core.domain.batches.pacing import Pace
+from core.domain.batches.work import CallFailure, ChatRequest
+from core.domain.verdict.reply import Reply
 
 
 @dataclass(kw_only=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes
-from core.domain.results import FailureFilters
+from core.domain.batches.results import FailureFilters
+from core.domain.diagnosis.outcomes import ExampleGroup, FailureExample, Outcomes
 
 
 @dataclass(frozen=True, kw_only=True)

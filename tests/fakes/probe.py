@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.domain.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
+from core.domain.diagnosis.health import ClaudeHealth, DatabaseHealth, QueueHealth, StorageUse
 
 
 def _find_no_worker() -> QueueHealth:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from core.domain.batch import BatchId
+from core.domain.batches.batch import BatchId
 from core.errors import QueueUnavailable
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from core.domain.batch import BatchId, BatchStatus
-from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
+from core.domain.batches.batch import BatchId, BatchStatus
+from core.domain.batches.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
 
 RECORDED = RecordOutcome(outcome="recorded")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from core.domain.work import CallFailureKind
+from core.domain.batches.work import CallFailureKind
 from tests.fakes.answering_server import Answer
 
 JSON = {"content-type": "application/json"}

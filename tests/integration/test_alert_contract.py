@@ -10,11 +10,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.adapters.dataset_files import UploadedFile
+from core.adapters.files.dataset_files import UploadedFile
 from core.adapters.supabase.alerts import SupabaseAlertRecorder, SupabaseAlertStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
-from core.domain.alerts import (
+from core.domain.diagnosis.alerts import (
     AlertEvaluation,
     AlertRule,
     AlertSeverity,

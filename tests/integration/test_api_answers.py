@@ -11,11 +11,11 @@ import pytest
 
 from core.adapters.claude.answer_limit import MOST_BYTES, MOST_COMPRESSED_BYTES
 from core.adapters.claude.client import open_claude
-from core.domain.judgement import judge_reply
-from core.domain.reply import Reply
-from core.domain.retry import GiveUp, RetryDecision, RetryLater, RetryLimits, StopBatch, decide_retry
-from core.domain.verdict import Accepted, Failed, FailureType
-from core.domain.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.batches.retry import GiveUp, RetryDecision, RetryLater, RetryLimits, StopBatch, decide_retry
+from core.domain.batches.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.verdict.judgement import judge_reply
+from core.domain.verdict.reply import Reply
+from core.domain.verdict.verdict import Accepted, Failed, FailureType
 from tests.factories import make_conversation_json, make_settings
 from tests.fakes.answering_server import Answer, answering_server
 from tests.integration.api_answers import HTML, JSON, ApiCase, Follows, make_error, read_cases

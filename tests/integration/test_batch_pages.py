@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
-from core.domain.monitor import BatchFilters, ItemStatus, LogFormat
-from core.domain.reply import RawResponse
-from core.domain.work import ItemReleased
+from core.domain.batches.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.batches.monitor import BatchFilters, ItemStatus, LogFormat
+from core.domain.batches.work import ItemReleased
+from core.domain.verdict.reply import RawResponse
 from core.errors import InvalidRequest, NotFound
 from core.services.batches import BatchService
 from core.services.monitor import MonitorService

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchStatus
-from core.domain.work import ItemReleased
+from core.domain.batches.batch import BatchAction, BatchId, BatchStatus
+from core.domain.batches.work import ItemReleased
 from tests.factories import make_attempt
 from tests.support.results import accept
 from tests.support.stores import Stores, lease, read, record, submit

@@ -11,15 +11,15 @@ import httpx
 import psycopg
 import pytest
 
-from core.adapters.dataset_files import UploadedFile
+from core.adapters.files.dataset_files import UploadedFile
 from core.adapters.supabase.diagnostics import SupabaseExperimentStore
 from core.adapters.supabase.failures import BUCKET, SupabaseReportStore
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.pages import SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
-from core.domain.experiments import ExperimentChange, ExperimentPlan
-from core.domain.importing import FileDigest
+from core.domain.datasets.importing import FileDigest
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.scaffolding_data import load_training_topics
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection, upload_reports

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from core.adapters.claude.client import ClaudeModel, open_claude
-from core.domain.judgement import judge_reply
-from core.domain.reply import Reply
-from core.domain.verdict import Accepted, Failed, FailureType
-from core.domain.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.batches.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.verdict.judgement import judge_reply
+from core.domain.verdict.reply import Reply
+from core.domain.verdict.verdict import Accepted, Failed, FailureType
 from tests.factories import make_settings
 from tests.support.simulator import make_prompt, running_simulator
 

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from core.cli.main import app
 from core.config import Settings
-from core.domain.batch import BatchId
-from core.domain.conversation_records import ConversationFilters, ReviewStatus
+from core.domain.batches.batch import BatchId
+from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.paging import Direction
-from core.domain.scaffolding import ConversationCategory, Tier
+from core.domain.scaffolding.records import ConversationCategory, Tier
 from core.errors import InvalidRequest, NotFound
 from core.services.conversations import ConversationService
 from tests.factories import make_selection

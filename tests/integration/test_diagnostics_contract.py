@@ -10,14 +10,14 @@ import pytest
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseFingerprintStore
 from core.adapters.supabase.session import open_service
 from core.config import Settings
-from core.domain.batch import BatchId
-from core.domain.diagnosis import Diagnosis, Dimension, TokenRow
-from core.domain.diagnosis_table import list_figures
-from core.domain.experiments import ExperimentChange, ExperimentPlan, ItemScope
-from core.domain.reply import TokenUsage
-from core.domain.results import FailureFilters
-from core.domain.scaffolding import TemplateId
-from core.domain.work import ItemReleased
+from core.domain.batches.batch import BatchId
+from core.domain.batches.results import FailureFilters
+from core.domain.batches.work import ItemReleased
+from core.domain.diagnosis.diagnosis import Diagnosis, Dimension, TokenRow
+from core.domain.diagnosis.diagnosis_table import list_figures
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan, ItemScope
+from core.domain.scaffolding.records import TemplateId
+from core.domain.verdict.reply import TokenUsage
 from core.errors import InvalidRequest, NotFound
 from core.services.diagnostics import DiagnosticsService
 from core.services.experiments import ExperimentService

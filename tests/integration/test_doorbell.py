@@ -10,10 +10,10 @@ from rq import Queue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from core.adapters.redis_connection import connect_redis
-from core.adapters.rq_doorbell import RqDoorbell
+from core.adapters.queue.redis_connection import connect_redis
+from core.adapters.queue.rq_doorbell import RqDoorbell
 from core.config import Settings
-from core.domain.batch import BatchId
+from core.domain.batches.batch import BatchId
 from core.errors import QueueUnavailable
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from core.adapters.supabase.failures import SupabaseFailureStore
 from core.config import Settings
+from core.domain.batches.results import FailureFilters
 from core.domain.paging import Direction
-from core.domain.results import FailureFilters
 from core.services.failures import FailedGenerationService
 from tests.support.stack import sign_up
 from tests.support.stores import Stores, fail_some

@@ -12,10 +12,10 @@ from core.adapters.supabase.pages import SupabaseBatchStore
 from core.adapters.supabase.session import Analyst, open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
-from core.domain.batch import BatchId, BatchStatus
-from core.domain.estimate import estimate_batch
-from core.domain.results import FailureFilters
-from core.domain.retry import RetryLimits
+from core.domain.batches.batch import BatchId, BatchStatus
+from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.results import FailureFilters
+from core.domain.batches.retry import RetryLimits
 from core.embedded.simulator.faults import FaultKind
 from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService

@@ -9,25 +9,25 @@ import pytest
 from redis import Redis
 from rq import Worker
 
-from core.adapters.migrations import read_migrations
-from core.adapters.redis_connection import PAGE_RETRIES, connect_redis
-from core.adapters.redis_notices import RedisNotices
-from core.adapters.redis_pace_board import pace_key
-from core.adapters.redis_pulse import RedisPulse
-from core.adapters.rq_doorbell import RqDoorbell
-from core.adapters.rq_health import RqProbe
-from core.adapters.rq_token_counter import RqTokenCounter, read_token_count
-from core.adapters.rq_worker import BatchWorker
+from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
+from core.adapters.queue.redis_notices import RedisNotices
+from core.adapters.queue.redis_pace_board import pace_key
+from core.adapters.queue.redis_pulse import RedisPulse
+from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_health import RqProbe
+from core.adapters.queue.rq_token_counter import RqTokenCounter, read_token_count
+from core.adapters.queue.rq_worker import BatchWorker
 from core.adapters.supabase.health import SupabaseProbe
+from core.adapters.supabase.migrations import read_migrations
 from core.bootstrap import MIGRATIONS
 from core.config import Settings
-from core.domain.batch import BatchId
-from core.domain.health import Part, PartState
-from core.domain.notices import Notices
-from core.domain.pacing import begin_pace
-from core.domain.prompt import Prompt
-from core.domain.queue_jobs import RefusedJob
-from core.domain.work import ChatRequest
+from core.domain.batches.batch import BatchId
+from core.domain.batches.pacing import begin_pace
+from core.domain.batches.queue_jobs import RefusedJob
+from core.domain.batches.work import ChatRequest
+from core.domain.diagnosis.health import Part, PartState
+from core.domain.diagnosis.notices import Notices
+from core.domain.scaffolding.prompt import Prompt
 from core.errors import QueueUnavailable
 from core.services.health import HealthService
 from tests.factories import make_settings

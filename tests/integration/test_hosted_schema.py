@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.config import Settings
 from core.embedded.plan import REPOSITORY
 from tests.support.postgres15 import find_postgres15, is_required, run_postgres15

@@ -12,19 +12,19 @@ import pytest
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from core.adapters.migrations import apply_migrations
-from core.adapters.redis_connection import connect_redis
+from core.adapters.queue.redis_connection import connect_redis
 from core.adapters.supabase.failures import SupabaseFailureStore
+from core.adapters.supabase.migrations import apply_migrations
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, open_service
 from core.adapters.supabase.worker import SupabaseReconciler
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus, Selection
-from core.domain.estimate import estimate_batch
-from core.domain.prompt import choose_template
-from core.domain.results import FailureFilters
-from core.domain.scaffolding import ArcId, ConversationCategory, PromptTemplate
+from core.domain.batches.batch import BatchAction, BatchId, BatchProgress, BatchStatus, Selection
+from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.results import FailureFilters
+from core.domain.scaffolding.prompt import choose_template
+from core.domain.scaffolding.records import ArcId, ConversationCategory, PromptTemplate
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import Stack, start_stack
 from core.seed import seed

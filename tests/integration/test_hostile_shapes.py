@@ -10,7 +10,7 @@ import pytest
 
 from core.adapters.supabase.session import Analyst
 from core.config import Settings
-from core.domain.scaffolding_rules import MOST_CHARACTERS, count_characters, find_problems
+from core.domain.scaffolding.rules import MOST_CHARACTERS, count_characters, find_problems
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.integration.acting import ActingAnalyst, act_as
 from tests.integration.test_hostile_values import CALLS, make_new, make_request, require_word

@@ -18,11 +18,11 @@ from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffolding
 from core.adapters.supabase.session import Analyst, open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId
-from core.domain.estimate import estimate_batch
-from core.domain.monitor import BatchFilters
+from core.domain.batches.batch import BatchAction, BatchId
+from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.monitor import BatchFilters
+from core.domain.batches.results import FailureFilters
 from core.domain.record import Record
-from core.domain.results import FailureFilters
 from core.errors import InvalidRequest
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.factories import make_selection, make_settings

@@ -8,19 +8,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.adapters.dataset_files import UploadedFile
+from core.adapters.files.dataset_files import UploadedFile
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.session import open_service
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
-from core.domain.conversation_records import ConversationFilters
-from core.domain.diagnosis import Bucket, Dimension, build_facts, diagnose
-from core.domain.diagnosis_table import list_figures
-from core.domain.experiments import ExperimentChange, ExperimentPlan
-from core.domain.findings import StepKind
-from core.domain.importing import MOST_TOKENS, UNNAMED, ImportId
-from core.domain.outcomes import ScaffoldingLabel
-from core.domain.results import FailureFilters
+from core.domain.batches.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.batches.results import FailureFilters
+from core.domain.datasets.importing import MOST_TOKENS, UNNAMED, ImportId
+from core.domain.datasets.records import ConversationFilters
+from core.domain.diagnosis.diagnosis import Bucket, Dimension, build_facts, diagnose
+from core.domain.diagnosis.diagnosis_table import list_figures
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
+from core.domain.diagnosis.findings import StepKind
+from core.domain.diagnosis.outcomes import ScaffoldingLabel
 from core.errors import InvalidRequest
 from core.ports import ImportStore
 from core.services.diagnostics import DiagnosticsService

@@ -26,19 +26,19 @@ from rq.serializers import JSONSerializer, PickleSerializer
 from rq.suspension import suspend
 from rq.webhook import Webhook
 
-from core.adapters.redis_connection import connect_redis
-from core.adapters.redis_notices import RedisNotices
-from core.adapters.rq_doorbell import RqDoorbell
-from core.adapters.rq_health import RqProbe
-from core.adapters.rq_token_counter import RqTokenCounter
+from core.adapters.queue.redis_connection import connect_redis
+from core.adapters.queue.redis_notices import RedisNotices
+from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_health import RqProbe
+from core.adapters.queue.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.pages import SupabaseBatchStore
 from core.config import Settings, child_environment
-from core.domain.alerts import AlertRule
-from core.domain.batch import BatchStatus
-from core.domain.estimate import estimate_batch
-from core.domain.prompt import Prompt
-from core.domain.work import ChatRequest
+from core.domain.batches.batch import BatchStatus
+from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.work import ChatRequest
+from core.domain.diagnosis.alerts import AlertRule
+from core.domain.scaffolding.prompt import Prompt
 from tests.factories import make_selection, make_settings
 from tests.support.simulator import running_simulator
 from tests.support.stack import sign_up

@@ -11,7 +11,7 @@ import pytest
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
-from core.domain.results import FailureFilters
+from core.domain.batches.results import FailureFilters
 from core.errors import DatabaseRejected
 from core.services.failures import FailedGenerationService
 from core.services.reports import ReportService

@@ -10,7 +10,7 @@ import pytest
 
 from core.adapters.supabase.session import Analyst
 from core.config import Settings
-from core.domain.importing import LONGEST_DETAILS, LONGEST_TEXT
+from core.domain.datasets.importing import LONGEST_DETAILS, LONGEST_TEXT
 from tests.integration.acting import ActingAnalyst, act_as
 from tests.integration.test_hostile_values import make_item, make_request, require_word
 from tests.support.stack import sign_up

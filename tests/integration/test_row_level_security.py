@@ -8,15 +8,15 @@ import httpx
 import psycopg
 import pytest
 
-from core.adapters.dataset_files import UploadedFile
+from core.adapters.files.dataset_files import UploadedFile
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, sign_in
 from core.config import Settings
-from core.domain.batch import BatchAction, BatchId
-from core.domain.estimate import estimate_batch
-from core.domain.importing import FileDigest, ImportedName, ImportItem, Source
+from core.domain.batches.batch import BatchAction, BatchId
+from core.domain.batches.estimate import estimate_batch
+from core.domain.datasets.importing import FileDigest, ImportedName, ImportItem, Source
 from core.errors import DatabaseRejected, InvalidRequest, NotFound, NotSignedIn
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection, make_settings

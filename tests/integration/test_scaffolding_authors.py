@@ -12,8 +12,8 @@ from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffolding
 from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst
 from core.config import Settings
-from core.domain.batch import RetryChanges
-from core.domain.scaffolding import ConversationCategory, EmotionalArc, PromptTemplate, TemplateId
+from core.domain.batches.batch import RetryChanges
+from core.domain.scaffolding.records import ConversationCategory, EmotionalArc, PromptTemplate, TemplateId
 from core.errors import InvalidRequest, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
 from core.seed import seed

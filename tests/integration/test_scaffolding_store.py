@@ -7,10 +7,19 @@ from uuid import uuid4
 import pytest
 
 from core.config import Settings
-from core.domain.batch import BatchId
-from core.domain.prompt import render_prompt
-from core.domain.scaffolding import ArcId, Persona, PromptTemplate, ScaffoldKind, TemplateId, TopicId, TrainingTopic, Uses
-from core.domain.template_language import MAX_TEMPLATE_CHARACTERS
+from core.domain.batches.batch import BatchId
+from core.domain.scaffolding.prompt import render_prompt
+from core.domain.scaffolding.records import (
+    ArcId,
+    Persona,
+    PromptTemplate,
+    ScaffoldKind,
+    TemplateId,
+    TopicId,
+    TrainingTopic,
+    Uses,
+)
+from core.domain.scaffolding.template_language import MAX_TEMPLATE_CHARACTERS
 from tests.factories import make_selection
 from tests.support.results import accept
 from tests.support.stores import Stores, lease, open_stores, record, submit

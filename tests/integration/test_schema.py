@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from core.adapters.migrations import apply_migrations, read_migrations
+from core.adapters.supabase.migrations import apply_migrations, read_migrations
 from core.config import Settings
 from core.embedded.plan import REPOSITORY
 from core.errors import ConfigurationError

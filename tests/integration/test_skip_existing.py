@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.batch import BatchId, SkipExisting
+from core.domain.batches.batch import BatchId, SkipExisting
 from core.errors import InvalidRequest
 from tests.factories import make_selection
 from tests.support import results

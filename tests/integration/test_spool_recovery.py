@@ -10,13 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.adapters.spool import SPOOL_FOLDER, FileSpool
+from core.adapters.files.spool import SPOOL_FOLDER, FileSpool
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.work_payload import encode_result
 from core.cli.doctor import examine_spool
 from core.config import Settings
-from core.domain.alerts import AlertRule
-from core.domain.work import ItemReleased
+from core.domain.batches.work import ItemReleased
+from core.domain.diagnosis.alerts import AlertRule
 from core.worker_bootstrap import open_alerting, open_reconciliation
 from tests.factories import make_attempt, make_item, make_selection
 from tests.support.results import accept

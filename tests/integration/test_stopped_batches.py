@@ -13,23 +13,23 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.adapters.claude.client import open_claude
-from core.adapters.redis_connection import connect_async_redis
-from core.adapters.redis_pace_board import RedisPaceBoard
-from core.adapters.spool import FileSpool
-from core.adapters.spooling import SpoolingWorkStore
+from core.adapters.files.spool import FileSpool
+from core.adapters.files.spooling import SpoolingWorkStore
+from core.adapters.queue.redis_connection import connect_async_redis
+from core.adapters.queue.redis_pace_board import RedisPaceBoard
 from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.pages import SupabaseBatchStore
 from core.adapters.supabase.session import Analyst, open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.bootstrap import build_page_services
 from core.config import PageSettings, Settings
-from core.domain.batch import BatchAction, BatchId, BatchProgress, BatchStatus
-from core.domain.estimate import estimate_batch
-from core.domain.pacing import Pace
-from core.domain.reply import RawResponse, Reply
-from core.domain.results import FailureFilters
-from core.domain.retry import RetryLimits
-from core.domain.work import CallFailure, ChatRequest
+from core.domain.batches.batch import BatchAction, BatchId, BatchProgress, BatchStatus
+from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.pacing import Pace
+from core.domain.batches.results import FailureFilters
+from core.domain.batches.retry import RetryLimits
+from core.domain.batches.work import CallFailure, ChatRequest
+from core.domain.verdict.reply import RawResponse, Reply
 from core.ports import ChatModel, PaceBoard
 from core.services.failures import FailedGenerationService
 from core.services.generation import GenerationService

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.batches.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.batches.results import FailureFilters
+from core.domain.batches.work import ItemReleased
 from core.domain.record import Record
-from core.domain.reply import TokenUsage
-from core.domain.results import FailureFilters
-from core.domain.scaffolding import ConversationCategory, TemplateId
-from core.domain.work import ItemReleased
+from core.domain.scaffolding.records import ConversationCategory, TemplateId
+from core.domain.verdict.reply import TokenUsage
 from core.errors import InvalidRequest, NotFound
 from tests.factories import make_attempt, make_scaffolding, make_selection, make_settings
 from tests.support.results import accept, fail

@@ -15,7 +15,7 @@ from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
-from core.domain.importing import ImportId
+from core.domain.datasets.importing import ImportId
 from core.errors import DatabaseUnavailable, InvalidRequest
 from tests.support.stack import sign_up
 

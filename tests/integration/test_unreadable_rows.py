@@ -17,8 +17,8 @@ from core.adapters.supabase.diagnostics import SupabaseExperimentStore
 from core.adapters.supabase.pages import SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst
 from core.config import Settings
-from core.domain.conversation_records import ConversationFilters
-from core.domain.experiments import ExperimentChange, ExperimentPlan
+from core.domain.datasets.records import ConversationFilters
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.domain.paging import Direction
 from core.domain.unreadable import phrase_unreadable
 from core.errors import DatabaseRejected

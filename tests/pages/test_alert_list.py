@@ -9,7 +9,7 @@ import pytest
 from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.session import open_service
 from core.config import Settings
-from core.domain.alerts import AlertRule, AlertSeverity, RaisedAlert
+from core.domain.diagnosis.alerts import AlertRule, AlertSeverity, RaisedAlert
 from tests.factories import make_selection
 from tests.support.pages import Pages, announce_worker, list_labels, press, said
 from tests.support.stores import submit

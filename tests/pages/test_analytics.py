@@ -9,15 +9,15 @@ from uuid import uuid4
 import pytest
 
 from core.config import Settings
-from core.domain.batch import BatchId
-from core.domain.diagnosis import Bucket, Dimension
-from core.domain.experiments import ExperimentChange, ExperimentPlan
-from core.domain.findings import StepKind
+from core.domain.batches.batch import BatchId
+from core.domain.diagnosis.diagnosis import Bucket, Dimension
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
+from core.domain.diagnosis.findings import StepKind
 from core.errors import DatabaseUnavailable
 from core.services.diagnostics import write_figures, write_suspects
-from core.ui.analytics_links import mark_suspect
-from core.ui.analytics_view import View, choose_bucket
-from core.ui.experiment_question import QUESTION, ExperimentQuestion
+from core.ui.analytics.experiment_question import QUESTION, ExperimentQuestion
+from core.ui.analytics.links import mark_suspect
+from core.ui.analytics.view import View, choose_bucket
 from tests.factories import make_selection
 from tests.fakes.away import Away
 from tests.support.pages import Pages, list_labels, open_pages, press, read_texts

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.config import PageSettings, Settings
 from core.errors import DatabaseUnavailable, NotSignedIn
-from core.ui import session
+from core.ui.shell import session
 from tests.fakes.away import Away
 from tests.support.pages import ROOT, SECONDS, Pages, dump_page_settings, list_labels, open_pages, said
 from tests.support.stack import sign_up

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.domain.batch import BatchStatus
-from core.domain.scaffolding import ConversationCategory
+from core.domain.batches.batch import BatchStatus
+from core.domain.scaffolding.records import ConversationCategory
 from core.services.scaffolding import ScaffoldingService
 from tests.fakes.batches import ScaffoldingRows
 from tests.support.pages import Pages, press, read_texts, said

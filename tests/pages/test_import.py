@@ -5,9 +5,9 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.domain.limits import MEGABYTE
-from core.domain.results import FailureFilters
-from core.ui.import_upload import MOST_MEGABYTES
+from core.domain.batches.results import FailureFilters
+from core.domain.verdict.limits import MEGABYTE
+from core.ui.analytics.import_upload import MOST_MEGABYTES
 from tests.factories import TURNS, make_old_data_set
 from tests.support.pages import Pages, list_labels, said
 

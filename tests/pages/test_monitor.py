@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.domain.batch import BatchAction, BatchStatus
+from core.domain.batches.batch import BatchAction, BatchStatus
 from core.errors import DatabaseUnavailable
 from tests.factories import make_selection
 from tests.fakes.away import Away

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.config import Settings
-from core.domain.results import FailureFilters
+from core.domain.batches.results import FailureFilters
 from core.errors import DatabaseUnavailable
 from tests.factories import make_selection
 from tests.fakes.away import Away

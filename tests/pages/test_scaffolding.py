@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.scaffolding import Persona, PromptTemplate
+from core.domain.scaffolding.records import Persona, PromptTemplate
 from tests.fakes.batches import ScaffoldingRows
 from tests.support.pages import Pages, find_button, press, said
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.domain.health import ClaudeHealth, QueueHealth
+from core.domain.diagnosis.health import ClaudeHealth, QueueHealth
 from core.errors import QueueUnavailable
 from tests.factories import make_selection
 from tests.support.pages import Pages, announce_worker, press, said

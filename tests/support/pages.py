@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.bootstrap import PageServices, build_page_services
 from core.config import PageSettings, Settings
-from core.domain.health import QueueHealth, WorkerHealth
+from core.domain.diagnosis.health import QueueHealth, WorkerHealth
 from core.services.health import HealthService
 from tests.fakes.probe import ScriptedProbe
 from tests.fakes.queue import ScriptedQueue

@@ -1,10 +1,10 @@
 """Results of leased items, as a worker brings them: plausible, and the same wherever a test needs some."""
 
-from core.domain.conversation import Conversation
-from core.domain.parsing import parse_conversation
-from core.domain.reply import TokenUsage
-from core.domain.verdict import Confidence, Failed, FailurePattern, FailureType
-from core.domain.work import ItemAccepted, ItemFailed, LeasedItem
+from core.domain.batches.work import ItemAccepted, ItemFailed, LeasedItem
+from core.domain.verdict.conversation import Conversation
+from core.domain.verdict.parsing import parse_conversation
+from core.domain.verdict.reply import TokenUsage
+from core.domain.verdict.verdict import Confidence, Failed, FailurePattern, FailureType
 from tests.factories import TURNS, make_attempt, make_conversation_json, make_settings
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from core.domain.prompt import Prompt, render_prompt
+from core.domain.scaffolding.prompt import Prompt, render_prompt
 from core.embedded.simulator.app import SimulatorOptions, create_app
 from core.embedded.simulator.faults import parse_fault_spec
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.adapters.supabase.session import Analyst, open_analyst
 from core.config import Settings
 from core.embedded.plan import REPOSITORY, SERVICES, StackPlan

@@ -18,11 +18,11 @@ from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
-from core.domain.batch import BatchId, BatchProgress, Selection
-from core.domain.conversation_records import ConversationFilters, ListedConversation
-from core.domain.estimate import estimate_batch
-from core.domain.results import FailureFilters, FailureRow
-from core.domain.work import ItemResult, LeasedItem
+from core.domain.batches.batch import BatchId, BatchProgress, Selection
+from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.results import FailureFilters, FailureRow
+from core.domain.batches.work import ItemResult, LeasedItem
+from core.domain.datasets.records import ConversationFilters, ListedConversation
 from core.ports import WorkStore
 from tests.factories import make_selection, make_settings
 from tests.support.results import fail

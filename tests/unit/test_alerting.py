@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from core.adapters.alert_webhook import AlertWebhook
 from core.config import Settings, child_environment, load_settings
-from core.domain.alerts import AlertFacts, AlertRule, AlertSeverity, AlertTarget, StoredAlert
-from core.domain.notices import HostWithStuckResults, Notices, RefusedJobs
+from core.domain.diagnosis.alerts import AlertFacts, AlertRule, AlertSeverity, AlertTarget, StoredAlert
+from core.domain.diagnosis.notices import HostWithStuckResults, Notices, RefusedJobs
 from core.errors import ConfigurationError, WebhookUnavailable
 from core.services.alerting import AlertingService
 from tests.fakes.alerts import ScriptedAlertRecorder

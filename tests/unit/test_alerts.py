@@ -7,7 +7,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from core.domain.alerts import (
+from core.domain.batches.overview import PatternSeen
+from core.domain.diagnosis.alerts import (
     LEAST_BASELINE,
     LEAST_SAMPLE,
     AlertFacts,
@@ -20,7 +21,6 @@ from core.domain.alerts import (
     RaisedAlert,
     find_alerts,
 )
-from core.domain.overview import PatternSeen
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GIGABYTE = 1_000_000_000

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.batch import BatchAction, BatchId, BatchStatus, RetryChanges
-from core.domain.estimate import GenerationHistory
-from core.domain.scaffolding import ConversationCategory, TemplateId
+from core.domain.batches.batch import BatchAction, BatchId, BatchStatus, RetryChanges
+from core.domain.batches.estimate import GenerationHistory
+from core.domain.scaffolding.records import ConversationCategory, TemplateId
 from core.errors import InvalidRequest, NotFound, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
 from core.services.batches import BatchService

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domain.bounded_json import ExcessiveJson, find_excess, parse_json
-from core.domain.cut_place import locate_cut
-from core.domain.limits import DEEPEST, LARGEST_RECORD, MOST_VALUES
+from core.domain.verdict.bounded_json import ExcessiveJson, find_excess, parse_json
+from core.domain.verdict.cut_place import locate_cut
+from core.domain.verdict.limits import DEEPEST, LARGEST_RECORD, MOST_VALUES
 
 TRICKY = st.text(alphabet='"\\[]{},: \n\tab' + string.digits, max_size=200)
 VALUES = st.recursive(

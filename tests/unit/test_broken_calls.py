@@ -6,7 +6,7 @@ import pytest
 
 from core.adapters.claude.answer_limit import AnswerTooLarge
 from core.adapters.claude.client import describe_broken_call
-from core.domain.work import CallFailureKind
+from core.domain.batches.work import CallFailureKind
 
 
 def raise_from(cause: Exception) -> Exception:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.compatibility import find_hints
-from core.domain.estimate import GenerationHistory, estimate_batch, estimate_tokens
-from core.domain.scaffolding import ConversationCategory, EmotionalArc
+from core.domain.batches.estimate import GenerationHistory, estimate_batch, estimate_tokens
+from core.domain.scaffolding.compatibility import find_hints
+from core.domain.scaffolding.records import ConversationCategory, EmotionalArc
 from core.services.choice_links import decode_choices
 from core.services.presets import build_presets
 from core.services.scaffolding import Choices, ScaffoldingService, find_left_out_arcs, pick_arcs

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.batch import BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
-from core.domain.scaffolding import ConversationCategory
+from core.domain.batches.batch import BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
+from core.domain.scaffolding.records import ConversationCategory
 from core.services.choice_links import decode_choices, encode_choices
 from core.services.scaffolding import ScaffoldingService
 from tests.factories import make_scaffolding, make_selection, make_settings

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from core.adapters.claude.answers import read_answer
 from core.adapters.claude.retry_after import LONGEST_SECONDS, read_retry_after_seconds
 from core.adapters.claude.translation import build_payload, is_whole_message, keep_raw, read_reply
-from core.domain.prompt import Prompt
-from core.domain.reply import Reply, TokenUsage
-from core.domain.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.batches.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.scaffolding.prompt import Prompt
+from core.domain.verdict.reply import Reply, TokenUsage
 from tests.factories import make_settings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Where in a reply the cut is."""
 
-from core.domain.cut_place import locate_cut
+from core.domain.verdict.cut_place import locate_cut
 from tests.factories import TURNS, make_conversation_json
 
 

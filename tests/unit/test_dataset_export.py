@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from core.domain.conversation import EmotionalContext, Role, Turn
-from core.domain.conversation_records import ExportedConversation, ReviewStatus
-from core.domain.dataset_export import format_line, make_file_name
-from core.domain.scaffolding import ConversationCategory, Tier
+from core.domain.datasets.dataset_export import format_line, make_file_name
+from core.domain.datasets.records import ExportedConversation, ReviewStatus
+from core.domain.scaffolding.records import ConversationCategory, Tier
+from core.domain.verdict.conversation import EmotionalContext, Role, Turn
 
 
 def make_exported(*contents: str) -> ExportedConversation:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from core.config import Settings
-from core.domain.reply import StopReason
-from core.domain.verdict import FailurePattern, FailureType
+from core.domain.verdict.reply import StopReason
+from core.domain.verdict.verdict import FailurePattern, FailureType
 
 ROOT = Path(__file__).parents[2]
 

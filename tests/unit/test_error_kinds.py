@@ -3,7 +3,7 @@
 import pytest
 
 from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger
-from core.domain.work import CallFailureKind
+from core.domain.batches.work import CallFailureKind
 
 
 @pytest.mark.parametrize("status", [407, 511])

@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.error_report import FailureMaterial, analyse_stop_reason, build_report, conclude, report_path
-from core.domain.reply import StopReason
-from core.domain.verdict import FailurePattern, FailureType
+from core.domain.diagnosis.error_report import FailureMaterial, analyse_stop_reason, build_report, conclude, report_path
+from core.domain.verdict.reply import StopReason
+from core.domain.verdict.verdict import FailurePattern, FailureType
 
 FAILURE_ID = UUID("5a4a6042-5bb7-4da6-b2e2-119b6f97be6f")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.domain.error_stack import LONGEST_STACK, describe_error, describe_stack
+from core.domain.diagnosis.error_stack import LONGEST_STACK, describe_error, describe_stack
 
 SECRET = "0123456789abcdef"
 

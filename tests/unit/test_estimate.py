@@ -1,6 +1,6 @@
 import pytest
 
-from core.domain.estimate import GenerationHistory, estimate_batch
+from core.domain.batches.estimate import GenerationHistory, estimate_batch
 
 
 def test_ninety_conversations_take_30_minutes_and_40_50_usd_by_default() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.batch import BatchStatus
-from core.domain.reply import Reply, TokenUsage
-from core.domain.retry import RetryLimits
-from core.domain.work import (
+from core.domain.batches.batch import BatchStatus
+from core.domain.batches.retry import RetryLimits
+from core.domain.batches.work import (
     BatchPlan,
     CallFailure,
     CallFailureKind,
@@ -19,6 +18,7 @@ from core.domain.work import (
     ItemReleased,
     ItemResult,
 )
+from core.domain.verdict.reply import Reply, TokenUsage
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn, PlanUnreadable
 from core.ports import ChatModel
 from core.services.generation import GenerationService

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.grid import sample_grid
+from core.domain.scaffolding.grid import sample_grid
 
 sizes = st.integers(min_value=1, max_value=12)
 

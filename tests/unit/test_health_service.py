@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.batch import BatchId
-from core.domain.health import (
+from core.domain.batches.batch import BatchId
+from core.domain.batches.rate_limits import read_rate_limits
+from core.domain.diagnosis.health import (
     ClaudeHealth,
     DatabaseHealth,
     Health,
@@ -20,7 +21,6 @@ from core.domain.health import (
     StorageUse,
     WorkerHealth,
 )
-from core.domain.rate_limits import read_rate_limits
 from core.errors import DatabaseUnavailable, QueueUnavailable
 from core.services.health import HealthService, read_versions
 from tests.fakes.probe import ScriptedProbe

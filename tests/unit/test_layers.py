@@ -101,7 +101,7 @@ COMPOSITION = "Only the composition root reads settings or builds adapters for s
         ("core/cli/new_command.py", "import streamlit", STREAMLIT),
         ("core/cli/new_command.py", "import redis", CLIENTS),
         ("core/cli/bench/new_measurement.py", "import plotly", STREAMLIT),
-        ("core/cli/bench/new_measurement.py", "import core.ui.links", LAYERS),
+        ("core/cli/bench/new_measurement.py", "import core.ui.shell.links", LAYERS),
         ("core/bench/new_measurement.py", "import supabase", CLIENTS),
         ("core/bench/new_measurement.py", "import core.cli.main", LAYERS),
         ("core/seed.py", "import streamlit", STREAMLIT),

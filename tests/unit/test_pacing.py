@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.domain.pacing import (
+from core.domain.batches.pacing import (
     LONGEST_HOLD,
     Headroom,
     Pace,
@@ -12,7 +12,7 @@ from core.domain.pacing import (
     pace_after_reply,
     read_headroom,
 )
-from core.domain.work import CallFailureKind
+from core.domain.batches.work import CallFailureKind
 from tests.factories import make_call_failure
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from core.domain.alerts import AlertSeverity
-from core.domain.health import Health, Part, PartHealth, PartState, QueueHealth, WorkerHealth
-from core.domain.part_alerts import find_part_alerts
+from core.domain.diagnosis.alerts import AlertSeverity
+from core.domain.diagnosis.health import Health, Part, PartHealth, PartState, QueueHealth, WorkerHealth
+from core.domain.diagnosis.part_alerts import find_part_alerts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

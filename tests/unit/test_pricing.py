@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.pricing import compute_cost_usd, find_price
-from core.domain.reply import TokenUsage
+from core.domain.batches.pricing import compute_cost_usd, find_price
+from core.domain.verdict.reply import TokenUsage
 
 
 @pytest.mark.parametrize(

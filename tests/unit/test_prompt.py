@@ -1,6 +1,6 @@
 import pytest
 
-from core.domain.prompt import PLACEHOLDERS, check_template, collect_values, render_prompt
+from core.domain.scaffolding.prompt import PLACEHOLDERS, check_template, collect_values, render_prompt
 from core.errors import TemplateInvalid
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 

@@ -4,8 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.prompt import Prompt
-from core.domain.queue_jobs import (
+from core.domain.batches.queue_jobs import (
     MOST_REQUEST_BYTES,
     BatchJob,
     RefusedJob,
@@ -15,7 +14,8 @@ from core.domain.queue_jobs import (
     name_job,
     read_job,
 )
-from core.domain.work import ChatRequest
+from core.domain.batches.work import ChatRequest
+from core.domain.scaffolding.prompt import Prompt
 from tests.factories import make_settings
 
 BATCH = "5d1fd3c1-6f0f-4a3e-9a4f-0d7c2f5b9e11"

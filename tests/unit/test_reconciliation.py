@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.domain.batch import BatchId
-from core.domain.notices import Notices
+from core.domain.batches.batch import BatchId
+from core.domain.diagnosis.notices import Notices
 from core.errors import DatabaseUnavailable, NotSignedIn
 from core.services.fingerprints import FingerprintService
 from core.services.reconciliation import ReconciliationService

@@ -1,8 +1,8 @@
 import pytest
 
-from core.domain.retry import GiveUp, RetryDecision, RetryLater, RetryLimits, StopBatch, decide_retry
-from core.domain.verdict import FailureType
-from core.domain.work import CallFailureKind
+from core.domain.batches.retry import GiveUp, RetryDecision, RetryLater, RetryLimits, StopBatch, decide_retry
+from core.domain.batches.work import CallFailureKind
+from core.domain.verdict.verdict import FailureType
 from tests.factories import make_call_failure
 
 PASSING = [

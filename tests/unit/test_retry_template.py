@@ -2,8 +2,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.monitor import RetryTemplate, find_retry_template
-from core.domain.scaffolding import TemplateId
+from core.domain.batches.monitor import RetryTemplate, find_retry_template
+from core.domain.scaffolding.records import TemplateId
 
 
 def make_template(name: str, version: int) -> RetryTemplate:

@@ -15,10 +15,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.adapters.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
-from core.adapters.spooling import SpoolingWorkStore, SpoolReplay
+from core.adapters.files.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
+from core.adapters.files.spooling import SpoolingWorkStore, SpoolReplay
 from core.adapters.supabase.work_payload import EncodedResult, encode_result
-from core.domain.work import ItemFailed, ItemReleased, ItemResult, RecordOutcome
+from core.domain.batches.work import ItemFailed, ItemReleased, ItemResult, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 from core.services.item_failures import describe_rejected, describe_unstorable
 from core.services.recording import ResultRecorder

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.prompt import check_template, render_prompt
-from core.domain.scaffolding import Persona, PromptTemplate, TrainingTopic
-from core.domain.template_filling import MAX_PROMPT_CHARACTERS
-from core.domain.template_language import MAX_TEMPLATE_CHARACTERS
+from core.domain.scaffolding.prompt import check_template, render_prompt
+from core.domain.scaffolding.records import Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding.template_filling import MAX_PROMPT_CHARACTERS
+from core.domain.scaffolding.template_language import MAX_TEMPLATE_CHARACTERS
 from core.errors import TemplateInvalid
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 

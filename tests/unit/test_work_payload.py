@@ -3,9 +3,9 @@ import json
 import pytest
 
 from core.adapters.supabase.work_payload import encode_attempt, encode_failure, encode_result
-from core.domain.reply import RawResponse, TokenUsage
+from core.domain.batches.work import ItemReleased, decode_body, encode_body
 from core.domain.storable_text import clean_text
-from core.domain.work import ItemReleased, decode_body, encode_body
+from core.domain.verdict.reply import RawResponse, TokenUsage
 from tests.factories import make_attempt, make_failed, make_item
 
 

@@ -26,11 +26,11 @@ from core.adapters.claude.translation import (
     may_be_message,
     read_reply,
 )
+from core.domain.batches.work import CallFailure, CallFailureKind
 from core.domain.message_line import make_line
 from core.domain.record import Record
-from core.domain.reply import RawResponse, Reply
 from core.domain.secret_forms import hide_secrets
-from core.domain.work import CallFailure, CallFailureKind
+from core.domain.verdict.reply import RawResponse, Reply
 
 LONG_WAIT_SECONDS = 900.0
 """From here on a wait is told as a date."""

@@ -17,10 +17,10 @@ from anthropic import AsyncAnthropic
 from core.adapters.claude.answer_limit import ACCEPTED_ENCODING, AnswerTooLarge, limit_answer, note_deadline
 from core.adapters.claude.answers import read_answer
 from core.adapters.claude.translation import build_payload, hide_secret, keep_raw
-from core.domain.error_stack import describe_error
+from core.domain.batches.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.diagnosis.error_stack import describe_error
 from core.domain.message_line import make_line
-from core.domain.reply import RawResponse, Reply
-from core.domain.work import CallFailure, CallFailureKind, ChatRequest
+from core.domain.verdict.reply import RawResponse, Reply
 from core.errors import ConfigurationError
 
 MAX_CONNECTIONS = 220

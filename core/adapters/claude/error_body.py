@@ -9,8 +9,8 @@ from typing import cast
 from core.adapters.claude.error_kinds import ErrorWords
 from core.adapters.claude.events import read_mapping
 from core.adapters.claude.page_text import describe_plainly, read_marked
-from core.domain.bounded_json import decode_value, may_hold_values
-from core.domain.limits import DEEPEST
+from core.domain.verdict.bounded_json import decode_value, may_hold_values
+from core.domain.verdict.limits import DEEPEST
 
 _ERROR_NAMES = ("error", "errors", "Error", "fault")
 _MESSAGE_NAMES = (

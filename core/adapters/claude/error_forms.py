@@ -6,7 +6,7 @@ really send.
 
 import re
 
-from core.domain.work import CallFailureKind
+from core.domain.batches.work import CallFailureKind
 
 K = CallFailureKind
 

@@ -18,8 +18,8 @@ from core.adapters.claude.error_forms import (
     SIGN_IN,
     STATEMENTS,
 )
+from core.domain.batches.work import CallFailureKind
 from core.domain.record import Record
-from core.domain.work import CallFailureKind
 
 K = CallFailureKind
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from core.domain.bounded_json import parse_json
+from core.domain.verdict.bounded_json import parse_json
 
 _EVENTS_OF_MESSAGES = frozenset(
     {

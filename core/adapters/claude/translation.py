@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from core.adapters.claude.events import assemble_events, read_mapping
-from core.domain.bounded_json import parse_json
+from core.domain.batches.work import ChatRequest
 from core.domain.message_line import make_line
-from core.domain.parsing import conversation_json_schema
-from core.domain.reply import RawResponse, Reply, TokenUsage
-from core.domain.work import ChatRequest
+from core.domain.verdict.bounded_json import parse_json
+from core.domain.verdict.parsing import conversation_json_schema
+from core.domain.verdict.reply import RawResponse, Reply, TokenUsage
 
 SIMULATED_HEADER = "x-brightrun-simulated"
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "set-cookie", "cookie", "proxy-authorization"})

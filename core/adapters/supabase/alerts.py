@@ -10,7 +10,7 @@ from supabase import Client
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
+from core.domain.diagnosis.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
 
 
 @dataclass(frozen=True, kw_only=True)

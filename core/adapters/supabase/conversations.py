@@ -7,7 +7,8 @@ from uuid import UUID
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import dump_filters, keep_readable, read_options, read_page, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.conversation_records import (
+from core.domain.batches.result_options import ResultOptions
+from core.domain.datasets.records import (
     ConversationCounts,
     ConversationFilters,
     ConversationPlace,
@@ -18,7 +19,6 @@ from core.domain.conversation_records import (
 )
 from core.domain.paging import Direction, Page, RowCursor
 from core.domain.record import Record
-from core.domain.result_options import ResultOptions
 from core.errors import InvalidRequest, NotFound
 
 

@@ -12,11 +12,11 @@ from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import ROWS_OF_ANSWER, dump_filters, keep_readable, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.experiments import Experiment, ExperimentPairs, ExperimentPlan
-from core.domain.fingerprint import UnmarkedFailure
-from core.domain.outcomes import ExampleGroup, FailureExample, Outcomes, ScaffoldingLabel
+from core.domain.batches.results import FailureFilters
+from core.domain.diagnosis.experiments import Experiment, ExperimentPairs, ExperimentPlan
+from core.domain.diagnosis.fingerprint import UnmarkedFailure
+from core.domain.diagnosis.outcomes import ExampleGroup, FailureExample, Outcomes, ScaffoldingLabel
 from core.domain.record import Record
-from core.domain.results import FailureFilters
 from core.errors import InvalidRequest, NotFound
 
 _SCAFFOLDING_IDS = ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")

@@ -12,10 +12,10 @@ from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import dump_filters, read_options, read_page, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.error_report import FailureMaterial
+from core.domain.batches.result_options import ResultOptions
+from core.domain.batches.results import FailureFilters, FailureRow, FailureStatistics
+from core.domain.diagnosis.error_report import FailureMaterial
 from core.domain.paging import Direction, Page, RowCursor
-from core.domain.result_options import ResultOptions
-from core.domain.results import FailureFilters, FailureRow, FailureStatistics
 
 BUCKET = "failed-generation-files"
 DELETE_GROUP = 500

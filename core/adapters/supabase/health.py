@@ -6,7 +6,7 @@ from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.failures import BUCKET
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
-from core.domain.health import ClaudeHealth, DatabaseHealth, StorageUse
+from core.domain.diagnosis.health import ClaudeHealth, DatabaseHealth, StorageUse
 
 
 @dataclass(frozen=True, kw_only=True)

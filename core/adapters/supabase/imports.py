@@ -7,8 +7,8 @@ from typing import Literal
 
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
-from core.domain.batch import BatchId
-from core.domain.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart, KnownFile
+from core.domain.batches.batch import BatchId
+from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart, KnownFile
 from core.domain.record import Record
 from core.errors import DatabaseUnavailable, InvalidRequest
 

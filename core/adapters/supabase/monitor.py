@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.batch import BatchId, BatchProgress
-from core.domain.monitor import (
+from core.domain.batches.batch import BatchId, BatchProgress
+from core.domain.batches.monitor import (
     BatchFilters,
     BatchLink,
     BatchPage,
@@ -17,7 +17,7 @@ from core.domain.monitor import (
     LogRow,
     RetryTemplate,
 )
-from core.domain.overview import Overview
+from core.domain.batches.overview import Overview
 
 BREAKDOWN_FIELDS = ("by_failure_type", "by_pattern", "by_stop_reason")
 

@@ -10,7 +10,7 @@ from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import ROWS_OF_ANSWER, keep_readable, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.batch import (
+from core.domain.batches.batch import (
     BatchAction,
     BatchId,
     BatchProgress,
@@ -21,9 +21,9 @@ from core.domain.batch import (
     SkipExisting,
     Submitted,
 )
-from core.domain.estimate import Estimate, GenerationHistory
+from core.domain.batches.estimate import Estimate, GenerationHistory
 from core.domain.record import Record
-from core.domain.scaffolding import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
 from core.errors import InvalidRequest, NotFound
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)

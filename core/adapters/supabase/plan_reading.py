@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from core.domain.batch import BatchId, BatchSettings
-from core.domain.work import BatchPlan, Snapshot
+from core.domain.batches.batch import BatchId, BatchSettings
+from core.domain.batches.work import BatchPlan, Snapshot
 from core.errors import PlanUnreadable
 
 NAME_CHARACTERS = 60

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from supabase import Client
 
 from core.adapters.supabase.functions import call_function
+from core.domain.batches.result_options import Option, ResultOptions
 from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page
 from core.domain.record import Record
-from core.domain.result_options import Option, ResultOptions
 from core.domain.unreadable import UnreadableRow, describe_row, phrase_unreadable
 from core.errors import DatabaseRejected
 from core.terminal import escape_controls

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.session import Analyst
-from core.domain.scaffolding import (
+from core.domain.scaffolding.records import (
     EmotionalArc,
     Persona,
     PromptTemplate,

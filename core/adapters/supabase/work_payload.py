@@ -5,12 +5,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, cast
 
-from core.domain.bounded_json import parse_json
-from core.domain.conversation import Conversation
-from core.domain.fingerprint import fingerprint_failure
-from core.domain.reply import RawResponse
+from core.domain.batches.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
+from core.domain.diagnosis.fingerprint import fingerprint_failure
 from core.domain.storable_text import clean_text
-from core.domain.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
+from core.domain.verdict.bounded_json import parse_json
+from core.domain.verdict.conversation import Conversation
+from core.domain.verdict.reply import RawResponse
 
 EncodedResult = dict[str, Any]
 """One element of `record_results`' argument, as `encode_result` makes it and a file of the spool holds it."""

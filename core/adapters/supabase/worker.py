@@ -12,8 +12,8 @@ from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.plan_reading import read_plan
 from core.adapters.supabase.work_payload import EncodedResult, encode_result
-from core.domain.batch import BatchId
-from core.domain.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
+from core.domain.batches.batch import BatchId
+from core.domain.batches.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
 
 PLAN_COLUMNS = (
     "id,name,model,max_tokens,effort,structured_outputs,concurrency,error_handling,raise_max_tokens,"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from core.domain.conversation import Conversation, EmotionalContext, Role, Turn
+from core.domain.verdict.conversation import Conversation, EmotionalContext, Role, Turn
 
 CUT_CONVERSATION_CHARS_MAX = 5_200
 """The real early closes billed about 800 to 1,300 tokens; more turns are cut until a conversation is as short as that."""

@@ -9,7 +9,7 @@ from importlib.resources import files
 from random import Random
 from typing import assert_never
 
-from core.domain.conversation import Conversation, ConversationMetadata, EmotionalContext, Role, Turn
+from core.domain.verdict.conversation import Conversation, ConversationMetadata, EmotionalContext, Role, Turn
 from core.embedded.simulator.figures import draw_figures
 from core.embedded.simulator.scene import Scene
 

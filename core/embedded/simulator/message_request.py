@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from core.domain.batch import MAX_OUTPUT_TOKENS
+from core.domain.batches.batch import MAX_OUTPUT_TOKENS
 from core.domain.record import Record
 
 LONG_PROMPT_CHARS = 8_700

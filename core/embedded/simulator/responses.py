@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from core.domain.record import Record
-from core.domain.reply import StopReason
+from core.domain.verdict.reply import StopReason
 from core.embedded.simulator import damage
 from core.embedded.simulator.dialogue import write_conversation
 from core.embedded.simulator.faults import FaultKind

@@ -8,7 +8,7 @@ import re
 from functools import cache, lru_cache
 
 from core.domain.record import Record
-from core.domain.scaffolding import EmotionalArc, Persona, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, TrainingTopic
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 
 _SCENARIO_TAG = re.compile(r"<scenario\s([^<>]*)/>")

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.config import Settings
 from core.errors import ConfigurationError, DatabaseRejected, DatabaseUnavailable
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.adapters.migrations import apply_migrations, read_migrations
+from core.adapters.supabase.migrations import apply_migrations, read_migrations
 from core.config import Settings
 from core.embedded.plan import REPOSITORY
 

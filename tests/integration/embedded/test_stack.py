@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.adapters.migrations import apply_migrations
+from core.adapters.supabase.migrations import apply_migrations
 from core.config import CONNECTION_FILE, Settings, load_settings
 from core.embedded.plan import SERVICES, StackPlan
 from core.embedded.stack import Stack, reload_api, start_stack

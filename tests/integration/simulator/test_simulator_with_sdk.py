@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from anthropic.types import Message
 
-from core.domain.conversation import Conversation
-from core.domain.prompt import Prompt
+from core.domain.scaffolding.prompt import Prompt
+from core.domain.verdict.conversation import Conversation
 from core.embedded.simulator.faults import FaultKind
 from core.scaffolding_data import load_emotional_arcs
 from tests.support.simulator import make_prompt, running_simulator

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from core.domain.fingerprint import fingerprint_failure
-from core.domain.judgement import judge_reply
-from core.domain.outcomes import (
+from core.domain.batches.work import BatchPlan, ChatRequest, LeasedItem
+from core.domain.diagnosis.fingerprint import fingerprint_failure
+from core.domain.diagnosis.outcomes import (
     ACCEPTED,
     BatchOutcome,
     Combination,
@@ -16,10 +16,10 @@ from core.domain.outcomes import (
     ScaffoldingLabel,
     TokenCount,
 )
-from core.domain.prompt import Prompt, render_prompt
-from core.domain.reply import Reply, TokenUsage
-from core.domain.verdict import Accepted
-from core.domain.work import BatchPlan, ChatRequest, LeasedItem
+from core.domain.scaffolding.prompt import Prompt, render_prompt
+from core.domain.verdict.judgement import judge_reply
+from core.domain.verdict.reply import Reply, TokenUsage
+from core.domain.verdict.verdict import Accepted
 from core.embedded.simulator.faults import FaultKind, FaultRule, draw_fault, hash_to_unit_interval, parse_fault_spec
 from core.embedded.simulator.message_request import MessageRequest
 from core.embedded.simulator.scene import read_scene

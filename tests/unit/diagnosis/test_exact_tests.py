@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 
-from core.domain.exact_tests import (
+from core.domain.diagnosis.exact_tests import (
     adjust_holm,
     choose_testable,
     fisher_p,

@@ -5,9 +5,16 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.batch import BatchId, Effort
-from core.domain.experiments import Experiment, ExperimentChange, ExperimentPairs, ExperimentPlan, ItemScope, compare_arms
-from core.domain.findings import StepKind
+from core.domain.batches.batch import BatchId, Effort
+from core.domain.diagnosis.experiments import (
+    Experiment,
+    ExperimentChange,
+    ExperimentPairs,
+    ExperimentPlan,
+    ItemScope,
+    compare_arms,
+)
+from core.domain.diagnosis.findings import StepKind
 from core.errors import InvalidRequest
 from core.services.experiments import ExperimentService, propose_change
 from tests.factories import make_settings

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.domain.findings import Evidence, StepKind, describe_finding, format_p, format_percent, format_rate
-from core.domain.intervals import difference_interval, measure_rate
-from core.domain.outcomes import ACCEPTED, Kind, OutcomeCells, Outcomes, TokenCount
-from core.domain.suspects import Standing, Suspect, SuspectName
+from core.domain.diagnosis.findings import Evidence, StepKind, describe_finding, format_p, format_percent, format_rate
+from core.domain.diagnosis.intervals import difference_interval, measure_rate
+from core.domain.diagnosis.outcomes import ACCEPTED, Kind, OutcomeCells, Outcomes, TokenCount
+from core.domain.diagnosis.suspects import Standing, Suspect, SuspectName
 from core.services.diagnostics import collect_evidence
 
 

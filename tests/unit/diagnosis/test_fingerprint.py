@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.fingerprint import (
+from core.domain.diagnosis.fingerprint import (
     KEY_LENGTH,
     LastToken,
     describe_tail,

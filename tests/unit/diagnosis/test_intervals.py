@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from core.domain.intervals import difference_interval, measure_rate, paired_difference_interval, wilson_interval
+from core.domain.diagnosis.intervals import difference_interval, measure_rate, paired_difference_interval, wilson_interval
 
 SAMPLES = st.integers(1, 5_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 

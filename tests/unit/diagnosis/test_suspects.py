@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.domain.facts import collect_facts
-from core.domain.findings import describe_lead
-from core.domain.suspects import Standing, find_suspects
+from core.domain.diagnosis.facts import collect_facts
+from core.domain.diagnosis.findings import describe_lead
+from core.domain.diagnosis.suspects import Standing, find_suspects
 from tests.unit.diagnosis.simulated_runs import diagnose_grid, list_named
 
 SHAME = {("template", "Receive and turn forward v1"), ("arc", "Shame → Acceptance")}

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from core.domain.prompt import PLACEHOLDERS, check_template, render_prompt
-from core.domain.scaffolding import ConversationCategory, PromptTemplate, Tier
+from core.domain.scaffolding.prompt import PLACEHOLDERS, check_template, render_prompt
+from core.domain.scaffolding.records import ConversationCategory, PromptTemplate, Tier
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 
 PERSONA_IDS = {

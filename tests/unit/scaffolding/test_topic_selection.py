@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.scaffolding import TrainingTopic
-from core.domain.topic_selection import TOPICS_PER_CATEGORY, select_topics
+from core.domain.scaffolding.records import TrainingTopic
+from core.domain.scaffolding.topic_selection import TOPICS_PER_CATEGORY, select_topics
 from core.errors import InvalidRequest
 from core.scaffolding_data import load_training_topics
 

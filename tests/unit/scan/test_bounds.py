@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters.bounded_file import FileRefused, open_regular_file
-from core.adapters.dataset_files import DiskFile, UploadedFile, read_entries
+from core.adapters.files.bounded_file import FileRefused, open_regular_file
+from core.adapters.files.dataset_files import DiskFile, UploadedFile, read_entries
 from core.bench.hostile_files import HostileFile, list_hostile_files
 from core.bench.uploads import run_uploads
-from core.domain.formats.entries import Entry, JsonEntry, Unreadable
-from core.domain.formats.pairs import PairAssembler, read_pair_turns
-from core.domain.formats.reading import read_conversations
-from core.domain.limits import (
+from core.domain.verdict.formats.entries import Entry, JsonEntry, Unreadable
+from core.domain.verdict.formats.pairs import PairAssembler, read_pair_turns
+from core.domain.verdict.formats.reading import read_conversations
+from core.domain.verdict.limits import (
     DEEPEST,
     LARGEST_RECORD,
     LEAST_EXPANDED,

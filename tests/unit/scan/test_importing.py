@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.formats.entries import JsonEntry
-from core.domain.formats.flagging import flag_turns
-from core.domain.formats.reading import read_conversations
-from core.domain.grouping import MOST_VALUES
-from core.domain.importing import IMPORTED_FIELDS, ImportItem, NameIndex, NameKind, build_item, name_import
+from core.domain.datasets.importing import IMPORTED_FIELDS, ImportItem, NameIndex, NameKind, build_item, name_import
+from core.domain.verdict.formats.entries import JsonEntry
+from core.domain.verdict.formats.flagging import flag_turns
+from core.domain.verdict.formats.reading import read_conversations
+from core.domain.verdict.grouping import MOST_VALUES
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages, make_written
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters.dataset_files import measure_file, read_entries
-from core.domain.formats.entries import JsonEntry
+from core.adapters.files.dataset_files import measure_file, read_entries
+from core.domain.verdict.formats.entries import JsonEntry
 from tests.unit.scan.dialogues import GOOD, make_full_file, make_messages, make_pairs, write_lines
 
 MANY = 3000

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner, Result
 
 from core.cli.main import app
-from core.domain import grouping
+from core.domain.verdict import grouping
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages, make_pairs, make_sharegpt, make_written, write_lines
 
 

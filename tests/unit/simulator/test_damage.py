@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from core.domain.conversation import Conversation, Role
+from core.domain.verdict.conversation import Conversation, Role
 from core.embedded.simulator import damage
 from core.embedded.simulator.dialogue import write_conversation
 from core.embedded.simulator.scene import read_scene

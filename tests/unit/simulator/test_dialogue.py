@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from core.domain.conversation import Conversation, Role
-from core.domain.scaffolding import EmotionalArc
-from core.domain.truncation import detect_truncated_turns
+from core.domain.scaffolding.records import EmotionalArc
+from core.domain.verdict.conversation import Conversation, Role
+from core.domain.verdict.truncation import detect_truncated_turns
 from core.embedded.simulator.dialogue import CRISIS_ARC, write_conversation
 from core.embedded.simulator.scene import Scene, read_scene
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_training_topics

@@ -5,14 +5,14 @@ from uuid import uuid4
 
 import pytest
 
-from core.domain.diagnosis import Bucket, MatrixCell, TimeRow, TokenRow
-from core.domain.intervals import measure_rate
-from core.domain.outcomes import BatchOutcome
-from core.ui.analytics_charts import describe_timeline, describe_tokens, draw_timeline, draw_tokens
-from core.ui.analytics_links import mark_time
-from core.ui.failure_filters import describe_rare
-from core.ui.heat_map import describe_heatmap, draw_heatmap, make_rate_cells
-from core.ui.rate_chart import FEW_COLOR, LabeledRate, describe_rates, draw_rates
+from core.domain.diagnosis.diagnosis import Bucket, MatrixCell, TimeRow, TokenRow
+from core.domain.diagnosis.intervals import measure_rate
+from core.domain.diagnosis.outcomes import BatchOutcome
+from core.ui.analytics.charts import describe_timeline, describe_tokens, draw_timeline, draw_tokens
+from core.ui.analytics.links import mark_time
+from core.ui.charts.heat_map import describe_heatmap, draw_heatmap, make_rate_cells
+from core.ui.charts.rate_chart import FEW_COLOR, LabeledRate, describe_rates, draw_rates
+from core.ui.failures.filters import describe_rare
 
 
 def test_marks_of_time_are_days_and_hours() -> None:

@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from core.ui.chart_axes import estimate_room, make_frame
+from core.ui.charts.axes import estimate_room, make_frame
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.domain.batch import BatchStatus
-from core.ui.charts import FAILURE_COLOR, describe_counts, draw_counts
-from core.ui.formats import (
+from core.domain.batches.batch import BatchStatus
+from core.ui.charts.figures import FAILURE_COLOR, describe_counts, draw_counts
+from core.ui.shell.formats import (
     escape_markdown,
     escape_message,
     format_count,
@@ -17,7 +17,7 @@ from core.ui.formats import (
     format_time,
     format_words,
 )
-from core.ui.status import find_status_look
+from core.ui.shell.status import find_status_look
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
-from core.domain.overview import Coverage, CoverageCell, CoveredArc, CoveredPersona
-from core.domain.scaffolding import ArcId, ConversationCategory, PersonaId
-from core.ui.heat_map import COVERAGE_SCALE, HeatCell, draw_heatmap, make_coverage_cells
+from core.domain.batches.overview import Coverage, CoverageCell, CoveredArc, CoveredPersona
+from core.domain.scaffolding.records import ArcId, ConversationCategory, PersonaId
+from core.ui.charts.heat_map import COVERAGE_SCALE, HeatCell, draw_heatmap, make_coverage_cells
 
 
 def draw_titles(*columns: str, is_wide: bool = False) -> list[list[str]]:

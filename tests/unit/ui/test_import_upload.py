@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from core.ui.import_upload import MOST_MEGABYTES
+from core.ui.analytics.import_upload import MOST_MEGABYTES
 
 
 def test_the_server_takes_no_larger_file_than_the_page_asks_for() -> None:

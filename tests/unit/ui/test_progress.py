@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from core.domain.batch import BatchStatus
-from core.domain.progress import (
+from core.domain.batches.batch import BatchStatus
+from core.domain.batches.progress import (
     estimate_remaining_seconds,
     measure_elapsed_seconds,
     measure_throughput,
 )
-from core.ui.batch_view import find_refresh_seconds
+from core.ui.monitor.view import find_refresh_seconds
 from tests.factories import START, make_progress
 
 

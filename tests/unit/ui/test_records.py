@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from core.ui.conversation_chart import describe_journey, draw_journey
-from core.ui.facet_chart import MOST_BARS, choose_bars
-from core.ui.link_state import find_moments
-from core.ui.pager import describe_place
+from core.ui.charts.facet_chart import MOST_BARS, choose_bars
+from core.ui.conversations.journey_chart import describe_journey, draw_journey
+from core.ui.shell.link_state import find_moments
+from core.ui.shell.pager import describe_place
 from tests.support.results import parse
 
 

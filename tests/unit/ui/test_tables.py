@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.ui.tables import write_table
+from core.ui.shell.tables import write_table
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,7 +1,7 @@
 import pytest
 
-from core.domain.corruption import find_corruption
-from core.domain.verdict import FailurePattern
+from core.domain.verdict.corruption import find_corruption
+from core.domain.verdict.verdict import FailurePattern
 
 P = FailurePattern
 

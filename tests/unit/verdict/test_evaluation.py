@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.conversation import Role
+from core.domain.verdict.conversation import Role
 from tests.evaluation.__main__ import main
 from tests.evaluation.cuts import Boundary, cut_everywhere, is_sentence_end
 from tests.evaluation.measurement import TARGET_RECALL_OF_CUTS, JudgedTurn, judge_turns, measure_cuts

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domain.judgement import judge_conversation, judge_reply
-from core.domain.reply import StopReason, TokenUsage
-from core.domain.truncation import detect_truncated_turns
-from core.domain.verdict import Accepted, Confidence, Failed, FailurePattern, FailureType
+from core.domain.verdict.judgement import judge_conversation, judge_reply
+from core.domain.verdict.reply import StopReason, TokenUsage
+from core.domain.verdict.truncation import detect_truncated_turns
+from core.domain.verdict.verdict import Accepted, Confidence, Failed, FailurePattern, FailureType
 from tests.evaluation.replies import as_reply, conversation_document
 from tests.evaluation.turns import Label, load_corpus
 

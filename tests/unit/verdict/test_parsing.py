@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from core.domain.conversation import Conversation, ConversationMetadata, EmotionalContext, Turn
-from core.domain.parsing import ParsedConversation, ParseProblem, conversation_json_schema, parse_conversation
-from core.domain.verdict import FailurePattern, FailureType
+from core.domain.verdict.conversation import Conversation, ConversationMetadata, EmotionalContext, Turn
+from core.domain.verdict.parsing import ParsedConversation, ParseProblem, conversation_json_schema, parse_conversation
+from core.domain.verdict.verdict import FailurePattern, FailureType
 from tests.evaluation.replies import conversation_document
 
 QUESTION = "How do I start?"

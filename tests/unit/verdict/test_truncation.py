@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.conversation import EmotionalContext, Role, Turn
-from core.domain.truncation import (
+from core.domain.verdict.conversation import EmotionalContext, Role, Turn
+from core.domain.verdict.truncation import (
     TruncationResult,
     detect_truncated_content,
     detect_truncated_turns,
     truncation_summary,
 )
-from core.domain.verdict import Confidence, FailurePattern
+from core.domain.verdict.verdict import Confidence, FailurePattern
 
 P = FailurePattern
 ADVERSARIAL = st.text(alphabet=" \t\n\\\"'“”‘’()[]{}*_`~.,:;!?…—-#|>0159aAegi$é🎉\x00\u200b\ud800", max_size=300)

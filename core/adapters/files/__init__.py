@@ -1,0 +1,1 @@
+"""Files: data sets that people bring, results that wait."""

@@ -1,0 +1,131 @@
+"""Bytes of a file that somebody else made: only of a regular file, no more of them than it has, unpacked within bounds."""
+
+import gzip
+import os
+import stat
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from core.domain.verdict.limits import LARGEST_FILE, LARGEST_RECORD, LEAST_EXPANDED, MEGABYTE, MOST_EXPANSION
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_FOREIGN_PACKINGS = {
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+}
+_OTHER_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+_READ_AHEAD = 1024 * 1024
+"""Parsers read in pieces, which may end behind the record that they are at."""
+
+
+class FileRefused(Exception):
+    """A file that is not read, or not to its end; the message says why."""
+
+
+Opener = Callable[[], BinaryIO]
+"""Opens the file from its beginning; whoever opens it closes it."""
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a file that lies on a disk.
+
+    Looked at is what was opened, without waiting for anybody at the other end: the path may have changed since it was looked
+    at. Raises FileRefused for pipes, devices and the like, OSError where it cannot be opened.
+    """
+    _check_kind(path.stat())  # First of all, since to open a device or a pipe may do something.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        status = os.fstat(descriptor)
+        _check_kind(status)
+        if status.st_size > 0:
+            return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return BytesIO()  # Files of /proc have no size, and some of them no end.
+
+
+def _check_kind(status: os.stat_result) -> None:
+    kind = _OTHER_KINDS.get(stat.S_IFMT(status.st_mode))
+    if kind is not None or not stat.S_ISREG(status.st_mode):
+        raise FileRefused(f"{kind or 'something else'}, not a file")
+    if status.st_size > LARGEST_FILE:
+        raise FileRefused(f"larger than {LARGEST_FILE // 2**30} GB")
+
+
+class BoundedStream:
+    """The data of a file, of which one record may take only so much, and all of it no more than the file can hold."""
+
+    def __init__(self, data: BinaryIO, most_bytes: int, *, is_packed: bool) -> None:
+        self._data = data
+        self._most_bytes = most_bytes
+        self._is_packed = is_packed
+        self._read = self._record_start = 0
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes read of the record so far."""
+        return self._read - self._record_start
+
+    def begin_record(self) -> None:
+        """Count anew: what was read so far is done with."""
+        self._record_start = self._read
+
+    def read(self, size: int) -> bytes:
+        """Read at most so many bytes. Raises FileRefused where a limit is passed."""
+        return self._count(self._data.read(min(size, self._allowed)))
+
+    def readline(self, size: int) -> bytes:
+        """Read to the next line break, at most so many bytes. Raises FileRefused where a limit is passed."""
+        return self._count(self._data.readline(min(size, self._allowed)))
+
+    @property
+    def _allowed(self) -> int:
+        """One byte more tells that packed data has not ended; a file that grows while it is read ends where it ended."""
+        return self._most_bytes - self._read + (1 if self._is_packed else 0)
+
+    def _count(self, chunk: bytes) -> bytes:
+        self._read += len(chunk)
+        if self._read > self._most_bytes:
+            raise FileRefused(f"it unpacks to more than {MOST_EXPANSION} times its size, so the rest is not read")
+        if self.record_bytes > LARGEST_RECORD + _READ_AHEAD:
+            raise FileRefused(f"no record ends within {LARGEST_RECORD // MEGABYTE} MB, so the rest is not read")
+        return chunk
+
+
+@contextmanager
+def open_bounded(opener: Opener) -> Generator[tuple[BinaryIO, BoundedStream]]:
+    """The file as it lies on the disk, and its data: unpacked, behind the byte order mark."""
+    with opener() as raw:
+        size = raw.seek(0, os.SEEK_END)
+        raw.seek(0)
+        is_packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        raw.seek(0)
+        data = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if is_packed else raw
+        start = data.read(max(map(len, _FOREIGN_PACKINGS)))
+        _check_packing(start, is_packed=is_packed)
+        data.seek(len(_BOM) if start.startswith(_BOM) else 0)
+        most_bytes = max(LEAST_EXPANDED, MOST_EXPANSION * size) if is_packed else size
+        yield raw, BoundedStream(data, most_bytes, is_packed=is_packed)
+
+
+def _check_packing(start: bytes, *, is_packed: bool) -> None:
+    if is_packed and start.startswith(_GZIP_MAGIC):
+        raise FileRefused("packed twice: unpack it once")
+    name = next((name for magic, name in _FOREIGN_PACKINGS.items() if start.startswith(magic)), None)
+    if name is not None:
+        raise FileRefused(f"packed with {name}, which is not read: unpack it, or pack it with gzip")

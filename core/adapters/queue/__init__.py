@@ -1,0 +1,1 @@
+"""The queue: RQ and Redis."""

@@ -1,0 +1,75 @@
+"""The doorbell on RQ. Only a batch id crosses it, as JSON; Postgres alone knows what is to be done."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from core.adapters.queue.redis_reading import read_fields, read_moment, read_text
+from core.adapters.queue.rq_jobs import BATCH_TIMEOUT_SECONDS, FAILED_BATCH_JOB_TTL_SECONDS, JOB_ID
+from core.domain.batches.batch import BatchId
+from core.domain.batches.queue_jobs import JobFunction, name_job
+from core.errors import QueueUnavailable
+
+SILENT_AFTER = timedelta(seconds=15)
+"""A started job whose worker has not been heard for this long is dead; workers say something every 2 s."""
+LATEST_JOB_TTL_SECONDS = 30 * 24 * 3600
+MOST_BYTES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RqDoorbell:
+    """Asks for a worker by an RQ job, at most one for a batch.
+
+    Every ring makes a job of its own name, and a key of ours names the batch's latest: RQ can neither delete nor reuse the
+    name of a job whose worker was killed without tripping over what that worker left. Two rings at the same moment may make
+    two jobs, which is harmless, since items are leased.
+    """
+
+    redis: Redis
+    queue_name: str
+
+    def ring(self, batch_id: BatchId) -> None:
+        """Enqueue a job for the batch unless one is queued or at work; raises QueueUnavailable."""
+        latest_key = f"brightrun:{self.queue_name}:latest-job:{batch_id}"
+        try:
+            queue = Queue(self.queue_name, connection=self.redis, serializer=JSONSerializer)
+            latest = read_text(self.redis, latest_key, MOST_BYTES)
+            if latest is not None and JOB_ID.fullmatch(latest) and self._is_alive(queue, latest):
+                return
+            job_id = name_job(batch_id, uuid4().hex[:8])
+            queue.enqueue(  # pyright: ignore[reportUnknownMemberType] - RQ types its functions loosely
+                JobFunction.RUN_BATCH.value,
+                str(batch_id),
+                job_id=job_id,
+                job_timeout=BATCH_TIMEOUT_SECONDS,
+                result_ttl=0,
+                failure_ttl=FAILED_BATCH_JOB_TTL_SECONDS,
+            )
+            self.redis.set(latest_key, job_id, ex=LATEST_JOB_TTL_SECONDS)
+        except RedisError as error:
+            message = f"The queue does not answer ({error}). On this machine: `brightrun doctor`. Hosted: check REDIS_URL."
+            raise QueueUnavailable(message) from error
+
+    def _is_alive(self, queue: Queue, job_id: str) -> bool:
+        """Say whether a worker has, or will get, a job. One that cannot be read is dead: ringing twice is harmless."""
+        fields = ("status", "enqueued_at", "last_heartbeat")
+        job = read_fields(self.redis, Job.key_for(job_id), fields, MOST_BYTES)
+        match job.get("status"):
+            case JobStatus.QUEUED | JobStatus.READY_TO_ENQUEUE:
+                # A worker killed between taking the job and starting it leaves one that is queued in name only.
+                return _is_recent(job.get("enqueued_at")) or queue.get_job_position(job_id) is not None
+            case JobStatus.STARTED:
+                return _is_recent(job.get("last_heartbeat"))
+            case _:
+                return False
+
+
+def _is_recent(moment: str | None) -> bool:
+    found = read_moment(moment)
+    return found is not None and datetime.now(UTC) - found < SILENT_AFTER

@@ -1,0 +1,165 @@
+"""RQ's forking worker, set up so that a death is noticed in seconds (RQ's defaults need minutes) and only our jobs run."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq import Queue, Worker
+from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
+from rq.registry import FailedJobRegistry, FinishedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.utils import now
+from rq.worker_registration import clean_worker_registry, register
+
+from core.adapters.queue.rq_books import require_type, throw_out_foreign_entries
+from core.adapters.queue.rq_jobs import CheckedJob, CheckedQueue
+from core.domain.batches.queue_jobs import QueuedJob
+from core.process import die_with_parent
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""After a surprise in the queue: what cannot be helped must not become a busy loop."""
+
+
+class BatchWorker(Worker):
+    """Works off the doorbell. One queue only: RQ's bookkeeping of half-taken jobs relies on it.
+
+    Of RQ's features that others can use through Redis it has none that we do not use: no commands (`rq:pubsub:*`), no
+    suspending, no callbacks, webhooks, dependents, groups, rate limits and schedules.
+    """
+
+    job_class = CheckedJob
+    queue_class = CheckedQueue
+
+    def __init__(self, queue_name: str, connection: Redis, run: Callable[[QueuedJob], int | None]) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - RQ leaves some arguments untyped
+            [CheckedQueue(queue_name, connection=connection, job_class=CheckedJob, serializer=JSONSerializer)],
+            connection=connection,
+            serializer=JSONSerializer,
+            job_monitoring_interval=2,
+            maintenance_interval=5,
+            worker_ttl=20,
+        )
+        self._run = run
+
+    def register_birth(self) -> None:
+        """Announce the worker, which RQ could not do where somebody made something else of its keys."""
+        for queue in self.queues:
+            throw_out_foreign_entries(queue)
+        super().register_birth()
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run a job by our own function, in its own process."""
+        if isinstance(job, CheckedJob):
+            job.run = self._run
+        return super().perform_job(job, queue, execution)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for the next job; RQ would end the worker at whatever it cannot read, and again after each restart."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except StopRequested:
+                raise
+            except Exception:
+                log.exception("queue_unreadable", retry_in_seconds=PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job; where it cannot be booked, the reconciler rings for its batch again."""
+        try:
+            super().execute_job(job, queue)
+        except ResponseError:
+            log.exception("job_not_booked", job_id=job.id)
+            self._put_own_keys_right()
+            self.connection.lrem(queue.intermediate_queue_key, 0, job.id)
+            self.connection.delete(job.key)
+
+    def run_maintenance_tasks(self) -> None:
+        """Keep RQ's books in order; they only serve the System page, so a surprise in them must not stop work."""
+        try:
+            self.clean_registries()
+        except (RedisConnectionError, RedisTimeoutError, StopRequested):
+            raise
+        except Exception:
+            log.exception("maintenance_failed")
+            self.last_cleaned_at = now()
+
+    def clean_registries(self) -> None:
+        """Clean up as RQ does, but only what our jobs need, and without what others wrote there."""
+        for queue in self.queues:
+            throw_out_foreign_entries(queue)
+            register(self)  # Whoever emptied Redis made it forget this worker, too.
+            if not queue.acquire_maintenance_lock():
+                continue
+            try:
+                for registry in (FinishedJobRegistry, StartedJobRegistry, FailedJobRegistry):
+                    registry(queue=queue, job_class=CheckedJob).cleanup()  # pyright: ignore[reportUnknownMemberType]
+                clean_worker_registry(queue)
+                queue.intermediate_queue.cleanup(self, queue)
+            finally:
+                queue.release_maintenance_lock()
+        self.last_cleaned_at = now()
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """Tell what the worker does, also where somebody made something else of its keys."""
+        self._write_own_keys(lambda: super(BatchWorker, self).set_state(state, pipeline))
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Give a sign of life, as above."""
+        self._write_own_keys(lambda: super(BatchWorker, self).heartbeat(timeout, pipeline))  # pyright: ignore[reportUnknownMemberType] - RQ leaves the pipeline untyped
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Give the signs of life of worker and job, as above."""
+        self._write_own_keys(lambda: super(BatchWorker, self).maintain_heartbeats(job, execution))
+
+    def register_death(self) -> None:
+        """Take leave, as above."""
+        self._write_own_keys(super().register_death)
+
+    def _write_own_keys(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except ResponseError:  # Looking first would leave a moment in which a key may still change.
+            self._put_own_keys_right()
+            write()
+
+    def _put_own_keys_right(self) -> None:
+        require_type(self.connection, self.executions_key, b"set")
+        if not require_type(self.connection, self.key, b"hash"):
+            fields: Any = self.serialize()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - RQ leaves it untyped
+            self.connection.hset(self.key, mapping=fields)
+
+    def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
+        """Go on: anybody who knows REDIS_URL could hold all workers up by one key (`rq:suspended`)."""
+
+    def subscribe(self) -> None:
+        """Take no commands: anybody who knows REDIS_URL could send them (shut down, kill the job)."""
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
+        """Let a started job's sign of life lapse after four missed heartbeats."""
+        return self.job_monitoring_interval * 4
+
+    def setup_work_horse_signals(self) -> None:
+        """Make the job's process die with its worker, so that no orphan goes on calling Claude."""
+        super().setup_work_horse_signals()
+        die_with_parent(signal.SIGKILL)
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Pass SIGTERM on to the job, which then takes no more items."""
+        super().handle_warm_shutdown_request()
+        if self.horse_pid:
+            os.kill(self.horse_pid, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Batches, items, attempts, pace, retries, prices and estimates."""

@@ -1,0 +1,260 @@
+"""Batches: what one submission asks for, how it goes, and what may be done with it."""
+
+from enum import StrEnum
+from typing import NewType, assert_never
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from core.domain.record import Record
+from core.domain.scaffolding.records import ArcId, ConversationCategory, PersonaId, TemplateId, TopicId
+
+BatchId = NewType("BatchId", UUID)
+
+MOST_ITEMS = 100_000
+"""Of a batch; the database holds to it, too."""
+MAX_OUTPUT_TOKENS = 128_000
+"""No model takes a higher limit."""
+
+
+class BatchStatus(StrEnum):
+    """Where a batch stands."""
+
+    QUEUED = "queued"  #: submitted, no worker has begun
+    PROCESSING = "processing"
+    PAUSED = "paused"  #: running calls finish, nothing more is taken
+    COMPLETED = "completed"  #: every item is closed, at least one was accepted
+    FAILED = "failed"  #: stopped by a failure, or nothing was accepted
+    CANCELLED = "cancelled"
+
+    @property
+    def is_active(self) -> bool:
+        """True while a worker may take items."""
+        return self in (BatchStatus.QUEUED, BatchStatus.PROCESSING)
+
+    @property
+    def is_final(self) -> bool:
+        """True once nothing can change the status any more (calls in flight may still be recorded)."""
+        return self in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
+
+
+class BatchAction(StrEnum):
+    """What an analyst may do to a batch."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+
+
+def is_allowed(action: BatchAction, status: BatchStatus) -> bool:
+    """Say whether `action` is legal in `status`; the database decides by the same rule."""
+    match action:
+        case BatchAction.PAUSE:
+            return status.is_active
+        case BatchAction.RESUME:
+            return status is BatchStatus.PAUSED
+        case BatchAction.CANCEL:
+            return not status.is_final
+        case _:
+            assert_never(action)
+
+
+class Effort(StrEnum):
+    """How hard the model thinks before it answers (`output_config.effort`)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+class ErrorHandling(StrEnum):
+    """What a failed item means for the rest of its batch."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class SkipExisting(StrEnum):
+    """Which combinations a batch leaves out: those with a conversation of the analyst already."""
+
+    REAL = "real"  #: only what Claude wrote counts
+    ANY = "any"  #: simulated conversations count, too
+
+
+def choose_skip(*, simulated: bool) -> SkipExisting:
+    """Say what counts as existing: where Claude is simulated all there is, else only what Claude wrote."""
+    return SkipExisting.ANY if simulated else SkipExisting.REAL
+
+
+class BatchSettings(Record):
+    """How the calls of a batch are made."""
+
+    model: str = Field(min_length=1, max_length=100)
+    max_tokens: int = Field(ge=1, le=MAX_OUTPUT_TOKENS)
+    effort: Effort | None = None
+    structured_outputs: bool = True
+    concurrency: int = Field(default=3, ge=1, le=200)
+    error_handling: ErrorHandling = ErrorHandling.CONTINUE
+    raise_max_tokens: bool = False
+    """Try a reply that max_tokens cut once more, with twice the limit."""
+    budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The batch pauses itself before it spends more, what is in flight included."""
+    canary_items: int = Field(default=0, ge=0)
+    """So many items, spread over the grid, run first; the rest only if enough of them pass."""
+
+
+class RetryChanges(Record):
+    """What a retry of failed items changes; None keeps the first batch's setting."""
+
+    name: str | None = None
+    model: str | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_OUTPUT_TOKENS)
+    effort: Effort | None = None
+    structured_outputs: bool | None = None
+    template_id: TemplateId | None = None
+    """Replaces the template of its arc."""
+
+
+class Selection(Record):
+    """The grid of a batch: persona x arc x topic, or `limit` of its combinations, sampled evenly."""
+
+    category: ConversationCategory
+    persona_ids: tuple[PersonaId, ...]
+    arc_ids: tuple[ArcId, ...]
+    topic_ids: tuple[TopicId, ...]
+    limit: int | None = Field(default=None, ge=1)
+    skip_existing: SkipExisting | None = None
+
+    @property
+    def grid_size(self) -> int:
+        """Combinations of the full grid."""
+        return len(self.persona_ids) * len(self.arc_ids) * len(self.topic_ids)
+
+    @property
+    def planned(self) -> int:
+        """Conversations that will be asked for, if none of them is left out."""
+        return self.count_planned(0)
+
+    @property
+    def formula(self) -> str:
+        """The count in words, as `3 personas × 5 arcs × 6 topics = 90`."""
+        return self.explain(0)
+
+    def count_planned(self, existing: int) -> int:
+        """Return how many conversations will be asked for where `existing` combinations are left out."""
+        left = max(self.grid_size - existing, 0)
+        return left if self.limit is None else min(self.limit, left)
+
+    def explain(self, existing: int) -> str:
+        """Return the formula where `existing` combinations are left out."""
+        parts = (
+            _count(len(self.persona_ids), "persona"),
+            _count(len(self.arc_ids), "arc"),
+            _count(len(self.topic_ids), "topic"),
+        )
+        planned = self.count_planned(existing)
+        skipped = f", {existing} there already" if existing else ""
+        sampled = f", {planned} of them" if planned < self.grid_size - existing else ""
+        return f"{' × '.join(parts)} = {self.grid_size}{skipped}{sampled}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class Submitted(Record):
+    """A batch is in the database."""
+
+    batch_id: BatchId
+    planned: int
+    rung: bool = True
+    """False where the queue could not be told; the reconciler will."""
+
+
+class BatchProgress(Record):
+    """A batch with its counts, spend and tokens as the database computes them.
+
+    Always `planned == accepted + failed + cancelled + running + queued`.
+    """
+
+    id: BatchId
+    name: str
+    status: BatchStatus
+    status_reason: str | None = None
+    conversation_category: ConversationCategory
+    model: str
+    max_tokens: int | None
+    """Like `structured_outputs` None only where the records of an imported batch do not say."""
+    effort: Effort | None = None
+    structured_outputs: bool | None
+    concurrency: int
+    error_handling: ErrorHandling
+    raise_max_tokens: bool = False
+    budget_usd: float | None = None
+    canary_items: int = 0
+    retry_of: BatchId | None = None
+    pace_limit: int | None = None
+    """Calls that may be in flight now; None: as many as `concurrency` says."""
+    pace_reason: str | None = None
+    pace_changed_at: AwareDatetime | None = None
+    estimated_seconds: float | None = None
+    estimated_cost_usd: float | None = None
+    created_by: UUID
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    completed_at: AwareDatetime | None = None
+    planned: int
+    accepted: int
+    failed: int
+    cancelled: int
+    running: int
+    queued: int
+    attempts: int
+    cost_usd: float
+    input_tokens: int
+    output_tokens: int
+    simulated: bool
+    imported: bool = False
+    """Read from files: judged like the others, but nothing of it was or will be generated here."""
+    recent_since: AwareDatetime | None = None
+    """From here to `recent_until`, the last time an item was judged, `recent_judged` were: no pause is in between."""
+    recent_until: AwareDatetime | None = None
+    recent_judged: int = 0
+    needed_budget_usd: float | None = None
+    """The least budget with which a paused batch can go on; None where its budget does not hold it back."""
+
+    def is_simulated(self, *, claude_is_simulated: bool) -> bool:
+        """Say whether its calls are simulated; before the first they will be as Claude is now."""
+        return self.simulated or (claude_is_simulated and self.attempts == 0 and not self.imported)
+
+    @property
+    def closed(self) -> int:
+        """Items that will not change any more."""
+        return self.accepted + self.failed + self.cancelled
+
+    @property
+    def remaining(self) -> int:
+        """Items still to be closed."""
+        return self.running + self.queued
+
+    @property
+    def judged(self) -> int:
+        """Items that were generated, accepted or not."""
+        return self.accepted + self.failed
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it changes by itself: it is worked on, or calls that began before a pause are still to end."""
+        return self.status.is_active or self.running > 0
+
+    @property
+    def fraction_judged(self) -> float:
+        """Share of items that were generated, 0 to 1; cancelled ones never are."""
+        return self.judged / self.planned if self.planned else 0.0
+
+    @property
+    def failure_rate(self) -> float | None:
+        """Failed share of the judged items; None before the first."""
+        return self.failed / self.judged if self.judged else None

@@ -1,0 +1,1 @@
+"""Why do they fail? Outcomes, rates, tests, suspects, findings, experiments, alerts."""

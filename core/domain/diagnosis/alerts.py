@@ -1,0 +1,335 @@
+"""When to raise the alarm: pure rules over counted facts. A worker evaluates them, the database keeps what they raise.
+
+What is wrong right now (a part is down, no worker is alive) is found by the pages themselves (`part_alerts.py`).
+
+A rate near its threshold would open and resolve an alert again and again, and tell somebody each time. So an open alert
+stays until the figure has clearly left the threshold.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from core.domain.batches.overview import PatternSeen
+from core.domain.diagnosis.exact_tests import fisher_p
+from core.domain.diagnosis.intervals import wilson_interval
+from core.domain.diagnosis.notices import Notices
+from core.domain.record import Record
+
+TARGET_FAILURE_RATE, ALARM_FAILURE_RATE, CALM_FAILURE_RATE = 0.05, 0.10, 0.08
+"""An alert opens over the second and stays until the rate is no longer over the third."""
+LEAST_SAMPLE = 20
+"""Fewer judged items than this say too little about a rate."""
+LEAST_BASELINE = 50
+"""Likewise about what is usual: a rate of the week before, or which patterns there are."""
+DRIFT_ALPHA, DRIFT_CALM_ALPHA = 0.001, 0.01
+"""A day is looked at some thousand times while its items come in; at 5 % nearly every week would have its false alarm."""
+DRIFT_LEAST_RISE, DRIFT_CALM_RISE = 0.05, 0.025
+NEW_PATTERN_HOURS = 24
+STORAGE_WARNING_SHARE, STORAGE_ALARM_SHARE, STORAGE_CALM_SHARE = 0.8, 0.95, 0.75
+BYTES_OF_MEGABYTE = 1_000_000
+
+
+class AlertSeverity(StrEnum):
+    """How soon somebody should look, the most urgent first."""
+
+    CRITICAL = "critical"  #: work stops, or money is lost
+    WARNING = "warning"  #: it will be, if nobody looks
+
+
+class AlertTarget(StrEnum):
+    """Where to look; the pages know the way."""
+
+    ANALYTICS = "analytics"
+    FAILURES = "failures"
+    SYSTEM = "system"
+
+
+class AlertRule(StrEnum):
+    """What raises alerts that are kept."""
+
+    FAILURE_RATE = "failure_rate"
+    DRIFT = "drift"
+    NEW_PATTERN = "new_pattern"
+    STORAGE = "storage"
+    REFUSED_JOBS = "refused_jobs"
+    STUCK_RESULTS = "stuck_results"
+
+
+class Alert(Record):
+    """Something to look at: what happened and what to do. The first sentence of the message says it in short."""
+
+    severity: AlertSeverity
+    message: str
+    advice: str
+
+    @property
+    def headline(self) -> str:
+        """What happened, in short."""
+        return self.message.split(". ")[0].rstrip(".")
+
+
+class RaisedAlert(Alert):
+    """What a rule found. There is at most one open alert of a rule, subject and owner."""
+
+    rule: AlertRule
+    subject: str = ""
+    """The truncation pattern where the rule is about one."""
+    figures: Mapping[str, float | int | str | bool | None] = {}
+    created_by: UUID | None = None
+    """Whose conversations it is about; None: the whole installation."""
+
+    @property
+    def target(self) -> AlertTarget:
+        """Where to look."""
+        match self.rule:
+            case AlertRule.FAILURE_RATE | AlertRule.DRIFT:
+                return AlertTarget.ANALYTICS
+            case AlertRule.NEW_PATTERN:
+                return AlertTarget.FAILURES
+            case AlertRule.STORAGE | AlertRule.REFUSED_JOBS | AlertRule.STUCK_RESULTS:
+                return AlertTarget.SYSTEM
+            case _:
+                assert_never(self.rule)
+
+    @property
+    def pattern(self) -> str | None:
+        """The truncation pattern that it is about."""
+        return self.subject if self.rule is AlertRule.NEW_PATTERN else None
+
+
+class StoredAlert(RaisedAlert):
+    """An alert as it is kept."""
+
+    id: UUID
+    created_at: AwareDatetime
+    last_seen_at: AwareDatetime
+    resolved_at: AwareDatetime | None = None
+    """When the condition no longer held."""
+    acknowledged_at: AwareDatetime | None = None
+    acknowledged_by_reader: bool = False
+    """Of an alert of the installation: whether it was the one who reads it now."""
+    webhook_sent_at: AwareDatetime | None = None
+
+
+class AlertBoard(Record):
+    """What pages show: open alerts that nobody has acknowledged, and those acknowledged within a week."""
+
+    open: tuple[StoredAlert, ...] = ()
+    acknowledged: tuple[StoredAlert, ...] = ()
+    open_items: int = 0
+    """Items of active batches that are still to be closed."""
+    evaluated_at: AwareDatetime | None = None
+    has_webhook: bool = False
+
+
+class JudgedCount(Record):
+    """How many items were judged in some time, and how many of them failed."""
+
+    judged: int = 0
+    failed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The share that failed; 0 where nothing was judged."""
+        return self.failed / self.judged if self.judged else 0.0
+
+
+class OwnerFacts(Record):
+    """What the rules look at, of one analyst's conversations. All of them are simulated, or none."""
+
+    created_by: UUID
+    first_batch_at: AwareDatetime
+    simulated: bool = False
+    day: JudgedCount = JudgedCount()
+    """The last 24 hours."""
+    week: JudgedCount = JudgedCount()
+    """The last seven days, this day among them."""
+    week_before_day: JudgedCount = JudgedCount()
+    """The seven days before the last 24 hours."""
+    earlier_judged: int = 0
+    """Judged before the last 24 hours; counted up to a hundred."""
+    patterns: tuple[PatternSeen, ...] = ()
+    """Those first seen within the last 24 hours."""
+
+
+class OpenAlert(Record):
+    """An alert that is open as the rules are evaluated."""
+
+    rule: AlertRule
+    subject: str = ""
+    created_by: UUID | None = None
+
+
+class AlertFacts(Record):
+    """What the rules look at. None: not known, so no alert."""
+
+    now: AwareDatetime
+    owners: tuple[OwnerFacts, ...] = ()
+    storage_bytes: int | None = None
+    open: tuple[OpenAlert, ...] = ()
+    notices: Notices = Notices()
+
+
+class AlertEvaluation(Record):
+    """One look at the facts; what it finds is saved under its id, unless another has begun meanwhile."""
+
+    id: UUID
+    facts: AlertFacts
+
+
+def find_alerts(facts: AlertFacts, *, storage_limit_bytes: int) -> tuple[RaisedAlert, ...]:
+    """Return what should be open now, the most urgent first."""
+    opened = {(alert.rule, alert.subject, alert.created_by) for alert in facts.open}
+    found = [*_check_storage(facts, storage_limit_bytes, is_open=(AlertRule.STORAGE, "", None) in opened)]
+    found += [*_check_refused_jobs(facts.notices), *_check_stuck_results(facts.notices)]
+    for owner in facts.owners:
+        found += _check_failure_rate(owner, is_open=(AlertRule.FAILURE_RATE, "", owner.created_by) in opened)
+        found += _check_drift(owner, is_open=(AlertRule.DRIFT, "", owner.created_by) in opened)
+        found += _check_patterns(owner, facts.now)
+    return tuple(sorted(found, key=lambda alert: list(AlertSeverity).index(alert.severity)))
+
+
+def _check_failure_rate(owner: OwnerFacts, *, is_open: bool) -> Iterator[RaisedAlert]:
+    """Take the last day where it says enough, else the week: small amounts every day are a sample, too."""
+    is_enough = owner.day.judged >= LEAST_SAMPLE
+    count, window = (owner.day, "the last 24 hours") if is_enough else (owner.week, "the last 7 days")
+    if count.judged < LEAST_SAMPLE:
+        return
+    interval = wilson_interval(count.failed, count.judged)
+    is_over = count.failed > (CALM_FAILURE_RATE if is_open else ALARM_FAILURE_RATE) * count.judged
+    # Two of twenty-one are over 10 %, but may well be chance at a rate within the target.
+    if not is_over or (not is_open and interval.low <= TARGET_FAILURE_RATE):
+        return
+    yield RaisedAlert(
+        rule=AlertRule.FAILURE_RATE,
+        severity=AlertSeverity.CRITICAL if interval.low > ALARM_FAILURE_RATE else AlertSeverity.WARNING,
+        message=(
+            f"{count.rate:.1%} of {count.judged:,} {_name_items(owner)} failed in {window}. "
+            f"That is {interval.low:.1%} to {interval.high:.1%} with 95 % confidence; "
+            f"the alarm is at {ALARM_FAILURE_RATE:.0%}, the target under {TARGET_FAILURE_RATE:.0%}."
+        ),
+        advice="Look at the failures by pattern; pause what runs until the cause is known.",
+        figures={
+            "judged": count.judged,
+            "failed": count.failed,
+            "rate": count.rate,
+            "low": interval.low,
+            "high": interval.high,
+            "window": window,
+            "simulated": owner.simulated,
+        },
+        created_by=owner.created_by,
+    )
+
+
+def _check_drift(owner: OwnerFacts, *, is_open: bool) -> Iterator[RaisedAlert]:
+    day, before = owner.day, owner.week_before_day
+    if day.judged < LEAST_SAMPLE or before.judged < LEAST_BASELINE:
+        return
+    if day.rate - before.rate < (DRIFT_CALM_RISE if is_open else DRIFT_LEAST_RISE):
+        return
+    p = fisher_p(day.failed, day.judged, before.failed, before.judged)
+    if p >= (DRIFT_CALM_ALPHA if is_open else DRIFT_ALPHA):
+        return
+    yield RaisedAlert(
+        rule=AlertRule.DRIFT,
+        severity=AlertSeverity.WARNING,
+        message=(
+            f"Failures went up to {day.rate:.1%} from {before.rate:.1%}. That is {day.failed:,} of {day.judged:,} "
+            f"{_name_items(owner)} in the last 24 hours, {before.failed:,} of {before.judged:,} in the 7 days before."
+        ),
+        advice="Ask what is new: model, template, settings, or another mix of arcs. Compare the failures of both times.",
+        figures={
+            "judged": day.judged,
+            "failed": day.failed,
+            "rate": day.rate,
+            "baseline_judged": before.judged,
+            "baseline_failed": before.failed,
+            "baseline_rate": before.rate,
+            "p": p,
+            "simulated": owner.simulated,
+        },
+        created_by=owner.created_by,
+    )
+
+
+def _check_patterns(owner: OwnerFacts, now: datetime) -> Iterator[RaisedAlert]:
+    begins = now - timedelta(hours=NEW_PATTERN_HOURS)
+    if owner.first_batch_at >= begins or owner.earlier_judged < LEAST_BASELINE:
+        return  # On the first day, and until something is known, every pattern is new.
+    for seen in owner.patterns:
+        if seen.first_seen_at >= begins:
+            yield RaisedAlert(
+                rule=AlertRule.NEW_PATTERN,
+                subject=seen.pattern,
+                severity=AlertSeverity.WARNING,
+                message=f"A truncation pattern never seen before: {seen.pattern}.",
+                advice="Look at one of its failures: a new cut often comes with a change of model or settings.",
+                figures={"pattern": seen.pattern, "first_seen_at": seen.first_seen_at.isoformat()},
+                created_by=owner.created_by,
+            )
+
+
+def _check_storage(facts: AlertFacts, limit: int, *, is_open: bool) -> Iterator[RaisedAlert]:
+    used = facts.storage_bytes
+    if used is None or used < (STORAGE_CALM_SHARE if is_open else STORAGE_WARNING_SHARE) * limit:
+        return
+    yield RaisedAlert(
+        rule=AlertRule.STORAGE,
+        severity=AlertSeverity.CRITICAL if used >= STORAGE_ALARM_SHARE * limit else AlertSeverity.WARNING,
+        message=(
+            f"The storage of error reports is {used / limit:.0%} full: {used / BYTES_OF_MEGABYTE:,.0f} of "
+            f"{limit / BYTES_OF_MEGABYTE:,.0f} MB."
+        ),
+        advice="Delete old failures with `brightrun prune --older-than-days 30`, or raise BRIGHTRUN_STORAGE_LIMIT_GB.",
+        figures={"used_bytes": used, "limit_bytes": limit, "share": used / limit},
+    )
+
+
+def _check_refused_jobs(notices: Notices) -> Iterator[RaisedAlert]:
+    if (refused := notices.refused) is None:
+        return
+    jobs = "A job" if refused.count == 1 else f"{refused.count:,} jobs"
+    yield RaisedAlert(
+        rule=AlertRule.REFUSED_JOBS,
+        severity=AlertSeverity.CRITICAL,
+        message=(
+            f"{jobs} in the queue that no part of Bright Run writes, refused in the last 24 hours. "
+            f"The last one, {refused.last_at:%d %B %H:%M} UTC, asked for {refused.function} ({refused.reason}). "
+            "Nothing of it ran."
+        ),
+        advice=(
+            "Somebody who knows REDIS_URL writes there, or pages and workers are of different versions. If it was nobody of "
+            "yours, change the password of Redis; the worker's log has each one (job_refused)."
+        ),
+        figures=refused.model_dump(mode="json"),
+    )
+
+
+def _check_stuck_results(notices: Notices) -> Iterator[RaisedAlert]:
+    files = sum(host.files for host in notices.stuck)
+    if not files:
+        return
+    replies = "A paid reply waits" if files == 1 else f"{files:,} paid replies wait"
+    yield RaisedAlert(
+        rule=AlertRule.STUCK_RESULTS,
+        severity=AlertSeverity.WARNING,
+        message=(
+            f"{replies} on disk that could not be recorded. "
+            f"On {', '.join(f'{host.host}: {host.files:,}' for host in notices.stuck)}."
+        ),
+        advice=(
+            "Look there into `spool/set-aside` in the folder of BRIGHTRUN_HOME: the file .reason beside each says why. "
+            "What was put right is recorded when it is moved back into `spool`."
+        ),
+        figures={host.host: host.files for host in notices.stuck},
+    )
+
+
+def _name_items(owner: OwnerFacts) -> str:
+    return "simulated conversations" if owner.simulated else "conversations"

@@ -1,0 +1,284 @@
+"""A suspect in plain words, and what to do next."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import assert_never
+
+from core.domain.diagnosis.fingerprint import label_fingerprint
+from core.domain.diagnosis.intervals import Rate
+from core.domain.diagnosis.suspects import FEWEST_FAILED, Standing, Suspect, SuspectReport
+from core.domain.record import Record
+from core.domain.verdict.reply import StopReason
+from core.domain.verdict.verdict import FailurePattern, FailureType
+
+MOST_REQUEST_IDS = 5
+LEAD_P, LEAD_P_OF_FEW = 0.25, 0.01
+"""Up to here a suspect is worth more items, though it is not named: corrected, and as it is where nothing can be proven."""
+_NEARLY_ALL = 0.8
+_LEAST_P = 1e-20
+_PLAIN_P = 0.001
+_NEAR_LIMIT = 0.95
+
+_PATTERN_WORDS: dict[str, str] = {
+    FailurePattern.LONE_BACKSLASH: "end at an opening quotation mark",
+    FailurePattern.ESCAPED_QUOTE: "end at an escaped quotation mark",
+    FailurePattern.MID_WORD: "end in or behind a word",
+    FailurePattern.TRAILING_COMMA: "end at a comma",
+    FailurePattern.TRAILING_COLON: "end at a colon",
+    FailurePattern.OPEN_PAREN: "leave a parenthesis open",
+    FailurePattern.OPEN_BRACKET: "leave a square bracket open",
+    FailurePattern.OPEN_BRACE: "leave a brace open",
+    FailurePattern.LONG_UNCLOSED_STRING: "leave a quotation open",
+    FailurePattern.OPEN_MARKUP: "leave bold text or a code block open",
+    FailurePattern.NO_PUNCTUATION: "end without the end of a sentence",
+    FailurePattern.UNEXPECTED_STOP_REASON: "were stopped early",
+    FailurePattern.EMPTY: "say nothing",
+    FailurePattern.ESCAPED_TEXT: "hold escape sequences as plain text",
+    FailurePattern.GARBLED_TEXT: "hold broken characters",
+    FailurePattern.UNFILLED_PLACEHOLDER: "hold an unfilled placeholder",
+}
+_TYPE_WORDS: dict[str, str] = {
+    FailureType.TRUNCATION: "are cut off",
+    FailureType.PARSE_ERROR: "are not the JSON that was asked for",
+    FailureType.VALIDATION_ERROR: "have a wrong structure",
+    FailureType.API_ERROR: "brought no usable reply",
+    FailureType.REFUSAL: "were declined",
+    FailureType.CORRUPTION: "hold damaged text",
+}
+_CUT_AT_QUOTE = (FailurePattern.LONE_BACKSLASH, FailurePattern.ESCAPED_QUOTE, FailurePattern.ESCAPED_TEXT)
+
+
+class Evidence(Record):
+    """What a group of failures has in common, as counts; `none` stands for a missing stop_reason or pattern.
+
+    `share_low` and `share_high` are the least and the greatest share of max_tokens used, None where no reply was counted;
+    `all_counted` is False where some of the failures have no count or, as far as the data can tell, may have none.
+    Of so many failures (`simulated`) the reply was made up.
+    """
+
+    failures: int
+    simulated: int = 0
+    failure_types: Mapping[str, int] = {}
+    patterns: Mapping[str, int] = {}
+    stop_reasons: Mapping[str, int] = {}
+    fingerprints: Mapping[str, int] = {}
+    share_low: float | None = None
+    share_high: float | None = None
+    all_counted: bool = True
+    imported: bool = False
+    """All were read from files: nothing of them can be repeated here."""
+    request_ids: tuple[str, ...] = ()
+
+
+class StepKind(StrEnum):
+    """What an analyst may do about a finding."""
+
+    RAISE_MAX_TOKENS = "raise_max_tokens"
+    COMPARE_STRUCTURED_OUTPUT = "compare_structured_output"
+    CHECK_ESCAPING = "check_escaping"
+    CHANGE_PROMPT = "change_prompt"
+    CHANGE_EFFORT = "change_effort"
+    COMPARE_MODEL = "compare_model"
+    RETRY_LATER = "retry_later"
+    REPORT_TO_PROVIDER = "report_to_provider"
+
+
+_NEEDS_NO_ITEMS = frozenset({StepKind.CHECK_ESCAPING, StepKind.REPORT_TO_PROVIDER})
+
+
+class NextStep(Record):
+    """One thing to do, in words."""
+
+    kind: StepKind
+    text: str
+
+
+class Finding(Record):
+    """A named suspect, explained."""
+
+    suspect: Suspect
+    evidence: Evidence
+    sentence: str
+    next_steps: tuple[NextStep, ...]
+
+
+def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) -> Finding:
+    """Say what was found and what to do next."""
+    sentences = [
+        (
+            f"{suspect.rate.failed:,} of {total_failed:,} failures come from {suspect.label}: {format_rate(suspect.rate)} "
+            f"against {format_rate(suspect.rest)} elsewhere; {format_p(suspect.p_value)}."
+        ),
+        _describe_common(evidence),
+        _judge_limit(evidence),
+    ]
+    if suspect.not_told_apart:
+        others = ", ".join(name.label for name in suspect.not_told_apart)
+        sentences.append(f"The data cannot tell it apart from {others}.")
+    if evidence.simulated:
+        sentences.append(f"{'These' if evidence.simulated == evidence.failures else 'Some of these'} replies are simulated.")
+    return Finding(
+        suspect=suspect,
+        evidence=evidence,
+        sentence=" ".join(sentence for sentence in sentences if sentence),
+        next_steps=choose_next_steps(suspect, evidence),
+    )
+
+
+def describe_lead(report: SuspectReport) -> str | None:
+    """Say what comes nearest to a cause where none is proven; None where chance explains all of it well."""
+    lead = min((each for each in report.suspects if _may_lead(each)), key=lambda each: each.p_value, default=None)
+    if lead is None:
+        return None
+    doubt = (
+        f"but with {report.failed} failures in all nothing could be proven"
+        if lead.standing is Standing.TOO_FEW
+        else f"but {format_p(lead.p_corrected)} once corrected for {report.compared} comparisons"
+    )
+    return (
+        f"Nearest to one comes {lead.label}, with {lead.rate.failed:,} of {report.failed:,} failures: "
+        f"{format_rate(lead.rate)} against {format_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, {doubt}. "
+        "More items of it would tell."
+    )
+
+
+def _may_lead(suspect: Suspect) -> bool:
+    if suspect.difference is None or suspect.difference <= 0 or suspect.rate.failed < FEWEST_FAILED:
+        return False
+    match suspect.standing:
+        case Standing.UNPROVEN:
+            return suspect.p_corrected <= LEAD_P
+        case Standing.TOO_FEW:
+            return suspect.p_value <= LEAD_P_OF_FEW
+        case Standing.NAMED | Standing.EXPLAINED:
+            return False
+        case _:
+            assert_never(suspect.standing)
+
+
+def choose_next_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
+    """Return what fits the finding, the likeliest remedy first; only items that were made here can be compared."""
+    steps = _list_steps(suspect, evidence)
+    return tuple(step for step in steps if step.kind in _NEEDS_NO_ITEMS) if evidence.imported else steps
+
+
+def _list_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
+    steps: list[NextStep] = []
+    stopped = evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0)
+    if _is_most(stopped, evidence):
+        steps.append(_step(StepKind.RAISE_MAX_TOKENS, "Raise max_tokens, or ask for shorter conversations, and compare."))
+        steps.append(_step(StepKind.CHANGE_EFFORT, "Lower the effort: thinking counts towards max_tokens, too."))
+        return tuple(steps)
+    if _is_most(evidence.stop_reasons.get(StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED, 0), evidence):
+        return (_step(StepKind.CHANGE_PROMPT, "Shorten the prompt: prompt and reply fill the context window."),)
+    if _is_most(evidence.failure_types.get(FailureType.API_ERROR, 0), evidence):
+        steps.append(_step(StepKind.RETRY_LATER, "Retry the failed items later, with a lower concurrency."))
+    if _is_most(sum(evidence.patterns.get(pattern, 0) for pattern in _CUT_AT_QUOTE), evidence):
+        steps.append(_step(StepKind.CHECK_ESCAPING, "Look at the template's instructions on escaping and quotation marks."))
+    has_structure = evidence.failure_types.get(FailureType.API_ERROR, 0) + evidence.failure_types.get(FailureType.REFUSAL, 0)
+    if not _is_most(has_structure, evidence):
+        steps.append(
+            _step(StepKind.COMPARE_STRUCTURED_OUTPUT, "Turn structured output off for the same combinations and compare.")
+        )
+    if _names_field(suspect, "model"):
+        steps.append(_step(StepKind.COMPARE_MODEL, "Run the same combinations with another model and compare."))
+    steps.append(_step(StepKind.CHANGE_PROMPT, "Change the prompt of what these items share, or the effort, and compare."))
+    if evidence.request_ids and not _is_most(stopped, evidence):
+        ids = ", ".join(evidence.request_ids[:MOST_REQUEST_IDS])
+        steps.append(
+            _step(StepKind.REPORT_TO_PROVIDER, f"If it stays, report it to the provider with these request ids: {ids}")
+        )
+    return tuple(steps)
+
+
+def format_rate(rate: Rate) -> str:
+    """Return a rate with its interval, as `28 % (21-36 %)`."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "no items"
+    return f"{format_percent(rate.value)} % ({format_percent(rate.low)}-{format_percent(rate.high)} %)"
+
+
+def format_percent(share: float) -> str:
+    """Return a share in percent: whole numbers from 10 up, one digit below; 0 and 100 only where they are exact.
+
+    Rates end at 100 %, other shares need not.
+    """
+    percent = share * 100
+    if percent in (0, 100):
+        return f"{percent:.0f}"
+    if percent < 10:  # noqa: PLR2004
+        return f"{max(percent, 0.1):.1f}".removesuffix(".0")
+    if 99.5 <= percent < 100.5:  # noqa: PLR2004
+        return "99.9" if percent < 100 else "100.1"  # noqa: PLR2004
+    return f"{percent:.0f}" if percent > 100 else f"{min(percent, 99.0):.0f}"  # noqa: PLR2004
+
+
+def format_p(p_value: float) -> str:
+    """Return a p-value as people read it: `p = 0.012`, `p = 3e-7`, `p < 1e-20`."""
+    if p_value < _LEAST_P:
+        return "p < 1e-20"
+    if p_value >= _PLAIN_P:
+        return f"p = {p_value:.2g}"
+    digit, _, power = f"{p_value:.0e}".partition("e")
+    return f"p = {digit}e{int(power)}"
+
+
+def _describe_common(evidence: Evidence) -> str:
+    parts: list[str] = []
+    pattern, count = _most_common(evidence.patterns)
+    failure_type, type_count = _most_common(evidence.failure_types)
+    if pattern in _PATTERN_WORDS and _is_most(count, evidence):
+        parts.append(f"{_count_of(count, evidence)} {_PATTERN_WORDS[pattern]}")
+    elif failure_type in _TYPE_WORDS and _is_most(type_count, evidence):
+        parts.append(f"{_count_of(type_count, evidence)} {_TYPE_WORDS[failure_type]}")
+    else:
+        fingerprint, shared = _most_common(evidence.fingerprints)
+        kinds = len(evidence.fingerprints)
+        if shared:
+            parts.append(f"They are of {kinds:,} kinds, {shared:,} of them: {label_fingerprint(fingerprint)}")
+    if evidence.share_low is not None and evidence.share_high is not None:
+        low, high = format_percent(evidence.share_low), format_percent(evidence.share_high)
+        used = f"{low} % of max_tokens used" if low == high else f"{low}-{high} % of max_tokens used"
+        parts.append(used if evidence.all_counted else f"{used} (of those with a count)")
+    stop_reason, stopped = _most_common(evidence.stop_reasons)
+    if stop_reason and stop_reason != "none" and _is_most(stopped, evidence):
+        parts.append(f"stop_reason {stop_reason}")
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _judge_limit(evidence: Evidence) -> str:
+    """Only what the data shows: most stopped by the limit, or all far from it, each by its count or its stop_reason."""
+    if _is_most(evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0), evidence):
+        is_full = evidence.share_high is not None and evidence.share_high >= _NEAR_LIMIT
+        return "The token limit is the cause." if is_full else ""
+    if evidence.stop_reasons.get(StopReason.MAX_TOKENS) or evidence.share_high is None:
+        return ""
+    # An API error brings no reply, so it has neither.
+    are_silent = evidence.stop_reasons.get("none", 0) > evidence.failure_types.get(FailureType.API_ERROR, 0)
+    if are_silent and not evidence.all_counted:
+        return ""
+    if evidence.failure_types.get(FailureType.TRUNCATION, 0) + evidence.failure_types.get(FailureType.PARSE_ERROR, 0) == 0:
+        return ""
+    if evidence.share_high < _NEAR_LIMIT:
+        return "The token limit is not the cause."
+    return ""
+
+
+def _count_of(count: int, evidence: Evidence) -> str:
+    return "All" if count == evidence.failures else f"{count:,} of {evidence.failures:,}"
+
+
+def _is_most(count: int, evidence: Evidence) -> bool:
+    return evidence.failures > 0 and count >= _NEARLY_ALL * evidence.failures
+
+
+def _most_common(counts: Mapping[str, int]) -> tuple[str, int]:
+    return max(counts.items(), key=lambda entry: entry[1], default=("", 0))
+
+
+def _names_field(suspect: Suspect, name: str) -> bool:
+    return any(each.field == name for each in suspect.names)
+
+
+def _step(kind: StepKind, text: str) -> NextStep:
+    return NextStep(kind=kind, text=text)

@@ -1,0 +1,231 @@
+"""What kind of failure is it? A key that is the same for all failures that end alike, so that a thousand read as five kinds.
+
+Failures of what Claude wrote are told apart by the shape of their end; calls without a reply, refusals and wrong structures
+by their message with everything removed that differs from one to the next. The key is stored with the failure when it is
+recorded; the label is read out of the key.
+"""
+
+import re
+from enum import StrEnum
+from uuid import UUID
+
+from core.domain.record import Record
+from core.domain.verdict.closings import TERMINATORS
+from core.domain.verdict.formats.replies import recover_turns
+from core.domain.verdict.reply import StopReason
+from core.domain.verdict.verdict import FailureType
+
+KEY_LENGTH = 160
+_MESSAGE_LENGTH = 110
+_CONSIDERED_LENGTH = 2_000
+"""Of a message; an opening mark that nothing closes is looked for to the end, once for each such mark."""
+_SEPARATOR = "|"
+
+_NORMAL_FORMS = (
+    (re.compile(r"https?://\S+"), "<url>"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\b(?:req|msg|batch|org|key)_\w+"), "<id>"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\"[^\"]*\"|“[^”]*”|`[^`]*`|(?<!\w)'[^']*'(?!\w)"), "<text>"),
+    (re.compile(r"(?<![\w<])[-+]?\d+(?:[.,:]\d+)*(?:ms|s|k)?\b"), "<n>"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+class LastToken(StrEnum):
+    """What stands at the very end of a text."""
+
+    NOTHING = "nothing"
+    BACKSLASH = "backslash"
+    ESCAPED_QUOTE = "escaped_quote"
+    LITERAL_ESCAPE = "literal_escape"
+    OPENING_QUOTE = "opening_quote"
+    CLOSING_QUOTE = "closing_quote"
+    OPENING_BRACKET = "opening_bracket"
+    CLOSING_BRACKET = "closing_bracket"
+    SENTENCE_END = "sentence_end"
+    COMMA = "comma"
+    COLON = "colon"
+    DASH = "dash"
+    MARKUP = "markup"
+    NUMBER = "number"
+    WORD = "word"
+    OTHER = "other"
+
+
+_TOKEN_WORDS = {
+    LastToken.NOTHING: "with nothing said",
+    LastToken.BACKSLASH: "at a lone backslash, where a quotation would open",
+    LastToken.ESCAPED_QUOTE: "at an escaped quotation mark",
+    LastToken.LITERAL_ESCAPE: "at a literal escape sequence",
+    LastToken.OPENING_QUOTE: "at an opening quotation mark",
+    LastToken.CLOSING_QUOTE: "behind a quotation",
+    LastToken.OPENING_BRACKET: "at an opening bracket",
+    LastToken.CLOSING_BRACKET: "behind a closing bracket",
+    LastToken.SENTENCE_END: "behind a full sentence",
+    LastToken.COMMA: "at a comma",
+    LastToken.COLON: "at a colon",
+    LastToken.DASH: "at a dash",
+    LastToken.MARKUP: "at a mark of emphasis",
+    LastToken.NUMBER: "at a number",
+    LastToken.WORD: "in or behind a word",
+    LastToken.OTHER: "at another sign",
+}
+
+
+class TailShape(Record):
+    """How a text ends."""
+
+    last: LastToken
+    in_quotation: bool = False
+    bracket_depth: int = 0
+
+
+class UnmarkedFailure(Record):
+    """A failure that was recorded without a fingerprint, with what one is made of."""
+
+    id: UUID
+    failure_type: str
+    pattern: str | None = None
+    stop_reason: str | None = None
+    reply_text: str | None = None
+    turn_index: int | None = None
+    message: str | None = None
+
+
+def fingerprint_failure(
+    *,
+    failure_type: str,
+    pattern: str | None,
+    stop_reason: str | None,
+    reply_text: str | None,
+    turn_index: int | None,
+    message: str | None,
+) -> str:
+    """Return the key of a failure. `message` is the error's, or else what the verdict says."""
+    match failure_type:
+        case FailureType.TRUNCATION if stop_reason in (StopReason.END_TURN, None):
+            # Only imported conversations have none: how they end is then all that is known.
+            parts = (stop_reason or "none", *_encode_shape(describe_tail(find_failing_text(reply_text or "", turn_index))))
+        case FailureType.TRUNCATION:
+            # A limit stops anywhere, so the last sign says nothing; whether it was within what somebody says does.
+            parts = (stop_reason or "none", "in_text" if turn_index is not None else "between_texts")
+        case FailureType.PARSE_ERROR:
+            parts = (stop_reason or "none", *_encode_shape(describe_tail(reply_text or "")))
+        case FailureType.CORRUPTION:
+            parts = (pattern or "none",)
+        case _:
+            parts = (pattern or "none", normalise_message(message or ""))
+    return _SEPARATOR.join((failure_type, *parts))[:KEY_LENGTH]
+
+
+def label_fingerprint(key: str) -> str:
+    """Say in words what the failures with this key have in common."""
+    failure_type, *parts = key.split(_SEPARATOR, maxsplit=2)
+    match failure_type, parts:
+        case FailureType.TRUNCATION, [StopReason.END_TURN, shape]:
+            return f"Text ends {_label_shape(shape)}; Claude says that it finished"
+        case FailureType.TRUNCATION, ["none", shape]:
+            return f"Text ends {_label_shape(shape)}"
+        case FailureType.TRUNCATION, [stop_reason, place]:
+            return f"Stopped by {stop_reason} {'within a turn' if place == 'in_text' else 'between two turns'}"
+        case FailureType.PARSE_ERROR, [_, shape]:
+            return f"Not the JSON that was asked for; it ends {_label_shape(shape)}"
+        case FailureType.CORRUPTION, [pattern]:
+            return f"Damaged text: {pattern.replace('_', ' ')}"
+        case _, [pattern, message]:
+            name = failure_type if pattern == "none" else pattern
+            return f"{name.replace('_', ' ').capitalize()}: {message}" if message else name.replace("_", " ").capitalize()
+        case _:
+            return failure_type.replace("_", " ").capitalize()
+
+
+def describe_tail(text: str) -> TailShape:
+    """Say how a text ends: its last token, and what is still open in its last paragraph."""
+    visible = text.rstrip()
+    paragraph = visible.rpartition("\n\n")[2]
+    straight = paragraph.count('"') - paragraph.count('\\"')
+    in_quotation = straight % 2 == 1 or paragraph.count("“") > paragraph.count("”")
+    opened = sum(paragraph.count(bracket) for bracket in "([{") - sum(paragraph.count(bracket) for bracket in ")]}")
+    return TailShape(
+        last=_classify_end(visible, in_quotation=in_quotation),
+        in_quotation=in_quotation,
+        bracket_depth=max(0, min(opened, 2)),
+    )
+
+
+def find_failing_text(reply_text: str, turn_index: int | None) -> str:
+    """Return the content of the turn that is to blame, else the whole reply."""
+    if turn_index is None:
+        return reply_text
+    turns = recover_turns(reply_text)
+    return turns[turn_index].content if turn_index < len(turns) else reply_text
+
+
+def normalise_message(message: str) -> str:
+    """Remove from a message what differs between failures of one kind: numbers, ids, addresses and quoted parts."""
+    message = message[:_CONSIDERED_LENGTH]
+    for form, replacement in _NORMAL_FORMS:
+        message = form.sub(replacement, message)
+    return message.strip().replace(_SEPARATOR, "/")[:_MESSAGE_LENGTH]
+
+
+def _classify_end(visible: str, *, in_quotation: bool) -> LastToken:
+    if not visible:
+        return LastToken.NOTHING
+    last = visible[-1]
+    if last == "\\":
+        return LastToken.BACKSLASH
+    if visible.endswith('\\"'):
+        return LastToken.ESCAPED_QUOTE
+    if visible.endswith(("\\n", "\\t", "\\r")):
+        return LastToken.LITERAL_ESCAPE
+    if last in "“‘«" or (last in "\"'" and in_quotation):
+        return LastToken.OPENING_QUOTE
+    return _classify_sign(last)
+
+
+def _classify_sign(last: str) -> LastToken:
+    if last in TERMINATORS:
+        return LastToken.SENTENCE_END
+    if last.isdigit():
+        return LastToken.NUMBER
+    if last.isalpha():
+        return LastToken.WORD
+    for signs, token in _SIGNS:
+        if last in signs:
+            return token
+    return LastToken.OTHER
+
+
+_SIGNS = (
+    ("\"'”’»", LastToken.CLOSING_QUOTE),
+    ("([{", LastToken.OPENING_BRACKET),
+    (")]}", LastToken.CLOSING_BRACKET),
+    (",;，、", LastToken.COMMA),
+    (":：", LastToken.COLON),
+    ("-–—", LastToken.DASH),
+    ("*_`#", LastToken.MARKUP),
+)
+
+
+def _encode_shape(shape: TailShape) -> tuple[str]:
+    marks = (shape.last, "quote" if shape.in_quotation else "", f"depth{shape.bracket_depth}" if shape.bracket_depth else "")
+    return ("+".join(mark for mark in marks if mark),)
+
+
+def _label_shape(encoded: str) -> str:
+    last, *marks = encoded.split("+")
+    try:
+        words = _TOKEN_WORDS[LastToken(last)]
+    except ValueError:
+        return f"at {last}"
+    opened = [
+        "a quotation is open"
+        if mark == "quote"
+        else "a bracket is open"
+        if mark == "depth1"
+        else "several brackets are open"
+        for mark in marks
+    ]
+    return words if not opened else f"{words} ({', '.join(opened)})"

@@ -1,0 +1,112 @@
+"""How the parts of the installation do, and what is to be done about those that do not."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from core.domain.batches.batch import BatchId
+from core.domain.batches.pacing import Pace
+from core.domain.record import Record
+
+WORKER_SILENT_AFTER = timedelta(seconds=30)
+"""An idle worker says something every few seconds; one that has been silent for this long is dead or stuck."""
+
+
+class Part(StrEnum):
+    """What an installation is made of."""
+
+    DATABASE = "Database and API"
+    STORAGE = "Storage"
+    QUEUE = "Redis"
+    WORKERS = "Workers"
+    CLAUDE = "Claude"
+
+
+class PartState(StrEnum):
+    """How a part does."""
+
+    UP = "up"
+    PROBLEM = "problem"
+    DOWN = "down"
+    UNKNOWN = "unknown"  #: it could not be asked, because another part is down
+
+
+class PartHealth(Record):
+    """One part: what was found, and what to do where something is wrong."""
+
+    part: Part
+    state: PartState
+    found: str
+    advice: str | None = None
+
+
+class DatabaseHealth(Record):
+    """What the database says of itself."""
+
+    database: str
+    migrations: tuple[str, ...]
+    """Versions that were applied."""
+
+
+class StorageUse(Record):
+    """What the bucket of RAW error reports holds, of all analysts."""
+
+    bytes: int
+    files: int
+
+
+class ClaudeHealth(Record):
+    """How Claude answered the analyst last; `headers` are its rate-limit headers."""
+
+    seen_at: AwareDatetime | None = None
+    model: str | None = None
+    simulated: bool = False
+    headers: Mapping[str, str] = {}
+    stop_reasons: Mapping[str, int] = {}
+    """Calls of the last hour; `none` stands for a call without a reply."""
+
+
+class WorkerHealth(Record):
+    """One worker as it announces itself."""
+
+    name: str
+    state: str
+    batch_id: BatchId | None = None
+    """What it works on."""
+    last_heartbeat_at: AwareDatetime | None = None
+    successful_jobs: int = 0
+    failed_jobs: int = 0
+
+    def is_alive(self, now: datetime) -> bool:
+        """Say whether it was heard lately."""
+        return self.last_heartbeat_at is not None and now - self.last_heartbeat_at < WORKER_SILENT_AFTER
+
+
+class QueueHealth(Record):
+    """The queue, who works on it, and what workers have learnt about Claude's pace, by model."""
+
+    waiting_jobs: int
+    started_jobs: int
+    failed_jobs: int
+    """In RQ's registry; their batches are rung for again, so none is lost."""
+    workers: tuple[WorkerHealth, ...] = ()
+    paces: Mapping[str, Pace] = {}
+    reconciled_at: AwareDatetime | None = None
+    """When a reconciler last looked for what lost workers left behind."""
+
+    def count_alive(self, now: datetime) -> int:
+        """Return how many workers were heard lately."""
+        return sum(worker.is_alive(now) for worker in self.workers)
+
+
+class Health(Record):
+    """Everything that was found; None where it could not be asked."""
+
+    parts: tuple[PartHealth, ...]
+    database: DatabaseHealth | None = None
+    storage: StorageUse | None = None
+    queue: QueueHealth | None = None
+    claude: ClaudeHealth | None = None
+    checked_at: AwareDatetime

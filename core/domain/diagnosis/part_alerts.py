@@ -1,0 +1,37 @@
+"""What is wrong right now: a part is down, no worker is alive. Found as a page is drawn, never kept.
+
+A worker that is down could not keep it, and what has passed needs nobody to look.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from core.domain.diagnosis.alerts import Alert, AlertSeverity
+from core.domain.diagnosis.health import Health, Part, PartState
+
+
+def find_part_alerts(health: Health, *, open_items: int, now: datetime) -> tuple[Alert, ...]:
+    """Return what somebody should look at on the System page, the most urgent first."""
+    found = [*_check_parts(health), *_check_workers(health, open_items, now)]
+    return tuple(sorted(found, key=lambda alert: list(AlertSeverity).index(alert.severity)))
+
+
+def _check_parts(health: Health) -> Iterator[Alert]:
+    for part in health.parts:
+        if part.state is PartState.DOWN and part.part is not Part.WORKERS:
+            yield Alert(
+                severity=AlertSeverity.CRITICAL,
+                message=f"{part.part} is down: {part.found}",
+                advice=part.advice or "Look at the System page.",
+            )
+
+
+def _check_workers(health: Health, open_items: int, now: datetime) -> Iterator[Alert]:
+    if health.queue is None or health.queue.count_alive(now):
+        return
+    waiting = f" {open_items:,} conversations wait." if open_items else ""
+    yield Alert(
+        severity=AlertSeverity.CRITICAL if open_items else AlertSeverity.WARNING,
+        message=f"No worker is alive, so nothing is generated.{waiting}",
+        advice="Start one: `python worker.py`, or `brightrun up` for the whole stack.",
+    )

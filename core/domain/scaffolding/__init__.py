@@ -1,0 +1,1 @@
+"""Personas, arcs, topics, templates, and the prompts made of them."""

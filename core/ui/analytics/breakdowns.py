@@ -1,0 +1,205 @@
+"""What the answer rests on: rates by every dimension, heat maps, tokens and turns, kinds of failures."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.domain.diagnosis.diagnosis import Diagnosis, Dimension, MatrixCell
+from core.domain.diagnosis.intervals import measure_rate
+from core.services.diagnostics import FingerprintGroup
+from core.ui.analytics.charts import describe_tokens, draw_tokens
+from core.ui.analytics.links import PARAMETERS, show_failures
+from core.ui.charts.clickable_chart import Mark, draw_clickable, draw_clickable_rates
+from core.ui.charts.heat_map import HeatCell, count_ways, describe_heatmap, draw_heatmap, make_count_cells, make_rate_cells
+from core.ui.charts.rate_chart import FEWEST_ITEMS, LabeledRate
+from core.ui.failures.filters import ARC, FINGERPRINT, PATTERN, PERSONA, STOP_REASON, TOPIC, TURN, TWENTIETH, TYPE
+from core.ui.shell.formats import NOTHING, format_share, format_words
+from core.ui.shell.link_state import change_link, read_choice
+from core.ui.shell.links import open_failure
+from core.ui.shell.tables import draw_table
+
+MOST_ROWS = 25
+BY = "by"
+LOWEST_TOP = 0.2
+"""The rate that has the darkest colour, at least: a highest rate of 2 % is no alarm."""
+EXAMPLES = 3
+
+
+class Way(StrEnum):
+    """How something failed, as opposed to what it had."""
+
+    FAILURE_TYPE = "failure_type"
+    STOP_REASON = "stop_reason"
+    PATTERN = "truncation_pattern"
+
+
+WAY_PARAMETERS = {Way.FAILURE_TYPE: TYPE, Way.STOP_REASON: STOP_REASON, Way.PATTERN: PATTERN}
+
+
+def rank_ways(diagnosis: Diagnosis, way: Way, unnamed: str) -> list[tuple[str, LabeledRate]]:
+    """Return stop_reasons or patterns with their rates of all judged items, the most frequent first."""
+    counts: dict[str, int] = {}
+    for kind in diagnosis.kinds:
+        key: str = getattr(kind, way)
+        counts[key] = counts.get(key, 0) + kind.failures
+    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    judged = diagnosis.overall.judged
+    names = {"none": unnamed}
+    return [(key, LabeledRate(label=names.get(key, key), rate=measure_rate(count, judged))) for key, count in ranked]
+
+
+def draw_dimensions(diagnosis: Diagnosis) -> None:
+    """Draw the rates by one dimension, which the link names, or by one way of failing."""
+    chosen = read_choice(BY, Dimension) or read_choice(BY, Way) or Dimension.TEMPLATE
+    key = "analytics_by"
+    if st.session_state.get(key) != chosen:
+        st.session_state[key] = chosen
+
+    def write() -> None:
+        change_link({BY: st.session_state[key]}, keep_page=True)
+
+    st.pills(
+        "Dimension",
+        [*Dimension, *Way],
+        format_func=lambda name: format_words(str(name)),
+        required=True,
+        key=key,
+        on_change=write,
+        label_visibility="collapsed",
+    )
+    rows, marks = _list_ways(diagnosis, chosen) if isinstance(chosen, Way) else _list_values(diagnosis, chosen)
+    if not rows:
+        st.caption("Nothing to show under these filters.")
+        return
+    rest = len(rows) - MOST_ROWS
+    with _card(f"Failure rate by {format_words(chosen).lower()}" + (f" · {rest} lower ones not drawn" if rest > 0 else "")):
+        title = f"Failure rate by {chosen}"
+        draw_clickable_rates(title, rows[:MOST_ROWS], marks[:MOST_ROWS], key=f"rates_{chosen}", is_wide=True)
+
+
+def draw_heatmaps(diagnosis: Diagnosis) -> None:
+    """Draw arcs by personas and by topics, and how the failures ended."""
+    st.caption(f"Darker is worse; grey cells hold fewer than {FEWEST_ITEMS} judged items. Click a cell for its failures.")
+    left, right = st.columns(2, gap="small")
+    top = max([LOWEST_TOP, *(c.rate.value or 0 for c in diagnosis.arc_by_persona if c.rate.judged >= FEWEST_ITEMS)])
+    with left:
+        _draw_rate_map("Persona × arc", diagnosis.arc_by_persona, PERSONA, top)
+        counts = count_ways(diagnosis.kinds)
+        marks: list[Mark] = [{STOP_REASON: reason, PATTERN: pattern} for reason, pattern in counts]
+        _draw_map("Stop reason × pattern, failures", "stop_reason_by_pattern", make_count_cells(counts), marks, None)
+    with right:
+        _draw_rate_map("Topic × arc", diagnosis.arc_by_topic, TOPIC, top)
+
+
+def draw_limits(diagnosis: Diagnosis) -> None:
+    """Draw how much of max_tokens replies used, and at which turn conversations broke."""
+    left, right = st.columns(2, gap="small")
+    with left, _card("Tokens against the limit"):
+        spans: list[Mark] = [{TWENTIETH: str(round(row.share_from * 20))} for row in diagnosis.tokens]
+        draw_clickable(
+            draw_tokens(diagnosis.tokens),
+            key="tokens",
+            alt=describe_tokens(diagnosis.tokens),
+            find_mark=lambda curve, point: spans[point] if curve == 1 and diagnosis.tokens[point].failed else {},
+        )
+        st.caption("A reply that fails far from the limit was not cut by it.")
+    with right, _card("Where they break: by turn, of the conversations that came so far"):
+        turns = [row for row in diagnosis.turns if row.rate.failed]
+        rows = [LabeledRate(label=f"Turn {row.turn_index + 1}", rate=row.rate) for row in turns]
+        if rows:
+            draw_clickable_rates("By turn", rows, [{TURN: str(row.turn_index + 1)} for row in turns], key="turns")
+        else:
+            st.caption("No failure is to be blamed on a single turn.")
+
+
+def draw_kinds(groups: Sequence[FingerprintGroup], total: int) -> None:
+    """Draw the kinds of failures, most frequent first, with some examples of each to open."""
+    if not groups:
+        st.caption("Nothing to show under these filters.")
+        return
+    rare = f" The {total - len(groups):,} rarest are not listed." if total > len(groups) else ""
+    st.caption(f"Failures that end alike are one kind.{rare}")
+
+    def show_all() -> None:
+        clicked = st.session_state.get("kind_open")
+        if clicked:
+            show_failures({FINGERPRINT: groups[int(clicked["row"])].row.fingerprint})
+
+    def make_opener(number: int) -> Any:  # noqa: ANN401 - Streamlit's column types are not public
+        def show() -> None:
+            clicked = st.session_state.get(f"kind_example_{number}")
+            examples = groups[int(clicked["row"])].examples if clicked else ()
+            if number < len(examples):
+                open_failure(examples[number].id)
+
+        return st.column_config.ButtonColumn(
+            f"Example {number + 1}", key=f"kind_example_{number}", on_click=show, type="tertiary", width=80
+        )
+
+    column = st.column_config
+    columns = {
+        "failures": column.NumberColumn("Failures", format="localized", width=75),
+        "share": column.ProgressColumn("Share", min_value=0, max_value=1, format="percent", width=110),
+        "kind": column.TextColumn("Kind", width=375),
+        "example": column.TextColumn("For example", width=285),
+        "open": column.ButtonColumn("", key="kind_open", on_click=show_all, type="tertiary", width=95),
+        **{f"example_{number}": make_opener(number) for number in range(EXAMPLES)},
+    }
+    rows = [_make_kind_row(group) for group in groups]
+    alt = "Kinds of failures: " + "; ".join(f"{group.row.label} {format_share(group.row.share)}" for group in groups)
+    draw_table(rows, columns, key="kinds", alt=alt, file_name="failure-kinds")
+
+
+def _list_values(diagnosis: Diagnosis, dimension: Dimension) -> tuple[list[LabeledRate], list[Mark]]:
+    rows = diagnosis.list_rates(dimension)
+    if dimension is Dimension.PROMPT_LENGTH:  # An ordered dimension keeps its order.
+        rows = tuple(row for row in diagnosis.rates if row.dimension is dimension)
+    marks = [{} if row.key is None else {PARAMETERS[dimension]: row.key} for row in rows]
+    return [LabeledRate(label=row.label, rate=row.rate, is_link=row.key is not None) for row in rows], marks
+
+
+def _list_ways(diagnosis: Diagnosis, way: Way) -> tuple[list[LabeledRate], list[Mark]]:
+    ranked = rank_ways(diagnosis, way, NOTHING)
+    return [row for _, row in ranked], [{WAY_PARAMETERS[way]: key} for key, _ in ranked]
+
+
+def _draw_rate_map(title: str, cells: Sequence[MatrixCell], parameter: str, highest: float) -> None:
+    """Rows are the columns of the cells: arcs are few, and stand side by side."""
+    marks: list[Mark] = [{ARC: cell.row_key, parameter: cell.column_key} for cell in cells]
+    _draw_map(f"{title}, failure rate", f"arc_by_{parameter}", make_rate_cells(cells, turned=True), marks, highest)
+
+
+def _draw_map(title: str, key: str, cells: Sequence[HeatCell], marks: Sequence[Mark], highest: float | None) -> None:
+    with _card(title):
+        if not cells:
+            st.caption("Nothing to show under these filters.")
+            return
+        draw_clickable(
+            draw_heatmap(cells, highest=highest),
+            key=f"map_{key}",
+            alt=describe_heatmap(title, cells),
+            find_mark=lambda _, point: marks[point],
+        )
+
+
+def _make_kind_row(group: FingerprintGroup) -> dict[str, Any]:
+    details = next((each.truncation_details for each in group.examples if each.truncation_details), None)
+    buttons = {f"example_{number}": ":material/visibility: View" for number in range(len(group.examples[:EXAMPLES]))}
+    return {
+        "failures": group.row.failures,
+        "share": group.row.share,
+        "kind": group.row.label,
+        "example": details or NOTHING,
+        "open": ":material/list: Failures",
+        **{f"example_{number}": None for number in range(EXAMPLES)},
+        **buttons,
+    }
+
+
+def _card(title: str) -> DeltaGenerator:
+    container = st.container(border=True, gap="xxsmall")
+    container.markdown(f"**{title}**")
+    return container

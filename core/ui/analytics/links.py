@@ -1,0 +1,71 @@
+"""From a mark of the analytics to the failures behind it: the filters of the page and of the mark, as the link has them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import streamlit as st
+
+from core.domain.diagnosis.diagnosis import Bucket, Diagnosis, Dimension
+from core.domain.diagnosis.suspects import Suspect, SuspectName
+from core.ui.failures.filters import (
+    ARC,
+    CATEGORY,
+    EFFORT,
+    MAX_TOKENS,
+    MODEL,
+    NAMES,
+    PERSONA,
+    PROMPT,
+    STRUCTURED,
+    TEMPLATE,
+    TOPIC,
+    TOPIC_CATEGORY,
+)
+from core.ui.shell.link_state import DATES, HOUR
+from core.ui.shell.links import BATCH, open_filtered_failures
+
+PARAMETERS: dict[Dimension, str] = {
+    Dimension.TEMPLATE: TEMPLATE,
+    Dimension.ARC: ARC,
+    Dimension.PERSONA: PERSONA,
+    Dimension.TOPIC: TOPIC,
+    Dimension.TOPIC_CATEGORY: TOPIC_CATEGORY,
+    Dimension.CATEGORY: CATEGORY,
+    Dimension.MODEL: MODEL,
+    Dimension.STRUCTURED_OUTPUT: STRUCTURED,
+    Dimension.MAX_TOKENS: MAX_TOKENS,
+    Dimension.EFFORT: EFFORT,
+    Dimension.PROMPT_LENGTH: PROMPT,
+    Dimension.BATCH: BATCH,
+}
+
+
+def show_failures(mark: Mapping[str, str]) -> None:
+    """Go to the failures of a mark, under the filters of this page; stay where the mark has none to show."""
+    if not mark:
+        return
+    kept = {name: value for name, value in st.query_params.items() if name in NAMES and value}
+    if {DATES, HOUR} & mark.keys():
+        kept = {name: value for name, value in kept.items() if name not in (DATES, HOUR)}
+    open_filtered_failures({**kept, **mark})
+
+
+def mark_suspect(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, str]:
+    """Return the filter of a suspect's items; empty where one of its names has none."""
+    marks = [_mark_name(name, diagnosis) for name in suspect.parts or suspect.names[:1]]
+    return {} if any(not mark for mark in marks) else {key: value for mark in marks for key, value in mark.items()}
+
+
+def mark_time(start: datetime, bucket: Bucket) -> dict[str, str]:
+    """Return the filter of a day, or of an hour."""
+    return {HOUR: f"{start:%Y-%m-%dT%H}"} if bucket is Bucket.HOUR else {DATES: f"{start:%Y-%m-%d}..{start:%Y-%m-%d}"}
+
+
+def _mark_name(name: SuspectName, diagnosis: Diagnosis) -> dict[str, str]:
+    dimension = Dimension(name.field)
+    if dimension is Dimension.PROMPT_LENGTH:
+        sign, _, step = name.value.partition(" ")
+        number = step.replace(",", "")
+        return {PROMPT: f"{number}.." if sign == "≥" else f"..{number}"}
+    found = [row.key for row in diagnosis.rates if row.dimension is dimension and row.label == name.value and row.key]
+    return {PARAMETERS[dimension]: found[0]} if found else {}

@@ -1,0 +1,181 @@
+"""Suspects: what the tests name, in a sentence each with what to do next, and the table of all that was compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.domain.batches.batch import BatchId
+from core.domain.diagnosis.diagnosis import Diagnosis, Dimension
+from core.domain.diagnosis.findings import Finding, NextStep, StepKind, describe_lead, format_p, format_rate
+from core.domain.diagnosis.suspects import Standing, Suspect, SuspectReport
+from core.services.diagnostics import DiagnosisReport
+from core.ui.analytics.experiment_question import ask_experiment
+from core.ui.analytics.links import mark_suspect, show_failures
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count
+from core.ui.shell.links import open_batch, open_batch_list, open_scaffolding, open_template
+from core.ui.shell.status import BadgeColor
+from core.ui.shell.tables import draw_table
+
+MOST_SUSPECTS = 60
+STANDINGS: dict[Standing, tuple[str, BadgeColor]] = {
+    Standing.NAMED: ("named", "red"),
+    Standing.EXPLAINED: ("explained", "yellow"),
+    Standing.UNPROVEN: ("may be chance", "gray"),
+    Standing.TOO_FEW: ("too few", "gray"),
+}
+LABELS: dict[StepKind, tuple[str, str]] = {
+    StepKind.RAISE_MAX_TOKENS: ("Compare max_tokens", ":material/compare_arrows:"),
+    StepKind.COMPARE_STRUCTURED_OUTPUT: ("Compare structured output", ":material/compare_arrows:"),
+    StepKind.CHANGE_EFFORT: ("Compare effort", ":material/compare_arrows:"),
+    StepKind.COMPARE_MODEL: ("Compare model", ":material/compare_arrows:"),
+    StepKind.CHANGE_PROMPT: ("Compare template", ":material/compare_arrows:"),
+    StepKind.CHECK_ESCAPING: ("Look at the template", ":material/schema:"),
+    StepKind.RETRY_LATER: ("Retry the failed items", ":material/replay:"),
+    StepKind.REPORT_TO_PROVIDER: ("Request ids", ":material/outgoing_mail:"),
+}
+
+
+def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None:
+    """Draw a named suspect: the sentence, and under it what to do next, the likeliest remedy first."""
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(
+            f":material/troubleshoot: **{escape_markdown(_split(finding)[0])}** {escape_markdown(_split(finding)[1])}"
+        )
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            mark = mark_suspect(finding.suspect, report.diagnosis)
+            st.button(
+                "Show these failures",
+                key=f"finding_{number}",
+                icon=":material/list:",
+                type="primary" if number == 0 else "secondary",
+                disabled=not mark,
+                on_click=show_failures,
+                args=(mark,),
+            )
+            for step in finding.next_steps:
+                _draw_step(step, finding, report, number)
+
+
+def draw_unnamed(suspects: SuspectReport) -> None:
+    """Say that nobody is named, and what that means."""
+    lead = describe_lead(suspects)
+    advice = "With few failures that proves nothing: run more items, or look at the kinds below."
+    st.info(
+        f"**No single cause stands out.** {format_count(suspects.failed, 'failure')} of "
+        f"{format_count(suspects.judged, 'judged item')}; none of the {format_count(suspects.compared, 'comparison')} shows "
+        f"a setting that fails provably more often. {advice if lead is None else escape_markdown(lead)}",
+        icon=":material/balance:",
+    )
+
+
+def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
+    """Draw everything that was compared, worst first, each with a button that shows its failures."""
+    shown = suspects.suspects[:MOST_SUSPECTS]
+    st.caption(
+        f"{format_count(suspects.compared, 'comparison')} by Fisher's exact test, corrected by Holm. *Named*: fails "
+        "provably more often, and nothing stronger explains it. *Explained*: no longer, once a named suspect is taken into "
+        "account."
+    )
+
+    def show() -> None:
+        clicked = st.session_state.get("suspect_open")
+        if clicked:
+            show_failures(mark_suspect(shown[int(clicked["row"])], diagnosis))
+
+    button = st.column_config.ButtonColumn("", key="suspect_open", on_click=show, type="tertiary", width=95)
+    alt = f"{len(shown)} suspects, worst first: " + "; ".join(f"{each.label} {format_rate(each.rate)}" for each in shown[:5])
+    rows = [_make_row(each, diagnosis) for each in shown]
+    draw_table(rows, _configure_columns() | {"open": button}, key="suspects", alt=alt)
+
+
+def _draw_step(step: NextStep, finding: Finding, report: DiagnosisReport, number: int) -> None:
+    label, icon = LABELS[step.kind]
+    key = f"step_{number}_{step.kind}"
+    help_text = escape_markdown(step.text)
+    if step.kind is StepKind.REPORT_TO_PROVIDER:
+        with st.popover(label, icon=icon, key=key, help="To report to the provider, if it stays"):
+            st.markdown("Report it to the provider with these request ids, if it stays:")
+            st.code("\n".join(finding.evidence.request_ids), language=None)
+        return
+    if not st.button(label, icon=icon, key=key, help=help_text):
+        return
+    match step.kind:
+        case StepKind.CHECK_ESCAPING:
+            _open_template(finding.suspect, report.diagnosis)
+        case StepKind.RETRY_LATER:
+            _open_batch(finding.suspect, report.diagnosis)
+        case _:
+            ask_experiment(step.kind, mark_suspect(finding.suspect, report.diagnosis), finding.suspect.label)
+
+
+def _open_template(suspect: Suspect, diagnosis: Diagnosis) -> None:
+    """Go to the suspect's template, or to the one that fails most often."""
+    names = {name.value for name in (*suspect.names, *suspect.parts) if name.field == Dimension.TEMPLATE}
+    rows = diagnosis.list_rates(Dimension.TEMPLATE)
+    chosen = next((row for row in rows if row.label in names), rows[0] if rows else None)
+    if chosen is not None and chosen.key is not None:
+        open_template(chosen.key)
+    open_scaffolding()
+
+
+def _open_batch(suspect: Suspect, diagnosis: Diagnosis) -> None:
+    """Go to the newest batch with failures, whose page can try them again."""
+    names = {name.value for name in suspect.names if name.field == Dimension.BATCH}
+    failed = [row for row in diagnosis.list_rates(Dimension.BATCH) if row.rate.failed and row.key is not None]
+    found = {row.key for row in failed if not names or row.label in names}
+    for batch in diagnosis.batches:
+        if str(batch.id) in found:
+            open_batch(BatchId(batch.id))
+    open_batch_list()
+
+
+def _split(finding: Finding) -> tuple[str, str]:
+    """The first sentence is what was found; a name may hold full stops, so it is cut behind the p-value."""
+    p_value = f"{format_p(finding.suspect.p_value)}."
+    first, found, rest = finding.sentence.partition(p_value)
+    return f"{first}{found}", rest.strip()
+
+
+def _make_row(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, Any]:
+    rate, rest = suspect.rate, suspect.rest
+    explained = suspect.explained_by
+    return {
+        "suspect": suspect.label,
+        "standing": [STANDINGS[suspect.standing][0]],
+        "failed": f"{rate.failed:,} / {rate.judged:,}",
+        "rate": format_rate(rate),
+        "rest": format_rate(rest),
+        "difference": _format_difference(suspect),
+        "lift": NOTHING if suspect.lift is None else f"× {suspect.lift:.1f}",
+        "p": format_p(suspect.p_corrected) if suspect.standing is not Standing.TOO_FEW else NOTHING,
+        "why": NOTHING if explained is None else f"by {explained.label}",
+        "open": ":material/list: Failures" if mark_suspect(suspect, diagnosis) else None,
+    }
+
+
+def _format_difference(suspect: Suspect) -> str:
+    if suspect.difference is None:
+        return NOTHING
+    points = [f"{100 * share:+.0f}" for share in (suspect.difference, suspect.difference_low, suspect.difference_high)]
+    return f"{points[0]} ({points[1]} to {points[2]})"
+
+
+def _configure_columns() -> dict[str, Any]:
+    column = st.column_config
+    words: Sequence[str] = list(dict.fromkeys(word for word, _ in STANDINGS.values()))
+    return {
+        "suspect": column.TextColumn("Suspect", width=255),
+        "standing": column.MultiselectColumn(
+            "Standing", options=words, color=[color for _, color in STANDINGS.values()], width=115
+        ),
+        "failed": column.TextColumn("Failed / judged", width=105, alignment="right"),
+        "rate": column.TextColumn("Rate (95 %)", width=125),
+        "rest": column.TextColumn("Elsewhere (95 %)", width=125),
+        "difference": column.TextColumn(
+            "Points more", width=110, help="Rate minus that of all other items, in percentage points, with its 95 % interval"
+        ),
+        "lift": column.TextColumn("Ratio", width=60, help="The rate against that of all other items"),
+        "p": column.TextColumn("p, corrected", width=90),
+        "why": column.TextColumn("Explained", width=135),
+    }

@@ -1,0 +1,278 @@
+"""The failure analytics: the answer first, then what it rests on, one view at a time."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.bootstrap import PageServices
+from core.domain.batches.results import FailureFilters
+from core.domain.diagnosis.diagnosis import Bucket, Diagnosis
+from core.domain.diagnosis.findings import StepKind, format_rate
+from core.services.diagnostics import DiagnosisReport, Measurement, write_figures, write_suspects
+from core.ui.analytics.breakdowns import (
+    WAY_PARAMETERS,
+    Way,
+    draw_dimensions,
+    draw_heatmaps,
+    draw_kinds,
+    draw_limits,
+    rank_ways,
+)
+from core.ui.analytics.charts import describe_timeline, draw_timeline
+from core.ui.analytics.experiment_question import ask_experiment, draw_experiment_question
+from core.ui.analytics.experiment_view import draw_experiment_list
+from core.ui.analytics.links import mark_time
+from core.ui.analytics.suspect_table import draw_finding, draw_suspect_table, draw_unnamed
+from core.ui.charts.clickable_chart import draw_clickable, draw_clickable_rates
+from core.ui.charts.figures import FAILURE_COLOR, REPLY_COLOR
+from core.ui.failures.filters import NAMES, NO_PATTERN, NO_STOP_REASON
+from core.ui.shell.formats import find_zone, format_count, format_duration, format_money, format_share
+from core.ui.shell.link_state import change_link, read_choice
+from core.ui.shell.links import BATCH
+from core.ui.shell.session import report_errors
+
+DIAGNOSIS_SECONDS = 20
+MOST_BARS = 5
+VIEW = "view"
+
+
+class View(StrEnum):
+    """What is drawn below the answer."""
+
+    SUSPECTS = "suspects"
+    DIMENSIONS = "dimensions"
+    HEATMAPS = "heatmaps"
+    LIMITS = "limits"
+    KINDS = "kinds"
+    EXPERIMENTS = "experiments"
+
+
+VIEW_LABELS = {
+    View.SUSPECTS: "Suspects",
+    View.DIMENSIONS: "By dimension",
+    View.HEATMAPS: "Heat maps",
+    View.LIMITS: "Tokens and turns",
+    View.KINDS: "Kinds",
+    View.EXPERIMENTS: "Experiments",
+}
+
+
+def load_measurement(services: PageServices, user: str, filters: FailureFilters) -> Measurement:
+    """Return what was counted under some filters, a few seconds old at most: another view counts nothing anew."""
+    return _measure(services, user, filters.model_dump_json(), st.context.timezone, filters)
+
+
+def load_report(services: PageServices, measurement: Measurement) -> DiagnosisReport:
+    """Return the causes of what was counted; kept for as long."""
+    return _explain(services, measurement.id, measurement)
+
+
+# Kept for all tabs of an analyst: `user` is in the key, so that nobody is shown another's.
+@st.cache_resource(ttl=DIAGNOSIS_SECONDS, max_entries=20, show_spinner=False)
+def _measure(
+    _services: PageServices,
+    user: str,  # noqa: ARG001 - with `asked` the cache's key
+    asked: str,  # noqa: ARG001 - likewise
+    timezone: str | None,
+    _filters: FailureFilters,
+) -> Measurement:
+    return _services.diagnostics.measure_outcomes(_filters, zone=find_zone(timezone))
+
+
+@st.cache_resource(ttl=DIAGNOSIS_SECONDS, max_entries=20, show_spinner=False)
+def _explain(
+    _services: PageServices,
+    measurement_id: UUID,  # noqa: ARG001 - the cache's key
+    _measurement: Measurement,
+) -> DiagnosisReport:
+    return _services.diagnostics.explain(_measurement)
+
+
+def draw_export(report: DiagnosisReport) -> None:
+    """Draw the downloads of every figure and of every suspect under the filters."""
+    with st.popover("CSV", icon=":material/download:", help="A chart is saved as SVG by the camera that appears on it."):
+        for name, write, help_text in (
+            ("Figures", lambda: write_figures(report.diagnosis), "One a line, with sample size and 95 % interval"),
+            ("Suspects", lambda: write_suspects(report.suspects), "All that was compared: rates, difference, p-values"),
+        ):
+            st.download_button(
+                name,
+                data=write,
+                file_name=f"failure-analytics-{name.lower()}.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                help=help_text,
+                width="stretch",
+            )
+
+
+def draw_nothing(*, filtered: bool) -> None:
+    """Say that nothing was judged, and what to do."""
+    if filtered:
+        st.info("Nothing was judged under these filters. Take one away, or clear them all.", icon=":material/filter_alt:")
+        return
+    st.info(
+        "Nothing is judged yet. Generate a batch: what fails is counted here by everything that it has in common.",
+        icon=":material/troubleshoot:",
+    )
+
+
+def draw_measurement(diagnosis: Diagnosis) -> None:
+    """Draw how often it fails, and how."""
+    _draw_totals(diagnosis)
+    if diagnosis.overall.failed:
+        _draw_first_charts(diagnosis)
+    else:
+        _draw_clean(diagnosis)
+
+
+def draw_report(services: PageServices, report: DiagnosisReport) -> None:
+    """Draw the answer, and the view that the link asks for."""
+    if report.findings:
+        draw_finding(report.findings[0], report, 0)
+    elif report.diagnosis.overall.failed:
+        draw_unnamed(report.suspects)
+    _draw_views(services, report)
+    draw_experiment_question(services, report.diagnosis)
+
+
+@st.fragment
+def _draw_views(services: PageServices, report: DiagnosisReport) -> None:
+    """A fragment: another view draws neither filters nor first charts again."""
+    with report_errors():
+        _draw_view(services, report, _choose_view(report))
+
+
+def _draw_view(services: PageServices, report: DiagnosisReport, view: View) -> None:
+    diagnosis = report.diagnosis
+    match view:
+        case View.SUSPECTS:
+            for number, finding in enumerate(report.findings[1:], start=1):
+                draw_finding(finding, report, number)
+            draw_suspect_table(report.suspects, diagnosis)
+        case View.DIMENSIONS:
+            draw_dimensions(diagnosis)
+        case View.HEATMAPS:
+            draw_heatmaps(diagnosis)
+        case View.LIMITS:
+            draw_limits(diagnosis)
+        case View.KINDS:
+            draw_kinds(report.fingerprints, len(diagnosis.fingerprints))
+        case View.EXPERIMENTS:
+            if st.button("Compare a setting", icon=":material/compare_arrows:", key="compare"):
+                ask_experiment(StepKind.COMPARE_STRUCTURED_OUTPUT)
+            draw_experiment_list(services)
+        case _:
+            assert_never(view)
+
+
+def choose_bucket(diagnosis: Diagnosis) -> Bucket:
+    """Say how fine the time line is: two of its rows on one day mean hours."""
+    starts = [row.start for row in diagnosis.timeline]
+    is_hourly = any(start.hour for start in starts) or len({start.date() for start in starts}) < len(starts)
+    return Bucket.HOUR if is_hourly else Bucket.DAY
+
+
+def _draw_totals(diagnosis: Diagnosis) -> None:
+    overall, waste = diagnosis.overall, diagnosis.waste
+    places = st.columns(5, gap="small")
+    _draw_card(places[0], "Failure rate", format_rate(overall).partition(" (")[0], f"{_interval(diagnosis)} at 95 %")
+    _draw_card(
+        places[1], "Failures", f"{overall.failed:,}", f"of {overall.judged:,} judged, {len(diagnosis.fingerprints):,} kinds"
+    )
+    _draw_card(places[2], "Calls for failed items", f"{waste.failed_attempts:,}", f"of {waste.attempts:,} calls")
+    _draw_card(
+        places[3],
+        "Time wasted",
+        format_duration(waste.wasted_seconds),
+        f"{_share(waste.wasted_seconds, waste.duration_seconds)} of all waiting",
+    )
+    charged = "simulated" if diagnosis.simulated else f"of {format_money(waste.cost_usd)}"
+    _draw_card(
+        places[4],
+        "Cost wasted",
+        format_money(waste.wasted_usd),
+        f"{_share(waste.wasted_usd, waste.cost_usd)}, {charged}",
+    )
+
+
+def _draw_first_charts(diagnosis: Diagnosis) -> None:
+    by_stop_reason, by_pattern, over_time = st.columns(3, gap="small")
+    with by_stop_reason:
+        _draw_ways(diagnosis, "By stop reason", Way.STOP_REASON, unnamed=NO_STOP_REASON, color=REPLY_COLOR)
+    with by_pattern:
+        _draw_ways(diagnosis, "By pattern", Way.PATTERN, unnamed=NO_PATTERN)
+    with over_time, _card("Over time", "Failure rate with its 95 % interval; triangles: where a batch began."):
+        bucket = choose_bucket(diagnosis)
+        marks: list[dict[str, str]] = [mark_time(row.start, bucket) for row in diagnosis.timeline]
+        batches = [{BATCH: str(batch.id)} for batch in diagnosis.batches]
+        draw_clickable(
+            draw_timeline(diagnosis.timeline, bucket, diagnosis.batches, st.context.timezone),
+            key="timeline",
+            alt=describe_timeline(diagnosis.timeline),
+            find_mark=lambda curve, point: {2: marks, 3: batches}.get(curve, [{}] * (point + 1))[point],
+        )
+
+
+def _draw_ways(diagnosis: Diagnosis, title: str, way: Way, *, unnamed: str, color: str = FAILURE_COLOR) -> None:
+    ranked = rank_ways(diagnosis, way, unnamed)
+    rest = len(ranked) - MOST_BARS
+    with _card(title + (f" :gray[· {rest} rarer under By dimension]" if rest > 0 else ""), "Failures of all judged items."):
+        shown, parameter = ranked[:MOST_BARS], WAY_PARAMETERS[way]
+        marks = [{parameter: key} for key, _ in shown]
+        draw_clickable_rates(title, [row for _, row in shown], marks, key=f"by_{parameter}", color=color)
+
+
+def _draw_clean(diagnosis: Diagnosis) -> None:
+    overall = diagnosis.overall
+    most = f" With {format_count(overall.judged, 'item')} the true rate may still be up to {format_share(overall.high)}."
+    st.success(f"**Nothing failed under these filters.**{most}", icon=":material/check_circle:")
+
+
+def _choose_view(report: DiagnosisReport) -> View:
+    chosen = read_choice(VIEW, View) or View.SUSPECTS
+    key = "analytics_view"
+    if st.session_state.get(key) != chosen:
+        st.session_state[key] = chosen
+    more = len(report.findings) - 1
+
+    def label(view: object) -> str:
+        name = VIEW_LABELS[View(str(view))]
+        return f"{name} ({more} more)" if view == View.SUSPECTS and more > 0 else name
+
+    def write() -> None:
+        view = st.session_state[key]
+        change_link({VIEW: None if view == View.SUSPECTS else view}, keep_page=True)
+
+    st.segmented_control(
+        "View", list(View), format_func=label, required=True, key=key, on_change=write, label_visibility="collapsed"
+    )
+    return chosen
+
+
+def is_filtered(link: Mapping[str, str]) -> bool:
+    """Say whether the link has any filter."""
+    return any(link.get(name) for name in NAMES)
+
+
+def _card(title: str, help_text: str) -> DeltaGenerator:
+    container = st.container(border=True, gap="xxsmall", height="stretch")
+    container.markdown(f"**{title}**", help=help_text)
+    return container
+
+
+def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
+    place.metric(label, value, delta_description=note, border=True, height="stretch")
+
+
+def _interval(diagnosis: Diagnosis) -> str:
+    return format_rate(diagnosis.overall).partition(" (")[2].removesuffix(")")
+
+
+def _share(part: float, whole: float) -> str:
+    return format_share(part / whole if whole else None)

@@ -1,0 +1,118 @@
+"""Rows to Plotly figures. No Streamlit here: a figure can be looked at and tested by itself."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
+
+from core.domain.batches.monitor import TrendPoint
+from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE
+from core.ui.charts.axes import RATE_LABELS, label_value, make_axis, make_category_axis, make_frame, shorten_label
+from core.ui.shell.formats import localize
+
+FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
+"""Vermilion and blue of the Okabe-Ito palette: told apart by everyone, readable on light and dark."""
+ALARM_COLOR = "#999999"
+KEEP_OPACITY = {"selected": {"marker": {"opacity": 1.0}}, "unselected": {"marker": {"opacity": 1.0}}}
+"""For marks that lead elsewhere: Streamlit fades what is not selected, and a click on these selects nothing."""
+BAR_PIXELS, FRAME_PIXELS = 30, 12
+TREND_PIXELS = 130
+GAP = 1.5
+"""Stretches further apart than so many of their own length have a pause between them."""
+
+
+def name_stop_reasons(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by stop_reason with a word for the calls that have none."""
+    return {"no reply" if reason == "none" else reason: calls for reason, calls in counts.items()}
+
+
+def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str]) -> go.Scatter:
+    """Return words at the ends of bars. As texts of the bars themselves, the browser would measure one after the other."""
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="text",
+        text=[2 * "\N{NO-BREAK SPACE}" + word for word in words],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+
+
+def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
+    """Return horizontal bars, the largest on top, each with its number."""
+    entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    names, numbers = [name for name, _ in entries], [number for _, number in entries]
+    bars = go.Bar(
+        x=numbers,
+        y=names,
+        orientation="h",
+        marker_color=color,
+        customdata=[label_value(name) for name in names],
+        hovertemplate="%{customdata}: %{x}<extra></extra>",
+    )
+    layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=map(shorten_label, counts), right=36) | {
+        "bargap": 0.35,
+        "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
+        "yaxis": make_category_axis(names, autorange="reversed"),
+    }
+    return go.Figure(data=[bars, label_bars(numbers, names, [f"{number:,}" for number in numbers])], layout=layout)
+
+
+def describe_counts(title: str, counts: Mapping[str, int]) -> str:
+    """Return the chart in words, for those who do not see it."""
+    return f"{title}: " + ", ".join(f"{name} {number:,}" for name, number in counts.items())
+
+
+def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.Figure:
+    """Return the failure rate of each stretch as a line that breaks where nothing was closed, with the alarm's level."""
+    times: list[datetime] = []
+    rates: list[float | None] = []
+    notes: list[str] = []
+    for before, point in zip((None, *trend), trend, strict=False):
+        middle = timedelta(seconds=point.seconds / 2)
+        if before is not None and (point.begins_at - before.begins_at).total_seconds() > GAP * point.seconds:
+            times.append(localize(before.begins_at + timedelta(seconds=before.seconds) + middle, timezone))
+            rates.append(None)
+            notes.append("")
+        times.append(localize(point.begins_at + middle, timezone))
+        rates.append(point.failure_rate)
+        notes.append(f"{point.failed:,} of {point.accepted + point.failed:,} failed")
+    begins_at = localize(trend[0].begins_at, timezone)
+    ends_at = localize(trend[-1].begins_at + timedelta(seconds=trend[-1].seconds), timezone)
+    line = go.Scatter(
+        x=times,
+        y=rates,
+        text=notes,
+        mode="lines+markers",
+        connectgaps=False,
+        line={"color": FAILURE_COLOR, "width": 2},
+        marker={"size": 5},
+        hovertemplate="%{x|%H:%M:%S}: %{y:.0%}, %{text}<extra></extra>",
+    )
+    highest = max((rate for rate in rates if rate is not None), default=0.0)
+    layout = make_frame(TREND_PIXELS, left=RATE_LABELS, top=6, bottom_lines=2) | {
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": ALARM_FAILURE_RATE,
+                "y1": ALARM_FAILURE_RATE,
+                "line": {"color": ALARM_COLOR, "width": 1, "dash": "dot"},
+            }
+        ],
+        "xaxis": make_axis(nticks=4, range=[begins_at, ends_at]),
+        "yaxis": make_axis(tickformat=".0%", range=[0, max(highest * 1.1, 2 * ALARM_FAILURE_RATE)], nticks=4),
+    }
+    return go.Figure(data=[line], layout=layout)
+
+
+def describe_trend(trend: Sequence[TrendPoint]) -> str:
+    """Return the failure rate over time in words."""
+    worst = max(trend, key=lambda point: point.failure_rate)
+    return (
+        f"Failure rate over time, {len(trend)} stretches of {trend[0].seconds:,.0f} s: highest {worst.failure_rate:.0%}, "
+        f"last {trend[-1].failure_rate:.0%}; alarm at {ALARM_FAILURE_RATE:.0%}"
+    )

@@ -1,0 +1,146 @@
+"""The list of conversations: filters, counts by review, download, table."""
+
+import tempfile
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.batches.result_options import ResultOptions
+from core.domain.datasets.dataset_export import make_file_name
+from core.domain.datasets.records import ConversationCounts, ConversationFilters, ListedConversation, ReviewStatus
+from core.domain.paging import Page
+from core.ui.conversations.filters import NAMES, draw_conversation_filters, read_conversation_filters
+from core.ui.shell.formats import format_count, format_words
+from core.ui.shell.link_state import change_link, read_cursor, read_uuid
+from core.ui.shell.links import CONVERSATION, open_generator
+from core.ui.shell.page import draw_header
+from core.ui.shell.pager import draw_pager
+from core.ui.shell.session import report_errors
+from core.ui.shell.status import TIER_COLORS, BadgeColor
+from core.ui.shell.tables import age_column, draw_table, mark_simulated, simulated_column
+
+READ = ":material/chat: Read"
+SPOOLED_BYTES = 8_000_000
+REVIEW_COLORS: dict[ReviewStatus, BadgeColor] = {
+    ReviewStatus.PENDING_REVIEW: "gray",
+    ReviewStatus.APPROVED: "green",
+    ReviewStatus.REJECTED: "red",
+    ReviewStatus.ARCHIVED: "violet",
+}
+
+
+@st.cache_resource(scope="session", ttl=30, show_spinner=False)
+def load_conversation_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
+    """Return what conversations can be filtered by, read anew every half minute."""
+    return _services.conversations.list_options()
+
+
+def draw_conversation_list(services: PageServices) -> None:
+    """Draw the list that the link asks for."""
+    filters = read_conversation_filters()
+    counts = services.conversations.count(filters)
+    with draw_header("Conversations"):
+        st.space("stretch")
+        _draw_download(services, filters, counts.total)
+    draw_conversation_filters(load_conversation_options(services, services.user_email))
+    if not counts.total:
+        _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
+        return
+    _draw_page(services, filters, counts.total, read_uuid(CONVERSATION))
+    st.caption(_describe_reviews(counts))
+
+
+@st.fragment
+def _draw_page(services: PageServices, filters: ConversationFilters, total: int, missing: UUID | None) -> None:
+    """A fragment: whoever turns a page does not wait for the rest. `missing` is in the link, but there is no such one."""
+    with report_errors():
+        cursor, direction = read_cursor()
+        page = services.conversations.list_page(filters, cursor=cursor, direction=direction)
+        draw_pager(page, total, "conversation")
+        _draw_table(page)
+        if read_uuid(CONVERSATION) != missing:  # Read was pressed: the whole page changes.
+            st.rerun()
+
+
+def write_export(services: PageServices, filters: ConversationFilters) -> Any:  # noqa: ANN401 - a file, as Streamlit reads it
+    """Write what the filters show into a temporary file, page by page, and return it from its beginning."""
+    file = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - Streamlit reads it after this
+    for line in services.conversations.export(filters):
+        file.write(line)
+    file.seek(0)
+    return file
+
+
+def _draw_download(services: PageServices, filters: ConversationFilters, total: int) -> None:
+    st.download_button(
+        f"Download {format_count(total, 'conversation')}",
+        lambda: write_export(services, filters).read(),
+        file_name=make_file_name(datetime.now(UTC)),
+        mime="application/jsonl",
+        icon=":material/download:",
+        on_click="ignore",
+        disabled=not total,
+        key="export",
+        help="What the filters show, as chat messages, one JSON object a line, made when you click",
+    )
+
+
+def _draw_nothing(*, filtered: bool) -> None:
+    if filtered:
+        st.info("No conversation fits these filters. Take one away, or clear them all.", icon=":material/filter_alt:")
+        return
+    st.info("There are no conversations yet. Those that pass every check appear here.", icon=":material/forum:")
+    if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+        open_generator()
+
+
+def _draw_table(page: Page[ListedConversation]) -> None:
+    def read() -> None:
+        clicked = st.session_state.get("conversation_read")
+        if clicked:
+            change_link({CONVERSATION: str(page.rows[int(clicked["row"])].id)}, keep_page=True)
+
+    column = st.column_config
+    button = {"read": column.ButtonColumn("", key="conversation_read", on_click=read, type="tertiary", width=75)}
+    alt = f"{len(page.rows)} conversations, newest first"
+    rows, columns = [_make_row(row) for row in page.rows], _configure_columns() | button
+    draw_table(rows, columns, key="conversation_table", alt=alt, file_name="conversations")
+
+
+def _make_row(row: ListedConversation) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "tier": [row.tier.value],
+        "turns": row.turn_count,
+        "journey": f"{row.starting_emotion} → {row.ending_emotion}" if row.starting_emotion and row.ending_emotion else None,
+        "quality": row.quality_score,
+        "review": [format_words(row.review_status)],
+        "batch": row.batch_name,
+        "data": mark_simulated(simulated=row.simulated),
+        "created": row.created_at,
+        "read": READ,
+    }
+
+
+def _configure_columns() -> dict[str, Any]:
+    column = st.column_config
+    reviews = [format_words(status) for status in REVIEW_COLORS]
+    return {
+        "name": column.TextColumn("Conversation", width=325),
+        "tier": column.MultiselectColumn("Tier", options=list(TIER_COLORS), color=list(TIER_COLORS.values()), width=90),
+        "turns": column.NumberColumn("Turns", width=55),
+        "journey": column.TextColumn("Emotions", width=165),
+        "quality": column.NumberColumn("Quality", format="%.1f", width=65),
+        "review": column.MultiselectColumn("Review", options=reviews, color=list(REVIEW_COLORS.values()), width=115),
+        "batch": column.TextColumn("Batch", width=115),
+        "data": simulated_column(),
+        "created": age_column("Accepted"),
+    }
+
+
+def _describe_reviews(counts: ConversationCounts) -> str:
+    parts = [f"{number:,} {format_words(status).lower()}" for status, number in counts.by_review_status.items()]
+    return "Under the other filters: " + ", ".join(sorted(parts))

@@ -1,0 +1,152 @@
+"""The reading view of one conversation (`?conversation=ID`): chat, emotions, origin, review, previous and next.
+
+What Claude wrote is shown as text, never as markdown or HTML.
+"""
+
+from functools import partial
+from uuid import UUID
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.datasets.records import ConversationPlace, ReviewStatus, StoredConversation
+from core.domain.scaffolding.prompt import render_prompt
+from core.domain.verdict.conversation import Role, Turn
+from core.errors import TemplateInvalid
+from core.ui.conversations.filters import read_conversation_filters
+from core.ui.conversations.journey_chart import describe_journey, draw_journey
+from core.ui.conversations.list import REVIEW_COLORS
+from core.ui.shell.facts import draw_facts
+from core.ui.shell.formats import NOTHING, escape_markdown, format_duration, format_money, format_time, format_words
+from core.ui.shell.link_state import change_link
+from core.ui.shell.links import CONVERSATION, open_batch
+from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge
+from core.ui.shell.session import report_errors
+
+CHAT_PIXELS = 610
+ICONS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/support_agent:"}
+REVIEWS = (
+    (ReviewStatus.APPROVED, "Approve", ":material/thumb_up:"),
+    (ReviewStatus.REJECTED, "Reject", ":material/thumb_down:"),
+    (ReviewStatus.PENDING_REVIEW, "Back to pending", ":material/undo:"),
+)
+
+
+def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
+    """Draw the conversation; raise NotFound."""
+    conversation = services.conversations.get(conversation_id)
+    place = services.conversations.find_place(conversation_id, read_conversation_filters())
+    _draw_title(conversation)
+    _draw_controls(services, conversation, place)
+    chat, side = st.columns([7, 5], gap="small")
+    with chat, st.container(height=CHAT_PIXELS, border=True, autoscroll=False, key="chat"):
+        told = conversation.metadata
+        st.caption(escape_markdown(f"{told.session_context} · {told.conversation_phase}"))
+        for turn in conversation.turns:
+            _draw_turn(turn)
+    with side:
+        with st.container(border=True, gap="xxsmall"):
+            st.markdown("**Emotional journey** :gray[· circles: client, squares: adviser]")
+            draw_figure(draw_journey(conversation.turns), key="journey", alt=describe_journey(conversation.turns))
+        _draw_origin(conversation)
+
+
+def _draw_title(conversation: StoredConversation) -> None:
+    with draw_header(escape_markdown(conversation.name)):
+        st.badge(format_words(conversation.review_status), color=REVIEW_COLORS[conversation.review_status])
+        if conversation.simulated:
+            draw_simulated_badge()
+        st.space("stretch")
+
+
+def _draw_controls(services: PageServices, conversation: StoredConversation, place: ConversationPlace) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "All conversations", icon=":material/list:", type="tertiary", on_click=_open, args=(None,), key="back_to_list"
+        )
+        for label, icon, neighbour in (
+            ("Previous", ":material/chevron_left:", place.newer_id),
+            ("Next", ":material/chevron_right:", place.older_id),
+        ):
+            st.button(
+                label,
+                icon=icon,
+                key=f"read_{label.lower()}",
+                disabled=neighbour is None,
+                on_click=_open,
+                args=(neighbour,),
+            )
+        if place.total:
+            st.caption(f"{place.newer + 1:,} of {max(place.total, place.newer + 1):,} under the filters", width="content")
+        st.space("stretch")
+        for status, label, icon in REVIEWS:
+            st.button(
+                label,
+                icon=icon,
+                key=f"review_{status}",
+                disabled=conversation.review_status is status,
+                on_click=partial(_review, services, conversation.id, status),
+            )
+
+
+def _open(conversation_id: UUID | None) -> None:
+    change_link({CONVERSATION: None if conversation_id is None else str(conversation_id)}, keep_page=True)
+
+
+def _review(services: PageServices, conversation_id: UUID, status: ReviewStatus) -> None:
+    with report_errors():
+        services.conversations.review(conversation_id, status)
+
+
+def _draw_turn(turn: Turn) -> None:
+    feeling = turn.emotional_context
+    second = f" and {feeling.secondary_emotion}" if feeling.secondary_emotion else ""
+    with st.chat_message(turn.role.value, avatar=ICONS[turn.role]):
+        st.caption(escape_markdown(f"{turn.turn_number} · {feeling.primary_emotion}{second} · {feeling.intensity:.0%}"))
+        st.text(turn.content)
+
+
+def _draw_origin(conversation: StoredConversation) -> None:
+    template = conversation.template
+    tokens = f"{_count(conversation.input_tokens)} in, {_count(conversation.output_tokens)} out"
+    cost = NOTHING if conversation.cost_usd is None else format_money(conversation.cost_usd)
+    took = NOTHING if conversation.duration_ms is None else format_duration(conversation.duration_ms / 1000)
+    facts = {
+        "Batch": conversation.batch_name,
+        "Persona": None if conversation.persona is None else conversation.persona.name,
+        "Arc": None if conversation.arc is None else conversation.arc.name,
+        "Topic": None if conversation.topic is None else conversation.topic.name,
+        "Category, tier": f"{conversation.category}, {format_words(conversation.tier).lower()}",
+        "Template": None if template is None else f"{template.name}, version {template.version}",
+        "Model": conversation.model,
+        "Tokens": tokens,
+        "Cost": f"{cost}{', simulated' if conversation.simulated else ''}; took {took}",
+        "Quality": None if conversation.quality_score is None else f"{conversation.quality_score:.1f}",
+        "Accepted": format_time(conversation.created_at, st.context.timezone),
+        "Id": conversation.id,
+    }
+    with st.container(border=True, gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Origin**", width="content")
+            st.space("stretch")
+            if st.button("Open batch", type="tertiary", icon=":material/open_in_full:", key="open_batch"):
+                open_batch(conversation.batch_id)  # pyright: ignore[reportArgumentType] - BatchId is a UUID by another name
+        draw_facts(facts)
+    with st.expander("Prompt", icon=":material/description:"):
+        st.code(_make_prompt(conversation), language=None, wrap_lines=True, height=300)
+
+
+def _count(tokens: int | None) -> str:
+    return NOTHING if tokens is None else f"{tokens:,}"
+
+
+def _make_prompt(conversation: StoredConversation) -> str:
+    """Return the prompt as it was sent: rendered again from what the batch keeps."""
+    parts = (conversation.template, conversation.persona, conversation.arc, conversation.topic)
+    template, persona, arc, topic = parts
+    if template is None or persona is None or arc is None or topic is None:
+        return "The batch does not keep what this prompt was made from."
+    try:
+        return render_prompt(template, persona, arc, topic).text
+    except TemplateInvalid as error:
+        return str(error)

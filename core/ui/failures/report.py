@@ -1,0 +1,231 @@
+"""The dialog with everything about one failed generation.
+
+What Claude wrote, and every message, is shown as code or text, never as markdown or HTML.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.batches.results import FailureRow
+from core.domain.diagnosis.error_report import FailureMaterial, build_report
+from core.domain.verdict.cut_place import locate_cut
+from core.domain.verdict.verdict import FailureType
+from core.errors import NotFound
+from core.ui.failures.table import FAILURE, TYPE_COLORS, make_report_file, name_report
+from core.ui.shell.facts import draw_facts
+from core.ui.shell.formats import NOTHING, escape_markdown, format_money, format_time
+from core.ui.shell.link_state import change_link
+from core.ui.shell.page import draw_imported_badge, draw_simulated_badge, draw_text_badge
+from core.ui.shell.session import report_errors
+from core.ui.shell.tables import draw_table
+
+CUT_MARK = "✂ ───── cut here ───── ✂"
+TEXT_PIXELS = 300
+CONTENT_OF_TYPES_WITH_A_CUT = {FailureType.TRUNCATION, FailureType.PARSE_ERROR}
+
+
+def open_linked_report(services: PageServices, failure_id: UUID | None) -> None:
+    """Open the dialog of `?failure=ID`; say so where there is no such failure."""
+    if failure_id is None:
+        return
+    try:
+        material = services.failures.get(failure_id)
+    except NotFound as error:
+        st.warning(escape_markdown(str(error)), icon=":material/link_off:")
+        return
+    _draw_dialog(services, material)
+
+
+def _close() -> None:
+    change_link({FAILURE: None}, keep_page=True)
+
+
+@st.dialog("Failed generation", width="large", icon=":material/error:", on_dismiss=_close)
+def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
+    with report_errors():
+        row = FailureRow.model_validate(dict(material.failure))
+        report = build_report(material)
+        _draw_summary(services, row)
+        figures, analysis = st.columns([5, 7], gap="small")
+        with figures:
+            _draw_tokens(row, report)
+        with analysis:
+            _draw_analysis(report)
+        _draw_details(row, report)
+        _draw_parts(material, row, report)
+
+
+def _draw_parts(material: FailureMaterial, row: FailureRow, report: dict[str, Any]) -> None:
+    """All tabs are drawn, so that changing between them needs no answer from here, which a quick second click could miss."""
+    reply, prompt, attempts, origin = st.tabs(["Reply", "Prompt", "Attempts", "Origin"])
+    with reply:
+        _draw_reply(row, material.failure.get("response_content"))
+    with prompt:
+        _draw_prompt(row, material.failure["prompt"])
+    with attempts:
+        _draw_attempts(report["attempts"], imported=row.imported)
+    with origin:
+        _draw_origin(material, row)
+
+
+def _draw_summary(services: PageServices, row: FailureRow) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        draw_text_badge(row.failure_type, color=TYPE_COLORS.get(FailureType(row.failure_type), "gray"))
+        draw_text_badge(f"stop reason: {row.stop_reason or 'none'}", color="gray")
+        draw_text_badge(f"pattern: {row.truncation_pattern or 'none'}", color="gray")
+        if row.confidence:
+            draw_text_badge(f"{row.confidence} confidence", color="gray")
+        if row.simulated:
+            draw_simulated_badge()
+        if row.imported:
+            draw_imported_badge()
+        st.space("stretch")
+        st.download_button(
+            "Download RAW report",
+            lambda: make_report_file(services, row.id),
+            file_name=name_report(row.id),
+            mime="application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            key="report_download",
+        )
+    st.caption(f"{format_time(row.created_at, st.context.timezone)} · {escape_markdown(row.model)} · {row.id}")
+
+
+def _draw_tokens(row: FailureRow, report: dict[str, Any]) -> None:
+    analysis = report["error_report"]["analysis"]
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.markdown("**Token analysis**")
+        figures = st.columns(4, gap="xsmall")
+        for place, label, value in zip(
+            figures,
+            ("Input", "Output", "Limit", "Remaining"),
+            (analysis["input_tokens"], row.output_tokens, row.max_tokens, analysis["tokens_remaining"]),
+            strict=True,
+        ):
+            place.metric(label, NOTHING if value is None else f"{value:,}")
+        used = analysis["share_of_limit_used"]
+        if used is None:
+            st.caption("Claude did not say how many tokens it used.")
+        else:
+            st.progress(min(1.0, used), text=f"**{used:.1%}** of the limit used")
+        if analysis["cost_usd"] is not None:
+            st.caption(f"Cost of the last call: {escape_markdown(format_money(float(analysis['cost_usd'])))}")
+
+
+def _draw_analysis(report: dict[str, Any]) -> None:
+    found = report["error_report"]
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.markdown("**Automatic analysis**")
+        st.text(found["stop_reason_analysis"])
+        st.markdown("**Conclusion**")
+        st.info(escape_markdown(found["analysis"]["conclusion"]), icon=":material/lightbulb:")
+
+
+def _draw_details(row: FailureRow, report: dict[str, Any]) -> None:
+    messages = [text for text in (row.truncation_details, row.error_message) if text]
+    if messages:
+        st.markdown("**Error details**")
+        st.code("\n\n".join(dict.fromkeys(messages)), language=None, wrap_lines=True)
+    if (stack := report["error_report"]["error_stack"]) is not None:
+        with st.expander("Where the error came from", icon=":material/bug_report:"):
+            st.code(stack, language=None, wrap_lines=True, height=TEXT_PIXELS)
+
+
+def _draw_reply(row: FailureRow, reply: str | None) -> None:
+    if not reply:
+        st.caption("There is no text: the call brought no reply. The attempts say why.")
+        return
+    if row.failure_type in CONTENT_OF_TYPES_WITH_A_CUT:
+        cut = locate_cut(reply, row.turn_index)
+        turn = "" if row.turn_index is None else f" in turn {row.turn_index + 1}"
+        st.markdown(f"**Place of the cut**{turn} :gray[· character {cut.offset:,} of {len(reply):,}]")
+        begin = "… " if cut.offset > len(cut.before) else ""
+        behind = cut.behind or "(end of the reply)"
+        st.code(f"{begin}{cut.before}\n{CUT_MARK}\n{behind}", language=None, wrap_lines=True)
+    st.markdown("**Whole reply** :gray[· copy it with the button in its corner]")
+    st.code(reply, language=None, wrap_lines=True, height=TEXT_PIXELS)
+
+
+def _draw_prompt(row: FailureRow, prompt: str) -> None:
+    if row.imported:
+        st.caption("This conversation was imported: the prompt that it was made with is not known.")
+        return
+    st.code(prompt, language=None, wrap_lines=True, height=TEXT_PIXELS)
+
+
+def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
+    if not attempts:
+        st.caption(
+            "This conversation was imported: no call was made for it here."
+            if imported
+            else "No call was made, or its record is gone."
+        )
+        return
+    column = st.column_config
+    draw_table(
+        [
+            {
+                "number": attempt.get("attempt_number"),
+                "outcome": attempt.get("outcome"),
+                "stop_reason": attempt.get("stop_reason"),
+                "status": attempt.get("http_status"),
+                "tokens": attempt.get("output_tokens"),
+                "limit": attempt.get("max_tokens"),
+                "cost": attempt.get("cost_usd"),
+                "seconds": None if attempt.get("duration_ms") is None else attempt["duration_ms"] / 1000,
+                "wait": None if not attempt.get("wait_ms") else attempt["wait_ms"] / 1000,
+                "request": attempt.get("request_id"),
+                "message": attempt.get("error_message"),
+                "started": attempt.get("started_at") and datetime.fromisoformat(attempt["started_at"]),
+            }
+            for attempt in attempts
+        ],
+        {
+            "number": column.NumberColumn("Call", width=45),
+            "outcome": column.TextColumn("Outcome", width=85),
+            "stop_reason": column.TextColumn("Stop reason", width=95),
+            "status": column.NumberColumn("HTTP", format="%d", width=55),
+            "tokens": column.NumberColumn("Output tokens", format="localized", width=100),
+            "limit": column.NumberColumn("Limit", format="localized", width=70),
+            "cost": column.NumberColumn("Cost", format="$%.4f", width=75),
+            "seconds": column.NumberColumn("Took", format="%.1f s", width=70),
+            "wait": column.NumberColumn("Waited", format="%.1f s", width=70),
+            "request": column.TextColumn("Request", width=150),
+            "message": column.TextColumn("Message", width=220),
+            "started": column.DatetimeColumn("Started", format="HH:mm:ss", width=80),
+        },
+        key="report_attempts",
+        alt=f"{len(attempts)} calls, the first on top",
+        file_name="attempts",
+    )
+
+
+def _draw_origin(material: FailureMaterial, row: FailureRow) -> None:
+    names, failure = material.scaffolding, material.failure
+    version = names.get("template_version")
+    template = f"{names.get('template_name') or NOTHING}{f' (version {version})' if version else ''}"
+    structured = {True: "on", False: "off", None: None}[failure.get("structured_outputs_enabled")]
+    source: Mapping[str, Any] = failure["raw_response"]["imported_from"] if row.imported else {}
+    facts = {
+        "Persona": names.get("persona_name"),
+        "Emotional arc": names.get("arc_name"),
+        "Topic": names.get("topic_name"),
+        "Category": names.get("conversation_category"),
+        "Template": template,
+        "Batch": names.get("batch_name"),
+        "Batch id": row.batch_id,
+        "Imported from": source.get("file"),
+        "Conversation": source.get("conversation"),
+        "Effort": failure.get("effort"),
+        "Structured output": structured,
+        "Prompt": None if row.imported else f"{failure['prompt_length']:,} characters",
+        "Request id": failure.get("request_id"),
+    }
+    only_imported = ("Imported from", "Conversation")
+    draw_facts({label: value for label, value in facts.items() if value is not None or label not in only_imported})

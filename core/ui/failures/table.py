@@ -1,0 +1,120 @@
+"""The table of failed generations: View opens the report, RAW downloads it."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.batches.results import FailureRow
+from core.domain.verdict.verdict import FailureType
+from core.ui.shell.formats import NOTHING
+from core.ui.shell.link_state import change_link
+from core.ui.shell.status import BadgeColor
+from core.ui.shell.tables import draw_table, mark_simulated, simulated_column
+
+FAILURE = "failure"
+VIEW, RAW = ":material/visibility: View", ":material/download: RAW"
+RAW_WANTED = "raw_report_wanted"
+TYPE_COLORS: dict[FailureType, BadgeColor] = {
+    FailureType.TRUNCATION: "red",
+    FailureType.PARSE_ERROR: "orange",
+    FailureType.VALIDATION_ERROR: "yellow",
+    FailureType.API_ERROR: "gray",
+    FailureType.REFUSAL: "violet",
+    FailureType.CORRUPTION: "blue",
+}
+
+
+def draw_failure_table(rows: Sequence[FailureRow]) -> None:
+    """Draw a page of failures, with two buttons each."""
+
+    def find_clicked(key: str) -> UUID | None:
+        clicked = st.session_state.get(key)
+        return rows[int(clicked["row"])].id if clicked else None
+
+    def view() -> None:
+        failure_id = find_clicked("failure_view")
+        if failure_id is not None:
+            change_link({FAILURE: str(failure_id)}, keep_page=True)
+
+    def want_raw() -> None:
+        st.session_state[RAW_WANTED] = find_clicked("failure_raw")
+
+    column = st.column_config
+    buttons = {
+        "view": column.ButtonColumn("", key="failure_view", on_click=view, type="tertiary", width=75),
+        "raw": column.ButtonColumn("", key="failure_raw", on_click=want_raw, type="tertiary", width=75),
+    }
+    alt = f"{len(rows)} failed generations, newest first"
+    columns = _configure_columns() | buttons
+    draw_table([_make_row(row) for row in rows], columns, key="failure_table", alt=alt, file_name="failed-generations")
+
+
+def send_wanted_report(services: PageServices) -> None:
+    """Hand the report that RAW was pressed for to the browser.
+
+    A button in a table cannot be a download, so the browser is told to save what it is sent. The file goes as base64, so
+    none of its text can become part of the script.
+    """
+    failure_id: UUID | None = st.session_state.pop(RAW_WANTED, None)
+    if failure_id is None:
+        return
+    name, content = name_report(failure_id), base64.b64encode(make_report_file(services, failure_id)).decode()
+    st.html(
+        f"""<script>
+        {{
+        const bytes = Uint8Array.from(atob("{content}"), (character) => character.charCodeAt(0));
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(new Blob([bytes], {{ type: "application/json" }}));
+        link.download = "{name}";
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+        }}
+        // {uuid4()}: a script that is the same as the last one would not run again
+        </script>""",
+        unsafe_allow_javascript=True,
+    )
+
+
+def name_report(failure_id: UUID) -> str:
+    """Return the file name of a RAW error report."""
+    return f"failed-generation-{failure_id}.json"
+
+
+def make_report_file(services: PageServices, failure_id: UUID) -> bytes:
+    """Return the RAW error report as a file to save."""
+    return json.dumps(services.failures.get_report(failure_id), indent=2, ensure_ascii=False).encode()
+
+
+def _make_row(row: FailureRow) -> dict[str, Any]:
+    used = NOTHING if row.output_tokens is None else f"{row.output_tokens:,}"
+    return {
+        "created": row.created_at,
+        "type": [row.failure_type],
+        "stop_reason": row.stop_reason,
+        "pattern": row.truncation_pattern,
+        "tokens": f"{used} / {NOTHING if row.max_tokens is None else f'{row.max_tokens:,}'}",
+        "model": row.model,
+        "batch": row.batch_name,
+        "data": mark_simulated(simulated=row.simulated),
+        "view": VIEW,
+        "raw": RAW,
+    }
+
+
+def _configure_columns() -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "created": column.DatetimeColumn("Date", format="D MMM YYYY, HH:mm", timezone=st.context.timezone, width=135),
+        "type": column.MultiselectColumn("Type", options=list(TYPE_COLORS), color=list(TYPE_COLORS.values()), width=120),
+        "stop_reason": column.TextColumn("Stop reason", width=100),
+        "pattern": column.TextColumn("Pattern", width=155),
+        "tokens": column.TextColumn("Tokens / limit", width=110, alignment="right"),
+        "model": column.TextColumn("Model", width=140),
+        "batch": column.TextColumn("Batch", width=212),
+        "data": simulated_column(),
+    }

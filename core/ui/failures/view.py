@@ -1,0 +1,55 @@
+"""What stands around the table of failed generations: charts, empty states, what can be filtered by."""
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.batches.result_options import ResultOptions
+from core.domain.batches.results import FailureFilters, FailureStatistics
+from core.ui.charts.facet_chart import draw_facet
+from core.ui.charts.figures import REPLY_COLOR
+from core.ui.failures.filters import NO_PATTERN, NO_STOP_REASON, PATTERN, STOP_REASON, TYPE
+
+STATISTICS_SECONDS = 5
+
+
+@st.cache_resource(scope="session", ttl=30, show_spinner=False)
+def load_failure_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
+    """Return what failures can be filtered by, read anew every half minute."""
+    return _services.failures.list_options()
+
+
+def load_failure_statistics(services: PageServices, user: str, filters: FailureFilters) -> FailureStatistics:
+    """Return the counts under some filters, a few seconds old at most: opening a report counts nothing."""
+    return _count(services, user, filters.model_dump_json(), filters)
+
+
+@st.cache_resource(scope="session", ttl=STATISTICS_SECONDS, max_entries=20, show_spinner=False)
+def _count(
+    _services: PageServices,
+    user: str,  # noqa: ARG001 - with `asked` the cache's key
+    asked: str,  # noqa: ARG001 - likewise
+    _filters: FailureFilters,
+) -> FailureStatistics:
+    return _services.failures.count(_filters)
+
+
+def draw_failure_charts(statistics: FailureStatistics) -> None:
+    """Draw three charts whose bars are filters; each shows its counts under the other filters."""
+    by_type, by_stop_reason, by_pattern = st.columns(3, gap="small")
+    with by_type:
+        draw_facet("By type", TYPE, statistics.by_type, unnamed="none")
+    with by_stop_reason:
+        draw_facet("By stop reason", STOP_REASON, statistics.by_stop_reason, unnamed=NO_STOP_REASON, color=REPLY_COLOR)
+    with by_pattern:
+        draw_facet("By pattern", PATTERN, statistics.by_pattern, unnamed=NO_PATTERN)
+
+
+def draw_no_failures(*, filtered: bool) -> None:
+    """Say that there is nothing, and what to do."""
+    if filtered:
+        st.info("No failed generation fits these filters. Take one away, or clear them all.", icon=":material/filter_alt:")
+    else:
+        st.success(
+            "Nothing has failed. When a reply is cut off, malformed or refused, it is kept here with its diagnosis.",
+            icon=":material/check_circle:",
+        )

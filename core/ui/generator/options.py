@@ -1,0 +1,185 @@
+"""How a batch is to be made: name, limit and the advanced settings."""
+
+import streamlit as st
+from pydantic import ValidationError
+
+from core.config import PageSettings
+from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
+from core.domain.batches.pricing import MODELS, PRICES_AS_OF, find_price
+from core.errors import InvalidRequest
+from core.ui.shell.formats import escape_markdown
+
+NO_EFFORT = "default"
+ERROR_HANDLING_LABELS = {
+    ErrorHandling.CONTINUE: "Go on with the rest",
+    ErrorHandling.STOP: "Stop the batch",
+}
+
+
+LIMIT, SKIP = "option_limit", "option_skip"
+
+
+def read_defaults(settings: PageSettings) -> BatchSettings:
+    """Return the settings of a batch for which nothing else is asked."""
+    names = BatchSettings.model_fields.keys() & PageSettings.model_fields.keys()
+    return BatchSettings.model_validate({name: getattr(settings, name) for name in names})
+
+
+def set_options(selection: Selection, settings: BatchSettings) -> None:
+    """Set limit, skipping and advanced settings; only before they are drawn."""
+    st.session_state[LIMIT] = selection.limit
+    st.session_state[SKIP] = selection.skip_existing is not None
+    for name, value in settings.model_dump().items():
+        st.session_state[_key(name)] = NO_EFFORT if name == "effort" and value is None else value
+
+
+def draw_skip(selection: Selection, skip: SkipExisting, existing: int) -> Selection:
+    """Ask whether what exists is left out, and say how much would be left; return the selection with it."""
+    skipping = st.toggle(
+        "Skip what I have",
+        key=SKIP,
+        help="Leaves out combinations that have an accepted conversation of yours, unless it was rejected in review.",
+        persist_state="session",
+    )
+    if existing:
+        left = selection.grid_size - existing
+        st.caption(f"{existing:,} of {selection.grid_size:,} combinations have a conversation, {left:,} are new.")
+    return selection.model_copy(update={"skip_existing": skip if skipping else None})
+
+
+def draw_limit(selection: Selection) -> Selection:
+    """Ask for a limit and return the selection with it; raise InvalidRequest for a limit that is none."""
+    limit = st.number_input(
+        "Limit",
+        min_value=0,  # 0 comes through and is answered below; a smaller minimum of the field would read it as no limit
+        value=None,
+        step=1,
+        placeholder="None",
+        key=LIMIT,
+        help="At most this many of the combinations, spread evenly over personas, arcs and topics.",
+        persist_state="session",
+    )
+    try:
+        return Selection.model_validate(selection.model_dump() | {"limit": limit})
+    except ValidationError as error:
+        raise InvalidRequest("The limit must be 1 or more. Leave it empty to generate every combination.") from error
+
+
+def draw_name() -> str | None:
+    """Ask for a name; None leaves it to the service."""
+    return st.text_input(
+        "Name",
+        max_chars=200,
+        placeholder="Automatic",
+        key="option_name",
+        persist_state="session",
+    )
+
+
+def draw_advanced(defaults: PageSettings) -> BatchSettings:
+    """Draw the advanced settings, folded up; raise InvalidRequest that names what is wrong."""
+    with st.expander("Advanced", icon=":material/tune:"):
+        models = list(dict.fromkeys((defaults.model, *MODELS)))
+        model = st.selectbox("Model", models, key=_key("model"), accept_new_options=True, persist_state="session")
+        _draw_price(str(model or ""))
+        left, right = st.columns(2, gap="small")
+        max_tokens = left.number_input(
+            "Max output tokens",
+            min_value=1,
+            max_value=MAX_OUTPUT_TOKENS,
+            value=defaults.max_tokens,
+            step=1024,
+            key=_key("max_tokens"),
+            persist_state="session",
+        )
+        concurrency = right.number_input(
+            "Calls at once",
+            min_value=1,
+            max_value=200,
+            value=defaults.concurrency,
+            step=1,
+            key=_key("concurrency"),
+            persist_state="session",
+        )
+        efforts = [NO_EFFORT, *Effort]
+        effort = st.selectbox(
+            "Effort",
+            efforts,
+            index=efforts.index(defaults.effort or NO_EFFORT),
+            format_func=lambda value: "The model's own" if value == NO_EFFORT else str(value),
+            key=_key("effort"),
+            persist_state="session",
+        )
+        error_handling = st.radio(
+            "When a conversation fails",
+            list(ErrorHandling),
+            format_func=lambda value: ERROR_HANDLING_LABELS[ErrorHandling(value)],
+            horizontal=True,
+            key=_key("error_handling"),
+            persist_state="session",
+        )
+        structured = st.toggle(
+            "Structured output",
+            value=defaults.structured_outputs,
+            help="Claude is held to the conversation's JSON schema.",
+            key=_key("structured_outputs"),
+            persist_state="session",
+        )
+        safeguards = _draw_safeguards()
+    try:
+        return BatchSettings.model_validate(
+            safeguards
+            | {
+                "model": model or "",
+                "max_tokens": max_tokens,
+                "effort": None if effort == NO_EFFORT else effort,
+                "structured_outputs": structured,
+                "concurrency": concurrency,
+                "error_handling": error_handling,
+            }
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{str(e['loc'][0]).replace('_', ' ')}: {e['msg']}" for e in error.errors())
+        raise InvalidRequest(f"Check the advanced settings: {problems}") from error
+
+
+def _draw_safeguards() -> dict[str, object]:
+    left, right = st.columns(2, gap="small")
+    budget_usd = left.number_input(
+        "Budget, USD",
+        min_value=0.01,
+        value=None,
+        step=1.0,
+        placeholder="None",
+        key=_key("budget_usd"),
+        help="The batch pauses itself before it spends more, calls in flight included.",
+        persist_state="session",
+    )
+    canary_items = right.number_input(
+        "Canary",
+        min_value=0,
+        value=0,
+        step=1,
+        key=_key("canary_items"),
+        help="So many conversations, spread over the grid, come first; the rest only if at most 30 % of them fail.",
+        persist_state="session",
+    )
+    raise_max_tokens = st.toggle(
+        "Raise max output tokens once",
+        help="A reply that the limit cut is tried once more with twice the limit. The cut attempt stays recorded.",
+        key=_key("raise_max_tokens"),
+        persist_state="session",
+    )
+    return {"budget_usd": budget_usd, "canary_items": canary_items, "raise_max_tokens": raise_max_tokens}
+
+
+def _draw_price(model: str) -> None:
+    price = find_price(model)
+    if price is None:
+        st.caption(f"No price is known for {escape_markdown(model)}: its cost will not be shown.")
+    else:
+        st.caption(f"\\${price.input_usd} in, \\${price.output_usd} out per million tokens ({PRICES_AS_OF})")
+
+
+def _key(name: str) -> str:
+    return f"option_{name}"

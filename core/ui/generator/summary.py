@@ -1,0 +1,105 @@
+"""What the chosen batch comes to, and the button that submits it."""
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.config import PageSettings
+from core.domain.batches.batch import BatchSettings, Selection, choose_skip
+from core.domain.batches.estimate import Estimate, GenerationHistory, Range, estimate_batch
+from core.services.batches import find_history
+from core.ui.generator.options import draw_advanced, draw_limit, draw_name, draw_skip
+from core.ui.generator.submission import submit_one
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.session import report_errors
+
+CONFIRMING = "confirming_batch"
+LARGE_CONVERSATIONS, LARGE_COST_USD = 200, 50.0
+
+
+@st.cache_resource(scope="session", ttl=10, show_spinner=False)
+def load_history(_services: PageServices, user: str) -> tuple[GenerationHistory, ...]:  # noqa: ARG001 - the cache's key
+    """Return what items have taken so far, read anew every ten seconds."""
+    return _services.batches.list_history()
+
+
+def draw_summary(services: PageServices, settings: PageSettings, selection: Selection) -> tuple[Selection, BatchSettings]:
+    """Draw count, estimate, options and the submit button; return the whole selection and its settings."""
+    card = st.container(border=True, gap="small")
+    with report_errors():  # An option that is wrong stops the page here, beside the option.
+        batch_settings = draw_advanced(settings)
+    with card, report_errors():
+        figures = st.container(gap="small")
+        left, right = st.columns(2, gap="small")
+        with left:
+            selection = draw_limit(selection)
+        with right:
+            name = draw_name()
+        skip = choose_skip(simulated=settings.simulated)
+        existing = services.batches.count_existing(selection, skip)
+        selection = draw_skip(selection, skip, existing)
+        planned = selection.count_planned(existing if selection.skip_existing else 0)
+        history = find_history(load_history(services, services.user_email), batch_settings.model)
+        estimate = estimate_batch(planned, concurrency=batch_settings.concurrency, history=history)
+        with figures:
+            formula = selection.explain(existing if selection.skip_existing else 0)
+            _draw_figures(estimate, formula if selection.grid_size else None, simulated=settings.simulated)
+        label = f"Generate {format_count(planned, 'conversation')}"
+        clicked = st.button(
+            label, type="primary", icon=":material/bolt:", width="stretch", disabled=planned == 0, key="generate"
+        )
+        large = planned >= LARGE_CONVERSATIONS or estimate.cost_usd >= LARGE_COST_USD
+        if clicked and not large:
+            submit_one(services, selection, batch_settings, name)
+        if clicked and large:
+            st.session_state[CONFIRMING] = True
+        if st.session_state.get(CONFIRMING):
+            _confirm(services, selection, batch_settings, name, estimate)
+    return selection, batch_settings
+
+
+def _draw_figures(estimate: Estimate, formula: str | None, *, simulated: bool) -> None:
+    st.markdown("**Batch summary**")
+    st.metric(
+        "Conversations to generate",
+        f"{estimate.conversations:,}",
+        delta_description=escape_markdown(formula or "Choose at least one persona, one arc and one topic"),
+    )
+    duration, cost = st.columns(2, gap="small")
+    some = estimate.conversations > 0
+    seconds = estimate.seconds_range
+    duration.metric(
+        "Estimated time",
+        f"~{format_duration(estimate.seconds)}" if some else NOTHING,
+        delta_description=None if seconds is None else f"{format_duration(seconds.low)} to {format_duration(seconds.high)}",
+    )
+    cost.metric(
+        "Estimated cost",
+        format_money(estimate.cost_usd) if some else NOTHING,
+        delta_description=_word_costs(estimate.cost_usd_range),
+    )
+    basis = escape_markdown(f"{estimate.basis[0].upper()}{estimate.basis[1:]}.")
+    chance = " 8 in 10 batches stay within the range." if seconds is not None else ""
+    note = " Claude is simulated: nothing is charged." if simulated else ""
+    st.caption(f"{basis}{chance}{note}")
+
+
+def _word_costs(costs: Range | None) -> str | None:
+    return None if costs is None else f"{format_money(costs.low)} to {format_money(costs.high)}"
+
+
+@st.dialog("Generate a large batch?", icon=":material/bolt:", on_dismiss=lambda: st.session_state.pop(CONFIRMING, None))
+def _confirm(
+    services: PageServices, selection: Selection, settings: BatchSettings, name: str | None, estimate: Estimate
+) -> None:
+    st.markdown(
+        f"**{format_count(estimate.conversations, 'conversation')}** with {escape_markdown(settings.model)}, about "
+        f"**{format_duration(estimate.seconds)}** and **{escape_markdown(format_money(estimate.cost_usd))}**."
+    )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Not now"):
+            del st.session_state[CONFIRMING]
+            st.rerun()
+        if st.button(f"Generate {estimate.conversations:,}", type="primary", icon=":material/bolt:"):
+            st.session_state.pop(CONFIRMING, None)
+            with report_errors():
+                submit_one(services, selection, settings, name)

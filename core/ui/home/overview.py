@@ -1,0 +1,187 @@
+"""Home: what runs, what came out so far, what to look at, the latest batches."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.bootstrap import PageServices
+from core.domain.batches.batch import BatchProgress, BatchStatus
+from core.domain.batches.monitor import BatchFilters, BatchPage
+from core.domain.batches.overview import Coverage, Overview
+from core.domain.batches.progress import estimate_remaining_seconds
+from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
+from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
+from core.ui.home.alert_list import draw_alerts
+from core.ui.monitor.table import draw_batch_table
+from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money, format_share
+from core.ui.shell.links import open_batch, open_batch_list, open_conversations, open_generator
+from core.ui.shell.page import draw_header, open_body
+from core.ui.shell.session import report_errors
+from core.ui.shell.status import find_status_look
+
+RECENT_BATCHES, OPEN_BATCHES = 8, 4
+REFRESH_SECONDS = 5
+COVERAGE_CELL_PIXELS = 46
+REFRESH = "home_refreshes"
+OPEN = BatchFilters(statuses=(BatchStatus.PROCESSING, BatchStatus.QUEUED, BatchStatus.PAUSED))
+
+
+def draw_overview() -> None:
+    """Draw the page; the upper half refreshes itself while a batch is active."""
+    with open_body() as services:
+        overview, running = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
+        with draw_header("Overview"):
+            st.space("stretch")
+            if overview.batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+                open_generator()
+        draw_alerts(services)
+        _draw_live(services, overview, running)
+        if not overview.batches:
+            draw_welcome()
+            return
+        _draw_coverage(overview.coverage)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Recent batches**", width="content")
+            st.space("stretch")
+            if st.button("All batches", icon=":material/list:", type="tertiary"):
+                open_batch_list()
+        recent = services.monitor.list_batches(page_size=RECENT_BATCHES)
+        draw_batch_table(recent.batches, "home_batches")
+
+
+def draw_welcome() -> None:
+    """Say what to do first in a fresh database."""
+    with st.container(border=True, horizontal_alignment="center", gap="small"):
+        st.space("medium")
+        st.markdown(":material/forum: **No conversations yet**", width="content")
+        st.markdown(
+            "Choose personas, emotional arcs and topics. Claude writes one conversation for every combination.",
+            width="content",
+            text_alignment="center",
+        )
+        if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+            open_generator()
+        st.space("medium")
+
+
+def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -> None:
+    refreshes = _is_active(running)
+    st.session_state[REFRESH] = refreshes
+    fresh = [(overview, running)]  # What was read for this run is drawn by it; each refresh reads anew.
+
+    def draw() -> None:
+        with report_errors():
+            if fresh:
+                totals, batches = fresh.pop()
+            else:
+                totals, batches = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
+            if totals.batches:
+                _draw_totals(totals)
+                _draw_running(batches)
+            if _is_active(batches) != st.session_state.get(REFRESH):
+                st.rerun()
+
+    st.fragment(draw, run_every=REFRESH_SECONDS if refreshes else None)()
+
+
+def _is_active(running: BatchPage) -> bool:
+    return any(batch.is_moving for batch in running.batches)
+
+
+def _draw_totals(overview: Overview) -> None:
+    places = st.columns(5, gap="small")
+    to_go = f"{overview.open_items:,} to go" if overview.active_batches else "nothing to wait for"
+    paused = f", {overview.paused_batches:,} paused" if overview.paused_batches else ""
+    _draw_card(places[0], "Batches running", f"{overview.active_batches:,}", to_go + paused)
+    simulated = overview.simulated_conversations
+    note = f"{simulated:,} of them simulated" if simulated else f"in {format_count(overview.batches, 'batch', 'batches')}"
+    _draw_card(places[1], "Conversations accepted", f"{overview.conversations:,}", note)
+    _draw_rates(places[2], places[3], overview)
+    charged, made_up = overview.spend_usd, overview.simulated_spend_usd
+    note = f"plus {format_money(made_up)} simulated, not charged" if made_up else "in all batches"
+    _draw_card(places[4], "Spend", format_money(charged), note)
+
+
+def _draw_rates(success: DeltaGenerator, failure: DeltaGenerator, overview: Overview) -> None:
+    rate = overview.recent_failed / overview.recent_judged if overview.recent_judged else None
+    sample = f"of {overview.recent_judged:,} judged"
+    _draw_card(success, "Success rate, 7 days", format_share(None if rate is None else 1 - rate), sample)
+    failure.metric(
+        "Failure rate, 7 days",
+        format_share(rate),
+        _judge_failure_rate(rate),
+        delta_color="inverse" if rate is not None and rate > TARGET_FAILURE_RATE else "normal",
+        delta_arrow="off",
+        delta_description=f"{overview.recent_failed:,} {sample}",
+        border=True,
+        height="stretch",
+        help=f"Target under {TARGET_FAILURE_RATE:.0%}, alarm over {ALARM_FAILURE_RATE:.0%}. "
+        f"Ever: {overview.failed:,} of {overview.judged:,}.",
+    )
+
+
+def _judge_failure_rate(rate: float | None) -> str | None:
+    if rate is None:
+        return None
+    if rate <= TARGET_FAILURE_RATE:
+        return f"under {TARGET_FAILURE_RATE:.0%}"
+    return f"over {ALARM_FAILURE_RATE:.0%}" if rate > ALARM_FAILURE_RATE else f"over {TARGET_FAILURE_RATE:.0%}"
+
+
+def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
+    place.metric(label, value, delta=None, delta_description=note, border=True, height="stretch")
+
+
+def _draw_running(running: BatchPage) -> None:
+    for batch in running.batches:
+        look = find_status_look(batch.status)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(batch.status.value, icon=look.icon, color=look.color, width=115)
+            st.progress(batch.fraction_judged, text=_describe_running(batch))
+            if st.button("Open", key=f"running_{batch.id}", icon=":material/open_in_full:", type="tertiary"):
+                open_batch(batch.id)
+    if running.total > len(running.batches):
+        st.caption(f"and {format_count(running.total - len(running.batches), 'more open batch', 'more open batches')}")
+
+
+def _describe_running(batch: BatchProgress) -> str:
+    parts = [f"**{escape_markdown(batch.name)}**", f"{batch.judged:,} of {batch.planned:,}"]
+    if batch.failed:
+        parts.append(f"{batch.failed:,} failed")
+    left = estimate_remaining_seconds(batch, datetime.now(UTC))
+    if left is not None:
+        parts.append(f"about {format_duration(left)} left")
+    return " · ".join(parts)
+
+
+def _draw_coverage(coverage: Coverage) -> None:
+    def open_cell() -> None:
+        points = st.session_state["coverage"]["selection"]["points"]
+        if points:
+            persona, arc = divmod(int(points[0]["point_index"]), len(coverage.arcs))
+            open_conversations(persona_id=coverage.personas[persona].id, arc_id=coverage.arcs[arc].id)
+
+    if not coverage.personas or not coverage.arcs:
+        return
+    cells = make_coverage_cells(coverage)
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(
+            f"**Coverage** · topics with an accepted conversation, of {coverage.topics:,} in each cell",
+            help="Click a cell for its conversations.",
+        )
+        st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
+            draw_heatmap(
+                cells,
+                highest=coverage.topics,
+                scale=COVERAGE_SCALE,
+                cell_pixels=COVERAGE_CELL_PIXELS,
+                is_wide=True,
+                click_opens="its conversations",
+            ),
+            key="coverage",
+            on_select=open_cell,
+            selection_mode="points",
+            config={"displayModeBar": False},
+            alt=describe_heatmap(f"Topics with an accepted conversation, of {coverage.topics} in each cell", cells),
+        )

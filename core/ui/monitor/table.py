@@ -1,0 +1,66 @@
+"""The table of batches, on Home and in the Batch Monitor."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.domain.batches.batch import BatchProgress, BatchStatus
+from core.ui.shell.links import open_batch
+from core.ui.shell.status import find_status_look
+from core.ui.shell.tables import age_column, draw_table, mark_simulated, simulated_column
+
+OPEN = ":material/open_in_full: Open"
+
+
+def draw_batch_table(batches: Sequence[BatchProgress], key: str, file_name: str | None = None) -> None:
+    """Draw batches with a button each that opens the batch; with `file_name` they can be had as CSV."""
+    button = f"{key}_open"
+
+    def open_chosen() -> None:
+        clicked = st.session_state.get(button)
+        if clicked:
+            open_batch(batches[int(clicked["row"])].id)
+
+    columns = _configure_columns() | {
+        "open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=85)
+    }
+    rows, alt = [_make_row(batch) for batch in batches], f"{len(batches)} batches, newest first"
+    draw_table(rows, columns, key=key, alt=alt, file_name=file_name)
+
+
+def _make_row(batch: BatchProgress) -> dict[str, Any]:
+    return {
+        "name": batch.name,
+        "status": [batch.status.value],
+        "progress": batch.fraction_judged,
+        "planned": batch.planned,
+        "accepted": batch.accepted,
+        "failed": batch.failed,
+        "cost": batch.cost_usd,
+        "data": mark_simulated(simulated=batch.simulated),
+        "started_by": "you",  # Row-level security shows an analyst their own batches only.
+        "created": batch.created_at,
+        "open": OPEN,
+    }
+
+
+def _configure_columns() -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "name": column.TextColumn("Batch", width=285),
+        "status": column.MultiselectColumn(
+            "Status",
+            options=list(BatchStatus),
+            color=[find_status_look(status).color for status in BatchStatus],
+            width=110,
+        ),
+        "progress": column.ProgressColumn("Done", min_value=0, max_value=1, format="percent", width=130),
+        "planned": column.NumberColumn("Total", format="localized", width=70),
+        "accepted": column.NumberColumn("Accepted", format="localized", width=85),
+        "failed": column.NumberColumn("Failed", format="localized", width=70),
+        "cost": column.NumberColumn("Cost", format="$%.2f", width=85),
+        "data": simulated_column(),
+        "started_by": column.TextColumn("Started by", width=75),
+        "created": age_column("Submitted"),
+    }

@@ -1,0 +1,197 @@
+"""One batch in the Batch Monitor: it refreshes itself while something can change, and not after."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.bootstrap import PageServices
+from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
+from core.domain.batches.monitor import BatchWatch
+from core.domain.batches.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
+from core.ui.monitor.actions import draw_actions
+from core.ui.monitor.items import draw_items
+from core.ui.monitor.questions import draw_question
+from core.ui.monitor.results import draw_charts
+from core.ui.shell.formats import (
+    escape_markdown,
+    format_age,
+    format_count,
+    format_duration,
+    format_money,
+    format_rate,
+    format_share,
+    format_time,
+)
+from core.ui.shell.links import open_batch
+from core.ui.shell.page import draw_header, draw_imported_badge, draw_simulated_badge
+from core.ui.shell.session import find_settings, report_errors
+from core.ui.shell.status import find_status_look
+
+ACTIVE_SECONDS, PAUSED_SECONDS = 2, 10
+REFRESH = "batch_refresh_seconds"
+
+
+def watch_batch(services: PageServices, batch_id: BatchId) -> None:
+    """Draw the batch, again and again while it is active."""
+    now = services.monitor.watch(batch_id)
+    every = find_refresh_seconds(now.progress)
+    st.session_state[REFRESH] = every
+    fresh = [now]  # What was read for this run is drawn by it; each refresh reads anew.
+
+    def draw() -> None:
+        with report_errors():
+            watched = fresh.pop() if fresh else services.monitor.watch(batch_id)
+            _draw_batch(services, watched)
+            if find_refresh_seconds(watched.progress) != st.session_state.get(REFRESH):
+                st.rerun()  # One run of the whole page sets the new pace, or none.
+
+    st.fragment(draw, run_every=every)()
+    draw_question(services, now.progress)
+
+
+def find_refresh_seconds(progress: BatchProgress) -> int | None:
+    """Return how often to look again: often while anything runs, seldom while paused, not at all after the end."""
+    if progress.is_moving:
+        return ACTIVE_SECONDS
+    return PAUSED_SECONDS if progress.status is BatchStatus.PAUSED else None
+
+
+def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
+    progress = watched.progress
+    _draw_title(services, progress)
+    _draw_outcome(progress)
+    _draw_figures(progress)
+    _draw_pace(progress)
+    _draw_family(watched)
+    draw_charts(watched)
+    draw_items(services, progress)
+    _draw_origin(progress)
+
+
+def _draw_title(services: PageServices, progress: BatchProgress) -> None:
+    look = find_status_look(progress.status)
+    with draw_header(escape_markdown(progress.name)):
+        st.badge(progress.status.value, icon=look.icon, color=look.color)
+        if progress.simulated:
+            draw_simulated_badge()
+        if progress.imported:
+            draw_imported_badge()
+        st.space("stretch")
+        draw_actions(services, progress)
+    st.progress(progress.fraction_judged, text=_describe_progress(progress))
+
+
+def _describe_progress(progress: BatchProgress) -> str:
+    now = datetime.now(UTC)
+    parts = [f"**{progress.judged:,} of {progress.planned:,}** done", f"{progress.fraction_judged:.0%}"]
+    if progress.cancelled:
+        parts.append(f"{progress.cancelled:,} cancelled")
+    left = estimate_remaining_seconds(progress, now)
+    elapsed = measure_elapsed_seconds(progress, now)
+    if left is not None:
+        parts.append(f"about {format_duration(left)} left")
+    if progress.status is BatchStatus.QUEUED:
+        parts.append("waiting for a worker")
+    elif progress.status is BatchStatus.PAUSED:
+        parts.append("paused")
+    elif elapsed is not None:
+        took = format_duration(elapsed)
+        parts.append(f"{took} from start to end" if progress.status.is_final else f"started {took} ago")
+    if progress.status is BatchStatus.PAUSED and progress.running:
+        parts.append(f"{format_count(progress.running, 'running call')} to finish first")
+    return " · ".join(parts)
+
+
+def _draw_outcome(progress: BatchProgress) -> None:
+    reason = escape_markdown(progress.status_reason) if progress.status_reason else None
+    if progress.status is BatchStatus.FAILED:
+        st.error(f"**The batch failed.** {reason or 'No conversation was accepted.'}", icon=":material/error:")
+    elif progress.status is BatchStatus.PAUSED and reason is not None:
+        st.warning(reason, icon=":material/pause_circle:")
+    elif reason is not None:
+        st.caption(reason)
+
+
+def _draw_figures(progress: BatchProgress) -> None:
+    accepted, failed, remaining, total, pace, spend = st.columns(6, gap="small")
+    if progress.imported:
+        _draw_card(accepted, "Passed", f"{progress.accepted:,}", "conversations, counted only")
+    else:
+        _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "conversations")
+    _draw_card(
+        failed,
+        "Failed",
+        f"{progress.failed:,}",
+        "none so far" if progress.failure_rate is None else f"{format_share(progress.failure_rate)} of those judged",
+    )
+    _draw_card(remaining, "Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
+    cancelled = f"{progress.cancelled:,} cancelled" if progress.cancelled else progress.conversation_category.value
+    _draw_card(total, "Total", f"{progress.planned:,}", cancelled)
+    _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress))
+    _draw_card(
+        spend,
+        "Spend, simulated" if progress.is_simulated(claude_is_simulated=find_settings().simulated) else "Spend",
+        format_money(progress.cost_usd),
+        describe_spend(progress),
+    )
+
+
+def describe_concurrency(progress: BatchProgress) -> str:
+    """Say how many calls may run at once now."""
+    if progress.imported:
+        return "nothing is generated"
+    if progress.pace_limit is None or progress.pace_limit >= progress.concurrency:
+        return f"{progress.concurrency} at once"
+    return f"{progress.pace_limit} of {progress.concurrency} at once"
+
+
+def describe_spend(progress: BatchProgress) -> str:
+    """Say what the spend is to be measured by: the budget where there is one, and the estimate."""
+    budget, estimate = progress.budget_usd, progress.estimated_cost_usd
+    if budget is not None and estimate is not None:
+        return f"budget {format_money(budget)}, est. {format_money(estimate)}"
+    if budget is not None:
+        return f"of {format_money(budget)} budget"
+    return f"{progress.attempts:,} calls" if estimate is None else f"of {format_money(estimate)} estimated"
+
+
+def _draw_pace(progress: BatchProgress) -> None:
+    if progress.status.is_final or progress.pace_reason is None or progress.pace_changed_at is None:
+        return
+    when = format_age(progress.pace_changed_at, datetime.now(UTC))
+    st.caption(f":material/speed: {describe_concurrency(progress)}: changed {when}, {escape_markdown(progress.pace_reason)}")
+
+
+def _draw_family(watched: BatchWatch) -> None:
+    """Draw the ways to the batch whose failed items these are, and to those that tried its own again."""
+    progress = watched.progress
+    if progress.retry_of is None and not watched.retries:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if progress.retry_of is not None:
+            st.caption("Retry of the failed items of", width="content")
+            label = escape_markdown(watched.retry_of_name or "another batch")
+            if st.button(label, key="retried_batch", icon=":material/undo:", type="tertiary"):
+                open_batch(progress.retry_of)
+        if watched.retries:
+            st.caption("Retried by", width="content")
+        for retry in watched.retries:
+            label = f"{escape_markdown(retry.name)} ({retry.status.value})"
+            if st.button(label, key=f"retry_{retry.id}", icon=":material/replay:", type="tertiary"):
+                open_batch(retry.id)
+
+
+def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
+    place.metric(label, value, delta_description=escape_markdown(note), border=True, height="stretch")
+
+
+def _draw_origin(progress: BatchProgress) -> None:
+    submitted = format_time(progress.created_at, st.context.timezone)
+    if progress.imported:
+        st.caption(f"Imported {submitted} · {escape_markdown(progress.model)} · {progress.id}")
+        return
+    effort = f", effort {escape_markdown(progress.effort)}" if progress.effort else ""
+    structured = "structured output" if progress.structured_outputs else "no structured output"
+    limit = f"{progress.max_tokens or 0:,} tokens at most, {structured}"
+    st.caption(f"Submitted {submitted} · {escape_markdown(progress.model)}{effort}, {limit} · {progress.id}")

@@ -1,0 +1,142 @@
+"""The searchable list of one kind of scaffolding, with a switch for each row and the way to its form."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, ScaffoldKind, TrainingTopic, Uses
+from core.domain.scaffolding.rules import find_key
+from core.ui.generator.choices import load_choices
+from core.ui.scaffolding.state import NEW, open_record
+from core.ui.shell.formats import escape_markdown, format_count, format_words
+from core.ui.shell.tables import draw_table
+
+Row = Persona | EmotionalArc | TrainingTopic | PromptTemplate
+EDIT, SWITCH_ON, SWITCH_OFF = ":material/edit: Edit", ":material/toggle_off: Activate", ":material/toggle_on: Deactivate"
+SEARCH = "search"
+ACTIVE, INACTIVE = "active", "inactive"
+MEANING = "Inactive is not offered for new batches. Nothing is deleted, and past batches keep what they were made from."
+
+
+def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -> None:
+    """Draw the rows that the search finds, with what came of them."""
+    active = sum(row.is_active for row in rows)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        words = _draw_search()
+        shown = [row for row in rows if _has_words(row, words)]
+        found = f", {len(shown)} found" if words else ""
+        st.caption(f"{format_count(len(rows), kind)}, {active} active{found}. {MEANING}", width="stretch")
+        st.button(f"Add {kind}", icon=":material/add:", on_click=open_record, args=(NEW,), key="add_record")
+    if not shown:
+        st.info("Nothing has all these words." if rows else "There is none yet. Add one.", icon=":material/search_off:")
+        return
+    uses = services.scaffolding_editing.count_uses(kind)
+    columns = _configure_columns(kind) | {
+        "switch": _button("switch", lambda row: _switch(services, row), shown),
+        "edit": _button("edit", lambda row: open_record(_link_key(row)), shown),
+    }
+    draw_table(
+        [_make_row(row, uses) for row in shown],
+        columns,
+        key=f"list_{kind}",
+        alt=f"{len(shown)} of {len(rows)} {kind}s, {active} active",
+        file_name=f"{kind}s",
+    )
+
+
+def _draw_search() -> str:
+    words = st.text_input(
+        "Search",
+        key=SEARCH,
+        type="search",
+        live="300ms",
+        bind="query-params",
+        persist_state="session",
+        placeholder="Search all texts",
+        label_visibility="collapsed",
+        width=260,
+    )
+    return words or ""
+
+
+def _switch(services: PageServices, row: Row) -> None:
+    if isinstance(row, PromptTemplate):
+        outcome = services.scaffolding_editing.set_template_active(row.id, active=not row.is_active)
+    else:
+        outcome = services.scaffolding_editing.save(row.model_copy(update={"is_active": not row.is_active}))
+    if outcome.outcome == "saved":
+        load_choices.clear()
+        state = "not offered any more" if row.is_active else "offered for new batches"
+        st.toast(f"{escape_markdown(row.name)} is {state}.", icon=":material/check:")
+    else:
+        st.toast(escape_markdown(outcome.reason or "Not saved."), icon=":material/sync_problem:", duration="long")
+
+
+def _button(name: str, act: Callable[[Row], None], shown: Sequence[Row]) -> Any:  # noqa: ANN401 - Streamlit's types are not public
+    key = f"list_{name}"
+
+    def clicked() -> None:
+        state = st.session_state.get(key)
+        if state:
+            act(shown[int(state["row"])])
+
+    return st.column_config.ButtonColumn("", key=key, on_click=clicked, type="tertiary", width=115)
+
+
+def _link_key(row: Row) -> str:
+    return str(row.id) if isinstance(row, PromptTemplate) else find_key(row)
+
+
+def _has_words(row: Row, words: str) -> bool:
+    text = " ".join(str(value) for value in row.model_dump(exclude={"id", "updated_at"}).values()).casefold()
+    return all(word in text for word in words.casefold().split())
+
+
+def _make_row(row: Row, uses: Mapping[UUID, Uses]) -> dict[str, Any]:
+    counts = uses.get(row.id, Uses())
+    return {
+        "name": row.name,
+        **_describe(row),
+        "state": [ACTIVE if row.is_active else INACTIVE],
+        "accepted": counts.accepted,
+        "failed": counts.failed,
+        "changed": row.updated_at,
+        "switch": SWITCH_OFF if row.is_active else SWITCH_ON,
+        "edit": EDIT,
+    }
+
+
+def _describe(row: Row) -> dict[str, Any]:
+    match row:
+        case Persona():
+            return {"first": row.archetype, "second": row.occupation}
+        case EmotionalArc():
+            return {"first": row.conversation_category, "second": row.arc_strategy.replace("_", " ")}
+        case TrainingTopic():
+            return {"first": format_words(row.category), "second": row.complexity_level}
+        case PromptTemplate():
+            return {"first": f"version {row.version}", "second": row.template_key}
+
+
+def _configure_columns(kind: ScaffoldKind) -> dict[str, Any]:
+    column = st.column_config
+    first, second = {
+        ScaffoldKind.PERSONA: ("Archetype", "Occupation"),
+        ScaffoldKind.ARC: ("Category", "Strategy"),
+        ScaffoldKind.TOPIC: ("Category", "Complexity"),
+        ScaffoldKind.TEMPLATE: ("Version", "Key"),
+    }[kind]
+    return {
+        "name": column.TextColumn("Name", width=260),
+        "first": column.TextColumn(first, width=150),
+        "second": column.TextColumn(second, width=190),
+        "state": column.MultiselectColumn("State", options=[ACTIVE, INACTIVE], color=["green", "gray"], width=85),
+        "accepted": column.NumberColumn(
+            "Accepted", format="localized", width=85, help="Conversations of yours made from it"
+        ),
+        "failed": column.NumberColumn("Failed", format="localized", width=70),
+        "changed": column.DatetimeColumn("Changed", format="distance", width=110),
+    }

@@ -1,0 +1,66 @@
+"""What the Scaffolding page remembers: which record is open, as it was then, and what came of the last save."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import streamlit as st
+
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, SaveOutcome, TrainingTopic
+from core.ui.generator.choices import load_choices
+from core.ui.shell.formats import escape_markdown
+from core.ui.shell.page import leave_notice
+
+OPEN, NEW = "open", "new"
+OPENED = "scaffold_opened"
+Row = TypeVar("Row", Persona | EmotionalArc | TrainingTopic, PromptTemplate)
+
+
+def read_open() -> str | None:
+    """Return the key of `?open=KEY`; `new` for a record that is being added."""
+    return st.query_params.get(OPEN)
+
+
+def open_record(key: str) -> None:
+    """Show a record; its place in the list stays in the link."""
+    st.query_params[OPEN] = key
+
+
+def close_record() -> None:
+    """Go back to the list and forget what was being edited."""
+    st.query_params.pop(OPEN, None)
+    forget_opened()
+
+
+def forget_opened() -> None:
+    """Read the record anew at the next run, with nothing of what was typed."""
+    for key in [OPENED, *(key for key in st.session_state if str(key).startswith("scaffold_"))]:
+        st.session_state.pop(key, None)
+
+
+def remember_opened(current: Row | None) -> Row | None:
+    """Return the record as it was when it was opened: what somebody else saves meanwhile must not slip in unseen."""
+    opened: Row | None = st.session_state.get(OPENED)
+    if current is None or opened is None or opened.id != current.id:
+        st.session_state[OPENED] = opened = current
+    return opened
+
+
+def say_outcome(outcome: SaveOutcome, name: str, button: Callable[..., bool] = st.button) -> None:
+    """Go back to the list where a record was saved; else say why not and keep what was typed.
+
+    `button` draws a button where it is said: a form has its own.
+    """
+    if outcome.outcome == "saved":
+        load_choices.clear()
+        leave_notice(f"{name} is saved.")
+        close_record()
+        st.rerun()
+    reason = escape_markdown(outcome.reason or "")
+    if outcome.outcome == "conflict":
+        st.warning(
+            f"**Not saved.** {reason} Reload to see it as it is now; what you typed is lost then.",
+            icon=":material/sync_problem:",
+        )
+        button("Reload", icon=":material/refresh:", on_click=forget_opened)
+    else:
+        st.error(f"**Not saved.** {reason}", icon=":material/error:")

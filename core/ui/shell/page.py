@@ -1,0 +1,110 @@
+"""What all pages share: title row, marks, what is said once after a change of page."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.unreadable import UnreadableRow, phrase_unreadable
+from core.ui.shell.formats import escape_markdown
+from core.ui.shell.session import find_settings, report_errors, require_services, sign_out
+from core.ui.shell.status import BadgeColor
+
+NOTICE = "notice"
+SIGN_OUT = "Sign out"
+ICON = Path(__file__).with_name("icon.svg")
+"""A file of ours: an icon or emoji by name would be fetched from another host."""
+
+
+def configure_page() -> None:
+    """Set what the browser shows around a page, before anything is drawn."""
+    st.set_page_config(page_title="Bright Run", page_icon=ICON, layout="wide", initial_sidebar_state="collapsed")
+
+
+@contextmanager
+def open_body() -> Generator[PageServices]:
+    """Say what the page before left to say, report this page's errors, and say what it could not read.
+
+    Files in pages/ begin with `open_page`.
+    """
+    services = require_services()
+    if notice := st.session_state.pop(NOTICE, None):
+        st.toast(escape_markdown(notice), icon=":material/check:")
+    place = st.empty()
+    with report_errors():
+        yield services
+    if unreadable := services.list_unreadable():
+        with place.container():
+            _draw_unreadable(unreadable)
+
+
+def _draw_unreadable(rows: Sequence[UnreadableRow]) -> None:
+    by_kind = groupby(sorted(rows, key=lambda row: row.what), key=lambda row: row.what)
+    for _, unreadable in by_kind:
+        message = f"{phrase_unreadable(tuple(unreadable))}. Left out until that is mended."
+        st.warning(escape_markdown(message), icon=":material/rule:")
+
+
+def leave_notice(text: str) -> None:
+    """Say something on the next page."""
+    st.session_state[NOTICE] = text
+
+
+@contextmanager
+def draw_header(title_markdown: str) -> Generator[None]:
+    """Draw the title row; what is drawn inside stands beside the title, before the marks at its end."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(title_markdown, anchor=False, width="content")
+        yield
+        _draw_marks()
+
+
+def draw_simulated_badge() -> None:
+    """Mark what a simulated Claude wrote."""
+    st.badge(
+        "simulated", icon=":material/science:", color="orange", help="Written by the simulated Claude: not training data."
+    )
+
+
+def draw_imported_badge() -> None:
+    """Mark what was read from files."""
+    st.badge(
+        "imported",
+        icon=":material/upload_file:",
+        color="blue",
+        help="Read from files and judged, so that it can be diagnosed: not made here, never part of an export.",
+    )
+
+
+def draw_text_badge(text: str, *, color: BadgeColor, icon: str = "") -> None:
+    """Draw a badge with a text that was not written in this code: `st.badge` escapes brackets a second time."""
+    st.markdown(f":{color}-badge[{icon} {escape_markdown(text)}]", width="content")
+
+
+def draw_figure(figure: object, *, key: str, alt: str) -> None:
+    """Draw a figure of Plotly; `alt` says in words what is in it."""
+    st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
+        figure,  # pyright: ignore[reportArgumentType] - likewise
+        key=key,
+        config={"displayModeBar": False},
+        alt=alt,
+    )
+
+
+def _draw_marks() -> None:
+    settings = find_settings()
+    if settings.simulated:
+        help_text = "No Anthropic key is set: conversations are made up on this machine and nothing is charged."
+        st.badge("Claude is simulated", icon=":material/science:", color="orange", help=help_text)
+    if not settings.embedded:
+        _draw_account()
+
+
+def _draw_account() -> None:
+    email = escape_markdown(require_services().user_email)
+    if st.menu_button(email, [SIGN_OUT], icon=":material/account_circle:", type="tertiary") == SIGN_OUT:
+        sign_out()
+        st.rerun()

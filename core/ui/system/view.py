@@ -1,0 +1,207 @@
+"""The System page: health of each part, workers, queue, Claude's limits, versions, settings. No secret is in it."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.config import describe_settings
+from core.domain.batches.rate_limits import read_rate_limits
+from core.domain.diagnosis.health import ClaudeHealth, Health, PartHealth, PartState, QueueHealth, WorkerHealth
+from core.services.health import read_versions
+from core.ui.charts.figures import REPLY_COLOR, describe_counts, draw_counts, name_stop_reasons
+from core.ui.home.alert_list import draw_alerting
+from core.ui.shell.formats import NOTHING, escape_markdown, escape_message, format_age, format_count
+from core.ui.shell.links import open_batch
+from core.ui.shell.page import draw_figure, draw_header
+from core.ui.shell.session import find_settings, report_errors
+from core.ui.shell.status import find_part_look
+from core.ui.shell.tables import draw_table
+
+REFRESH_SECONDS = 5
+ALIVE, SILENT = "alive", "silent"
+
+
+def draw_system(services: PageServices) -> None:
+    """Draw the page; what can change by itself is looked at again every few seconds."""
+    with draw_header("System"):
+        st.space("stretch")
+
+    @st.fragment(run_every=REFRESH_SECONDS)
+    def draw() -> None:
+        with report_errors():
+            _draw_health(services.health.check(), services.health.shipped_migrations)
+            draw_alerting(services)
+
+    draw()
+    _draw_settings()
+
+
+def _draw_health(health: Health, shipped: tuple[str, ...]) -> None:
+    for place, part in zip(st.columns(len(health.parts), gap="small"), health.parts, strict=True):
+        with place.container(border=True, gap="xsmall", height="stretch"):
+            _draw_part(part)
+    for part in health.parts:
+        if part.state in (PartState.DOWN, PartState.PROBLEM):
+            _draw_problem(part)
+    left, right = st.columns([3, 2], gap="small")
+    with left:
+        _draw_workers(health.queue, health.checked_at)
+        _draw_claude(health.claude, health.queue)
+    with right:
+        _draw_versions(health, shipped)
+    checked = format_age(health.checked_at, datetime.now(UTC))
+    st.caption(f"Checked {checked}; looked at again every {REFRESH_SECONDS} s.")
+
+
+def _draw_part(part: PartHealth) -> None:
+    look = find_part_look(part.state)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{part.part}**", width="content")
+        st.badge(escape_markdown(part.state.value), icon=look.icon, color=look.color)
+    st.caption(escape_markdown(part.found if part.state is not PartState.DOWN else "see below"))
+
+
+def _draw_problem(part: PartHealth) -> None:
+    found, advice = part.found.removesuffix("."), part.advice or ""
+    text = f"**{part.part}:** {escape_message(f'{found}. {advice}')}"
+    if part.state is PartState.DOWN:
+        st.error(text, icon=":material/error:")
+    else:
+        st.warning(text, icon=":material/warning:")
+
+
+def _draw_workers(queue: QueueHealth | None, now: datetime) -> None:
+    st.markdown("**Workers and queue**")
+    if queue is None:
+        st.caption("Not known while Redis does not answer.")
+        return
+    if queue.workers:
+        _draw_worker_table(queue.workers, now)
+    reconciled = NOTHING if queue.reconciled_at is None else format_age(queue.reconciled_at, now)
+    st.caption(
+        f"Queue: {format_count(queue.waiting_jobs, 'job')} waiting, {queue.started_jobs:,} running, {queue.failed_jobs:,} "
+        f"failed · Reconciler last looked: {reconciled}"
+    )
+
+
+def _draw_worker_table(workers: tuple[WorkerHealth, ...], now: datetime) -> None:
+    def open_chosen() -> None:
+        clicked = st.session_state.get("worker_open")
+        batch_id = workers[int(clicked["row"])].batch_id if clicked else None
+        if batch_id is not None:
+            open_batch(batch_id)
+
+    column = st.column_config
+    draw_table(
+        [
+            {
+                "name": worker.name,
+                "health": [ALIVE if worker.is_alive(now) else SILENT],
+                "state": worker.state,
+                "heartbeat": _measure_silence(worker, now),
+                "done": worker.successful_jobs,
+                "failed": worker.failed_jobs,
+                "open": None if worker.batch_id is None else ":material/open_in_full: Its batch",
+            }
+            for worker in workers
+        ],
+        {
+            "name": column.TextColumn("Worker", width=170),
+            "health": column.MultiselectColumn("Health", options=[ALIVE, SILENT], color=["green", "red"], width=80),
+            "state": column.TextColumn("State", width=80),
+            "heartbeat": column.NumberColumn("Last heartbeat", format="%d s ago", width=110),
+            "done": column.NumberColumn("Jobs done", width=80),
+            "failed": column.NumberColumn("Jobs failed", width=85),
+            "open": column.ButtonColumn("Works on", key="worker_open", on_click=open_chosen, type="tertiary", width=110),
+        },
+        key="workers",
+        alt="; ".join(_describe_worker(worker, now) for worker in workers),
+    )
+
+
+def _measure_silence(worker: WorkerHealth, now: datetime) -> float | None:
+    """Return the seconds since a worker was heard; its clock may be a little ahead."""
+    return None if worker.last_heartbeat_at is None else max((now - worker.last_heartbeat_at).total_seconds(), 0.0)
+
+
+def _describe_worker(worker: WorkerHealth, now: datetime) -> str:
+    heard = "never heard" if worker.last_heartbeat_at is None else f"heard {format_age(worker.last_heartbeat_at, now)}"
+    return f"Worker {worker.name}: {worker.state}, {heard}"
+
+
+def _draw_claude(claude: ClaudeHealth | None, queue: QueueHealth | None) -> None:
+    st.markdown("**Claude**")
+    if claude is None or claude.seen_at is None:
+        st.caption("No call yet, so no limits are known." if claude else "Not known while the database does not answer.")
+        return
+    limits = read_rate_limits(claude.headers)
+    if limits:
+        draw_table(
+            [
+                {"kind": limit.kind, "left": limit.share_left, "remaining": limit.remaining, "limit": limit.limit}
+                for limit in limits
+            ],
+            {
+                "kind": st.column_config.TextColumn("Rate limit", width=150),
+                "left": st.column_config.ProgressColumn("Left", min_value=0, max_value=1, format="percent", width=170),
+                "remaining": st.column_config.NumberColumn("Remaining", format="localized", width=120),
+                "limit": st.column_config.NumberColumn("Limit", format="localized", width=120),
+            },
+            key="rate_limits",
+            alt="; ".join(f"{limit.kind}: {limit.share_left:.0%} left" for limit in limits),
+        )
+    made_up = " (simulated)" if claude.simulated else ""
+    seen = format_age(claude.seen_at, datetime.now(UTC))
+    st.caption(f"As the last answer said, {seen}, {escape_markdown(claude.model or '')}{made_up}.")
+    for model, pace in [] if queue is None else sorted(queue.paces.items()):
+        changed = format_age(pace.changed_at, datetime.now(UTC))
+        st.caption(
+            f":material/speed: {escape_markdown(model)}: {format_count(pace.limit, 'call')} at once, "
+            f"changed {changed}: {escape_markdown(pace.reason)}"
+        )
+    if claude.stop_reasons:
+        counts = name_stop_reasons(claude.stop_reasons)
+        st.markdown("**Calls of the last hour by stop reason**")
+        draw_figure(
+            draw_counts(counts, REPLY_COLOR),
+            key="stop_reasons",
+            alt=describe_counts("Calls of the last hour by stop reason", counts),
+        )
+
+
+def _draw_versions(health: Health, shipped: tuple[str, ...]) -> None:
+    st.markdown("**Versions**")
+    versions = dict(read_versions())
+    if health.database is not None:
+        versions["postgresql"] = health.database.database.split()[0]
+    draw_table(
+        [{"name": name, "version": number} for name, number in versions.items()],
+        {
+            "name": st.column_config.TextColumn("Part", width=150),
+            "version": st.column_config.TextColumn("Version", width=150),
+        },
+        key="versions",
+        alt=", ".join(f"{name} {number}" for name, number in versions.items()),
+    )
+    if health.database is not None:
+        applied = set(health.database.migrations)
+        there = sum(migration in applied for migration in shipped)
+        newest = escape_markdown(max(applied, default=NOTHING))
+        st.caption(f"Migrations: {there} of {len(shipped)} of this version are applied; the newest is {newest}.")
+
+
+def _draw_settings() -> None:
+    with st.expander("Settings in force", icon=":material/tune:"):
+        settings = describe_settings(find_settings())
+        draw_table(
+            [{"name": setting.name, "value": setting.value, "source": setting.source.value} for setting in settings],
+            {
+                "name": st.column_config.TextColumn("Setting", width=280),
+                "value": st.column_config.TextColumn("Value", width=420),
+                "source": st.column_config.TextColumn("From", width=150),
+            },
+            key="settings_in_force",
+            alt="; ".join(f"{setting.name}: {setting.value}" for setting in settings),
+        )
+        st.caption("What the pages know. Worker and command line have settings and keys of their own (README, Settings).")
