@@ -384,7 +384,7 @@ as $$
             where c.conname = constraint_name
                 and c.conrelid = to_regclass(format('public.%I', table_name)) limit 1),
         case
-            when constraint_name = 'in_words' then message  -- Raised by a function of ours.
+            when constraint_name in ('in_words', 'prompt_templates_size') then message  -- Raised by a function of ours.
             when message like 'value too long for type %' then 'A text is too long: a model and a category have at most 100 characters.'
             when message = 'numeric field overflow' then 'A sum of money is less than $1,000,000.'
             when constraint_name like '%\_key\_key' or constraint_name like '%\_key\_version\_key'
