@@ -43,7 +43,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
     record = 4 * MEGABYTE - 1024
     """Just below the limit of a record, so that it is read and not refused."""
     deep = 60_000
-    times = max(1, megabytes // 20)
+    times = min(5, max(1, megabytes // 4))
     texts = {
         # Nested, wherever it can be
         "nested-behind-first-item.json": lambda: _join(f"[{_GOOD},", "[" * deep),
