@@ -1,5 +1,6 @@
 """What the documents promise and a machine can check."""
 
+import re
 from pathlib import Path
 
 from core.config import Settings
@@ -7,6 +8,7 @@ from core.domain.verdict.reply import StopReason
 from core.domain.verdict.verdict import FailurePattern, FailureType
 
 ROOT = Path(__file__).parents[2]
+FEWEST_NAMED_FILES = 30
 
 
 def setting_names() -> set[str]:
@@ -44,3 +46,15 @@ def test_troubleshooting_explains_every_failure_type_pattern_and_stop_reason() -
     named = {f"`{name}`" for name in (*FailurePattern, *StopReason)}
 
     assert {part for part in types | named if part not in text} == set()
+
+
+def test_files_that_documents_name_are_there() -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        (path.name, name)
+        for path in documents
+        for name in re.findall(r"`((?:core|pages|tests|migrations|docs)/[\w./-]+\.\w+)`", path.read_text())
+    }
+
+    assert len(named) > FEWEST_NAMED_FILES
+    assert {(document, name) for document, name in named if not (ROOT / name).exists()} == set()
