@@ -12,7 +12,7 @@ from core.ui.shell.session import find_settings
 
 with open_page() as services:
     choices = load_choices(services, services.user_email)
-    with draw_header("Bulk Conversation Generator"):
+    with draw_header("Bulk Generator"):
         st.space("stretch")
         draw_presets(choices)
         link = st.container(width="content")

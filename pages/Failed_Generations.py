@@ -9,7 +9,7 @@ from core.ui.shell.navigation import open_page
 from core.ui.shell.page import draw_header
 
 with open_page() as services:
-    with draw_header("Failed generations"):
+    with draw_header("Failed Generations"):
         st.space("stretch")
     draw_failure_filters(load_failure_options(services, services.user_email))
     filters = read_failure_filters()

@@ -31,7 +31,7 @@ with open_page() as services:
             experiment_id = None
             st.warning(escape_markdown(str(error)), icon=":material/link_off:")
     if experiment_id is None:
-        with draw_header("Failure analytics"):
+        with draw_header("Failure Analytics"):
             st.space("stretch")
             tools = st.container(horizontal=True, width="content", gap="xsmall")
             draw_import(services)

@@ -27,7 +27,7 @@ def warm_server(browser: Browser, url: str) -> None:
     """Let the pages import everything once; the first run on a cold server takes longer than these tests wait."""
     page = browser.new_page()
     page.goto(f"{url}/Bulk_Generator")
-    expect(page.get_by_role("heading", name="Bulk Conversation Generator")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name="Bulk Generator")).to_be_visible(timeout=90_000)
     page.close()
 
 
@@ -104,7 +104,7 @@ def test_skipping_what_exists_changes_the_count(page: Page, url: str) -> None:
     expect(page.get_by_role("button", name="Generate 300 conversations")).to_be_enabled()
     expect(page.get_by_text("90 of 300 combinations have a conversation, 210 are new.")).to_be_visible()
 
-    page.get_by_text("Skip what I have").click()
+    page.get_by_text("Skip combinations already covered").click()
 
     expect(page.get_by_role("button", name="Generate 210 conversations")).to_be_enabled()
     expect(metric(page, "Conversations to generate")).to_have_text("210")

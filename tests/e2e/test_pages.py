@@ -24,7 +24,7 @@ def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def open_generator(page: Page, url: str) -> None:
     page.goto(f"{url}/Bulk_Generator")
-    expect(page.get_by_text("Bulk Conversation Generator")).to_be_visible()
+    expect(page.get_by_role("heading", name="Bulk Generator")).to_be_visible()
     wait_until_idle(page)
 
 
@@ -82,10 +82,10 @@ def test_a_deep_link_to_a_cold_server_shows_the_page_with_its_navigation(page: P
 @pytest.mark.parametrize(
     ("path", "heading"),
     [
-        ("", "Overview"),
-        ("Bulk_Generator", "Bulk Conversation Generator"),
-        ("Batch_Monitor", "Batches"),
-        ("Failed_Generations", "Failed generations"),
+        ("", "Home"),
+        ("Bulk_Generator", "Bulk Generator"),
+        ("Batch_Monitor", "Batch Monitor"),
+        ("Failed_Generations", "Failed Generations"),
         ("Conversations", "Conversations"),
         ("Scaffolding", "Scaffolding"),
         ("System", "System"),
@@ -104,7 +104,7 @@ def test_a_fresh_database_leads_to_the_generator(page: Page, url: str) -> None:
 
     page.get_by_role("button", name="Generate conversations").click()
 
-    expect(page.get_by_text("Bulk Conversation Generator")).to_be_visible()
+    expect(page.get_by_role("heading", name="Bulk Generator")).to_be_visible()
 
 
 def test_ninety_conversations_are_estimated_at_half_an_hour_and_40_50(page: Page, url: str) -> None:
@@ -188,7 +188,7 @@ def test_pressing_generate_twice_makes_one_batch(page: Page, url: str) -> None:
     expect(page.get_by_role("heading", name="pressed twice")).to_be_visible()
 
     page.get_by_role("button", name="All batches").click()
-    expect(page.get_by_role("heading", name="Batches")).to_be_visible()
+    expect(page.get_by_role("heading", name="Batch Monitor")).to_be_visible()
     expect(cells(page, "pressed twice")).to_have_count(1)
 
 
@@ -249,7 +249,7 @@ def test_a_wrong_batch_id_is_said_and_the_list_offered(page: Page, url: str, lin
     page.goto(f"{url}/Batch_Monitor?batch={link}")
 
     expect(page.get_by_test_id("stAlert")).to_be_visible()
-    expect(page.get_by_role("heading", name="Batches")).to_be_visible()
+    expect(page.get_by_role("heading", name="Batch Monitor")).to_be_visible()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 

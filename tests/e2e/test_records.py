@@ -75,7 +75,7 @@ def page(context: BrowserContext, results: Results) -> Iterator[Page]:
 
 def open_failures(page: Page, results: Results, query: str = "") -> None:
     page.goto(f"{results.url}/Failed_Generations{query}")
-    expect(page.get_by_role("heading", name="Failed generations")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Failed Generations")).to_be_visible(timeout=60_000)
     settle(page)
 
 
@@ -250,14 +250,14 @@ def test_a_conversation_is_read_reviewed_and_left_by_next(page: Page, results: R
     click_table(page, 0, 45)
 
     expect(page).to_have_url(re.compile(r"conversation=[0-9a-f-]{36}"))
-    expect(page.get_by_text("1 of 30 under the filters")).to_be_visible()
+    expect(page.get_by_text("1 of 30 filtered")).to_be_visible()
     expect(page.get_by_test_id("stChatMessage").first).to_be_visible()
     expect(page.get_by_text("Emotional journey")).to_be_visible()
     expect(page.get_by_role("button", name="Previous")).to_be_disabled()
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_role("button", name="Approve")).to_be_disabled()
     page.get_by_role("button", name="Next", exact=True).click()
-    expect(page.get_by_text("2 of 30 under the filters")).to_be_visible()
+    expect(page.get_by_text("2 of 30 filtered")).to_be_visible()
     page.get_by_role("button", name="Reject").click()
     expect(page.get_by_role("button", name="Reject")).to_be_disabled()
     page.get_by_role("button", name="Back to pending").click()

@@ -86,7 +86,7 @@ def test_home_sums_up_shows_coverage_and_leads_to_the_batch(page: Page, url: str
     expect(page.locator(".js-plotly-plot .xtick text")).to_have_count(8)
     expect(page.locator('[aria-label*="Topics with an accepted conversation"]').first).to_be_attached()
     page.get_by_role("button", name="All batches").click()
-    expect(page.get_by_role("heading", name="Batches")).to_be_visible()
+    expect(page.get_by_role("heading", name="Batch Monitor")).to_be_visible()
 
 
 def test_home_raises_the_alarm_over_ten_percent(page: Page, url: str, home: Path, finished: str) -> None:
@@ -161,8 +161,8 @@ def test_a_retry_changes_settings_and_the_two_are_linked(page: Page, url: str, h
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Nothing is changed")).to_be_visible()
 
-    dialog.get_by_label("Output tokens at most").fill("30000")
-    dialog.get_by_label("Output tokens at most").press("Enter")
+    dialog.get_by_label("Max output tokens").fill("30000")
+    dialog.get_by_label("Max output tokens").press("Enter")
     expect(dialog.get_by_text("Nothing is changed")).to_be_hidden()
     dialog.get_by_role("button", name=re.compile(r"Retry \d+ item")).click()
 
@@ -243,7 +243,7 @@ def test_the_back_button_leads_from_the_generator_to_the_batch(page: Page, url: 
     page.goto(f"{url}/Batch_Monitor?batch={finished}&items=completed")
     page.get_by_role("button", name="Generate more").click()
     page.wait_for_url("**/Bulk_Generator*")
-    expect(page.get_by_role("heading", name="Bulk Conversation Generator")).to_be_visible()
+    expect(page.get_by_role("heading", name="Bulk Generator")).to_be_visible()
     expect(page.get_by_text("Not all of this link")).to_have_count(0)
     wait_until_idle(page)
 

@@ -71,13 +71,13 @@ def test_a_cold_link_of_someone_signed_in_shows_the_page(signed_in: Pages, page:
 
     assert not app.exception
     titles = {
-        "Bulk Conversation Generator",
-        "Batches",
-        "Failed generations",
+        "Bulk Generator",
+        "Batch Monitor",
+        "Failed Generations",
         "Conversations",
         "Scaffolding",
         "System",
-        "Failure analytics",
+        "Failure Analytics",
     }
     assert app.subheader[0].value in titles
 
@@ -99,7 +99,7 @@ def test_a_wrong_password_is_said_and_the_right_one_opens_the_page(seeded: Setti
     sign_in(app, email, password)
 
     assert not app.exception
-    assert app.subheader[0].value == "Overview"
+    assert app.subheader[0].value == "Home"
     app.session_state["services"].close()
 
 
@@ -110,7 +110,7 @@ def test_on_this_machine_the_analyst_is_signed_in_without_a_form(seeded: Setting
     app = open_signed_out(PageSettings.model_validate(dump_page_settings(seeded) | local), None)
 
     assert not app.text_input
-    assert app.subheader[0].value == "Overview"
+    assert app.subheader[0].value == "Home"
     app.session_state["services"].close()
 
 

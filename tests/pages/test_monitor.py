@@ -84,7 +84,7 @@ def test_a_failed_batch_says_why_and_offers_another_try(pages: Pages) -> None:
 
     assert any("Stopped at the first failed item" in said(error) for error in app.error)
     press(app, "Try again")
-    assert any(heading.value == "Bulk Conversation Generator" for heading in app.subheader)
+    assert any(heading.value == "Bulk Generator" for heading in app.subheader)
 
 
 def test_without_a_batch_or_with_a_wrong_id_the_list_is_shown_and_filtered_by_its_link(pages: Pages) -> None:

@@ -18,7 +18,7 @@ def test_a_fresh_database_invites_to_the_first_batch(pages: Pages) -> None:
     assert not app.exception
     assert not app.dataframe
     press(app, "Generate conversations")
-    assert app.subheader[0].value == "Bulk Conversation Generator"
+    assert app.subheader[0].value == "Bulk Generator"
 
 
 def test_it_sums_up_and_lists_the_newest_batches(pages: Pages) -> None:

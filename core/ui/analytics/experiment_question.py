@@ -32,7 +32,7 @@ class ChangedSetting(StrEnum):
     """The one setting that a comparison changes."""
 
     STRUCTURED_OUTPUT = "Structured output"
-    MAX_TOKENS = "Output tokens at most"
+    MAX_TOKENS = "Max output tokens"
     EFFORT = "Effort"
     MODEL = "Model"
     TEMPLATE = "Prompt template"
@@ -115,7 +115,7 @@ def _ask(services: PageServices, diagnosis: Diagnosis, question: ExperimentQuest
     )
     items = _draw_cost(services, progress, plan)
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Not now"):
+        if st.button("Cancel"):
             _forget()
             st.rerun()
         label = f"Start with {format_count(items, 'item')}"

@@ -114,7 +114,7 @@ def draw_export(report: DiagnosisReport) -> None:
 def draw_nothing(*, filtered: bool) -> None:
     """Say that nothing was judged, and what to do."""
     if filtered:
-        st.info("Nothing was judged under these filters. Take one away, or clear them all.", icon=":material/filter_alt:")
+        st.info("Nothing was judged under these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
         return
     st.info(
         "Nothing is judged yet. Generate a batch: what fails is counted here by everything that it has in common.",

@@ -90,7 +90,7 @@ def _draw_download(services: PageServices, filters: ConversationFilters, total: 
 
 def _draw_nothing(*, filtered: bool) -> None:
     if filtered:
-        st.info("No conversation fits these filters. Take one away, or clear them all.", icon=":material/filter_alt:")
+        st.info("No conversation fits these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
         return
     st.info("There are no conversations yet. Those that pass every check appear here.", icon=":material/forum:")
     if st.button("Generate conversations", type="primary", icon=":material/bolt:"):

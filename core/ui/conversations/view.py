@@ -77,7 +77,7 @@ def _draw_controls(services: PageServices, conversation: StoredConversation, pla
                 args=(neighbour,),
             )
         if place.total:
-            st.caption(f"{place.newer + 1:,} of {max(place.total, place.newer + 1):,} under the filters", width="content")
+            st.caption(f"{place.newer + 1:,} of {max(place.total, place.newer + 1):,} filtered", width="content")
         st.space("stretch")
         for status, label, icon in REVIEWS:
             st.button(

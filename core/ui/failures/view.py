@@ -47,7 +47,7 @@ def draw_failure_charts(statistics: FailureStatistics) -> None:
 def draw_no_failures(*, filtered: bool) -> None:
     """Say that there is nothing, and what to do."""
     if filtered:
-        st.info("No failed generation fits these filters. Take one away, or clear them all.", icon=":material/filter_alt:")
+        st.info("No failed generation fits these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
     else:
         st.success(
             "Nothing has failed. When a reply is cut off, malformed or refused, it is kept here with its diagnosis.",

@@ -11,7 +11,7 @@ from core.ui.shell.formats import escape_markdown
 
 NO_EFFORT = "default"
 ERROR_HANDLING_LABELS = {
-    ErrorHandling.CONTINUE: "Go on with the rest",
+    ErrorHandling.CONTINUE: "Continue",
     ErrorHandling.STOP: "Stop the batch",
 }
 
@@ -36,7 +36,7 @@ def set_options(selection: Selection, settings: BatchSettings) -> None:
 def draw_skip(selection: Selection, skip: SkipExisting, existing: int) -> Selection:
     """Ask whether what exists is left out, and say how much would be left; return the selection with it."""
     skipping = st.toggle(
-        "Skip what I have",
+        "Skip combinations already covered",
         key=SKIP,
         help="Leaves out combinations that have an accepted conversation of yours, unless it was rejected in review.",
         persist_state="session",
@@ -106,7 +106,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             "Effort",
             efforts,
             index=efforts.index(defaults.effort or NO_EFFORT),
-            format_func=lambda value: "The model's own" if value == NO_EFFORT else str(value),
+            format_func=lambda value: "Model default" if value == NO_EFFORT else str(value),
             key=_key("effort"),
             persist_state="session",
         )

@@ -96,7 +96,7 @@ def _confirm(
         f"**{format_duration(estimate.seconds)}** and **{escape_markdown(format_money(estimate.cost_usd))}**."
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Not now"):
+        if st.button("Cancel"):
             del st.session_state[CONFIRMING]
             st.rerun()
         if st.button(f"Generate {estimate.conversations:,}", type="primary", icon=":material/bolt:"):

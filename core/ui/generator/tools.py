@@ -96,7 +96,7 @@ def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> Non
         f"settings, about **{format_duration(estimate.seconds)}** of work and **{cost}**."
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Not now"):
+        if st.button("Cancel"):
             del st.session_state[SUBMITTING_SET]
             st.rerun()
         label = f"Generate {format_count(planned, 'conversation')}"

@@ -31,7 +31,7 @@ def draw_overview() -> None:
     """Draw the page; the upper half refreshes itself while a batch is active."""
     with open_body() as services:
         overview, running = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
-        with draw_header("Overview"):
+        with draw_header("Home"):
             st.space("stretch")
             if overview.batches and st.button("Generate conversations", type="primary", icon=":material/bolt:"):
                 open_generator()

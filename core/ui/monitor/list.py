@@ -22,7 +22,7 @@ SEARCH, STATUSES, PAGE = "search", "status", "page"
 
 def draw_batch_list(services: PageServices) -> None:
     """Draw one page of the batches that match."""
-    with draw_header("Batches"):
+    with draw_header("Batch Monitor"):
         st.space("stretch")
         generate = st.empty()
     chosen = st.empty()

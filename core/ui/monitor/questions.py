@@ -84,7 +84,7 @@ def _forget() -> None:
 def _confirm_cancel(services: PageServices, progress: BatchProgress) -> None:
     st.markdown(
         f"{format_count(progress.queued, 'conversation')} will not be generated. "
-        f"Calls that run now are finished, and what is accepted is kept. A cancelled batch cannot be resumed."
+        f"Calls already running will finish, and what is accepted is kept. A cancelled batch cannot be resumed."
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it running" if progress.status.is_active else "Keep it"):
@@ -133,7 +133,7 @@ def _ask_retry(services: PageServices, progress: BatchProgress) -> None:
     if changes == RetryChanges():
         st.caption("Nothing is changed: a reply that was cut off by its settings will be cut off again.")
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Not now"):
+        if st.button("Cancel"):
             _forget()
             st.rerun()
         if st.button(f"Retry {format_count(progress.failed, 'item')}", type="primary", icon=":material/replay:"):
@@ -152,7 +152,7 @@ def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...
     left, right = st.columns(2, gap="small")
     model = left.text_input("Model", value=progress.model, max_chars=100, key="retry_model")
     max_tokens = right.number_input(
-        "Output tokens at most",
+        "Max output tokens",
         min_value=1,
         max_value=MAX_OUTPUT_TOKENS,
         value=progress.max_tokens,
