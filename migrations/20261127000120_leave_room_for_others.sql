@@ -6,7 +6,7 @@ language sql stable parallel safe set search_path = ''
 as $$
     select case what
         when 'batches that have not ended' then 100
-        when 'bytes of batches that wait or were cancelled' then 1000000000
+        when 'bytes of batches that wait or were stopped' then 1000000000
         when 'imports that have not ended' then 20
         when 'bytes of imports' then 1000000000
     end
@@ -23,21 +23,21 @@ begin
     if auth.uid() is null then
         return new;
     end if;
-    select count(*) filter (where b.status <> 'cancelled') as batches,
+    select count(*) filter (where b.status in ('queued', 'processing', 'paused')) as batches,
         coalesce(sum(pg_column_size(b.snapshot) + 1000 * (
             select count(*) from public.batch_items i where i.batch_id = b.id and i.status in ('queued', 'cancelled')
         )), 0) as bytes
     into taken
     from public.batches b
-    where b.created_by = auth.uid() and not b.imported and b.status in ('queued', 'processing', 'paused', 'cancelled');
+    where b.created_by = auth.uid() and not b.imported and b.status <> 'completed';
     if taken.batches >= public.most_of_an_analyst('batches that have not ended') then
         raise invalid_parameter_value using constraint = 'in_words', message = format(
             'You have %s batches that have not ended, and that is the most. Wait until one has, or cancel one.', taken.batches);
     end if;
-    if taken.bytes + pg_column_size(new.snapshot) > public.most_of_an_analyst('bytes of batches that wait or were cancelled') then
+    if taken.bytes + pg_column_size(new.snapshot) > public.most_of_an_analyst('bytes of batches that wait or were stopped') then
         raise invalid_parameter_value using constraint = 'in_words', message =
-            'Your batches that wait or were cancelled hold as much as they may (about a million conversations). '
-            'Wait until some are generated, or ask whoever administers the database to delete cancelled batches.';
+            'Your batches that wait or were stopped hold as much as they may (about a million conversations). '
+            'Wait until some are generated, or ask whoever administers the database to delete stopped batches.';
     end if;
     return new;
 end

@@ -383,8 +383,9 @@ def test_books_of_a_wrong_type_are_begun_anew(worker: RunningWorker) -> None:
     run_good_batch_id(worker)
 
 
-def test_a_lock_without_end_keeps_the_books_of_nobody_closed(worker: RunningWorker) -> None:
-    worker.redis.set(f"rq:clean_registries:{worker.queue_name}", 1)
+@pytest.mark.parametrize("seconds", [None, 10**8])
+def test_a_lock_without_end_keeps_nobodys_books_closed(worker: RunningWorker, seconds: int | None) -> None:
+    worker.redis.set(f"rq:clean_registries:{worker.queue_name}", 1, ex=seconds)
     worker.redis.delete("rq:queues")
     worker.redis.lpush("rq:queues", "x")
 

@@ -92,7 +92,10 @@ def test_retries_and_comparisons_are_batches_too(seeded: Settings, analyst: Anal
     assert "100 batches that have not ended" in refused["reason"]
 
 
-def test_what_was_cancelled_still_takes_room(seeded: Settings, acting: ActingAnalyst, neighbour: ActingAnalyst) -> None:
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_what_was_stopped_still_takes_room(
+    seeded: Settings, acting: ActingAnalyst, neighbour: ActingAnalyst, status: str
+) -> None:
     with allow(seeded, 100_000):
         answers: list[dict[str, Any]] = []
         for _ in range(100):
@@ -100,9 +103,11 @@ def test_what_was_cancelled_still_takes_room(seeded: Settings, acting: ActingAna
             if answers[-1]["outcome"] != "submitted":
                 break
             acting.call("select public.control_batch(%s, 'cancel')", answers[-1]["batch_id"])
+            with psycopg.connect(seeded.require_db_url()) as connection:
+                connection.execute("update public.batches set status = %s where id = %s", (status, answers[-1]["batch_id"]))
 
         assert 2 < len(answers) < 100
-        assert "wait or were cancelled" in answers[-1]["reason"]
+        assert "wait or were stopped" in answers[-1]["reason"]
         assert require_word(neighbour.call(SUBMIT, make_request()), "submitted")
 
 

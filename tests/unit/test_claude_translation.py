@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapters.claude.answers import read_answer
+from core.adapters.claude.events import MOST_EVENTS, assemble_events
 from core.adapters.claude.retry_after import LONGEST_SECONDS, read_retry_after_seconds
 from core.adapters.claude.translation import build_payload, is_whole_message, keep_raw, read_reply
 from core.domain.batches.work import CallFailure, CallFailureKind, ChatRequest
@@ -221,11 +222,31 @@ def answer(body: object) -> Any:
 @pytest.mark.parametrize("error", ["Overloaded", ["Overloaded"], {"type": "overloaded_error", "message": "Overloaded"}])
 @pytest.mark.parametrize("name", ["error", "errors"])
 def test_error_beside_a_message_is_an_error_and_what_was_paid_for_is_counted(name: str, error: object) -> None:
-    failure = answer(WHOLE | {name: error})
+    failure = answer(WHOLE | {"stop_reason": None, name: error})
 
     assert isinstance(failure, CallFailure)
     assert failure.kind is CallFailureKind.OVERLOADED
     assert TokenUsage(input_tokens=0, output_tokens=12) == failure.usage
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Overloaded",
+        {"type": "fallback", "message": "served by fallback after timeout of first try"},
+        {"status": 500, "message": "logging callback failed"},
+        {"type": "notice", "message": "Your credit balance is too low"},
+        [{"message": "Rate limit reached; served from fallback"}],
+    ],
+)
+@pytest.mark.parametrize("name", ["error", "errors"])
+def test_error_beside_a_reply_that_has_its_text_its_end_and_its_tokens_costs_no_reply(name: str, error: object) -> None:
+    assert isinstance(answer(WHOLE | {name: error}), Reply)
+    assert isinstance(answer({"data": WHOLE, name: error}), Reply)
+
+
+def test_more_events_than_any_reply_has_are_not_read() -> None:
+    assert assemble_events("data: {}\n\n" * MOST_EVENTS + 'data: {"error": "late"}\n\n') == {}
 
 
 @pytest.mark.parametrize("error", [None, {}, [], "", False])

@@ -22,6 +22,7 @@ from core.adapters.claude.translation import (
     SUCCESSES,
     find_message,
     is_paid_message,
+    is_reply_with_text,
     load_body,
     may_be_message,
     read_reply,
@@ -82,7 +83,7 @@ def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
     fields = read_mapping(value)
     message = find_message(value)
     if message is not None and is_paid_message(raw.status_code, message):
-        return _find_error_beside(raw.status_code, fields, message)
+        return None if is_reply_with_text(message) else _find_error_beside(raw.status_code, fields, message)
     words = read_error_words(value)
     if words is not None:
         return _read_words(raw.status_code, _prefer_nested(words, value))

@@ -16,6 +16,8 @@ _EVENTS_OF_MESSAGES = frozenset(
         "message_stop",
     }
 )
+MOST_EVENTS = 150_000
+"""The longest reply has as many tokens, and so no more pieces; reading them takes two seconds."""
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD, _PREFIXES = "data:", ("event:", "data:", "id:", "retry:", ":")
 
@@ -63,10 +65,14 @@ def _assemble(told: list[Mapping[str, object]]) -> Mapping[str, object]:
 def _read_events(text: str) -> Iterator[Mapping[str, object]]:
     """Yield the data of each event that is a JSON object; what is cut or none of the kind says nothing."""
     data: list[str] = []
+    blocks = 0
     for line in [*_LINE_END.split(text), ""]:
         if line.startswith(_FIELD):
             data.append(line.removeprefix(_FIELD))
         elif not line.strip() and data:
+            blocks += 1
+            if blocks > MOST_EVENTS:
+                return
             try:
                 value = parse_json("\n".join(data))
             except (ValueError, RecursionError):

@@ -112,6 +112,12 @@ def is_paid_message(status_code: int, message: Mapping[str, object]) -> bool:
     return is_whole_message(message) and (status_code in SUCCESSES or bool(message["content"]))
 
 
+def is_reply_with_text(message: Mapping[str, object]) -> bool:
+    """Whether a message has its end, and pieces of text that tokens were counted for: a reply, whatever stands beside it."""
+    has_tokens = bool(_read_count(read_mapping(message.get("usage")).get("output_tokens")))
+    return is_complete(message) and has_tokens and bool(message["content"])
+
+
 def is_whole_message(fields: Mapping[str, object]) -> bool:
     """Whether a body is what Claude sends as a reply: enough of the fields that the API promises are there.
 

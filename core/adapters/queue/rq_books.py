@@ -16,6 +16,8 @@ MOST_ENTRIES = 10_000
 """Longer books than this are nobody's work; they are begun anew, and what they forget is found again in the database."""
 NEVER = -1
 """Redis says so of a key that does not expire."""
+LONGEST_LOCK_SECONDS = 15 * 60
+"""RQ's lock of its books expires within this time."""
 _JOB = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _EXECUTION = re.compile(rb"[A-Za-z0-9_-]{1,64}:[0-9a-f]{32}")
 _WORKER = re.compile(Worker.redis_worker_namespace_prefix.encode() + rb"[A-Za-z0-9_-]{1,64}")
@@ -47,8 +49,9 @@ def throw_out_foreign_entries(queue: Queue) -> None:
 
 def _put_keys_right(queue: Queue, workers: str) -> None:
     redis = queue.connection
-    if redis.ttl(queue.registry_cleaning_key) == NEVER:  # RQ's lock expires; this one would keep the books closed for ever.
-        redis.delete(queue.registry_cleaning_key)
+    ttl = redis.ttl(queue.registry_cleaning_key)
+    if ttl == NEVER or ttl > LONGEST_LOCK_SECONDS:
+        redis.delete(queue.registry_cleaning_key)  # No lock of RQ's: it would keep the books closed.
     for key in (queue.key, queue.intermediate_queue_key):
         require_type(redis, key, b"list")
     for key in (workers, REDIS_WORKER_KEYS, queue.redis_queues_keys):
