@@ -135,7 +135,7 @@ def test_a_shared_link_brings_the_choices_back(page: Page, url: str) -> None:
 def test_a_link_with_unknown_keys_names_them(page: Page, url: str) -> None:
     page.goto(f"{url}/Bulk_Generator?category=core&personas=nobody,anxious_planner&limit=many")
 
-    expect(page.get_by_text("nobody (not there, or not active)")).to_be_visible()
+    expect(page.get_by_text("nobody (not there, not active, or without a template for you)")).to_be_visible()
     expect(page.get_by_text("limit: many")).to_be_visible()
     expect(page.get_by_text("1 of 3 chosen")).to_be_visible()
 
