@@ -36,7 +36,9 @@ CONNECTION_FILE = "connection.json"
 """Under the stack's folder, mode 0600: settings by field name, written by `brightrun up` and removed by `down`."""
 BYTES_OF_GIGABYTE = 1_000_000_000
 PREFIX = "BRIGHTRUN_"
-NAMES_OF_OTHERS = frozenset({"BRIGHTRUN_REQUIRE_BROWSER", "BRIGHTRUN_LAUNCH_PYTHON", "BRIGHTRUN_LAUNCH_FILE"})
+NAMES_OF_OTHERS = frozenset(
+    {"BRIGHTRUN_REQUIRE_BROWSER", "BRIGHTRUN_REQUIRE_POSTGRES15", "BRIGHTRUN_LAUNCH_PYTHON", "BRIGHTRUN_LAUNCH_FILE"}
+)
 """What browser tests and the supervisor read."""
 LONGEST_SECONDS = 86_400.0
 
