@@ -2,23 +2,52 @@
 -- see. Who saved what is kept, for its author alone: so nobody takes the room of others, and a batch is made with the templates that
 -- ship with Bright Run and its analyst's own, never with what somebody else has put beside or above them.
 
--- Says whether a text has a character that can be seen. The ranges are Unicode's ignorable characters, its spaces, and its blanks
--- that count as letters or symbols.
+-- Says whether a text has a character that can be seen. The ranges are Unicode's ignorable characters, its spaces, its blanks that
+-- count as letters or symbols, what formats hieroglyphs, and what nobody has assigned.
 create function public.is_visible(value text) returns boolean
 language sql immutable parallel safe set search_path = ''
 as $$
     select coalesce(value ~ ('[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f'
-        '\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
-        '\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'), false)
+        '\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
+        '\ufffe\uffff\U00013430-\U0001345f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U0001fffe\U0001ffff'
+        '\U0002fffe\U0002ffff\U0003fffe-\U0010ffff]'), false)
 $$;
 
--- A line shows what it holds: nothing in it turns the direction of what follows, or carries text that nobody sees (tag characters).
+-- What carries text that nobody sees, as a pattern: tag characters, planes without characters, selectors of a variant where there
+-- is none to select (in a row; of an ideograph's variants after anything else).
+create function public.hidden_text() returns text
+language sql immutable parallel safe set search_path = ''
+as $$
+    select '[\U0003fffe-\U000e00ff\U000e01f0-\U0010ffff]'
+        '|(?<=[\ufe00-\ufe0f\u180b-\u180d\u180f])[\ufe00-\ufe0f\u180b-\u180d\u180f]'
+        '|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])[\U000e0100-\U000e01ef]'
+$$;
+
+-- A text without ends of lines, and without what nobody sees in it or what turns the direction of what follows: a blank stands in its
+-- place. What joins letters stays in the scripts that join them.
+create function public.clean_line(value text) returns text
+language sql immutable parallel safe set search_path = ''
+as $$
+    select regexp_replace(value, '[\u0001-\u001f\u007f-\u009f\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e'
+        '\u2060-\u206f\u3164\ue000-\uf8ff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U00013430-\U0001345f'
+        '\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U0001fffe\U0001ffff\U0002fffe\U0002ffff]+'
+        '|(?<![^\s\u0021-\u024f\u200c\u200d])[\u200c\u200d]|(?<!\S)\u00ad|\u00ad(?![^\s\u00ad])|' || public.hidden_text(), ' ', 'g')
+$$;
+
+-- A line shows what it holds: nothing in it is hidden or turns the direction of what follows.
 create or replace function public.is_line(value text) returns boolean
 language sql immutable parallel safe set search_path = ''
 as $$
     select coalesce(case when octet_length(value) > 800 or length(value) > 200 then false
-        else public.is_visible(value) and value !~ ('[\u0001-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f'
-            '\ufff9-\ufffb\U000e0000-\U000e007f]') end, false)
+        else public.is_visible(value) and public.clean_line(value) = value end, false)
+$$;
+
+create or replace function public.make_line(value text, most integer) returns text
+language sql immutable parallel safe set search_path = ''
+as $$
+    select case when public.is_line(line) then line else 'not given' end
+    from (select btrim(public.clean_line(left(btrim(regexp_replace(public.clean_line(left(value, 1000)), ' +', ' ', 'g')), most))))
+        l(line)
 $$;
 
 -- A text of some lines may be in a script that is written from the right, and so have marks of direction, but no overrides.
@@ -26,7 +55,7 @@ create or replace function public.is_note(value text, most integer) returns bool
 language sql immutable parallel safe set search_path = ''
 as $$
     select coalesce(case when octet_length(value) > 4::bigint * most or length(value) > most then false
-        else value !~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb\U000e0000-\U000e007f]'
+        else value !~ ('[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]|' || public.hidden_text())
         end, false)
 $$;
 
@@ -34,13 +63,13 @@ create or replace function public.is_text(value text, most integer) returns bool
 language sql immutable parallel safe set search_path = ''
 as $$ select public.is_note(value, most) and public.is_visible(value) $$;
 
-create or replace function public.make_line(value text, most integer) returns text
+create or replace function public.is_text_list(given text[]) returns boolean
 language sql immutable parallel safe set search_path = ''
 as $$
-    select case when public.is_line(line) then line else 'not given' end
-    from (select btrim(left(regexp_replace(left(value, 1000),
-        '[\u0001-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\U000e0000-\U000e007f]+', ' ', 'g'), most)))
-        l(line)
+    select coalesce(case when cardinality(given) = 0 then true
+        -- "[5:6]={a,b}" has one dimension, too, and is sent as a list within a list.
+        when array_ndims(given) <> 1 or array_lower(given, 1) <> 1 or cardinality(given) > 100 then false
+        else (select bool_and(public.is_text(entry, 2000)) from unnest(given) entry) end, false)
 $$;
 
 -- A row that breaks a check could never be changed again, so what the old rule let in is mended where nobody can edit it.
@@ -78,10 +107,12 @@ declare
 begin
     perform public.require_object(given);
     select initcap(left(k.name, 1)) || replace(substr(k.name, 2), '_', ' ') || ': ' || case
+        when fits and k.is_list then 'a list of whole numbers' when fits then 'a whole number'
         when k.is_list then 'a list of ' || k.kind || 's' when k.kind = 'boolean' then 'true or false' else 'a ' || k.kind
-    end || ' is asked for.' into wrong
+    end || ' is asked for' || case when fits then ', of at most 2,147,483,647.' else '.' end into wrong
     from (
         select a.attname::text as name, given -> a.attname::text as value, t.typcategory = 'A' as is_list,
+            coalesce(e.oid, t.oid) = 'integer'::regtype as is_whole,
             case coalesce(e.typcategory, t.typcategory) when 'N' then 'number' when 'B' then 'boolean' else 'text' end as kind
         from pg_catalog.pg_attribute a
         join pg_catalog.pg_type t on t.oid = a.atttypid
@@ -89,11 +120,13 @@ begin
         where a.attrelid = shape and a.attnum > 0 and not a.attisdropped and a.atttypid <> 'jsonb'::regtype
         order by a.attnum
     ) k
-    where jsonb_typeof(k.value) <> 'null' and not case
+    cross join lateral (select case
         when k.is_list then jsonb_typeof(k.value) = 'array' and case k.kind
             when 'number' then not jsonb_path_exists(k.value, 'strict $[*] ? (@.type() != "number")')
             else not jsonb_path_exists(k.value, 'strict $[*] ? (@.type() != "string")') end
-        else jsonb_typeof(k.value) = case k.kind when 'text' then 'string' else k.kind end end
+        else jsonb_typeof(k.value) = case k.kind when 'text' then 'string' else k.kind end end) s(fits)
+    where jsonb_typeof(k.value) <> 'null' and (not fits or (k.is_whole
+        and jsonb_path_exists(k.value, 'lax $[*] ? (@ > 2147483647 || @ < -2147483648 || @.floor() != @)')))
     limit 1;
     if found then
         raise invalid_parameter_value using constraint = 'in_words', message = wrong;
@@ -212,7 +245,8 @@ as $$
             where c.conname = constraint_name
                 and c.conrelid = to_regclass(format('public.%I', table_name)) limit 1),
         case
-            when constraint_name = 'in_words' then message  -- Raised by a function of ours.
+            when constraint_name in ('in_words', 'prompt_templates_size') then message  -- Raised by a function of ours.
+            when message like 'value too long for type %' then 'A text is too long: a model and a category have at most 100 characters.'
             when message = 'numeric field overflow' then 'A sum of money is less than $1,000,000.'
             when constraint_name like '%\_key\_key' or constraint_name like '%\_key\_version\_key'
                 then 'This key is taken. Choose another one.'
@@ -225,13 +259,13 @@ as $$
             when constraint_name like '%\_text' then label || ': 1 to 20,000 characters, some of them visible, no control or hidden characters.'
             when constraint_name like '%\_note' then label || ': at most 20,000 characters, no control or hidden characters.'
             when constraint_name like '%\_list'
-                then label || ': a list of at most 100 texts, of at most 2,000 characters each, no control or hidden characters.'
+                then label || ': a list of at most 100 texts, of at most 2,000 characters each, some of them visible, no control or hidden characters.'
             when constraint_name like '%\_map'
                 then label || ': at most 100 texts by name, such as {"age": "41"}, of at most 2,000 characters each.'
             when coalesce(column_name, '') <> '' then initcap(left(column_name, 1)) || replace(substr(column_name, 2), '_', ' ')
                 || ': write something.'
         end,
-        'This cannot be read: ' || left(message, 300)
+        'An id, a time or a number cannot be read. Reload, and try again.'
     ))
     from (
         select initcap(left(field, 1)) || replace(substr(field, 2), '_', ' ') as label
@@ -723,56 +757,10 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
-create or replace function public.begin_import(request jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set statement_timeout = '60s'
-as $$
-declare
-    owner uuid := auth.uid();
-    files jsonb;
-    known jsonb;
-    new_import_id uuid;
-begin
-    if owner is null then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: an import belongs to a user.');
-    end if;
-    if jsonb_typeof(request -> 'files') is distinct from 'array'
-        or jsonb_array_length(request -> 'files') not between 1 and 10000 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'An import is of 1 to 10,000 files.');
-    end if;
-    if coalesce(jsonb_typeof(request -> 'name'), 'null') not in ('string', 'null') then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'Name: a text is asked for.');
-    end if;
-    if exists (
-        select 1 from jsonb_array_elements(request -> 'files') g
-        where coalesce(g ->> 'digest', '') !~ '^[0-9a-f]{64}$' or jsonb_typeof(g -> 'name') is distinct from 'string'
-    ) then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'Each file has a digest, its SHA-256, and a name.');
-    end if;
-    -- Interrupted long ago; nothing refers to it.
-    delete from public.imports i where i.created_by = owner and i.created_at < now() - interval '1 day';
-    select jsonb_agg(jsonb_build_object('digest', d.digest, 'name', d.name)) into files from (
-        select distinct on (g ->> 'digest') g ->> 'digest' as digest, public.make_line(g ->> 'name', 200) as name
-        from jsonb_array_elements(request -> 'files') g
-    ) d;
-    select coalesce(jsonb_agg(jsonb_build_object('digest', f.digest, 'batch_id', b.id, 'batch_name', b.name)), '[]') into known
-    from public.import_files f join public.batches b on b.id = f.batch_id
-    where f.created_by = owner and f.digest in (select g ->> 'digest' from jsonb_array_elements(files) g);
-    if jsonb_array_length(known) = jsonb_array_length(files) then
-        return jsonb_build_object('outcome', 'known', 'known', known);
-    end if;
-    insert into public.imports (created_by, name, files)
-    select owner, public.make_line(request ->> 'name', 200), jsonb_agg(g)
-    from jsonb_array_elements(files) g
-    where g ->> 'digest' not in (select k ->> 'digest' from jsonb_array_elements(known) k)
-    returning id into new_import_id;
-    return jsonb_build_object('outcome', 'begun', 'import_id', new_import_id, 'known', known);
-end
-$$;
-
 revoke execute on function
-    public.is_visible(text), public.require_shape(jsonb, regclass), public.note_author()
+    public.is_visible(text), public.hidden_text(), public.clean_line(text), public.require_shape(jsonb, regclass), public.note_author()
     from public, anon, authenticated;
 revoke execute on function public.list_offered_templates() from public, anon;
 grant execute on function public.list_offered_templates() to authenticated;
 -- The service role writes tables itself, and so evaluates their constraints and triggers.
-grant execute on function public.is_visible(text), public.note_author() to service_role;
+grant execute on function public.is_visible(text), public.hidden_text(), public.clean_line(text), public.note_author() to service_role;

@@ -1,4 +1,4 @@
--- What one analyst does leaves room for the others; a record fits into a prompt; a name hides nothing; a refusal is in our words.
+-- What one analyst does leaves room for the others, and a record fits into a prompt.
 
 -- All that an analyst may take of the database, whatever others take: the one place with these figures (docs/security.md tells them).
 create function public.most_of_an_analyst(what text) returns bigint
@@ -69,7 +69,7 @@ as $$
     where t.taken + bytes > public.most_of_an_analyst('bytes of imports')
 $$;
 
--- As it was, with texts as long as an import writes them (core/domain/importing.py).
+-- As it was, with texts as long as an import writes them (core/domain/datasets/importing.py).
 create or replace function public.is_import_item(item jsonb) returns boolean
 language sql immutable parallel safe set search_path = ''
 as $$
@@ -226,7 +226,7 @@ exception
 end
 $$;
 
--- A record's texts together leave room for the other two and a template in a prompt (core/domain/template_filling.py). A trigger and no
+-- A record's texts together leave room for the other two and a template in a prompt (core/domain/scaffolding/template_filling.py). A trigger and no
 -- constraint: what was larger before can still be shortened, or switched off.
 create function public.count_characters(record jsonb) returns bigint
 language sql immutable parallel safe set search_path = ''
@@ -247,7 +247,7 @@ declare
 begin
     if characters > most and (tg_op = 'INSERT' or characters > public.count_characters(to_jsonb(old))) then
         raise invalid_parameter_value using constraint = 'in_words', message = format(
-            'All texts together: at most 50,000 characters, not %s.', to_char(characters, 'FM999,999,999'));
+            'All texts together: at most %s characters, not %s.', to_char(most, 'FM999,999,999'), to_char(characters, 'FM999,999,999'));
     end if;
     return new;
 end
@@ -259,158 +259,9 @@ create trigger check_record_length before insert or update on public.emotional_a
 create trigger check_record_length before insert or update on public.training_topics
     for each row execute function public.check_record_length();
 
--- Says whether a text has a character that can be seen. The ranges are Unicode's ignorable characters, its spaces, its blanks that
--- count as letters or symbols, what formats hieroglyphs, and what nobody has assigned.
-create or replace function public.is_visible(value text) returns boolean
-language sql immutable parallel safe set search_path = ''
-as $$
-    select coalesce(value ~ ('[^\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f'
-        '\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
-        '\ufffe\uffff\U00013430-\U0001345f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U0001fffe\U0001ffff'
-        '\U0002fffe\U0002ffff\U0003fffe-\U0010ffff]'), false)
-$$;
-
--- What carries text that nobody sees, as a pattern: tag characters, planes without characters, selectors of a variant where there
--- is none to select (in a row; of an ideograph's variants after anything else).
-create function public.hidden_text() returns text
-language sql immutable parallel safe set search_path = ''
-as $$
-    select '[\U0003fffe-\U000e00ff\U000e01f0-\U0010ffff]'
-        '|(?<=[\ufe00-\ufe0f\u180b-\u180d\u180f])[\ufe00-\ufe0f\u180b-\u180d\u180f]'
-        '|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])[\U000e0100-\U000e01ef]'
-$$;
-
--- A text without ends of lines, and without what nobody sees in it or what turns the direction of what follows: a blank stands in its
--- place. What joins letters stays in the scripts that join them.
-create function public.clean_line(value text) returns text
-language sql immutable parallel safe set search_path = ''
-as $$
-    select regexp_replace(value, '[\u0001-\u001f\u007f-\u009f\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e'
-        '\u2060-\u206f\u3164\ue000-\uf8ff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U00013430-\U0001345f'
-        '\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U0001fffe\U0001ffff\U0002fffe\U0002ffff]+'
-        '|(?<![^\s\u0021-\u024f\u200c\u200d])[\u200c\u200d]|(?<!\S)\u00ad|\u00ad(?![^\s\u00ad])|' || public.hidden_text(), ' ', 'g')
-$$;
-
-create or replace function public.is_line(value text) returns boolean
-language sql immutable parallel safe set search_path = ''
-as $$
-    select coalesce(case when octet_length(value) > 800 or length(value) > 200 then false
-        else public.is_visible(value) and public.clean_line(value) = value end, false)
-$$;
-
-create or replace function public.make_line(value text, most integer) returns text
-language sql immutable parallel safe set search_path = ''
-as $$
-    select case when public.is_line(line) then line else 'not given' end
-    from (select btrim(public.clean_line(left(btrim(regexp_replace(public.clean_line(left(value, 1000)), ' +', ' ', 'g')), most))))
-        l(line)
-$$;
-
-create or replace function public.is_note(value text, most integer) returns boolean
-language sql immutable parallel safe set search_path = ''
-as $$
-    select coalesce(case when octet_length(value) > 4::bigint * most or length(value) > most then false
-        else value !~ ('[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]|' || public.hidden_text())
-        end, false)
-$$;
-
-create or replace function public.is_text_list(given text[]) returns boolean
-language sql immutable parallel safe set search_path = ''
-as $$
-    select coalesce(case when cardinality(given) = 0 then true
-        -- "[5:6]={a,b}" has one dimension, too, and is sent as a list within a list.
-        when array_ndims(given) <> 1 or array_lower(given, 1) <> 1 or cardinality(given) > 100 then false
-        else (select bool_and(public.is_text(entry, 2000)) from unnest(given) entry) end, false)
-$$;
-
--- As in 20261127000100: a row that breaks a check could never be changed again.
-update public.batches b
-set name = case when public.is_line(b.name) then b.name else public.make_line(b.name, 200) end,
-    model = case when public.is_line(b.model) then b.model else public.make_line(b.model, 100) end
-where not (public.is_line(b.name) and public.is_line(b.model));
-update public.imports i set name = public.make_line(i.name, 200) where not public.is_line(i.name);
-update public.experiments e set name = public.make_line(e.name, 200) where not public.is_line(e.name);
-update public.prompt_templates t set name = public.make_line(t.name, 200)
-where not public.is_line(t.name) and public.is_note(t.description, 20000)
-    and public.is_text(t.system_prompt, 100000) and public.is_text(t.user_prompt, 100000);
-
 comment on constraint personas_demographics_check on public.personas is
     'Demographics: at most 100 texts by name, such as {"age": "41"}, of at most 2,000 characters each.';
 comment on constraint training_topics_category_check on public.training_topics is 'Category: write something.';
-
--- As it was; a whole number is asked for where the shape has one.
-create or replace function public.require_shape(given jsonb, shape regclass) returns jsonb
-language plpgsql stable set search_path = ''
-as $$
-declare
-    wrong text;
-begin
-    perform public.require_object(given);
-    select initcap(left(k.name, 1)) || replace(substr(k.name, 2), '_', ' ') || ': ' || case
-        when fits and k.is_list then 'a list of whole numbers' when fits then 'a whole number'
-        when k.is_list then 'a list of ' || k.kind || 's' when k.kind = 'boolean' then 'true or false' else 'a ' || k.kind
-    end || ' is asked for' || case when fits then ', of at most 2,147,483,647.' else '.' end into wrong
-    from (
-        select a.attname::text as name, given -> a.attname::text as value, t.typcategory = 'A' as is_list,
-            coalesce(e.oid, t.oid) = 'integer'::regtype as is_whole,
-            case coalesce(e.typcategory, t.typcategory) when 'N' then 'number' when 'B' then 'boolean' else 'text' end as kind
-        from pg_catalog.pg_attribute a
-        join pg_catalog.pg_type t on t.oid = a.atttypid
-        left join pg_catalog.pg_type e on t.typcategory = 'A' and e.oid = t.typelem
-        where a.attrelid = shape and a.attnum > 0 and not a.attisdropped and a.atttypid <> 'jsonb'::regtype
-        order by a.attnum
-    ) k
-    cross join lateral (select case
-        when k.is_list then jsonb_typeof(k.value) = 'array' and case k.kind
-            when 'number' then not jsonb_path_exists(k.value, 'strict $[*] ? (@.type() != "number")')
-            else not jsonb_path_exists(k.value, 'strict $[*] ? (@.type() != "string")') end
-        else jsonb_typeof(k.value) = case k.kind when 'text' then 'string' else k.kind end end) s(fits)
-    where jsonb_typeof(k.value) <> 'null' and (not fits or (k.is_whole
-        and jsonb_path_exists(k.value, 'lax $[*] ? (@ > 2147483647 || @ < -2147483648 || @.floor() != @)')))
-    limit 1;
-    if found then
-        raise invalid_parameter_value using constraint = 'in_words', message = wrong;
-    end if;
-    return given;
-end
-$$;
-
--- As it was, but for words of our own where there are none for a value.
-create or replace function public.explain_error(table_name text, column_name text, constraint_name text, message text) returns jsonb
-language sql stable set search_path = ''
-as $$
-    select jsonb_build_object('outcome', 'rejected', 'reason', coalesce(
-        (select obj_description(c.oid, 'pg_constraint') from pg_catalog.pg_constraint c
-            where c.conname = constraint_name
-                and c.conrelid = to_regclass(format('public.%I', table_name)) limit 1),
-        case
-            when constraint_name in ('in_words', 'prompt_templates_size') then message  -- Raised by a function of ours.
-            when message like 'value too long for type %' then 'A text is too long: a model and a category have at most 100 characters.'
-            when message = 'numeric field overflow' then 'A sum of money is less than $1,000,000.'
-            when constraint_name like '%\_key\_key' or constraint_name like '%\_key\_version\_key'
-                then 'This key is taken. Choose another one.'
-            when constraint_name like '%\_key\_check' then 'A key has 1 to 100 of the characters a-z, 0-9 and _.'
-            when constraint_name like '%name\_check' then 'The name is empty.'
-            when constraint_name like '%intensity%\_check' then 'An intensity lies between 0 and 1.'
-            when constraint_name like '%\_pkey' then 'This id is taken. Reload, and add it anew.'
-            when constraint_name like '%\_line' then label || ': 1 to 200 characters on one line, some of them visible, no control or hidden characters.'
-            when constraint_name like '%prompt\_text' then label || ': 1 to 100,000 characters, no control or hidden characters.'
-            when constraint_name like '%\_text' then label || ': 1 to 20,000 characters, some of them visible, no control or hidden characters.'
-            when constraint_name like '%\_note' then label || ': at most 20,000 characters, no control or hidden characters.'
-            when constraint_name like '%\_list'
-                then label || ': a list of at most 100 texts, of at most 2,000 characters each, some of them visible, no control or hidden characters.'
-            when constraint_name like '%\_map'
-                then label || ': at most 100 texts by name, such as {"age": "41"}, of at most 2,000 characters each.'
-            when coalesce(column_name, '') <> '' then initcap(left(column_name, 1)) || replace(substr(column_name, 2), '_', ' ')
-                || ': write something.'
-        end,
-        'An id, a time or a number cannot be read. Reload, and try again.'
-    ))
-    from (
-        select initcap(left(field, 1)) || replace(substr(field, 2), '_', ' ') as label
-        from (select regexp_replace(substr(constraint_name, length(table_name) + 2), '_[a-z]+$', '') as field) f
-    ) l
-$$;
 
 -- The active templates that a retry of this batch's failed items may use: those that are offered to its analyst, and those that it used.
 create or replace function public.list_retry_templates(target_batch_id uuid) returns jsonb
@@ -432,10 +283,9 @@ $$;
 
 revoke execute on function
     public.most_of_an_analyst(text), public.check_batch_room(), public.refuse_import_size(uuid, bigint),
-    public.count_characters(jsonb), public.check_record_length(), public.hidden_text(), public.clean_line(text)
+    public.count_characters(jsonb), public.check_record_length()
     from public, anon, authenticated;
 -- The service role writes tables itself, and so evaluates their constraints and triggers.
 grant execute on function
-    public.check_batch_room(), public.count_characters(jsonb), public.check_record_length(), public.hidden_text(),
-    public.clean_line(text)
+    public.check_batch_room(), public.count_characters(jsonb), public.check_record_length()
     to service_role;
