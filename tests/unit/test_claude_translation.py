@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.adapters.claude.answers import read_answer
 from core.adapters.claude.events import MOST_EVENTS, assemble_events
 from core.adapters.claude.retry_after import LONGEST_SECONDS, read_retry_after_seconds
-from core.adapters.claude.translation import build_payload, is_whole_message, keep_raw, read_reply
+from core.adapters.claude.translation import build_payload, find_message, is_whole_message, keep_raw, load_body, read_reply
 from core.domain.batches.work import CallFailure, CallFailureKind, ChatRequest
 from core.domain.scaffolding.prompt import Prompt
 from core.domain.verdict.reply import Reply, TokenUsage
@@ -46,7 +46,7 @@ def json_bodies() -> st.SearchStrategy[bytes]:
 
 def read(body: bytes, **headers: str) -> Any:
     raw = keep_raw(200, {name.replace("_", "-"): value for name, value in headers.items()}, body)
-    return read_reply(raw, duration_ms=5, simulated=False)
+    return read_reply(raw, find_message(load_body(raw.body)), duration_ms=5, simulated=False)
 
 
 def test_payload_carries_prompt_limit_schema_and_effort_and_no_temperature() -> None:

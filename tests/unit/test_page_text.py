@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.adapters.claude.page_text import describe_plainly, read_page
+from core.adapters.claude.page_text import describe_plainly, read_marked
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,12 @@ def test_markup_is_named_and_told_without_marks(text: str, told: str) -> None:
 )
 def test_text_that_is_no_markup_is_left_alone(text: str) -> None:
     assert text == describe_plainly(text)
+
+
+def read_page(text: str) -> str:
+    marked = read_marked(text)
+    assert marked is not None
+    return marked.shown
 
 
 def test_page_is_told_by_its_title_else_its_heading_else_its_text() -> None:

@@ -15,7 +15,6 @@ from core.adapters.claude.error_body import (
     read_status,
 )
 from core.adapters.claude.error_kinds import ErrorWords, classify_error, classify_stranger, is_known_error, is_statement
-from core.adapters.claude.events import read_mapping
 from core.adapters.claude.page_text import Markup, describe_plainly, read_marked
 from core.adapters.claude.retry_after import find_return_time, read_retry_after_seconds
 from core.adapters.claude.translation import (
@@ -31,6 +30,7 @@ from core.domain.batches.work import CallFailure, CallFailureKind
 from core.domain.message_line import make_line
 from core.domain.record import Record
 from core.domain.secret_forms import hide_secrets
+from core.domain.verdict.bounded_json import read_mapping
 from core.domain.verdict.reply import RawResponse, Reply
 
 LONG_WAIT_SECONDS = 900.0
@@ -72,16 +72,17 @@ def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated:
     A reply is a message, whatever stands around it. What is cut or says nothing counts as one, too: it may be paid for, so
     its verdict fails it and nothing is asked again.
     """
-    meaning = _find_failure(raw, load_body(raw.body))
-    reply = read_reply(raw, duration_ms=duration_ms, simulated=simulated)
+    value = load_body(raw.body)
+    message = find_message(value)
+    reply = read_reply(raw, message, duration_ms=duration_ms, simulated=simulated)
+    meaning = _find_failure(raw, value, message)
     return reply if meaning is None else _describe(meaning, reply, now)
 
 
-def _find_failure(raw: RawResponse, value: object | None) -> _Meaning | None:
+def _find_failure(raw: RawResponse, value: object | None, message: Mapping[str, object] | None) -> _Meaning | None:
     """Return what keeps an answer from being a reply; None where it is one. What calls itself an error is one."""
     is_success = raw.status_code in SUCCESSES
     fields = read_mapping(value)
-    message = find_message(value)
     if message is not None and is_paid_message(raw.status_code, message):
         return None if is_reply_with_text(message) else _find_error_beside(raw.status_code, fields, message)
     words = read_error_words(value)

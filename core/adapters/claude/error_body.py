@@ -7,9 +7,8 @@ from itertools import islice
 from typing import cast
 
 from core.adapters.claude.error_kinds import ErrorWords
-from core.adapters.claude.events import read_mapping
 from core.adapters.claude.page_text import describe_plainly, read_marked
-from core.domain.verdict.bounded_json import decode_value, may_hold_values
+from core.domain.verdict.bounded_json import decode_value, may_hold_values, read_mapping
 from core.domain.verdict.limits import DEEPEST
 
 _ERROR_NAMES = ("error", "errors", "Error", "fault")
@@ -57,11 +56,6 @@ def find_error_words(text: str) -> ErrorWords | None:
 def read_error_beside(fields: Mapping[str, object]) -> ErrorWords | None:
     """Return what the members of a body say that are named after an error, whatever else it holds."""
     return read_error_words({name: fields[name] for name in _ERROR_NAMES if name in fields})
-
-
-def has_error(fields: Mapping[str, object]) -> bool:
-    """Whether a body says that something went wrong, whatever else it holds."""
-    return any(_says_something(fields.get(name)) for name in _ERROR_NAMES) or fields.get("type") == "error"
 
 
 def find_nested_words(value: object) -> Iterator[ErrorWords]:
@@ -199,10 +193,15 @@ def _decode_object(text: str, start: int) -> tuple[object, int]:
         return None, start + 1
 
 
+def _has_error(fields: Mapping[str, object]) -> bool:
+    """Whether a body says that something went wrong, whatever else it holds."""
+    return any(_says_something(fields.get(name)) for name in _ERROR_NAMES) or fields.get("type") == "error"
+
+
 def _is_quoted_error(value: object) -> bool:
     """Whether an object within text is an error for sure: text quotes much else."""
     fields = read_mapping(value)
-    return has_error(fields) or (str(fields.get("type")).endswith("_error") and isinstance(fields.get("message"), str))
+    return _has_error(fields) or (str(fields.get("type")).endswith("_error") and isinstance(fields.get("message"), str))
 
 
 def _clear_markup(words: ErrorWords) -> ErrorWords:

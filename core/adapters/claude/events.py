@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from core.domain.verdict.bounded_json import parse_json
+from core.domain.verdict.bounded_json import parse_json, read_mapping
 
 _EVENTS_OF_MESSAGES = frozenset(
     {
@@ -33,11 +33,6 @@ def assemble_events(text: str) -> object | None:
     if not any(event.get("type") in _EVENTS_OF_MESSAGES for event in told):
         return next((event for event in told if event.get("error")), told[0] if told else None)
     return _assemble(told)
-
-
-def read_mapping(value: object) -> Mapping[str, object]:
-    """Return a JSON object; empty where a value is none."""
-    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def _assemble(told: list[Mapping[str, object]]) -> Mapping[str, object]:

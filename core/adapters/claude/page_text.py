@@ -74,11 +74,6 @@ def read_marked(text: str) -> MarkedText | None:
     )
 
 
-def read_page(text: str) -> str:
-    """Return the title of a page, else its first heading, else its text; empty where it says nothing."""
-    return _collect_words(text[:READ_AT_MOST]).shown
-
-
 def describe_plainly(text: str) -> str:
     """Return the text, or what there is to read where it is markup."""
     marked = read_marked(text)

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from core.adapters.claude.events import assemble_events, read_mapping
+from core.adapters.claude.events import assemble_events
 from core.domain.batches.work import ChatRequest
 from core.domain.message_line import make_line
-from core.domain.verdict.bounded_json import parse_json
+from core.domain.verdict.bounded_json import parse_json, read_mapping
 from core.domain.verdict.parsing import conversation_json_schema
 from core.domain.verdict.reply import RawResponse, Reply, TokenUsage
 
@@ -55,14 +55,14 @@ def hide_secret(raw: RawResponse, secret: str) -> RawResponse:
     return raw.model_copy(update={"headers": headers, "body": raw.body.replace(secret.encode(), HIDDEN.encode())})
 
 
-def read_reply(raw: RawResponse, *, duration_ms: int, simulated: bool) -> Reply:
-    """Read a body leniently: one that holds no message gives a Reply without stop_reason, for the verdict to fail.
+def read_reply(raw: RawResponse, message: Mapping[str, object] | None, *, duration_ms: int, simulated: bool) -> Reply:
+    """Read a message leniently: where a body holds none, the Reply has no stop_reason, for the verdict to fail.
 
     The SDK's own parsing is not used: it loses stop_reason and usage where the body is not what it expects. A field that is
     not what it should be counts as not said, and costs no other field: the text has been paid for.
     """
     headers = {name.lower(): value for name, value in raw.headers.items()}
-    message = find_message(load_body(raw.body)) or {}
+    message = message or {}
     blocks = [
         cast("Mapping[str, object]", block) for block in _read_list(message.get("content")) if isinstance(block, Mapping)
     ]

@@ -125,15 +125,6 @@ class CallFailure(Record):
     """Where the exception came from, if it was one that nobody foresaw."""
 
 
-class AttemptOutcome(StrEnum):
-    """What came of an attempt."""
-
-    ACCEPTED = "accepted"
-    FAILED = "failed"
-    RETRIED = "retried"
-    SUPERSEDED = "superseded"
-
-
 class Attempt(Record):
     """One call to Claude as it is recorded, good or bad. The id makes recording it twice harmless."""
 

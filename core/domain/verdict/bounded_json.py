@@ -6,9 +6,9 @@ calls itself for each level ends where the caller's stack happens to end.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 from core.domain.verdict.limits import DEEPEST, LARGEST_RECORD, MEGABYTE, MOST_VALUES
 
@@ -49,6 +49,11 @@ def decode_value(text: str, start: int) -> tuple[Any, int]:
         return _DECODER.raw_decode(text, start)
     except RecursionError as error:
         raise ExcessiveJson(TOO_DEEP) from error
+
+
+def read_mapping(value: object) -> Mapping[str, object]:
+    """Return a JSON object; empty where a value is none."""
+    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def may_hold_values(text: str) -> bool:

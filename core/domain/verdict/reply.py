@@ -39,7 +39,7 @@ class RawResponse(Record):
 
 
 class Reply(Record):
-    """One answer of Claude with HTTP status 200.
+    """One answer of Claude.
 
     `text` joins the text blocks (thinking blocks are not content). `stop_reason` is None, and `text` empty, where the body
     did not hold a message at all.
