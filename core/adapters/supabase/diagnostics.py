@@ -10,7 +10,7 @@ from supabase import Client
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import ROWS_OF_ANSWER, dump_filters, keep_readable, read_record
+from core.adapters.supabase.reading import dump_filters, keep_readable, read_record, read_table
 from core.adapters.supabase.session import Analyst
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.experiments import Experiment, ExperimentPairs, ExperimentPlan
@@ -40,15 +40,9 @@ class SupabaseDiagnosticStore:
 
     def _add_imported_names(self, outcomes: Outcomes) -> Outcomes:
         """Name what only records of imported files name; the others have their labels already."""
-        names: dict[UUID, ScaffoldingLabel] = {}
-        while True:
-            with translate_errors():
-                table = self.analyst.client.table("imported_names").select("id,name").order("id")
-                rows = table.range(len(names), len(names) + ROWS_OF_ANSWER - 1).execute().data
-            found = TypeAdapter(list[dict[str, str]]).validate_python(rows)
-            names |= {UUID(row["id"]): ScaffoldingLabel(label=row["name"]) for row in found}
-            if len(found) < ROWS_OF_ANSWER:
-                break
+        rows = read_table(self.analyst.client, "imported_names", "id,name", "id")
+        found = TypeAdapter(list[dict[str, str]]).validate_python(rows)
+        names = {UUID(row["id"]): ScaffoldingLabel(label=row["name"]) for row in found}
         return outcomes.model_copy(update={"labels": {**outcomes.labels, **names}})
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import ROWS_OF_ANSWER, keep_readable, read_record
+from core.adapters.supabase.reading import keep_readable, read_record, read_table
 from core.adapters.supabase.session import Analyst
 from core.domain.batches.batch import (
     BatchAction,
@@ -52,14 +52,7 @@ class SupabaseScaffoldingStore:
         return keep_readable(PromptTemplate, rows, "offered template", self.analyst.unreadable)
 
     def _read(self, table: str, kind: type[AnyRecord], what: str) -> tuple[AnyRecord, ...]:
-        rows: list[Any] = []
-        while True:
-            with translate_errors():
-                query = self.analyst.client.table(table).select("*").order("created_at").order("id")
-                found = query.range(len(rows), len(rows) + ROWS_OF_ANSWER - 1).execute().data
-            rows += found
-            if len(found) < ROWS_OF_ANSWER:
-                break
+        rows = read_table(self.analyst.client, table, "*", "created_at", "id")
         return keep_readable(kind, rows, what, self.analyst.unreadable)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from supabase import Client
 
+from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.domain.batches.result_options import Option, ResultOptions
 from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page
@@ -65,6 +66,20 @@ def keep_readable(
     if unreadable and is_news:
         logger.warning("%s", escape_controls(phrase_unreadable(unreadable)))
     return tuple(readable)
+
+
+def read_table(client: Client, table: str, columns: str, *order: str) -> list[Any]:
+    """Return all rows, by as many answers as they need; `order` tells every row from the others."""
+    rows: list[Any] = []
+    while True:
+        query = client.table(table).select(columns)
+        for column in order:
+            query = query.order(column)
+        with translate_errors():
+            found = query.range(len(rows), len(rows) + ROWS_OF_ANSWER - 1).execute().data
+        rows += found
+        if len(found) < ROWS_OF_ANSWER:
+            return rows
 
 
 def read_record(kind: type[AnyRecord], row: object, what: str) -> AnyRecord:

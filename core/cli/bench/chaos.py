@@ -1,15 +1,12 @@
 """`brightrun bench chaos`: whether anything is lost."""
 
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.bench.chaos import ChaosResult, run_chaos
+from core.cli.bench.local_run import open_local_run
 from core.cli.bench.machine import print_machine
-from core.config import load_settings
-from core.errors import ConfigurationError
 
 
 def chaos(
@@ -18,10 +15,7 @@ def chaos(
     seed: Annotated[int, typer.Option(help="Seed of faults and disturbances.")] = 0,
 ) -> None:
     """Kill workers, database, API and queue at random while batches run with every fault; count what is left."""
-    with tempfile.TemporaryDirectory(prefix="brightrun-chaos-") as home:
-        settings = load_settings(home=Path(home))
-        if settings.is_hosted:
-            raise ConfigurationError("Chaos is for the stack on this machine: unset SUPABASE_URL first.")
+    with open_local_run("Chaos", "chaos") as settings:
         result = run_chaos(settings, items=items, disturbances=disturbances, seed_number=seed, say=typer.echo)
     _print_result(result)
     if result.problems:

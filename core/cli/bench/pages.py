@@ -1,14 +1,12 @@
 """`brightrun bench pages`: how long an analyst waits."""
 
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.bench.volume import Volume
+from core.cli.bench.local_run import DRIVER_MISSING, open_local_run, report_missed
 from core.cli.bench.machine import print_machine
-from core.config import load_settings
 from core.errors import ConfigurationError
 
 
@@ -21,15 +19,9 @@ def pages(
     try:
         from core.bench.pages import run_pages  # noqa: PLC0415 - the browser driver is a tool of development
     except ImportError as error:
-        raise ConfigurationError("This needs the browser driver: `pip install -e '.[dev]'`.") from error
+        raise ConfigurationError(DRIVER_MISSING) from error
     volume = Volume(failures=failures, conversations=conversations, large_batch_items=items)
-    with tempfile.TemporaryDirectory(prefix="brightrun-pages-") as home:
-        settings = load_settings(home=Path(home))
-        if settings.is_hosted:
-            raise ConfigurationError("The measurement is for the stack on this machine: unset SUPABASE_URL first.")
+    with open_local_run("The measurement", "pages") as settings:
         timings = run_pages(settings, volume, typer.echo)
     print_machine()
-    missed = [f"{timing.page}, {timing.action}" for timing in timings if not timing.is_kept]
-    typer.echo("\n" + (f"Missed: {'; '.join(missed)}" if missed else "Every target kept."))
-    if missed:
-        raise typer.Exit(1)
+    report_missed([f"{timing.page}, {timing.action}" for timing in timings if not timing.is_kept])
