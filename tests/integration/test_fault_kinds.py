@@ -1,7 +1,6 @@
 """A batch with each simulated fault: it ends in the right failure type, pattern and report, whole in the real database."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -22,7 +21,6 @@ from core.services.generation import GenerationService
 from tests.factories import make_selection, make_settings, upload_reports
 from tests.fakes.claude import ScriptedPaceBoard
 from tests.support.simulator import running_simulator
-from tests.support.stack import sign_up
 
 
 class Expected(NamedTuple):
@@ -62,12 +60,6 @@ EXPECTED = {
     FaultKind.USAGE_LIMIT: Expected("api_error", None, None, stops_batch=True),
     FaultKind.LOGIN_PAGE: Expected("api_error", None, None, stops_batch=True),
 }
-
-
-@pytest.fixture
-def analyst(seeded: Settings) -> Iterator[Analyst]:
-    with sign_up(seeded) as analyst:
-        yield analyst
 
 
 def run_with_fault(settings: Settings, batch_id: BatchId, fault: FaultKind) -> None:

@@ -11,9 +11,8 @@ import pytest
 from core.adapters.supabase.session import Analyst
 from core.config import Settings
 from core.domain.scaffolding.rules import MOST_CHARACTERS, count_characters, find_problems
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.integration.acting import ActingAnalyst, act_as
-from tests.integration.test_hostile_values import CALLS, make_new, make_request, require_word
+from tests.support.calls import CALLS, FORGET_SAVED, RECORDS, make_new, make_request, require_word
 from tests.support.stack import sign_up
 
 
@@ -98,28 +97,12 @@ SHAPES: Mapping[str, tuple[str, Mapping[str, Shape]]] = {
 FIELDS = [(function, field) for function, (_, fields) in SHAPES.items() for field in fields]
 OF_THE_DATABASE = {"created_at"}
 
-RECORDS = {
-    "save_persona": load_personas()[0],
-    "save_arc": load_emotional_arcs()[0],
-    "save_topic": load_training_topics()[0],
-    "save_template": load_prompt_templates()[0],
-}
 STATEMENTS: Mapping[str, LiteralString] = {
     **CALLS,
     "submit_batch": "select public.submit_batch(%s)",
     "retry_failed_items": "select public.retry_failed_items((select min(id::text)::uuid from public.batches), %s)",
     "create_experiment": "select public.create_experiment(%s)",
 }
-
-
-SAVED = "in (select record_id from public.scaffolding_authors where created_by = %s)"
-FORGET: tuple[LiteralString, ...] = (
-    f"delete from public.prompt_templates where id {SAVED}",
-    f"delete from public.personas where id {SAVED}",
-    f"delete from public.emotional_arcs where id {SAVED}",
-    f"delete from public.training_topics where id {SAVED}",
-    "delete from public.scaffolding_authors where created_by = %s",
-)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +118,7 @@ def acting(seeded: Settings, analyst: Analyst) -> Iterator[ActingAnalyst]:
         assert opened.call("select public.submit_batch(%s)", make_request())["outcome"] == "submitted"
         yield opened
     with psycopg.connect(seeded.require_db_url()) as connection:  # The database is shared by the session.
-        for statement in FORGET:
+        for statement in FORGET_SAVED:
             connection.execute(statement, (analyst.user_id,))
 
 

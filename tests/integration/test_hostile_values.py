@@ -1,7 +1,6 @@
 """Whatever an analyst writes is refused with a word, or read by everybody who reads it."""
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from core.errors import InvalidRequest
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.factories import make_selection, make_settings
 from tests.integration.acting import ActingAnalyst, act_as
-from tests.support.stack import sign_up
+from tests.support.calls import CALLS, make_item, make_new, make_request, require_word
 from tests.support.stores import Stores, fail_some
 
 UNKNOWN_ID = str(uuid4())
@@ -43,24 +42,6 @@ HOSTILE: tuple[Any, ...] = (
     {"\u3164": "41"}, {"age": "\u202e41"},
     "Ada\u200b", "\U00013441", "a\U000e0101", ["\u200b"], ["a", ""], [0.5], -(10**30), ["x" * 2_000] * 40,
 )  # fmt: skip
-LONGEST_REASON = 500
-WORDS_OF_POSTGRESQL = re.compile(
-    r"invalid (input|byte|memory)|out of range|malformed|cannot (be cast|call|cast|extract|get)|violates|syntax|relation \""
-    r"|column \"|numeric field|null value|duplicate key|type (uuid|integer|timestamp|double|jsonb|boolean)",
-    re.IGNORECASE,
-)
-
-
-@pytest.fixture
-def analyst(seeded: Settings) -> Iterator[Analyst]:
-    with sign_up(seeded) as opened:
-        yield opened
-
-
-@pytest.fixture
-def acting(seeded: Settings, analyst: Analyst) -> Iterator[ActingAnalyst]:
-    with act_as(seeded, analyst.user_id) as opened:
-        yield opened
 
 
 def spoil(valid: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -69,16 +50,6 @@ def spoil(valid: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {key: value for key, value in valid.items() if key != name}
         for value in HOSTILE:
             yield valid | {name: value}
-
-
-def require_word(answer: Any, *good: str) -> bool:
-    """Say whether it was taken; if not, it was refused in a few words."""
-    if answer["outcome"] in good:
-        return True
-    assert answer["outcome"] in ("rejected", "conflict", "not_found"), answer
-    assert answer["outcome"] == "not_found" or 10 < len(answer["reason"]) <= LONGEST_REASON, answer
-    assert not WORDS_OF_POSTGRESQL.search(answer.get("reason", "")), answer
-    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +66,12 @@ KINDS = (
     Kind(function="save_topic", table="training_topics", record=load_training_topics()[0], read="list_topics"),
     Kind(function="save_template", table="prompt_templates", record=load_prompt_templates()[0], read="list_templates"),
 )
-CALLS = {
-    "save_persona": "select public.save_persona(%s)",
-    "save_arc": "select public.save_arc(%s)",
-    "save_topic": "select public.save_topic(%s)",
-    "save_template": "select public.save_template(%s, null)",
-}
 FORGET = {
     "personas": "delete from public.personas where id = any (%s)",
     "emotional_arcs": "delete from public.emotional_arcs where id = any (%s)",
     "training_topics": "delete from public.training_topics where id = any (%s)",
     "prompt_templates": "delete from public.prompt_templates where id = any (%s)",
 }
-
-
-def make_new(record: Record) -> dict[str, Any]:
-    key = next(name for name in type(record).model_fields if name.endswith("_key"))
-    return record.model_dump(mode="json") | {"id": str(uuid4()), key: f"new_{uuid4().hex}", "updated_at": None}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.function)
@@ -145,19 +105,6 @@ def test_what_is_no_object_is_refused(acting: ActingAnalyst, function: str, payl
     answer = acting.call(CALLS[function], psycopg.types.json.Jsonb(payload))  # pyright: ignore[reportArgumentType]
 
     assert not require_word(answer, "saved")
-
-
-def make_request() -> dict[str, Any]:
-    selection = make_selection(2, 2, 2)
-    return {
-        "name": "A batch",
-        "conversation_category": "core",
-        **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit", "skip_existing"}),
-        "picks": [0, 3],
-        **make_settings(budget_usd=5, canary_items=1).model_dump(mode="json"),
-        "estimated_seconds": 10.5,
-        "estimated_cost_usd": 0.5,
-    }
 
 
 async def read_plans(settings: Settings, batch_ids: Sequence[str]) -> int:
@@ -285,19 +232,6 @@ def test_retries_and_comparisons_are_refused_or_read(seeded: Settings, stores: S
     assert made > 5
     assert compared > 5
     assert analyst.unreadable.list_all() == ()
-
-
-def make_item(position: int) -> dict[str, Any]:
-    named = {"id": None, "name": "not given"}
-    return {
-        "position": position, "source": {"file": "a.jsonl", "conversation": "1"}, "persona": named, "arc": named,
-        "topic": named, "template": named, "model": "m", "stop_reason": "end_turn", "max_tokens": 100, "input_tokens": 1,
-        "output_tokens": 2, "made_at": "2026-01-01T00:00:00Z", "turns": 2,
-        "failure": {
-            "failure_type": "truncation", "pattern": "lone_backslash", "confidence": "high", "details": "cut",
-            "turn_index": 1, "text": "{}", "fingerprint": "f",
-        },
-    }  # fmt: skip
 
 
 def test_what_is_imported_is_refused_or_read(analyst: Analyst, acting: ActingAnalyst) -> None:

@@ -12,24 +12,12 @@ from core.adapters.supabase.session import Analyst
 from core.config import Settings
 from core.domain.datasets.importing import LONGEST_DETAILS, LONGEST_TEXT
 from tests.integration.acting import ActingAnalyst, act_as
-from tests.integration.test_hostile_values import make_item, make_request, require_word
+from tests.support.calls import make_item, make_request, require_word
 from tests.support.stack import sign_up
 
 SUBMIT = "select public.submit_batch(%s)"
 BEGIN = "select public.begin_import(%s)"
 STAGE = "select public.stage_import(%s, %s)"
-
-
-@pytest.fixture
-def analyst(seeded: Settings) -> Iterator[Analyst]:
-    with sign_up(seeded) as opened:
-        yield opened
-
-
-@pytest.fixture
-def acting(seeded: Settings, analyst: Analyst) -> Iterator[ActingAnalyst]:
-    with act_as(seeded, analyst.user_id) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from core.services.scaffolding import ALL, Choices, ScaffoldingService, find_lef
 from tests.factories import make_selection, make_settings
 from tests.fakes.queue import ScriptedQueue
 from tests.integration.acting import act_as
-from tests.integration.test_hostile_shapes import FORGET, RECORDS
-from tests.integration.test_hostile_values import CALLS, make_new, require_word
+from tests.support.calls import CALLS, FORGET_SAVED, RECORDS, make_new, require_word
 from tests.support.stack import sign_up
 
 SELECTION = make_selection(1, 1, 1)
@@ -49,7 +48,7 @@ def forget(settings: Settings, analyst: Analyst) -> None:
     """The database is shared by the session: take away the batches of an analyst, and what they saved."""
     with psycopg.connect(settings.require_db_url()) as connection:
         connection.execute("delete from public.batches where created_by = %s", (analyst.user_id,))
-        for statement in FORGET:
+        for statement in FORGET_SAVED:
             connection.execute(statement, (analyst.user_id,))
 
 

@@ -17,15 +17,8 @@ from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.datasets.importing import ImportId
 from core.errors import DatabaseUnavailable, InvalidRequest
-from tests.support.stack import sign_up
 
 HELD_SECONDS = 3.0
-
-
-@pytest.fixture
-def analyst(seeded: Settings) -> Iterator[Analyst]:
-    with sign_up(seeded) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_what_tests_share_is_in_no_test() -> None:
     """What several need is in tests/support, tests/fakes or tests/factories.py."""
     found = {
         (path.name, name)
-        for folder in ("pages", "support", "fakes")
+        for folder in ("unit", "integration", "pages", "support", "fakes")
         for path in (ROOT / "tests" / folder).rglob("*.py")
         for name in find_imports(path)
         if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from core.logs import configure_logging, render_safely
-from tests.unit.test_secret_forms import SECRET, TEXTS_WITH_SECRETS
+from tests.support.secrets import SECRET, TEXTS_WITH_SECRETS
 
 
 def look_up(text: str) -> None:
