@@ -50,18 +50,18 @@ async def _count_tokens(request: ChatRequest) -> int | None:
 
 
 def reconcile_forever() -> None:
-    """Ring again for forgotten batches, every few seconds, until the worker is gone."""
+    """Re-enqueue orphaned batches every few seconds until the worker is gone."""
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the worker ends this process
     configure_logging()
-    # A thread of its own: a slow webhook must not keep forgotten batches waiting.
+    # A thread of its own: a slow webhook must not keep orphaned batches waiting.
     threading.Thread(target=evaluate_alerts_forever, name="alerting", daemon=True).start()
     with open_reconciliation(load_settings()) as reconciliation:
         while True:
             try:
                 reconciliation.run_once()
             except Exception:
-                # Whatever it is, the next round may go well, and nobody else rings for forgotten batches.
+                # Whatever it is, the next round may go well, and nobody else enqueues orphaned batches.
                 log.exception("reconcile_failed")
             time.sleep(INTERVAL_SECONDS)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
-from core.adapters.queue.rq_doorbell import RqDoorbell
 from core.adapters.queue.rq_health import RqProbe
+from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.queue.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.conversations import SupabaseConversationStore
@@ -83,7 +83,7 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
     """Build the services of a signed-in analyst."""
     scaffolding = SupabaseScaffoldingStore(analyst=analyst)
     redis = connect_redis(settings.require_redis(), retries=PAGE_RETRIES)
-    doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
+    queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
 
     health = HealthService(
         database=SupabaseProbe(analyst=analyst),
@@ -102,7 +102,7 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         scaffolding=ScaffoldingService(store=scaffolding),
         scaffolding_editing=ScaffoldingEditingService(store=scaffolding, editor=SupabaseScaffoldingEditor(analyst=analyst)),
         prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
-        batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+        batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue),
         monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
         overview=SupabaseOverviewStore(analyst=analyst),
         alerts=AlertService(store=SupabaseAlertStore(analyst=analyst)),
@@ -110,7 +110,7 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
         diagnostics=DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst)),
-        experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=doorbell),
+        experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=queue),
         imports=ImportService(store=SupabaseImportStore(analyst=analyst), scaffolding=scaffolding),
         list_unreadable=analyst.unreadable.list_all,
         release=release,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
-from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.supabase.conversations import SupabaseConversationStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.monitor import SupabaseMonitorStore
@@ -37,10 +37,10 @@ def open_command_services(settings: PageSettings) -> Generator[CommandServices]:
     try:
         with connect_redis(settings.require_redis(), retries=PAGE_RETRIES) as redis:
             scaffolding = SupabaseScaffoldingStore(analyst=analyst)
-            doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
+            queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
             yield CommandServices(
                 scaffolding=ScaffoldingService(store=scaffolding),
-                batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=doorbell),
+                batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue),
                 monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
                 conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
             )

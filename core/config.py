@@ -93,7 +93,7 @@ class PageSettings(BaseSettings):
     storage_limit_gb: float = Field(
         default=1.0, gt=0, le=1_000_000, description="Storage of the Supabase project; an alert comes before it"
     )
-    queue_name: str = Field(default="brightrun", pattern=r"^[A-Za-z0-9_-]+$", description="RQ queue of the doorbell")
+    queue_name: str = Field(default="brightrun", pattern=r"^[A-Za-z0-9_-]+$", description="Name of the RQ queue")
 
     @model_validator(mode="before")
     @classmethod

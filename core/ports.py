@@ -203,10 +203,10 @@ class QueueProbe(Protocol):
 
 
 class JobQueue(Protocol):
-    """The doorbell: only a batch id goes through it, and anything in it may be lost."""
+    """Tells workers that a batch has work. Only its id is enqueued, and anything in the queue may be lost."""
 
-    def ring(self, batch_id: BatchId) -> None:
-        """Ask for a worker, unless one is already asked for or at work."""
+    def enqueue(self, batch_id: BatchId) -> None:
+        """Enqueue a job for the batch unless one is queued or at work; raises QueueUnavailable."""
         ...
 
 
@@ -456,7 +456,7 @@ class Spool(Protocol):
 
 
 class Reconciler(Protocol):
-    """Finds what lost workers and lost doorbells left behind."""
+    """Finds what lost workers and lost jobs left behind."""
 
     def reconcile(self) -> tuple[BatchId, ...]:
         """Settle what ran out; return the batches with an item that could be leased now."""

@@ -12,7 +12,7 @@ from core.adapters.queue.redis_connection import PAGE_RETRIES, WORKER_RETRIES, c
 from core.adapters.queue.redis_notices import RedisNotices
 from core.adapters.queue.redis_pace_board import RedisPaceBoard
 from core.adapters.queue.redis_pulse import RedisPulse
-from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.queue.rq_worker import BatchWorker
 from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
@@ -78,16 +78,16 @@ def open_worker(settings: Settings, run: Callable[[QueuedJob], int | None]) -> B
 
 @contextmanager
 def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
-    """Open what rings again for batches that nobody works on."""
+    """Open the reconciler, which re-enqueues orphaned batches."""
     url, _ = settings.require_supabase()
     with open_service(url, settings.require_secret_key()) as client:
         redis = connect_redis(settings.require_redis(), retries=WORKER_RETRIES)
-        doorbell = RqDoorbell(redis=redis, queue_name=settings.queue_name)
+        queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
         reconciler = SupabaseReconciler(client=client)
         yield ReconciliationService(
             reconciler=reconciler,
             spool=SpoolReplay(spool=FileSpool(folder=settings.home / SPOOL_FOLDER), recorder=reconciler),
-            queue=doorbell,
+            queue=queue,
             reports=ReportService(store=SupabaseReportStore(client=client)),
             pulse=RedisPulse(redis=redis, queue_name=settings.queue_name),
             notices=RedisNotices(redis=redis, queue_name=settings.queue_name),

@@ -43,7 +43,7 @@ FOLLOWED = (
     "Scaffolding",
     "System",
 )
-ANALYTICS_VIEWS = ("suspects", "dimensions", "heatmaps", "limits", "kinds", "experiments")
+ANALYTICS_VIEWS = ("suspects", "dimensions", "heatmaps", "limits", "signatures", "experiments")
 PAGE_MS, ADDRESS_MS = 1_000, 2_000
 FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 500, 300, 300, 1_000
 QUERY_MS, DIAGNOSIS_MS = 200, 500

@@ -20,7 +20,7 @@ def report_submitted(
     """Say what was submitted and how it stands; with `wait` once it has ended, and exit with 1 or 2 if not as wished."""
     if not as_json:
         typer.echo(f"Batch {submitted.batch_id}: {what}")
-    if not submitted.rung:
+    if not submitted.is_enqueued:
         typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
     progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
     print_progress(services, progress, as_json=as_json, simulated=simulated)

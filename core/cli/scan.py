@@ -14,8 +14,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.segment import ControlType
 
 from core.adapters.files.dataset_files import find_files, measure_file, read_entries
-from core.domain.diagnosis.findings import format_p, format_rate
-from core.domain.diagnosis.suspects import Standing, Suspect, SuspectReport
+from core.domain.diagnosis.findings import format_failure_rate, format_p
+from core.domain.diagnosis.suspects import Suspect, SuspectReport, SuspectStatus
 from core.domain.verdict.formats.entries import Unreadable
 from core.domain.verdict.formats.flagging import FlaggedTurn
 from core.services.scanning import Scan
@@ -216,7 +216,7 @@ def _list_suspects(report: SuspectReport) -> list[dict[str, object]]:
                     "lift": suspect.lift,
                     "p_value": suspect.p_value,
                     "p_corrected": suspect.p_corrected,
-                    "standing": suspect.standing,
+                    "status": suspect.status,
                     "same_conversations_as": [f"{other} {text}" for other, text in names if (other, text) != (field, value)],
                 }
             )
@@ -238,15 +238,15 @@ def _print_suspects(report: SuspectReport) -> None:
 
 
 def _describe_suspect(suspect: Suspect) -> str:
-    match suspect.standing:
-        case Standing.NAMED:
+    match suspect.status:
+        case SuspectStatus.NAMED:
             note = "  <- suspect"
-        case Standing.EXPLAINED:
+        case SuspectStatus.EXPLAINED:
             note = f"  (explained by {suspect.explained_by.label})" if suspect.explained_by else ""
-        case Standing.UNPROVEN | Standing.TOO_FEW:
+        case SuspectStatus.UNPROVEN | SuspectStatus.TOO_FEW:
             note = ""
     counts = f"{suspect.rate.failed} of {suspect.rate.judged}"
-    rates = f"{format_rate(suspect.rate)} against {format_rate(suspect.rest)}"
+    rates = f"{format_failure_rate(suspect.rate)} against {format_failure_rate(suspect.rest)}"
     return f"{suspect.label}: {counts}, {rates}, {format_p(suspect.p_value)}{note}"
 
 

@@ -52,7 +52,7 @@ class BatchService:
     def submit(
         self, selection: Selection, settings: BatchSettings, *, name: str | None = None, zone: tzinfo | None = None
     ) -> Submitted:
-        """Write the batch and ring for a worker. Without a name it is called by the time in `zone`, the submitter's.
+        """Write the batch and enqueue it. Without a name it is called by the time in `zone`, the submitter's.
 
         Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if no template of an
         arc can be filled; nothing is written then. If only the queue is away, the batch is kept and starts later.
@@ -76,7 +76,7 @@ class BatchService:
         submitted = self.batches.submit(
             chosen_name, selection, settings, estimate, picks, without_templates=without_templates
         )
-        return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
+        return submitted.model_copy(update={"is_enqueued": self._enqueue(submitted.batch_id)})
 
     def submit_all(
         self, selections: Sequence[Selection], settings: BatchSettings, *, zone: tzinfo | None = None
@@ -92,7 +92,7 @@ class BatchService:
         return tuple(self.submit(selection, settings, zone=zone) for selection in wanted)
 
     def retry_failed(self, batch_id: BatchId, changes: RetryChanges = NO_CHANGES) -> Submitted:
-        """Make a new batch of a batch's failed items, the same or with changed settings, and ring for a worker.
+        """Make a new batch of a batch's failed items, the same or with changed settings, and enqueue it.
 
         The two stay linked (`retry_of`). Raises NotFound, InvalidRequest where nothing has failed, or
         TemplateInvalid for a template that cannot be used.
@@ -104,7 +104,7 @@ class BatchService:
                 if template.id == changes.template_id:
                     _check_template(template)
         submitted = self.batches.retry_failed(batch_id, changes)
-        return submitted.model_copy(update={"rung": self._ring(submitted.batch_id)})
+        return submitted.model_copy(update={"is_enqueued": self._enqueue(submitted.batch_id)})
 
     def get(self, batch_id: BatchId) -> BatchProgress:
         """Return a batch; raise NotFound if there is none or it is someone else's."""
@@ -126,7 +126,7 @@ class BatchService:
             self._check_budget(batch_id, action, budget_usd)
         status = self.batches.control(batch_id, action, budget_usd)
         if status.is_active:
-            self._ring(batch_id)
+            self._enqueue(batch_id)
         return status
 
     def _check_budget(self, batch_id: BatchId, action: BatchAction, budget_usd: float) -> None:
@@ -136,11 +136,11 @@ class BatchService:
         if not spent_usd < budget_usd < inf:  # Nothing is more than "not a number".
             raise InvalidRequest(f"The batch has spent ${spent_usd:,.2f} already. Set a budget of more than that.")
 
-    def _ring(self, batch_id: BatchId) -> bool:
+    def _enqueue(self, batch_id: BatchId) -> bool:
         try:
-            self.queue.ring(batch_id)
+            self.queue.enqueue(batch_id)
         except QueueUnavailable:
-            return False  # The batch is safe in the database; the reconciler rings as soon as the queue is back.
+            return False  # The batch is safe in the database; the reconciler enqueues it when the queue is back.
         return True
 
     def _count_planned(self, selection: Selection) -> int:

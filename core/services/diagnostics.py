@@ -1,4 +1,4 @@
-"""Why do they fail? Rates, kinds and suspects for any filter."""
+"""Why do they fail? Rates, failure signatures and suspects for any filter."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from core.domain.diagnosis.diagnosis_table import FigureRow, SuspectRow, list_fi
 from core.domain.diagnosis.facts import Facts
 from core.domain.diagnosis.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
 from core.domain.diagnosis.intervals import Rate, measure_rate
-from core.domain.diagnosis.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, Kind, Outcomes
+from core.domain.diagnosis.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, FailureSignature, Outcomes
 from core.domain.diagnosis.suspects import Suspect, SuspectReport, find_suspects
 from core.domain.record import Record
 from core.ports import DiagnosticStore
@@ -169,7 +169,7 @@ def _are_all_counted(outcomes: Outcomes, members: Sequence[int]) -> bool:
     return not any(cells.share_high[index] is None or (hidden > 0 and cells.items[index] > 1) for index in members)
 
 
-def _sum_by(counts: Sequence[tuple[Kind, int]], attribute: str) -> dict[str, int]:
+def _sum_by(counts: Sequence[tuple[FailureSignature, int]], attribute: str) -> dict[str, int]:
     total = Counter[str]()
     for kind, count in counts:
         total[getattr(kind, attribute) or NONE] += count
@@ -197,6 +197,6 @@ def _make_group(outcomes: Outcomes, suspect: Suspect, failed: Sequence[int]) -> 
 
 
 def _choose_bucket(outcomes: Outcomes) -> Bucket:
-    quarters = [each.quarter for each in outcomes.quarters]
-    span = timedelta(minutes=15 * (max(quarters) - min(quarters))) if quarters else timedelta()
+    quarter_hours = [each.quarter_hour for each in outcomes.quarter_hours]
+    span = timedelta(minutes=15 * (max(quarter_hours) - min(quarter_hours))) if quarter_hours else timedelta()
     return Bucket.HOUR if span < timedelta(hours=HOURS_FOR_DAYS) else Bucket.DAY

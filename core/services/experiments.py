@@ -34,7 +34,7 @@ class ExperimentService:
     queue: JobQueue
 
     def compare(self, plan: ExperimentPlan) -> Experiment:
-        """Write the batch of the changed arm and ring for a worker.
+        """Write the batch of the changed arm and enqueue it.
 
         Raises NotFound, or InvalidRequest where the change is none or more than one, or no judged item fits.
         """
@@ -43,8 +43,8 @@ class ExperimentService:
                 "Change exactly one setting: with two, nobody could tell which of them made the difference."
             )
         experiment = self.store.create(plan)
-        with suppress(QueueUnavailable):  # The batch is safe in the database; the reconciler rings when the queue is back.
-            self.queue.ring(experiment.changed_batch_id)
+        with suppress(QueueUnavailable):  # The batch is safe in the database; the reconciler enqueues it later.
+            self.queue.enqueue(experiment.changed_batch_id)
         return experiment
 
     def get(self, experiment_id: UUID) -> ExperimentReport:

@@ -59,7 +59,7 @@ class GenerationService:
         try:
             plan = await self.store.get_plan(batch_id)
         except PlanUnreadable as error:
-            # Every job of it would end here, and the reconciler rings for an open batch every few seconds.
+            # Every job of it would end here, and the reconciler enqueues an open batch every few seconds.
             log.error("plan_unreadable", batch_id=str(batch_id), error=str(error))  # noqa: TRY400 - the message says it all
             await self.store.pause(batch_id, f"Paused automatically: {error}")
             return

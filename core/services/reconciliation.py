@@ -1,4 +1,4 @@
-"""Puts right what was lost: leases of dead workers, and doorbells that nobody heard."""
+"""Restores what was lost: leases of dead workers, and jobs that never reached one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,24 +32,24 @@ class ReconciliationService:
     """Where the spool is."""
 
     def run_once(self) -> int:
-        """Record what waits on disk, ring for every open batch with an item to lease, write what is missing.
+        """Record replies that wait on disk, enqueue orphaned batches, write missing reports and fingerprints.
 
-        That is reports and fingerprints. Says what of it somebody has to look at. Returns for how many batches it rang. A
-        part that is away is tried next time.
+        Notes which replies on disk need a person. Returns how many batches were enqueued. A part that does not answer is
+        tried in the next round.
         """
         # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
         _attempt(self.spool.replay)
-        rung = _attempt(self._ring)
+        enqueued = _attempt(self._enqueue)
         _attempt(self.reports.upload_missing)
         _attempt(self.fingerprints.mark_missing)
         _attempt(self._tell_what_waits)
         self.pulse.beat()
-        return rung or 0
+        return enqueued or 0
 
-    def _ring(self) -> int:
+    def _enqueue(self) -> int:
         batch_ids = self.reconciler.reconcile()
         for batch_id in batch_ids:
-            self.queue.ring(batch_id)
+            self.queue.enqueue(batch_id)
         return len(batch_ids)
 
     def _tell_what_waits(self) -> None:

@@ -106,7 +106,7 @@ def picture_records(page: Page, url: str, shoot: Callable[[str], None]) -> None:
         shoot(name)
         open_first_row(page)
         shoot(f"{name}-open")
-    for view in ("suspects", "dimensions", "heatmaps", "limits", "kinds"):
+    for view in ("suspects", "dimensions", "heatmaps", "limits", "signatures"):
         page.goto(f"{url}/Failure_Analytics?view={view}")
         settle(page)
         page.wait_for_timeout(2_000)

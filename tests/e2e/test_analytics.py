@@ -115,7 +115,7 @@ def test_marks_of_time_and_of_tokens_lead_to_their_failures(page: Page, results:
 def test_figures_are_saved_as_csv_and_charts_as_svg(page: Page, results: Results) -> None:
     open_analytics(page, results)
 
-    for name, expected in (("Figures", {"judged": "60", "dimension": "all"}), ("Suspects", {"standing": "named"})):
+    for name, expected in (("Figures", {"judged": "60", "dimension": "all"}), ("Suspects", {"status": "named"})):
         page.get_by_role("button", name="CSV", exact=True).click()
         with page.expect_download() as downloading:
             page.get_by_test_id("stDownloadButton").filter(has_text=name).get_by_role("button").click()

@@ -162,7 +162,7 @@ def list_views(target: Target, text: str) -> list[View]:
         View(f"Failed_Generations?failure={target.failure}", open_origin, first=True),
         View(f"Failed_Generations?{link}"),
         View("Failure_Analytics", point_at_charts),
-        *(View(f"Failure_Analytics?view={view}", point_at_charts) for view in ("dimensions", "limits", "kinds")),
+        *(View(f"Failure_Analytics?view={view}", point_at_charts) for view in ("dimensions", "limits", "signatures")),
         View("Failure_Analytics?view=heatmaps", point_at_charts, first=True),
         View("Failure_Analytics?view=experiments", press("Compare a setting")),
         View(f"Failure_Analytics?experiment={target.experiment}", point_at_charts),

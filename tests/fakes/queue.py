@@ -1,4 +1,4 @@
-"""A doorbell that notes who rang."""
+"""A job queue that notes what was enqueued."""
 
 from dataclasses import dataclass, field
 
@@ -10,10 +10,10 @@ from core.errors import QueueUnavailable
 class ScriptedQueue:
     """Implements JobQueue; `is_away` makes it unavailable."""
 
-    rung: list[BatchId] = field(default_factory=list[BatchId])
+    enqueued: list[BatchId] = field(default_factory=list[BatchId])
     is_away: bool = False
 
-    def ring(self, batch_id: BatchId) -> None:
+    def enqueue(self, batch_id: BatchId) -> None:
         if self.is_away:
             raise QueueUnavailable("The queue is away.")
-        self.rung.append(batch_id)
+        self.enqueued.append(batch_id)

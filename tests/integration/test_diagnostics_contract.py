@@ -67,7 +67,7 @@ def test_diagnosis_counts_rates_kinds_and_waste_and_names_the_arc(services: Serv
     assert (diagnosis.overall.failed, diagnosis.overall.judged, diagnosis.simulated) == (8, 18, True)
     assert [(8, 9), (0, 9)] == [(row.rate.failed, row.rate.judged) for row in diagnosis.list_rates(Dimension.ARC)]
     assert [("end_turn", "lone_backslash", 7), ("max_tokens", "unexpected_stop_reason", 1)] == [
-        (row.stop_reason, row.truncation_pattern, row.failures) for row in diagnosis.kinds
+        (row.stop_reason, row.truncation_pattern, row.failures) for row in diagnosis.signatures
     ]
     assert str(batch_id) == diagnosis.list_rates(Dimension.BATCH)[0].key
     assert [8, 0] == [
@@ -175,11 +175,11 @@ def test_filters_on_the_way_of_failing_count_and_list_alike(services: Services) 
     assert (7, 18, 7) == count(fingerprint="truncation|end_turn|backslash")
     assert (8, 18, 8) == count(turn_index=3)
     assert (0, 18, 0) == count(turn_index=2)
-    assert (7, 18, 7) == count(limit_twentieth=0)
-    assert (1, 18, 1) == count(limit_twentieth=20)
+    assert (7, 18, 7) == count(limit_share_bin=0)
+    assert (1, 18, 1) == count(limit_share_bin=20)
 
 
-def test_items_without_a_token_count_are_in_no_twentieth(services: Services) -> None:
+def test_items_without_a_token_count_are_in_no_share_bin(services: Services) -> None:
     run_grid(services.stores)
     before = services.diagnostics.diagnose().diagnosis
     uncounted = TokenUsage()
@@ -198,13 +198,13 @@ def test_items_without_a_token_count_are_in_no_twentieth(services: Services) -> 
     figures = [row for row in list_figures(diagnosis) if row.dimension == "share_of_max_tokens"]
     assert ("1.00-1.00", 1, 1) == (figures[-1].value, figures[-1].judged, figures[-1].failed)
     assert 19 == sum(row.judged for row in figures)
-    for twentieth, failed in ((0, 7), (20, 1)):
-        filters = FailureFilters(limit_twentieth=twentieth)
+    for share_bin, failed in ((0, 7), (20, 1)):
+        filters = FailureFilters(limit_share_bin=share_bin)
         measured, listed = services.diagnostics.measure(filters), services.stores.failures.count(filters)
-        assert (twentieth, failed, failed) == (twentieth, measured.failed, listed.total)
+        assert (share_bin, failed, failed) == (share_bin, measured.failed, listed.total)
 
 
-def test_a_share_on_the_edge_of_two_twentieths_counts_and_lists_alike(services: Services) -> None:
+def test_a_share_on_the_edge_of_two_share_bins_counts_and_lists_alike(services: Services) -> None:
     items = lease(services.stores, submit(services.stores, make_selection(1, 2, 10), concurrency=30), wanted=20)
     settings = make_settings(max_tokens=2_000)
     results = [fail(item, output_tokens=(index + 1) * 100) for index, item in enumerate(items)]
@@ -216,7 +216,7 @@ def test_a_share_on_the_edge_of_two_twentieths_counts_and_lists_alike(services: 
 
     assert [(number / 20, 1) for number in range(1, 21)] == [(row.share_from, row.failed) for row in tokens]
     for number in range(1, 21):
-        listed = services.stores.failures.count(FailureFilters(limit_twentieth=number)).total
+        listed = services.stores.failures.count(FailureFilters(limit_share_bin=number)).total
         assert (number, 1) == (number, listed)
 
 

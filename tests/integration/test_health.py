@@ -13,8 +13,8 @@ from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.queue.redis_notices import RedisNotices
 from core.adapters.queue.redis_pace_board import pace_key
 from core.adapters.queue.redis_pulse import RedisPulse
-from core.adapters.queue.rq_doorbell import RqDoorbell
 from core.adapters.queue.rq_health import RqProbe
+from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.queue.rq_token_counter import RqTokenCounter, read_token_count
 from core.adapters.queue.rq_worker import BatchWorker
 from core.adapters.supabase.health import SupabaseProbe
@@ -63,7 +63,7 @@ def test_queue_depth_pace_and_the_reconciler_are_seen(redis: Redis) -> None:
     name, model, now = f"health-{uuid4().hex}", f"model-{uuid4().hex}", datetime.now(UTC)
     probe = RqProbe(redis=redis, queue_name=name)
     assert probe.read_queue().reconciled_at is None
-    RqDoorbell(redis=redis, queue_name=name).ring(BatchId(uuid4()))
+    RqJobQueue(redis=redis, queue_name=name).enqueue(BatchId(uuid4()))
     RedisPulse(redis=redis, queue_name=name).beat()
     redis.set(pace_key(model), begin_pace(4, now).model_dump_json())
     redis.set(pace_key("of-another-version"), "{}")

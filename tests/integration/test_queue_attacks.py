@@ -28,8 +28,8 @@ from rq.webhook import Webhook
 
 from core.adapters.queue.redis_connection import connect_redis
 from core.adapters.queue.redis_notices import RedisNotices
-from core.adapters.queue.rq_doorbell import RqDoorbell
 from core.adapters.queue.rq_health import RqProbe
+from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.queue.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.pages import SupabaseBatchStore
@@ -442,7 +442,7 @@ def test_after_all_of_it_pages_ring_and_count_as_before(worker: RunningWorker, s
         before = worker.count_refused()
 
         wait_until(lambda: (counter.count_tokens(request) or 0) > 0, worker)  # Three seconds are short on a busy machine.
-        RqDoorbell(redis=worker.redis, queue_name=worker.queue_name).ring(batch_id)
+        RqJobQueue(redis=worker.redis, queue_name=worker.queue_name).enqueue(batch_id)
 
         def is_complete() -> bool:
             progress = batches.get(batch_id)

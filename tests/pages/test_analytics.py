@@ -113,7 +113,7 @@ def test_a_comparison_is_asked_about_with_its_cost_and_started(guilty: Pages, ba
 
     experiment = guilty.services.experiments.list_recent()[0]
     assert (9, False) == (experiment.pairs, experiment.change.structured_outputs)
-    assert [experiment.changed_batch_id] == guilty.queue.rung[-1:]
+    assert [experiment.changed_batch_id] == guilty.queue.enqueued[-1:]
     assert "structured output off: My *batch*" == experiment.name
 
 
@@ -158,7 +158,7 @@ def test_the_downloads_are_long_tables_of_figures_and_of_suspects(guilty: Pages)
 
     suspects = list(csv.DictReader(io.StringIO(write_suspects(report.suspects).decode())))
     first, named = suspects[0], report.findings[0].suspect
-    assert ("named", named.label) == (first["standing"], first["suspect"])
+    assert ("named", named.label) == (first["status"], first["suspect"])
     assert float(first["difference_low"]) < float(first["difference"]) < float(first["difference_high"])
     assert (named.p_value, named.p_corrected) == (float(first["p_value"]), float(first["p_corrected"]))
     assert len(report.suspects.suspects) == len(suspects)

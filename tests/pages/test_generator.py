@@ -123,7 +123,7 @@ def test_generate_submits_one_batch_and_goes_to_it(pages: Pages) -> None:
     assert not app.exception
     [progress] = pages.services.batches.list_recent()
     assert (progress.planned, progress.status) == (2, BatchStatus.QUEUED)
-    assert pages.queue.rung == [progress.id]
+    assert pages.queue.enqueued == [progress.id]
     assert app.query_params["batch"] == str(progress.id)
     assert any(progress.name.split(",")[0] in heading.value for heading in app.subheader)
 

@@ -1,4 +1,4 @@
-"""What is decided about a batch before the database is asked: templates, sample, name, price; and who is rung for."""
+"""What is decided about a batch before the database is asked: templates, sample, name, price; and which are enqueued."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
@@ -38,15 +38,15 @@ def test_submitted_batch_is_sampled_whole_estimated_and_rung_for() -> None:
     (submission,) = bench.store.submissions
     assert sorted(submission.picks or ()) == list(range(90))
     assert (1800.0, 40.5) == (submission.estimate.seconds, submission.estimate.cost_usd)
-    assert [submitted.batch_id] == bench.queue.rung
-    assert submitted.rung
+    assert [submitted.batch_id] == bench.queue.enqueued
+    assert submitted.is_enqueued
 
 
 def test_batch_is_kept_when_the_queue_is_away() -> None:
     bench = Bench()
     bench.queue.is_away = True
 
-    assert not bench.service.submit(make_selection(), make_settings()).rung
+    assert not bench.service.submit(make_selection(), make_settings()).is_enqueued
     assert len(bench.store.submissions) == 1
 
 
@@ -174,7 +174,7 @@ def test_unknown_batch_is_not_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "status", "rings"),
+    ("action", "status", "is_enqueued"),
     [
         (BatchAction.RESUME, BatchStatus.PROCESSING, True),
         (BatchAction.RESUME, BatchStatus.QUEUED, True),
@@ -182,11 +182,11 @@ def test_unknown_batch_is_not_found() -> None:
         (BatchAction.CANCEL, BatchStatus.CANCELLED, False),
     ],
 )
-def test_whoever_goes_on_is_rung_for(action: BatchAction, status: BatchStatus, *, rings: bool) -> None:
+def test_a_batch_that_goes_on_is_enqueued(action: BatchAction, status: BatchStatus, *, is_enqueued: bool) -> None:
     bench = Bench(status=status)
 
     assert bench.service.control(BATCH, action) is status
-    assert bench.queue.rung == [BATCH] * rings
+    assert bench.queue.enqueued == [BATCH] * is_enqueued
 
 
 def test_budget_is_refused_where_no_price_is_known() -> None:

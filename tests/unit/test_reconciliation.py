@@ -41,8 +41,8 @@ class Parts:
         self._do("reconcile")
         return (BATCH,)
 
-    def ring(self, batch_id: BatchId) -> None:
-        self._do("ring")
+    def enqueue(self, batch_id: BatchId) -> None:
+        self._do("enqueue")
 
     def list_missing(self, _limit: int) -> tuple[UUID, ...]:
         self._do("reports")
@@ -80,18 +80,18 @@ def test_paid_replies_come_before_anything_is_rung_for() -> None:
 
     assert run_round(parts) == 1
 
-    assert ["replay", "reconcile", "ring", "reports", "fingerprints", "count", "beat"] == parts.done
+    assert ["replay", "reconcile", "enqueue", "reports", "fingerprints", "count", "beat"] == parts.done
     assert [("alpha", 2)] == parts.told
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("a surprise"), DatabaseUnavailable("away"), NotSignedIn("no"), OSError("disk")]
 )
-@pytest.mark.parametrize("failing", ["replay", "reconcile", "ring", "reports", "fingerprints", "count"])
+@pytest.mark.parametrize("failing", ["replay", "reconcile", "enqueue", "reports", "fingerprints", "count"])
 def test_a_step_that_fails_keeps_no_other_from_being_taken(failing: str, error: Exception) -> None:
     parts = Parts(failing=failing, error=error)
 
     run_round(parts)
 
-    missing = {failing, "ring"} if failing == "reconcile" else {failing}
-    assert {"replay", "reconcile", "ring", "reports", "fingerprints", "count", "beat"} - missing == set(parts.done)
+    missing = {failing, "enqueue"} if failing == "reconcile" else {failing}
+    assert {"replay", "reconcile", "enqueue", "reports", "fingerprints", "count", "beat"} - missing == set(parts.done)

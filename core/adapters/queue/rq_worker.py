@@ -33,7 +33,7 @@ PAUSE_SECONDS = 1.0
 
 
 class BatchWorker(Worker):
-    """Works off the doorbell. One queue only: RQ's bookkeeping of half-taken jobs relies on it.
+    """Runs the jobs of one queue only: RQ's bookkeeping of half-taken jobs relies on it.
 
     Of RQ's features that others can use through Redis it has none that we do not use: no commands (`rq:pubsub:*`), no
     suspending, no callbacks, webhooks, dependents, groups, rate limits and schedules.
@@ -79,7 +79,7 @@ class BatchWorker(Worker):
                 time.sleep(PAUSE_SECONDS)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job; where it cannot be booked, the reconciler rings for its batch again."""
+        """Run a job; where it cannot be booked, the reconciler enqueues its batch again."""
         try:
             super().execute_job(job, queue)
         except ResponseError:

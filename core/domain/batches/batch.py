@@ -169,7 +169,7 @@ class Submitted(Record):
 
     batch_id: BatchId
     planned: int
-    rung: bool = True
+    is_enqueued: bool = True
     """False where the queue could not be told; the reconciler will."""
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from core.domain.paging import RecordRow
 from core.domain.record import Record
@@ -29,16 +29,16 @@ class FailureRow(RecordRow):
     raw_file_path: str | None = None
 
 
-WAYS_OF_FAILING = (
+SIGNATURE_FILTERS = (
     "failure_type",
     "stop_reason",
     "truncation_pattern",
     "fingerprint",
     "turn_index",
-    "limit_twentieth",
+    "limit_share_bin",
     "text",
 )
-"""Filters that say how something failed; the others say what it was and when."""
+"""Filters that say how something failed; the others say how and when it was made."""
 
 
 class FailureFilters(Record):
@@ -46,7 +46,7 @@ class FailureFilters(Record):
 
     `date_from` is included, `date_to` is not; likewise `prompt_from` and `prompt_to`, lengths of the prompt in characters.
     `text` means words: each of them, or the beginning of one, is in details, error message or reply, in any case.
-    `limit_twentieth` is the share of max_tokens that the reply used, in twentieths; 20: all of it.
+    `limit_share_bin` is the share of max_tokens that the reply used, in bins of 5 %; 20: all of it.
     """
 
     failure_type: str | None = None
@@ -63,7 +63,7 @@ class FailureFilters(Record):
     text: str | None = None
     fingerprint: str | None = None
     turn_index: int | None = None
-    limit_twentieth: int | None = None
+    limit_share_bin: int | None = Field(default=None, serialization_alias="limit_twentieth")
     topic_category: str | None = None
     conversation_category: str | None = None
     structured_outputs: bool | None = None
@@ -75,7 +75,7 @@ class FailureFilters(Record):
     @property
     def asks_how(self) -> bool:
         """Whether not every failure is meant, whatever failed."""
-        return any(getattr(self, name) is not None for name in WAYS_OF_FAILING)
+        return any(getattr(self, name) is not None for name in SIGNATURE_FILTERS)
 
 
 class FailureStatistics(Record):

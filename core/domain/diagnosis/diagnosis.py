@@ -1,4 +1,4 @@
-"""What the outcomes say: rates by every dimension, matrices, time line, tokens, waste, kinds. Tidy rows with units."""
+"""What the outcomes say, as tidy rows: rates by dimension, matrices, time line, tokens, waste, failure signatures."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,10 +17,10 @@ from core.domain.diagnosis.intervals import Rate, measure_rate
 from core.domain.diagnosis.outcomes import (
     ACCEPTED,
     OTHER_BATCHES,
-    QUARTER_SECONDS,
+    QUARTER_HOUR_SECONDS,
     BatchOutcome,
     Combination,
-    Kind,
+    FailureSignature,
     OutcomeCells,
     Outcomes,
 )
@@ -70,7 +70,7 @@ class MatrixCell(Record):
     rate: Rate
 
 
-class KindRow(Record):
+class SignatureRow(Record):
     """Failures of one type, stop_reason and pattern; NONE where there is none."""
 
     failure_type: str
@@ -80,7 +80,7 @@ class KindRow(Record):
 
 
 class FingerprintRow(Record):
-    """Failures that end alike; `share` is that of all failures. `kinds` finds examples of them."""
+    """Failures that end alike; `share` is that of all failures. `kinds` are the numbers of their signatures."""
 
     fingerprint: str
     label: str
@@ -128,7 +128,7 @@ class Diagnosis(Record):
 
     overall: Rate
     rates: tuple[RateRow, ...]
-    kinds: tuple[KindRow, ...]
+    signatures: tuple[SignatureRow, ...]
     fingerprints: tuple[FingerprintRow, ...]
     arc_by_persona: tuple[MatrixCell, ...]
     arc_by_topic: tuple[MatrixCell, ...]
@@ -155,7 +155,7 @@ class Bucket(StrEnum):
 def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo, asks_how: bool = False) -> Diagnosis:
     """Compute everything from outcomes and the facts built of them; days and hours are those of `zone`.
 
-    `asks_how`: only what failed in some way is counted as failed, and only that was wasted.
+    `asks_how`: the filters name a failure signature; only such failures count as failed and as wasted.
     """
     kinds = {kind.id: kind for kind in outcomes.kinds}
     by_kind = Counter[int]()
@@ -165,7 +165,7 @@ def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo, 
     return Diagnosis(
         overall=measure_rate(facts.total_failed, facts.total_judged),
         rates=tuple(_list_rates(outcomes, facts)),
-        kinds=_list_kinds(failures),
+        signatures=_list_signatures(failures),
         fingerprints=_list_fingerprints(failures),
         arc_by_persona=_build_matrix(outcomes, facts, Dimension.ARC, Dimension.PERSONA),
         arc_by_topic=_build_matrix(outcomes, facts, Dimension.ARC, Dimension.TOPIC),
@@ -320,18 +320,18 @@ def _span_step(steps: Sequence[int], code: int) -> str:
     return f"{steps[code]}.." if code + 1 == len(steps) else f"{steps[code]}..{steps[code + 1]}"
 
 
-def _list_kinds(failures: Mapping[Kind, int]) -> tuple[KindRow, ...]:
+def _list_signatures(failures: Mapping[FailureSignature, int]) -> tuple[SignatureRow, ...]:
     counts = Counter[tuple[str, str, str]]()
     for kind, count in failures.items():
         counts[kind.failure_type, kind.stop_reason or NONE, kind.truncation_pattern or NONE] += count
     return tuple(
-        KindRow(failure_type=failure_type, stop_reason=stop_reason, truncation_pattern=pattern, failures=count)
+        SignatureRow(failure_type=failure_type, stop_reason=stop_reason, truncation_pattern=pattern, failures=count)
         for (failure_type, stop_reason, pattern), count in counts.most_common()
     )
 
 
-def _list_fingerprints(failures: Mapping[Kind, int]) -> tuple[FingerprintRow, ...]:
-    grouped: dict[str, list[Kind]] = defaultdict(list)
+def _list_fingerprints(failures: Mapping[FailureSignature, int]) -> tuple[FingerprintRow, ...]:
+    grouped: dict[str, list[FailureSignature]] = defaultdict(list)
     for kind in failures:
         grouped[kind.fingerprint or kind.failure_type].append(kind)
     total = sum(failures.values())
@@ -370,8 +370,8 @@ def _build_matrix(outcomes: Outcomes, facts: Facts, row: Dimension, column: Dime
 
 def _build_timeline(outcomes: Outcomes, bucket: Bucket, zone: tzinfo) -> tuple[TimeRow, ...]:
     judged, failed = Counter[datetime](), Counter[datetime]()
-    for each in outcomes.quarters:
-        start = _begin_bucket(datetime.fromtimestamp(each.quarter * QUARTER_SECONDS, UTC).astimezone(zone), bucket)
+    for each in outcomes.quarter_hours:
+        start = _begin_bucket(datetime.fromtimestamp(each.quarter_hour * QUARTER_HOUR_SECONDS, UTC).astimezone(zone), bucket)
         judged[start] += each.judged
         failed[start] += each.failed
     return tuple(TimeRow(start=start, rate=measure_rate(failed[start], judged[start])) for start in sorted(judged))
@@ -390,12 +390,12 @@ def _begin_bucket(moment: datetime, bucket: Bucket) -> datetime:
 def _list_tokens(outcomes: Outcomes) -> tuple[TokenRow, ...]:
     return tuple(
         TokenRow(
-            share_from=each.twentieth / 20,
-            share_to=min((each.twentieth + 1) / 20, 1.0),
+            share_from=each.share_bin / 20,
+            share_to=min((each.share_bin + 1) / 20, 1.0),
             accepted=each.accepted,
             failed=each.failed,
         )
-        for each in sorted(outcomes.tokens, key=lambda each: each.twentieth)
+        for each in sorted(outcomes.tokens, key=lambda each: each.share_bin)
     )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from core.domain.diagnosis.diagnosis import Diagnosis, MatrixCell
 from core.domain.diagnosis.intervals import Rate, measure_rate
-from core.domain.diagnosis.suspects import Suspect
+from core.domain.diagnosis.suspects import Suspect, SuspectStatus
 from core.domain.record import Record
 
-_WAYS = (("failure_type",), ("stop_reason",), ("truncation_pattern",), ("stop_reason", "truncation_pattern"))
+_SIGNATURE_PARTS = (("failure_type",), ("stop_reason",), ("truncation_pattern",), ("stop_reason", "truncation_pattern"))
 
 
 class FigureRow(Record):
@@ -32,7 +32,7 @@ class SuspectRow(Record):
     """A suspect against all other items (`rest`); rates, their 95 % intervals and the difference of the two are 0 to 1."""
 
     suspect: str
-    standing: str
+    status: SuspectStatus
     judged: int
     failed: int
     rate: float | None
@@ -53,20 +53,20 @@ class SuspectRow(Record):
 
 
 def list_figures(diagnosis: Diagnosis) -> Iterator[FigureRow]:
-    """Return every figure of a diagnosis. Ways of failing have all judged items as their sample."""
+    """Return every figure of a diagnosis. The sample of failure signatures is all judged items."""
     overall = diagnosis.overall
     yield _make_row("all", "all", overall)
     for row in diagnosis.rates:
         yield _make_row(row.dimension, row.label, row.rate)
-    for names in _WAYS:
+    for names in _SIGNATURE_PARTS:
         counts: dict[str, int] = {}
-        for kind in diagnosis.kinds:
-            value = " | ".join(getattr(kind, name) for name in names)
-            counts[value] = counts.get(value, 0) + kind.failures
+        for signature in diagnosis.signatures:
+            value = " | ".join(getattr(signature, name) for name in names)
+            counts[value] = counts.get(value, 0) + signature.failures
         for value, count in counts.items():
             yield _make_row(" | ".join(names), value, measure_rate(count, overall.judged))
     for row in diagnosis.fingerprints:
-        yield _make_row("kind", row.label, measure_rate(row.failures, overall.judged))
+        yield _make_row("failure_signature", row.label, measure_rate(row.failures, overall.judged))
     for row in diagnosis.timeline:
         yield _make_row("closed_from", row.start.isoformat(), row.rate)
     for row in diagnosis.turns:
@@ -90,7 +90,7 @@ def list_suspects(suspects: Iterable[Suspect]) -> Iterator[SuspectRow]:
     for each in suspects:
         yield SuspectRow(
             suspect=each.label,
-            standing=each.standing,
+            status=each.status,
             judged=each.rate.judged,
             failed=each.rate.failed,
             rate=each.rate.value,

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchId, Effort
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.exact_tests import mcnemar_p
-from core.domain.diagnosis.findings import format_p, format_percent, format_rate
+from core.domain.diagnosis.findings import format_failure_rate, format_p, format_percent
 from core.domain.diagnosis.intervals import Rate, measure_rate, paired_difference_interval
 from core.domain.record import Record
 from core.domain.scaffolding.records import TemplateId
@@ -131,7 +131,9 @@ def _phrase_verdict(pairs: ExperimentPairs, base: Rate, changed: Rate, p_value: 
     label = pairs.experiment.change.label
     if base.value is None or changed.value is None:
         return f"No pair is judged yet ({pairs.open} are open)."
-    figures = f"{format_rate(changed)} with {label} against {format_rate(base)} without, over {base.judged} pairs"
+    figures = (
+        f"{format_failure_rate(changed)} with {label} against {format_failure_rate(base)} without, over {base.judged} pairs"
+    )
     waiting = f" {pairs.open} pairs are still open." if pairs.open else ""
     if pairs.experiment.scope is ItemScope.FAILED:
         passed = pairs.only_base_failed

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from core.domain.diagnosis.fingerprint import label_fingerprint
 from core.domain.diagnosis.intervals import Rate
-from core.domain.diagnosis.suspects import FEWEST_FAILED, Standing, Suspect, SuspectReport
+from core.domain.diagnosis.suspects import FEWEST_FAILED, Suspect, SuspectReport, SuspectStatus
 from core.domain.record import Record
 from core.domain.verdict.reply import StopReason
 from core.domain.verdict.verdict import FailurePattern, FailureType
@@ -106,8 +106,9 @@ def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) ->
     """Say what was found and what to do next."""
     sentences = [
         (
-            f"{suspect.rate.failed:,} of {total_failed:,} failures come from {suspect.label}: {format_rate(suspect.rate)} "
-            f"against {format_rate(suspect.rest)} elsewhere; {format_p(suspect.p_value)}."
+            f"{suspect.rate.failed:,} of {total_failed:,} failures come from {suspect.label}: "
+            f"{format_failure_rate(suspect.rate)} against {format_failure_rate(suspect.rest)} elsewhere; "
+            f"{format_p(suspect.p_value)}."
         ),
         _describe_common(evidence),
         _judge_limit(evidence),
@@ -132,28 +133,28 @@ def describe_lead(report: SuspectReport) -> str | None:
         return None
     doubt = (
         f"but with {report.failed} failures in all nothing could be proven"
-        if lead.standing is Standing.TOO_FEW
+        if lead.status is SuspectStatus.TOO_FEW
         else f"but {format_p(lead.p_corrected)} once corrected for {report.compared} comparisons"
     )
     return (
         f"Nearest to one comes {lead.label}, with {lead.rate.failed:,} of {report.failed:,} failures: "
-        f"{format_rate(lead.rate)} against {format_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, {doubt}. "
-        "More items of it would tell."
+        f"{format_failure_rate(lead.rate)} against {format_failure_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, "
+        f"{doubt}. More items of it would tell."
     )
 
 
 def _may_lead(suspect: Suspect) -> bool:
     if suspect.difference is None or suspect.difference <= 0 or suspect.rate.failed < FEWEST_FAILED:
         return False
-    match suspect.standing:
-        case Standing.UNPROVEN:
+    match suspect.status:
+        case SuspectStatus.UNPROVEN:
             return suspect.p_corrected <= LEAD_P
-        case Standing.TOO_FEW:
+        case SuspectStatus.TOO_FEW:
             return suspect.p_value <= LEAD_P_OF_FEW
-        case Standing.NAMED | Standing.EXPLAINED:
+        case SuspectStatus.NAMED | SuspectStatus.EXPLAINED:
             return False
         case _:
-            assert_never(suspect.standing)
+            assert_never(suspect.status)
 
 
 def choose_next_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
@@ -191,7 +192,7 @@ def _list_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
     return tuple(steps)
 
 
-def format_rate(rate: Rate) -> str:
+def format_failure_rate(rate: Rate) -> str:
     """Return a rate with its interval, as `28 % (21-36 %)`."""
     if rate.value is None or rate.low is None or rate.high is None:
         return "no items"
@@ -233,9 +234,8 @@ def _describe_common(evidence: Evidence) -> str:
         parts.append(f"{_count_of(type_count, evidence)} {_TYPE_WORDS[failure_type]}")
     else:
         fingerprint, shared = _most_common(evidence.fingerprints)
-        kinds = len(evidence.fingerprints)
         if shared:
-            parts.append(f"They are of {kinds:,} kinds, {shared:,} of them: {label_fingerprint(fingerprint)}")
+            parts.append(f"{_count_of(shared, evidence)} share a failure signature: {label_fingerprint(fingerprint)}")
     if evidence.share_low is not None and evidence.share_high is not None:
         low, high = format_percent(evidence.share_low), format_percent(evidence.share_high)
         used = f"{low} % of max_tokens used" if low == high else f"{low}-{high} % of max_tokens used"

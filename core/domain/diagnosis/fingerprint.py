@@ -1,4 +1,4 @@
-"""What kind of failure is it? A key that is the same for all failures that end alike, so that a thousand read as five kinds.
+"""The fingerprint of a failure: a key that is the same for all failures that end alike, so a thousand read as five.
 
 Failures of what Claude wrote are told apart by the shape of their end; calls without a reply, refusals and wrong structures
 by their message with everything removed that differs from one to the next. The key is stored with the failure when it is

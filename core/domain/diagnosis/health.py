@@ -90,7 +90,7 @@ class QueueHealth(Record):
     waiting_jobs: int
     started_jobs: int
     failed_jobs: int
-    """In RQ's registry; their batches are rung for again, so none is lost."""
+    """In RQ's registry; their batches are enqueued again, so none is lost."""
     workers: tuple[WorkerHealth, ...] = ()
     paces: Mapping[str, Pace] = {}
     reconciled_at: AwareDatetime | None = None

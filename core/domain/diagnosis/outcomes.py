@@ -2,21 +2,22 @@
 
 Judged items are those that were accepted or failed; cancelled ones never were. A filter on settings (batch, persona,
 template, time, ...) chooses which items are judged; a filter on failures (type, stop_reason, pattern, text) chooses which of
-them count as failed, the others still being judged. So a rate is always "failed in this way, of all that were judged there".
+them count as failed, the others still being judged. So a rate is always
+"failed with this signature, of all that were judged there".
 """
 
 from collections.abc import Mapping
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AliasChoices, AwareDatetime, Field
 
 from core.domain.record import Record
 
 ACCEPTED = 0
-"""The kind of an item that did not fail, or not in the way that is asked for."""
+"""The signature number of an item that did not fail, or not as the filters ask."""
 OTHER_BATCHES = -1
 """The slot of all batches but the newest."""
-QUARTER_SECONDS = 900
+QUARTER_HOUR_SECONDS = 900
 
 
 class Combination(Record):
@@ -38,8 +39,8 @@ class Combination(Record):
     prompt_chars: int | None
 
 
-class Kind(Record):
-    """A way to fail."""
+class FailureSignature(Record):
+    """How something failed. The database calls it a failure kind."""
 
     id: int
     failure_type: str
@@ -57,8 +58,8 @@ class BatchOutcome(Record):
     created_at: AwareDatetime
 
 
-class KindTotal(Record):
-    """What items of one kind took; `kind` 0 are those that did not fail. Wasted is what did not become a conversation."""
+class SignatureTotal(Record):
+    """What items of one signature took; `kind` 0: those that did not fail. Wasted is what did not become a conversation."""
 
     kind: int
     items: int
@@ -70,7 +71,7 @@ class KindTotal(Record):
 
 
 class OutcomeCells(Record):
-    """Columns of equal length: so many `items` of this combination, batch slot and kind.
+    """Columns of equal length: so many `items` of this combination, batch slot and failure signature (`kind`).
 
     `share_low` and `share_high` are the least and greatest share of max_tokens used, in hundredths of a percent; None for
     accepted items and where there was no reply. Of the items so many are `simulated`.
@@ -85,21 +86,21 @@ class OutcomeCells(Record):
     share_high: tuple[int | None, ...] = ()
 
 
-class QuarterCount(Record):
-    """Items that closed in one quarter of an hour, counted from 1970."""
+class QuarterHourCount(Record):
+    """Items that closed in one quarter of an hour; `quarter_hour` is counted from 1970."""
 
-    quarter: int
+    quarter_hour: int = Field(validation_alias=AliasChoices("quarter_hour", "quarter"))
     judged: int
     failed: int
 
 
 class TokenCount(Record):
-    """Items whose last reply used from `twentieth` twentieths of max_tokens up to the next; 20: all of it.
+    """Items by the share of max_tokens that their last reply used, in bins of 5 %; 20: all of it.
 
-    What failed in another way than is asked for is in neither count.
+    What failed otherwise than the filters ask is in neither count.
     """
 
-    twentieth: int
+    share_bin: int = Field(validation_alias=AliasChoices("share_bin", "twentieth"))
     accepted: int
     failed: int
 
@@ -123,11 +124,13 @@ class Outcomes(Record):
     """Everything that a diagnosis is computed from."""
 
     combinations: tuple[Combination, ...] = ()
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[FailureSignature, ...] = ()
     batches: tuple[BatchOutcome, ...] = ()
     cells: OutcomeCells = OutcomeCells()
-    totals: tuple[KindTotal, ...] = ()
-    quarters: tuple[QuarterCount, ...] = ()
+    totals: tuple[SignatureTotal, ...] = ()
+    quarter_hours: tuple[QuarterHourCount, ...] = Field(
+        default=(), validation_alias=AliasChoices("quarter_hours", "quarters")
+    )
     tokens: tuple[TokenCount, ...] = ()
     turns: tuple[TurnCount, ...] = ()
     labels: Mapping[UUID, ScaffoldingLabel] = {}
@@ -135,7 +138,7 @@ class Outcomes(Record):
 
 
 class ExampleGroup(Record):
-    """Failures to show examples of: those of these kinds, combinations and batches; None: of any."""
+    """Failures to show examples of: those of these signatures (`kinds`), combinations and batches; None: of any."""
 
     kinds: tuple[int, ...] | None = None
     combinations: tuple[int, ...] | None = None

@@ -43,7 +43,7 @@ class SuspectName(Record):
     label: str
 
 
-class Standing(StrEnum):
+class SuspectStatus(StrEnum):
     """What the tests make of a suspect."""
 
     NAMED = "named"  #: fails more often, and nothing stronger explains it
@@ -69,7 +69,7 @@ class Suspect(Record):
     difference_high: float
     p_value: float
     p_corrected: float
-    standing: Standing
+    status: SuspectStatus
     explained_by: SuspectName | None = None
     not_told_apart: tuple[SuspectName, ...] = ()
     """Values that would explain the failures as well: without this suspect they fail no more often, nor it without them."""
@@ -97,7 +97,7 @@ class SuspectReport(Record):
     @property
     def named(self) -> tuple[Suspect, ...]:
         """Those that the tests name."""
-        return tuple(suspect for suspect in self.suspects if suspect.standing is Standing.NAMED)
+        return tuple(suspect for suspect in self.suspects if suspect.status is SuspectStatus.NAMED)
 
 
 @dataclass(kw_only=True)
@@ -113,7 +113,7 @@ class _Candidate:
     p_corrected: float = 1.0
     is_testable: bool = False
     parts: tuple["_Candidate", ...] = ()
-    standing: Standing = Standing.UNPROVEN
+    status: SuspectStatus = SuspectStatus.UNPROVEN
     explained_by: SuspectName | None = None
     not_told_apart: list[SuspectName] = field(default_factory=list[SuspectName])
 
@@ -132,7 +132,7 @@ def find_suspects(facts: Facts, *, unpaired: Sequence[str] = ()) -> SuspectRepor
         if pair is None and chosen.fields <= frozenset(unpaired):
             pair = _find_same(facts, chosen, pairs)
         named.append(pair or chosen)
-        named[-1].standing = Standing.NAMED
+        named[-1].status = SuspectStatus.NAMED
     _explain_others(facts, singles, named)
     others = sorted((each for each in singles if each not in named), key=lambda each: _order(facts, each))
     suspects = tuple(_describe(facts, each) for each in (*named, *others))
@@ -245,10 +245,10 @@ def _explain_others(facts: Facts, singles: Sequence[_Candidate], named: Sequence
         if each in named:
             continue
         if not each.is_testable or each.judged < FEWEST_JUDGED:
-            each.standing = Standing.TOO_FEW
+            each.status = SuspectStatus.TOO_FEW
         elif named and _may_be_named(facts, each, ALPHA_SINGLE):
             culprit = min(named, key=lambda suspect: -_test_within(facts, each, _stratify(facts, [suspect]))[0])
-            each.standing, each.explained_by = Standing.EXPLAINED, culprit.names[0]
+            each.status, each.explained_by = SuspectStatus.EXPLAINED, culprit.names[0]
             if (
                 each.fields.isdisjoint(culprit.fields)
                 and _test_within(facts, culprit, _stratify(facts, [each]))[0] > ALPHA_SINGLE
@@ -381,7 +381,7 @@ def _describe(facts: Facts, each: _Candidate) -> Suspect:
         difference_high=interval.high,
         p_value=each.p_value,
         p_corrected=each.p_corrected,
-        standing=each.standing,
+        status=each.status,
         explained_by=each.explained_by,
         not_told_apart=tuple(each.not_told_apart),
     )

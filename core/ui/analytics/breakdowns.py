@@ -1,4 +1,4 @@
-"""What the answer rests on: rates by every dimension, heat maps, tokens and turns, kinds of failures."""
+"""What the answer rests on: rates by every dimension, heat maps, tokens and turns, failure signatures."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,9 +13,16 @@ from core.services.diagnostics import FingerprintGroup
 from core.ui.analytics.charts import describe_tokens, draw_tokens
 from core.ui.analytics.links import PARAMETERS, show_failures
 from core.ui.charts.clickable_chart import Mark, draw_clickable, draw_clickable_rates
-from core.ui.charts.heat_map import HeatCell, count_ways, describe_heatmap, draw_heatmap, make_count_cells, make_rate_cells
+from core.ui.charts.heat_map import (
+    HeatCell,
+    count_signatures,
+    describe_heatmap,
+    draw_heatmap,
+    make_count_cells,
+    make_rate_cells,
+)
 from core.ui.charts.rate_chart import FEWEST_ITEMS, LabeledRate
-from core.ui.failures.filters import ARC, FINGERPRINT, PATTERN, PERSONA, STOP_REASON, TOPIC, TURN, TWENTIETH, TYPE
+from core.ui.failures.filters import ARC, FINGERPRINT, PATTERN, PERSONA, SHARE_BIN, STOP_REASON, TOPIC, TURN, TYPE
 from core.ui.shell.formats import NOTHING, format_share, format_words
 from core.ui.shell.link_state import change_link, read_choice
 from core.ui.shell.links import open_failure
@@ -28,23 +35,23 @@ LOWEST_TOP = 0.2
 EXAMPLES = 3
 
 
-class Way(StrEnum):
-    """How something failed, as opposed to what it had."""
+class SignaturePart(StrEnum):
+    """One part of a failure signature: how something failed, as opposed to how it was made."""
 
     FAILURE_TYPE = "failure_type"
     STOP_REASON = "stop_reason"
     PATTERN = "truncation_pattern"
 
 
-WAY_PARAMETERS = {Way.FAILURE_TYPE: TYPE, Way.STOP_REASON: STOP_REASON, Way.PATTERN: PATTERN}
+PART_PARAMETERS = {SignaturePart.FAILURE_TYPE: TYPE, SignaturePart.STOP_REASON: STOP_REASON, SignaturePart.PATTERN: PATTERN}
 
 
-def rank_ways(diagnosis: Diagnosis, way: Way, unnamed: str) -> list[tuple[str, LabeledRate]]:
+def rank_parts(diagnosis: Diagnosis, part: SignaturePart, unnamed: str) -> list[tuple[str, LabeledRate]]:
     """Return stop_reasons or patterns with their rates of all judged items, the most frequent first."""
     counts: dict[str, int] = {}
-    for kind in diagnosis.kinds:
-        key: str = getattr(kind, way)
-        counts[key] = counts.get(key, 0) + kind.failures
+    for signature in diagnosis.signatures:
+        key: str = getattr(signature, part)
+        counts[key] = counts.get(key, 0) + signature.failures
     ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     judged = diagnosis.overall.judged
     names = {"none": unnamed}
@@ -52,8 +59,8 @@ def rank_ways(diagnosis: Diagnosis, way: Way, unnamed: str) -> list[tuple[str, L
 
 
 def draw_dimensions(diagnosis: Diagnosis) -> None:
-    """Draw the rates by one dimension, which the link names, or by one way of failing."""
-    chosen = read_choice(BY, Dimension) or read_choice(BY, Way) or Dimension.TEMPLATE
+    """Draw the rates by one dimension, which the link names, or by one part of the failure signature."""
+    chosen = read_choice(BY, Dimension) or read_choice(BY, SignaturePart) or Dimension.TEMPLATE
     key = "analytics_by"
     if st.session_state.get(key) != chosen:
         st.session_state[key] = chosen
@@ -63,14 +70,14 @@ def draw_dimensions(diagnosis: Diagnosis) -> None:
 
     st.pills(
         "Dimension",
-        [*Dimension, *Way],
+        [*Dimension, *SignaturePart],
         format_func=lambda name: format_words(str(name)),
         required=True,
         key=key,
         on_change=write,
         label_visibility="collapsed",
     )
-    rows, marks = _list_ways(diagnosis, chosen) if isinstance(chosen, Way) else _list_values(diagnosis, chosen)
+    rows, marks = _list_parts(diagnosis, chosen) if isinstance(chosen, SignaturePart) else _list_values(diagnosis, chosen)
     if not rows:
         st.caption("Nothing to show under these filters.")
         return
@@ -87,7 +94,7 @@ def draw_heatmaps(diagnosis: Diagnosis) -> None:
     top = max([LOWEST_TOP, *(c.rate.value or 0 for c in diagnosis.arc_by_persona if c.rate.judged >= FEWEST_ITEMS)])
     with left:
         _draw_rate_map("Persona × arc", diagnosis.arc_by_persona, PERSONA, top)
-        counts = count_ways(diagnosis.kinds)
+        counts = count_signatures(diagnosis.signatures)
         marks: list[Mark] = [{STOP_REASON: reason, PATTERN: pattern} for reason, pattern in counts]
         _draw_map("Stop reason × pattern, failures", "stop_reason_by_pattern", make_count_cells(counts), marks, None)
     with right:
@@ -98,7 +105,7 @@ def draw_limits(diagnosis: Diagnosis) -> None:
     """Draw how much of max_tokens replies used, and at which turn conversations broke."""
     left, right = st.columns(2, gap="small")
     with left, _card("Tokens against the limit"):
-        spans: list[Mark] = [{TWENTIETH: str(round(row.share_from * 20))} for row in diagnosis.tokens]
+        spans: list[Mark] = [{SHARE_BIN: str(round(row.share_from * 20))} for row in diagnosis.tokens]
         draw_clickable(
             draw_tokens(diagnosis.tokens),
             key="tokens",
@@ -115,42 +122,42 @@ def draw_limits(diagnosis: Diagnosis) -> None:
             st.caption("No failure is to be blamed on a single turn.")
 
 
-def draw_kinds(groups: Sequence[FingerprintGroup], total: int) -> None:
-    """Draw the kinds of failures, most frequent first, with some examples of each to open."""
+def draw_signatures(groups: Sequence[FingerprintGroup], total: int) -> None:
+    """Draw the failure signatures, most frequent first, with some examples of each to open."""
     if not groups:
         st.caption("Nothing to show under these filters.")
         return
     rare = f" The {total - len(groups):,} rarest are not listed." if total > len(groups) else ""
-    st.caption(f"Failures that end alike are one kind.{rare}")
+    st.caption(f"Failures that end alike share one failure signature.{rare}")
 
     def show_all() -> None:
-        clicked = st.session_state.get("kind_open")
+        clicked = st.session_state.get("signature_open")
         if clicked:
             show_failures({FINGERPRINT: groups[int(clicked["row"])].row.fingerprint})
 
     def make_opener(number: int) -> Any:  # noqa: ANN401 - Streamlit's column types are not public
         def show() -> None:
-            clicked = st.session_state.get(f"kind_example_{number}")
+            clicked = st.session_state.get(f"signature_example_{number}")
             examples = groups[int(clicked["row"])].examples if clicked else ()
             if number < len(examples):
                 open_failure(examples[number].id)
 
         return st.column_config.ButtonColumn(
-            f"Example {number + 1}", key=f"kind_example_{number}", on_click=show, type="tertiary", width=80
+            f"Example {number + 1}", key=f"signature_example_{number}", on_click=show, type="tertiary", width=80
         )
 
     column = st.column_config
     columns = {
         "failures": column.NumberColumn("Failures", format="localized", width=75),
         "share": column.ProgressColumn("Share", min_value=0, max_value=1, format="percent", width=110),
-        "kind": column.TextColumn("Kind", width=375),
+        "signature": column.TextColumn("Failure signature", width=375),
         "example": column.TextColumn("For example", width=285),
-        "open": column.ButtonColumn("", key="kind_open", on_click=show_all, type="tertiary", width=95),
+        "open": column.ButtonColumn("", key="signature_open", on_click=show_all, type="tertiary", width=95),
         **{f"example_{number}": make_opener(number) for number in range(EXAMPLES)},
     }
-    rows = [_make_kind_row(group) for group in groups]
-    alt = "Kinds of failures: " + "; ".join(f"{group.row.label} {format_share(group.row.share)}" for group in groups)
-    draw_table(rows, columns, key="kinds", alt=alt, file_name="failure-kinds")
+    rows = [_make_signature_row(group) for group in groups]
+    alt = "Failure signatures: " + "; ".join(f"{group.row.label} {format_share(group.row.share)}" for group in groups)
+    draw_table(rows, columns, key="signatures", alt=alt, file_name="failure-signatures")
 
 
 def _list_values(diagnosis: Diagnosis, dimension: Dimension) -> tuple[list[LabeledRate], list[Mark]]:
@@ -161,9 +168,9 @@ def _list_values(diagnosis: Diagnosis, dimension: Dimension) -> tuple[list[Label
     return [LabeledRate(label=row.label, rate=row.rate, is_link=row.key is not None) for row in rows], marks
 
 
-def _list_ways(diagnosis: Diagnosis, way: Way) -> tuple[list[LabeledRate], list[Mark]]:
-    ranked = rank_ways(diagnosis, way, NOTHING)
-    return [row for _, row in ranked], [{WAY_PARAMETERS[way]: key} for key, _ in ranked]
+def _list_parts(diagnosis: Diagnosis, part: SignaturePart) -> tuple[list[LabeledRate], list[Mark]]:
+    ranked = rank_parts(diagnosis, part, NOTHING)
+    return [row for _, row in ranked], [{PART_PARAMETERS[part]: key} for key, _ in ranked]
 
 
 def _draw_rate_map(title: str, cells: Sequence[MatrixCell], parameter: str, highest: float) -> None:
@@ -185,13 +192,13 @@ def _draw_map(title: str, key: str, cells: Sequence[HeatCell], marks: Sequence[M
         )
 
 
-def _make_kind_row(group: FingerprintGroup) -> dict[str, Any]:
+def _make_signature_row(group: FingerprintGroup) -> dict[str, Any]:
     details = next((each.truncation_details for each in group.examples if each.truncation_details), None)
     buttons = {f"example_{number}": ":material/visibility: View" for number in range(len(group.examples[:EXAMPLES]))}
     return {
         "failures": group.row.failures,
         "share": group.row.share,
-        "kind": group.row.label,
+        "signature": group.row.label,
         "example": details or NOTHING,
         "open": ":material/list: Failures",
         **{f"example_{number}": None for number in range(EXAMPLES)},

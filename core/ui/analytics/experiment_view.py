@@ -9,7 +9,7 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchProgress
 from core.domain.diagnosis.experiments import Comparison, Experiment, ExperimentPairs
-from core.domain.diagnosis.findings import format_p, format_rate
+from core.domain.diagnosis.findings import format_failure_rate, format_p
 from core.services.experiments import ExperimentReport
 from core.ui.charts.rate_chart import LabeledRate, describe_rates, draw_rates
 from core.ui.shell.formats import escape_markdown, format_age, format_count
@@ -128,7 +128,9 @@ def _draw_verdict(comparison: Comparison, experiment: Experiment) -> None:
 def _draw_figures(pairs: ExperimentPairs, comparison: Comparison) -> None:
     column = st.column_config
     arms = [(BASE_LABEL, comparison.base), (pairs.experiment.change.label, comparison.changed)]
-    rows = [{"arm": name, "failed": rate.failed, "judged": rate.judged, "rate": format_rate(rate)} for name, rate in arms]
+    rows = [
+        {"arm": name, "failed": rate.failed, "judged": rate.judged, "rate": format_failure_rate(rate)} for name, rate in arms
+    ]
     columns = {
         "arm": column.TextColumn("Arm", width=210),
         "failed": column.NumberColumn("Failed", format="localized", width=80),

@@ -158,7 +158,7 @@ def _draw_counts(report: ImportReport) -> None:
             "share": column.NumberColumn("Of all", format="percent", width=100),
         },
         key="import_patterns",
-        alt=f"{len(report.patterns)} ways in which imported conversations are flagged, most frequent first",
+        alt=f"{format_count(len(report.patterns), 'pattern')} of flagged conversations, most frequent first",
     )
 
 

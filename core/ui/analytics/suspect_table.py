@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.domain.batches.batch import BatchId
 from core.domain.diagnosis.diagnosis import Diagnosis, Dimension
-from core.domain.diagnosis.findings import Finding, NextStep, StepKind, describe_lead, format_p, format_rate
-from core.domain.diagnosis.suspects import Standing, Suspect, SuspectReport
+from core.domain.diagnosis.findings import Finding, NextStep, StepKind, describe_lead, format_failure_rate, format_p
+from core.domain.diagnosis.suspects import Suspect, SuspectReport, SuspectStatus
 from core.services.diagnostics import DiagnosisReport
 from core.ui.analytics.experiment_question import ask_experiment
 from core.ui.analytics.links import mark_suspect, show_failures
@@ -18,11 +18,11 @@ from core.ui.shell.status import BadgeColor
 from core.ui.shell.tables import draw_table
 
 MOST_SUSPECTS = 60
-STANDINGS: dict[Standing, tuple[str, BadgeColor]] = {
-    Standing.NAMED: ("named", "red"),
-    Standing.EXPLAINED: ("explained", "yellow"),
-    Standing.UNPROVEN: ("may be chance", "gray"),
-    Standing.TOO_FEW: ("too few", "gray"),
+STATUSES: dict[SuspectStatus, tuple[str, BadgeColor]] = {
+    SuspectStatus.NAMED: ("named", "red"),
+    SuspectStatus.EXPLAINED: ("explained", "yellow"),
+    SuspectStatus.UNPROVEN: ("may be chance", "gray"),
+    SuspectStatus.TOO_FEW: ("too few", "gray"),
 }
 LABELS: dict[StepKind, tuple[str, str]] = {
     StepKind.RAISE_MAX_TOKENS: ("Compare max_tokens", ":material/compare_arrows:"),
@@ -60,7 +60,7 @@ def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None
 def draw_unnamed(suspects: SuspectReport) -> None:
     """Say that nobody is named, and what that means."""
     lead = describe_lead(suspects)
-    advice = "With few failures that proves nothing: run more items, or look at the kinds below."
+    advice = "With few failures that proves nothing: run more items, or look at the failure signatures below."
     st.info(
         f"**No single cause stands out.** {format_count(suspects.failed, 'failure')} of "
         f"{format_count(suspects.judged, 'judged item')}; none of the {format_count(suspects.compared, 'comparison')} shows "
@@ -84,7 +84,9 @@ def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
             show_failures(mark_suspect(shown[int(clicked["row"])], diagnosis))
 
     button = st.column_config.ButtonColumn("", key="suspect_open", on_click=show, type="tertiary", width=95)
-    alt = f"{len(shown)} suspects, worst first: " + "; ".join(f"{each.label} {format_rate(each.rate)}" for each in shown[:5])
+    alt = f"{len(shown)} suspects, worst first: " + "; ".join(
+        f"{each.label} {format_failure_rate(each.rate)}" for each in shown[:5]
+    )
     rows = [_make_row(each, diagnosis) for each in shown]
     draw_table(rows, _configure_columns() | {"open": button}, key="suspects", alt=alt)
 
@@ -142,13 +144,13 @@ def _make_row(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, Any]:
     explained = suspect.explained_by
     return {
         "suspect": suspect.label,
-        "standing": [STANDINGS[suspect.standing][0]],
+        "status": [STATUSES[suspect.status][0]],
         "failed": f"{rate.failed:,} / {rate.judged:,}",
-        "rate": format_rate(rate),
-        "rest": format_rate(rest),
+        "rate": format_failure_rate(rate),
+        "rest": format_failure_rate(rest),
         "difference": _format_difference(suspect),
         "lift": NOTHING if suspect.lift is None else f"× {suspect.lift:.1f}",
-        "p": format_p(suspect.p_corrected) if suspect.standing is not Standing.TOO_FEW else NOTHING,
+        "p": format_p(suspect.p_corrected) if suspect.status is not SuspectStatus.TOO_FEW else NOTHING,
         "why": NOTHING if explained is None else f"by {explained.label}",
         "open": ":material/list: Failures" if mark_suspect(suspect, diagnosis) else None,
     }
@@ -163,11 +165,11 @@ def _format_difference(suspect: Suspect) -> str:
 
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
-    words: Sequence[str] = list(dict.fromkeys(word for word, _ in STANDINGS.values()))
+    words: Sequence[str] = list(dict.fromkeys(word for word, _ in STATUSES.values()))
     return {
         "suspect": column.TextColumn("Suspect", width=255),
-        "standing": column.MultiselectColumn(
-            "Standing", options=words, color=[color for _, color in STANDINGS.values()], width=115
+        "status": column.MultiselectColumn(
+            "SuspectStatus", options=words, color=[color for _, color in STATUSES.values()], width=115
         ),
         "failed": column.TextColumn("Failed / judged", width=105, alignment="right"),
         "rate": column.TextColumn("Rate (95 %)", width=125),

@@ -11,16 +11,16 @@ from streamlit.delta_generator import DeltaGenerator
 from core.bootstrap import PageServices
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.diagnosis import Bucket, Diagnosis
-from core.domain.diagnosis.findings import StepKind, format_rate
+from core.domain.diagnosis.findings import StepKind, format_failure_rate
 from core.services.diagnostics import DiagnosisReport, Measurement, write_figures, write_suspects
 from core.ui.analytics.breakdowns import (
-    WAY_PARAMETERS,
-    Way,
+    PART_PARAMETERS,
+    SignaturePart,
     draw_dimensions,
     draw_heatmaps,
-    draw_kinds,
     draw_limits,
-    rank_ways,
+    draw_signatures,
+    rank_parts,
 )
 from core.ui.analytics.charts import describe_timeline, draw_timeline
 from core.ui.analytics.experiment_question import ask_experiment, draw_experiment_question
@@ -47,7 +47,7 @@ class View(StrEnum):
     DIMENSIONS = "dimensions"
     HEATMAPS = "heatmaps"
     LIMITS = "limits"
-    KINDS = "kinds"
+    SIGNATURES = "signatures"
     EXPERIMENTS = "experiments"
 
 
@@ -56,7 +56,7 @@ VIEW_LABELS = {
     View.DIMENSIONS: "By dimension",
     View.HEATMAPS: "Heat maps",
     View.LIMITS: "Tokens and turns",
-    View.KINDS: "Kinds",
+    View.SIGNATURES: "Failure signatures",
     View.EXPERIMENTS: "Experiments",
 }
 
@@ -161,8 +161,8 @@ def _draw_view(services: PageServices, report: DiagnosisReport, view: View) -> N
             draw_heatmaps(diagnosis)
         case View.LIMITS:
             draw_limits(diagnosis)
-        case View.KINDS:
-            draw_kinds(report.fingerprints, len(diagnosis.fingerprints))
+        case View.SIGNATURES:
+            draw_signatures(report.fingerprints, len(diagnosis.fingerprints))
         case View.EXPERIMENTS:
             if st.button("Compare a setting", icon=":material/compare_arrows:", key="compare"):
                 ask_experiment(StepKind.COMPARE_STRUCTURED_OUTPUT)
@@ -181,9 +181,12 @@ def choose_bucket(diagnosis: Diagnosis) -> Bucket:
 def _draw_totals(diagnosis: Diagnosis) -> None:
     overall, waste = diagnosis.overall, diagnosis.waste
     places = st.columns(5, gap="small")
-    _draw_card(places[0], "Failure rate", format_rate(overall).partition(" (")[0], f"{_interval(diagnosis)} at 95 %")
+    _draw_card(places[0], "Failure rate", format_failure_rate(overall).partition(" (")[0], f"{_interval(diagnosis)} at 95 %")
     _draw_card(
-        places[1], "Failures", f"{overall.failed:,}", f"of {overall.judged:,} judged, {len(diagnosis.fingerprints):,} kinds"
+        places[1],
+        "Failures",
+        f"{overall.failed:,}",
+        f"of {overall.judged:,} judged, {format_count(len(diagnosis.fingerprints), 'signature')}",
     )
     _draw_card(places[2], "Calls for failed items", f"{waste.failed_attempts:,}", f"of {waste.attempts:,} calls")
     _draw_card(
@@ -204,9 +207,9 @@ def _draw_totals(diagnosis: Diagnosis) -> None:
 def _draw_first_charts(diagnosis: Diagnosis) -> None:
     by_stop_reason, by_pattern, over_time = st.columns(3, gap="small")
     with by_stop_reason:
-        _draw_ways(diagnosis, "By stop reason", Way.STOP_REASON, unnamed=NO_STOP_REASON, color=REPLY_COLOR)
+        _draw_parts(diagnosis, "By stop reason", SignaturePart.STOP_REASON, unnamed=NO_STOP_REASON, color=REPLY_COLOR)
     with by_pattern:
-        _draw_ways(diagnosis, "By pattern", Way.PATTERN, unnamed=NO_PATTERN)
+        _draw_parts(diagnosis, "By pattern", SignaturePart.PATTERN, unnamed=NO_PATTERN)
     with over_time, _card("Over time", "Failure rate with its 95 % interval; triangles: where a batch began."):
         bucket = choose_bucket(diagnosis)
         marks: list[dict[str, str]] = [mark_time(row.start, bucket) for row in diagnosis.timeline]
@@ -219,11 +222,11 @@ def _draw_first_charts(diagnosis: Diagnosis) -> None:
         )
 
 
-def _draw_ways(diagnosis: Diagnosis, title: str, way: Way, *, unnamed: str, color: str = FAILURE_COLOR) -> None:
-    ranked = rank_ways(diagnosis, way, unnamed)
+def _draw_parts(diagnosis: Diagnosis, title: str, part: SignaturePart, *, unnamed: str, color: str = FAILURE_COLOR) -> None:
+    ranked = rank_parts(diagnosis, part, unnamed)
     rest = len(ranked) - MOST_BARS
     with _card(title + (f" :gray[· {rest} rarer under By dimension]" if rest > 0 else ""), "Failures of all judged items."):
-        shown, parameter = ranked[:MOST_BARS], WAY_PARAMETERS[way]
+        shown, parameter = ranked[:MOST_BARS], PART_PARAMETERS[part]
         marks = [{parameter: key} for key, _ in shown]
         draw_clickable_rates(title, [row for _, row in shown], marks, key=f"by_{parameter}", color=color)
 
@@ -271,7 +274,7 @@ def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None
 
 
 def _interval(diagnosis: Diagnosis) -> str:
-    return format_rate(diagnosis.overall).partition(" (")[2].removesuffix(")")
+    return format_failure_rate(diagnosis.overall).partition(" (")[2].removesuffix(")")
 
 
 def _share(part: float, whole: float) -> str:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 from plotly.colors import sample_colorscale  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from core.domain.batches.overview import Coverage
-from core.domain.diagnosis.diagnosis import KindRow, MatrixCell
+from core.domain.diagnosis.diagnosis import MatrixCell, SignatureRow
 from core.domain.diagnosis.findings import format_percent
 from core.domain.record import Record
 from core.ui.charts.axes import LINE_PIXELS, escape_label, make_frame, make_label_axis, shorten_label
@@ -61,12 +61,12 @@ def make_rate_cells(cells: Sequence[MatrixCell], *, turned: bool = False) -> lis
     ]
 
 
-def count_ways(kinds: Sequence[KindRow]) -> dict[tuple[str, str], int]:
+def count_signatures(signatures: Sequence[SignatureRow]) -> dict[tuple[str, str], int]:
     """Return failures by stop_reason and pattern."""
     counts: dict[tuple[str, str], int] = {}
-    for kind in kinds:
-        way = kind.stop_reason, kind.truncation_pattern
-        counts[way] = counts.get(way, 0) + kind.failures
+    for each in signatures:
+        key = each.stop_reason, each.truncation_pattern
+        counts[key] = counts.get(key, 0) + each.failures
     return counts
 
 

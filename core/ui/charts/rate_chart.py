@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
-from core.domain.diagnosis.findings import format_rate
+from core.domain.diagnosis.findings import format_failure_rate
 from core.domain.diagnosis.intervals import Rate
 from core.domain.record import Record
 from core.ui.charts.axes import escape_label, estimate_room, make_axis, make_frame, make_label_axis, shorten_label
@@ -53,7 +53,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
         **KEEP_OPACITY,
     )
     top = max([*highs, 1.0])
-    words = [f"{format_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows]
+    words = [f"{format_failure_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows]
     labels = [shorten_label(row.label) for row in rows]
     plot = (WIDE_PIXELS if is_wide else NARROW_PIXELS) - estimate_room(labels)
     bar_share = max(1 - estimate_room(words) / plot, SHORTEST_BAR)
@@ -75,4 +75,4 @@ def describe_rates(title: str, rows: Sequence[LabeledRate]) -> str:
 def describe_rate(rate: Rate) -> str:
     """Return a rate in words."""
     few = ", too few to say" if rate.judged < FEWEST_ITEMS else ""
-    return f"{rate.failed:,} of {rate.judged:,} failed, {format_rate(rate)}{few}"
+    return f"{rate.failed:,} of {rate.judged:,} failed, {format_failure_rate(rate)}{few}"

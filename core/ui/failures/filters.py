@@ -33,16 +33,16 @@ from core.ui.shell.links import BATCH, EXPERIMENT, FAILURE
 
 TYPE, STOP_REASON, PATTERN, MODEL, TEXT = "type", "stop_reason", "pattern", "model", "text"
 PERSONA, ARC, TOPIC, TEMPLATE = "persona", "arc", "topic", "template"
-FINGERPRINT, TURN, TWENTIETH = "fingerprint", "turn", "tokens"
+FINGERPRINT, TURN, SHARE_BIN = "fingerprint", "turn", "tokens"
 TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS = "topic_category", "category", "structured", "max_tokens"
 EFFORT, PROMPT = "effort", "prompt"
-RARE = (FINGERPRINT, TURN, TWENTIETH, TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS, EFFORT, PROMPT, HOUR)
+RARE = (FINGERPRINT, TURN, SHARE_BIN, TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS, EFFORT, PROMPT, HOUR)
 """Filters that a click on a chart sets; each is shown, and can be taken away, while it is set."""
 NAMES = (TYPE, STOP_REASON, PATTERN, BATCH, MODEL, DATES, PERSONA, ARC, TOPIC, TEMPLATE, TEXT, *RARE)
 ON_OFF = {"on": "on", "off": "off"}
 READERS: Mapping[str, Callable[[str], object | None]] = {
     **dict.fromkeys((BATCH, PERSONA, ARC, TOPIC, TEMPLATE, FAILURE, EXPERIMENT), read_uuid),
-    **dict.fromkeys((TWENTIETH, MAX_TOKENS), read_whole),
+    **dict.fromkeys((SHARE_BIN, MAX_TOKENS), read_whole),
     TURN: lambda name: read_whole(name) or None,
     DATES: read_dates,
     HOUR: read_hour,
@@ -71,7 +71,7 @@ def read_failure_filters() -> FailureFilters:
         text=link.get(TEXT, "")[:LONGEST_SEARCH].strip() or None,
         fingerprint=link.get(FINGERPRINT) or None,
         turn_index=None if not turn else turn - 1,
-        limit_twentieth=read_whole(TWENTIETH),
+        limit_share_bin=read_whole(SHARE_BIN),
     )
     return how_they_failed.model_copy(update=read_mark(link).model_dump(exclude_none=True))
 
@@ -122,9 +122,9 @@ def draw_failure_filters(options: ResultOptions) -> None:
 def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
     """Return in words, by parameter, the filters that have no place in the two rows."""
     words: dict[str, Callable[[str], str]] = {
-        FINGERPRINT: lambda key: f"Kind: {label_fingerprint(key)}",
+        FINGERPRINT: lambda key: f"Failure signature: {label_fingerprint(key)}",
         TURN: lambda number: f"Turn {number}",
-        TWENTIETH: _describe_twentieth,
+        SHARE_BIN: _describe_share_bin,
         TOPIC_CATEGORY: lambda key: f"Topics: {format_words(key)}",
         CATEGORY: lambda key: f"Category: {key}",
         STRUCTURED: lambda state: f"Structured output {state}",
@@ -152,7 +152,7 @@ def _draw_rare(link: Mapping[str, str]) -> None:
             )
 
 
-def _describe_twentieth(number: str) -> str:
+def _describe_share_bin(number: str) -> str:
     if not number.isdecimal():
         return f"{number} of max_tokens"
     share = int(number) * 5

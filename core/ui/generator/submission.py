@@ -48,7 +48,7 @@ def _submit_once(asked: str, submit: Callable[[], tuple[Submitted, ...]]) -> tup
 
 
 def _say(submitted: tuple[Submitted, ...]) -> None:
-    if not all(batch.rung for batch in submitted):
+    if not all(batch.is_enqueued for batch in submitted):
         leave_notice("The batch is kept. The queue does not answer; it starts when the queue is back.")
         return
     batches = f" in {len(submitted)} batches" if len(submitted) > 1 else ""

@@ -19,8 +19,8 @@ from core.ui.shell.formats import (
     format_count,
     format_duration,
     format_money,
-    format_rate,
     format_share,
+    format_throughput,
     format_time,
 )
 from core.ui.shell.links import open_batch
@@ -128,7 +128,9 @@ def _draw_figures(progress: BatchProgress) -> None:
     _draw_card(remaining, "Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
     cancelled = f"{progress.cancelled:,} cancelled" if progress.cancelled else progress.conversation_category.value
     _draw_card(total, "Total", f"{progress.planned:,}", cancelled)
-    _draw_card(pace, "Pace", format_rate(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress))
+    _draw_card(
+        pace, "Pace", format_throughput(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress)
+    )
     _draw_card(
         spend,
         "Spend, simulated" if progress.is_simulated(claude_is_simulated=find_settings().simulated) else "Spend",

@@ -50,7 +50,7 @@ def format_share(share: float | None) -> str:
     return NOTHING if share is None else f"{share:.1%}"
 
 
-def format_rate(per_minute: float | None) -> str:
+def format_throughput(per_minute: float | None) -> str:
     """Return conversations per minute; a dash where there is no pace yet."""
     return NOTHING if per_minute is None else f"{per_minute:,.1f} / min"
 

@@ -9,10 +9,10 @@ from core.domain.diagnosis.outcomes import (
     ACCEPTED,
     BatchOutcome,
     Combination,
-    Kind,
+    FailureSignature,
     OutcomeCells,
     Outcomes,
-    QuarterCount,
+    QuarterHourCount,
     ScaffoldingLabel,
     TokenCount,
 )
@@ -63,7 +63,7 @@ def list_named(report: DiagnosisReport) -> list[set[tuple[str, str]]]:
 def count_outcomes(plans: list[BatchPlan], rules: tuple[FaultRule, ...], seed: int) -> Outcomes:
     """Let each item be answered and judged, one cell an item. Numbers of combinations and kinds begin with 1."""
     combinations: dict[Combination, int] = {}
-    kinds: dict[Kind, int] = {}
+    kinds: dict[FailureSignature, int] = {}
     cells: list[tuple[int, int, int, int | None]] = []
     for slot, plan in enumerate(plans):
         for item in make_items(plan):
@@ -92,8 +92,8 @@ def count_outcomes(plans: list[BatchPlan], rules: tuple[FaultRule, ...], seed: i
             share_low=shares,
             share_high=shares,
         ),
-        quarters=(QuarterCount(quarter=1_980_000, judged=len(cells), failed=failed),),
-        tokens=(TokenCount(twentieth=0, accepted=len(cells) - failed, failed=failed),),
+        quarter_hours=(QuarterHourCount(quarter_hour=1_980_000, judged=len(cells), failed=failed),),
+        tokens=(TokenCount(share_bin=0, accepted=len(cells) - failed, failed=failed),),
         labels=_list_labels(),
         simulated=True,
     )
@@ -142,11 +142,11 @@ def _describe(plan: BatchPlan, item: LeasedItem, prompt: Prompt) -> Combination:
     )
 
 
-def _find_kind(reply: Reply) -> Kind | None:
+def _find_kind(reply: Reply) -> FailureSignature | None:
     verdict = judge_reply(reply)
     if isinstance(verdict, Accepted):
         return None
-    return Kind(
+    return FailureSignature(
         id=0,
         failure_type=verdict.failure_type,
         stop_reason=reply.stop_reason,

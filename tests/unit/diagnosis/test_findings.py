@@ -4,10 +4,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.domain.diagnosis.findings import Evidence, StepKind, describe_finding, format_p, format_percent, format_rate
+from core.domain.diagnosis.findings import (
+    Evidence,
+    StepKind,
+    describe_finding,
+    format_failure_rate,
+    format_p,
+    format_percent,
+)
 from core.domain.diagnosis.intervals import difference_interval, measure_rate
-from core.domain.diagnosis.outcomes import ACCEPTED, Kind, OutcomeCells, Outcomes, TokenCount
-from core.domain.diagnosis.suspects import Standing, Suspect, SuspectName
+from core.domain.diagnosis.outcomes import ACCEPTED, FailureSignature, OutcomeCells, Outcomes, TokenCount
+from core.domain.diagnosis.suspects import Suspect, SuspectName, SuspectStatus
 from core.services.diagnostics import collect_evidence
 
 
@@ -25,7 +32,7 @@ def make_suspect(
         difference_high=difference.high,
         p_value=1e-25,
         p_corrected=1e-23,
-        standing=Standing.NAMED,
+        status=SuspectStatus.NAMED,
     )
 
 
@@ -96,8 +103,8 @@ def test_simulated_replies_are_said_to_be_simulated(simulated: int, said: str) -
 
 def test_figures_are_written_as_people_read_them() -> None:
     assert ["p = 0.5", "p = 0.012", "p = 3e-7", "p < 1e-20"] == [format_p(p) for p in (0.5, 0.0123, 3.2e-7, 1e-30)]
-    assert format_rate(measure_rate(0, 300)) == "0 % (0-1.3 %)"
-    assert format_rate(measure_rate(0, 0)) == "no items"
+    assert format_failure_rate(measure_rate(0, 300)) == "0 % (0-1.3 %)"
+    assert format_failure_rate(measure_rate(0, 0)) == "no items"
 
 
 @given(st.floats(min_value=1e-20, max_value=1e-3, exclude_max=True))
@@ -157,8 +164,8 @@ def test_evidence_knows_whether_every_failure_was_counted(
         combination=(1, 2, 1), slot=(0, 0, 0), kind=(1, 1, ACCEPTED), items=(*items, 90), simulated=(0, 0, 0),
         share_low=(*shares, None), share_high=(*shares, None),
     )  # fmt: skip
-    tokens = (TokenCount(twentieth=2, accepted=90, failed=counted),)
-    outcomes = Outcomes(kinds=(Kind(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
+    tokens = (TokenCount(share_bin=2, accepted=90, failed=counted),)
+    outcomes = Outcomes(kinds=(FailureSignature(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
 
     assert expected == collect_evidence(outcomes, [0, 1]).all_counted
 
@@ -173,8 +180,8 @@ def test_failures_elsewhere_without_a_count_do_not_matter() -> None:
         share_low=(1_000, None),
         share_high=(1_000, None),
     )
-    tokens = (TokenCount(twentieth=2, accepted=0, failed=4),)
-    outcomes = Outcomes(kinds=(Kind(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
+    tokens = (TokenCount(share_bin=2, accepted=0, failed=4),)
+    outcomes = Outcomes(kinds=(FailureSignature(id=1, failure_type="truncation"),), cells=cells, tokens=tokens)
 
     assert collect_evidence(outcomes, [0]).all_counted
     assert not collect_evidence(outcomes, [1]).all_counted

@@ -7,7 +7,7 @@ import pytest
 
 from core.domain.diagnosis.facts import collect_facts
 from core.domain.diagnosis.findings import describe_lead
-from core.domain.diagnosis.suspects import Standing, find_suspects
+from core.domain.diagnosis.suspects import SuspectStatus, find_suspects
 from tests.unit.diagnosis.simulated_runs import diagnose_grid, list_named
 
 SHAME = {("template", "Receive and turn forward v1"), ("arc", "Shame → Acceptance")}
@@ -106,7 +106,7 @@ def test_value_that_only_keeps_bad_company_is_explained_by_it() -> None:
 
     assert [suspect.label for suspect in report.named] == ["template A"]
     topic = next(suspect for suspect in report.suspects if suspect.label == "topic x")
-    assert topic.standing is Standing.EXPLAINED
+    assert topic.status is SuspectStatus.EXPLAINED
     assert topic.explained_by is not None
     assert topic.explained_by.value == "A"
 
@@ -136,7 +136,7 @@ def test_too_few_items_are_said_to_be_too_few() -> None:
     report = find_suspects(collect_facts(rows, ["arc"]))
 
     assert not report.named
-    assert {Standing.TOO_FEW, Standing.UNPROVEN} >= {suspect.standing for suspect in report.suspects}
+    assert {SuspectStatus.TOO_FEW, SuspectStatus.UNPROVEN} >= {suspect.status for suspect in report.suspects}
 
 
 def test_nothing_judged_and_nothing_failed_are_no_error() -> None:

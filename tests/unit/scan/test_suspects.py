@@ -48,8 +48,8 @@ def test_guilty_values_come_first_with_their_figures(tmp_path: Path) -> None:
     assert first["lift"] is None
     assert (first["low"], first["high"]) == pytest.approx(proportion_confint(12, 40, method="wilson"))
     assert first["p_value"] == pytest.approx(fisher_exact([[12, 28], [0, 80]]).pvalue)
-    assert {row["standing"] for row in (first, second)} == {"named"}
-    assert "named" not in {row["standing"] for row in others}
+    assert {row["status"] for row in (first, second)} == {"named"}
+    assert "named" not in {row["status"] for row in others}
     assert len(rows) == 8
 
 

@@ -103,5 +103,5 @@ def test_rare_filters_are_said_in_words() -> None:
         words["structured"],
     )
     assert "Hour: 2026-11-22, 14:00" == words["hour"]
-    assert words["fingerprint"].startswith("Kind: Text ends at a lone backslash")
+    assert words["fingerprint"].startswith("Failure signature: Text ends at a lone backslash")
     assert "5-10 % of max_tokens used" == describe_rare({"tokens": "1"})["tokens"]

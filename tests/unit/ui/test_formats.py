@@ -12,8 +12,8 @@ from core.ui.shell.formats import (
     format_count,
     format_duration,
     format_money,
-    format_rate,
     format_share,
+    format_throughput,
     format_time,
     format_words,
 )
@@ -45,7 +45,7 @@ def test_money(usd: float, expected: str) -> None:
 def test_counts_shares_rates_and_words() -> None:
     assert (format_count(1, "batch", "batches"), format_count(1200, "conversation")) == ("1 batch", "1,200 conversations")
     assert (format_share(None), format_share(0.204)) == ("\N{EN DASH}", "20.4%")
-    assert (format_rate(None), format_rate(3)) == ("\N{EN DASH}", "3.0 / min")
+    assert (format_throughput(None), format_throughput(3)) == ("\N{EN DASH}", "3.0 / min")
     assert format_words("cash_flow") == "Cash flow"
 
 

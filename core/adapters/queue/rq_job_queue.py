@@ -1,4 +1,4 @@
-"""The doorbell on RQ. Only a batch id crosses it, as JSON; Postgres alone knows what is to be done."""
+"""The job queue on RQ. A job holds a batch id as JSON and nothing else; Postgres alone knows what is to be done."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,18 +23,18 @@ MOST_BYTES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class RqDoorbell:
-    """Asks for a worker by an RQ job, at most one for a batch.
+class RqJobQueue:
+    """Enqueues at most one RQ job for a batch.
 
-    Every ring makes a job of its own name, and a key of ours names the batch's latest: RQ can neither delete nor reuse the
-    name of a job whose worker was killed without tripping over what that worker left. Two rings at the same moment may make
-    two jobs, which is harmless, since items are leased.
+    Each job has a name of its own, and a key of ours names the batch's latest: RQ can neither delete nor reuse the name of a
+    job whose worker was killed without tripping over what that worker left. Two calls at the same moment may enqueue two
+    jobs, which is harmless, since items are leased.
     """
 
     redis: Redis
     queue_name: str
 
-    def ring(self, batch_id: BatchId) -> None:
+    def enqueue(self, batch_id: BatchId) -> None:
         """Enqueue a job for the batch unless one is queued or at work; raises QueueUnavailable."""
         latest_key = f"brightrun:{self.queue_name}:latest-job:{batch_id}"
         try:
@@ -57,7 +57,7 @@ class RqDoorbell:
             raise QueueUnavailable(message) from error
 
     def _is_alive(self, queue: Queue, job_id: str) -> bool:
-        """Say whether a worker has, or will get, a job. One that cannot be read is dead: ringing twice is harmless."""
+        """Say whether a worker has, or will get, a job. One that cannot be read is dead: enqueueing twice is harmless."""
         fields = ("status", "enqueued_at", "last_heartbeat")
         job = read_fields(self.redis, Job.key_for(job_id), fields, MOST_BYTES)
         match job.get("status"):

@@ -1,4 +1,4 @@
-"""The doorbell on the real Valkey."""
+"""The job queue on the real Valkey."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from core.adapters.queue.redis_connection import connect_redis
-from core.adapters.queue.rq_doorbell import RqDoorbell
+from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.config import Settings
 from core.domain.batches.batch import BatchId
 from core.errors import QueueUnavailable
@@ -26,8 +26,8 @@ def redis(stack: Settings) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def doorbell(redis: Redis) -> RqDoorbell:
-    return RqDoorbell(redis=redis, queue_name="test")
+def job_queue(redis: Redis) -> RqJobQueue:
+    return RqJobQueue(redis=redis, queue_name="test")
 
 
 def queue(redis: Redis) -> Queue:
@@ -40,72 +40,72 @@ def fetch(redis: Redis) -> Job:
     return Job.fetch(job_id, connection=redis, serializer=JSONSerializer)
 
 
-def test_ring_enqueues_the_batch_id_and_nothing_else_as_json(redis: Redis, doorbell: RqDoorbell) -> None:
+def test_enqueues_the_batch_id_and_nothing_else_as_json(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     job = fetch(redis)
     assert ("worker.run_batch", (str(batch_id),), {}) == (job.func_name, tuple(job.args), job.kwargs)
     assert redis.hget(job.key, "data") is not None
 
 
-def test_second_ring_adds_no_second_job(redis: Redis, doorbell: RqDoorbell) -> None:
+def test_enqueueing_twice_adds_no_second_job(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
 
-    doorbell.ring(batch_id)
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).args == [str(batch_id)]
 
 
-def test_flushed_queue_is_rung_again(redis: Redis, doorbell: RqDoorbell) -> None:
+def test_a_batch_is_enqueued_again_after_the_queue_was_flushed(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
     redis.flushdb()
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).args == [str(batch_id)]
 
 
-@pytest.mark.parametrize(("silent_seconds", "rung_again"), [(1, False), (60, True)])
+@pytest.mark.parametrize(("silent_seconds", "again"), [(1, False), (60, True)])
 def test_started_job_is_replaced_only_when_its_worker_is_silent(
-    redis: Redis, doorbell: RqDoorbell, silent_seconds: int, *, rung_again: bool
+    redis: Redis, job_queue: RqJobQueue, silent_seconds: int, *, again: bool
 ) -> None:
     batch_id = BatchId(uuid4())
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
     job = fetch(redis)
     queue(redis).remove(job)
     job.set_status(JobStatus.STARTED)
     job.heartbeat(datetime.now(UTC) - timedelta(seconds=silent_seconds), ttl=600)
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
-    assert rung_again == (len(queue(redis).get_job_ids()) == 1)
+    assert again == (len(queue(redis).get_job_ids()) == 1)
 
 
-def test_job_that_is_queued_in_name_only_is_replaced(redis: Redis, doorbell: RqDoorbell) -> None:
+def test_job_that_is_queued_in_name_only_is_replaced(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
     job = fetch(redis)
     queue(redis).remove(job)
     job.enqueued_at = datetime.now(UTC) - timedelta(seconds=60)
     job.save()
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).id != job.id
 
 
-def test_finished_or_failed_job_does_not_block_the_next_ring(redis: Redis, doorbell: RqDoorbell) -> None:
+def test_finished_or_failed_job_does_not_block_the_next(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
     job = fetch(redis)
     queue(redis).remove(job)
     job.set_status(JobStatus.FAILED)
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).id != job.id
 
@@ -113,20 +113,22 @@ def test_finished_or_failed_job_does_not_block_the_next_ring(redis: Redis, doorb
 @pytest.mark.parametrize(
     "latest", [b"\xff\xfe", b"", b"a:b", b"../../x", b"x" * 5000, b"no-such-job"], ids=lambda value: repr(value[:10])
 )
-def test_a_note_that_cannot_be_read_keeps_nobody_from_ringing(redis: Redis, doorbell: RqDoorbell, latest: bytes) -> None:
+def test_a_note_that_cannot_be_read_keeps_no_batch_from_being_enqueued(
+    redis: Redis, job_queue: RqJobQueue, latest: bytes
+) -> None:
     batch_id = BatchId(uuid4())
     redis.set(f"brightrun:test:latest-job:{batch_id}", latest)
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).args == [str(batch_id)]
 
 
-def test_a_note_of_another_type_keeps_nobody_from_ringing(redis: Redis, doorbell: RqDoorbell) -> None:
+def test_a_note_of_another_type_keeps_no_batch_from_being_enqueued(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
     redis.rpush(f"brightrun:test:latest-job:{batch_id}", "a")
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).args == [str(batch_id)]
 
@@ -143,15 +145,15 @@ def test_a_note_of_another_type_keeps_nobody_from_ringing(redis: Redis, doorbell
     ],
     ids=repr,
 )
-def test_a_job_that_cannot_be_read_counts_as_dead(redis: Redis, doorbell: RqDoorbell, fields: dict[str, str]) -> None:
+def test_a_job_that_cannot_be_read_counts_as_dead(redis: Redis, job_queue: RqJobQueue, fields: dict[str, str]) -> None:
     batch_id = BatchId(uuid4())
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
     job = fetch(redis)
     queue(redis).remove(job)
     redis.delete(job.key)
     redis.hset(job.key, mapping=fields)  # type: ignore[arg-type]
 
-    doorbell.ring(batch_id)
+    job_queue.enqueue(batch_id)
 
     assert fetch(redis).id != job.id
 
@@ -160,4 +162,4 @@ def test_queue_that_is_away_says_what_to_do() -> None:
     redis = connect_redis("redis://127.0.0.1:9", retries=0)
 
     with pytest.raises(QueueUnavailable, match="brightrun doctor"):
-        RqDoorbell(redis=redis, queue_name="test").ring(BatchId(uuid4()))
+        RqJobQueue(redis=redis, queue_name="test").enqueue(BatchId(uuid4()))
