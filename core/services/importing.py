@@ -19,7 +19,7 @@ from core.domain.datasets.importing import (
 )
 from core.domain.record import Record
 from core.domain.verdict.formats.entries import Unreadable
-from core.domain.verdict.formats.flagging import flag_turns
+from core.domain.verdict.formats.judging import JUDGE_ALL, JudgeOptions, judge_conversations
 from core.domain.verdict.formats.reading import read_conversations
 from core.errors import InvalidRequest
 from core.ports import DataSetFile, ImportStore, ScaffoldingStore
@@ -98,6 +98,7 @@ class ImportService:
         files: Sequence[DataSetFile],
         *,
         name: str | None = None,
+        options: JudgeOptions = JUDGE_ALL,
         on_progress: Callable[[int], None] = lambda _: None,
     ) -> ImportReport:
         """Judge every conversation of the files and write one batch of them; `on_progress` is told bytes read, of all files.
@@ -116,7 +117,7 @@ class ImportService:
         known = {each.digest for each in started.known}
         tally = _Tally()
         wanted = [file for digest, file in by_digest.items() if digest not in known]
-        for chunk in _collect_chunks(self._read_items(wanted, tally, on_progress)):
+        for chunk in _collect_chunks(self._read_items(wanted, tally, options, on_progress)):
             self.store.stage(started.import_id, chunk)
         if not tally.positions:
             reasons = [f"{each.file}: {each.reason}" for each in tally.problems[:3]]
@@ -136,19 +137,19 @@ class ImportService:
         )
 
     def _read_items(
-        self, files: Iterable[DataSetFile], tally: _Tally, on_progress: Callable[[int], None]
+        self, files: Iterable[DataSetFile], tally: _Tally, options: JudgeOptions, on_progress: Callable[[int], None]
     ) -> Iterator[ImportItem]:
         store, now, done = self.scaffolding, datetime.now(UTC), 0
         names = NameIndex(store.list_personas(), store.list_arcs(), store.list_topics(), store.list_templates())
         for file in files:
             first_position, is_empty = tally.last_position + 1, True
             entries = file.read_entries(lambda position, before=done: on_progress(before + position))
-            for conversation in read_conversations(entries, IMPORTED_FIELDS):
+            for judged in judge_conversations(read_conversations(entries, IMPORTED_FIELDS), options):
                 is_empty = False
-                if isinstance(conversation, Unreadable):
-                    tally.count_problem(file.name, conversation)
+                if isinstance(judged, Unreadable):
+                    tally.count_problem(file.name, judged)
                     continue
-                flagged = flag_turns(conversation)
+                conversation, flagged = judged.conversation, judged.flagged
                 item = build_item(conversation, flagged, file=file.name, first_position=first_position, names=names, now=now)
                 tally.count_item(item, len(conversation.turns))
                 yield item

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from core.domain.diagnosis.suspects import SuspectReport, find_suspects
 from core.domain.record import Record
 from core.domain.verdict.formats.entries import Entry, JsonEntry, Unreadable
-from core.domain.verdict.formats.flagging import FlaggedTurn, flag_turns
+from core.domain.verdict.formats.flagging import FlaggedTurn
+from core.domain.verdict.formats.judging import JUDGE_ALL, JudgeOptions, judge_conversations
 from core.domain.verdict.formats.metadata import list_fields
 from core.domain.verdict.formats.reading import read_conversations
 from core.domain.verdict.grouping import LabelCounter
@@ -31,7 +32,8 @@ class Scan:
     `fields` are what conversations are counted by, to find out where the flagged ones come from.
     """
 
-    def __init__(self, fields: Sequence[str] = ()) -> None:
+    def __init__(self, fields: Sequence[str] = (), options: JudgeOptions = JUDGE_ALL) -> None:
+        self._options = options
         self._groups = LabelCounter(fields) if fields else None
         self._conversations = self._turns = self._flagged_conversations = 0
         self._unreadable = 0
@@ -43,17 +45,18 @@ class Scan:
         """Judge the entries of one file; yield what is wrong, in the order of the file."""
         flagged_numbers: set[int] = set()
         fields = () if self._groups is None else self._groups.fields
-        for conversation in read_conversations(self._sample_fields(entries) if fields else entries, fields):
-            if isinstance(conversation, Unreadable):
+        conversations = read_conversations(self._sample_fields(entries) if fields else entries, fields)
+        for judged in judge_conversations(conversations, self._options):
+            if isinstance(judged, Unreadable):
                 self._unreadable += 1
-                yield conversation
+                yield judged
                 continue
+            conversation, flagged = judged.conversation, judged.flagged
             if conversation.first_turn == 0:
                 self._conversations += 1
                 if self._groups is not None:
                     self._groups.count_conversation(conversation.labels)
             self._turns += len(conversation.turns)
-            flagged = flag_turns(conversation)
             if flagged and conversation.number not in flagged_numbers:
                 if len(flagged_numbers) >= _MOST_FLAGGED_NUMBERS:
                     flagged_numbers.clear()  # Only shuffled training pairs come to a number again.

@@ -7,5 +7,6 @@ replies      what Claude wrote, with or without the API's envelope, whole or cut
 pairs        the predecessor's training pairs, put together to conversations
 reading      entries of one file to conversations
 flagging     the verdict on each turn
+judging      the verdict on the conversations of one file
 metadata     what a record says of itself: persona, arc, model and so on
 """

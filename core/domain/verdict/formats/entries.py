@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from core.domain.record import Record
@@ -35,33 +36,69 @@ class Unreadable(Record):
 Entry = JsonEntry | TextEntry | Unreadable
 
 
+class Part(StrEnum):
+    """What a turn may hold beside text."""
+
+    IMAGE = "images"
+    AUDIO = "audio"
+    VIDEO = "videos"
+    FILE = "files"
+    THINKING = "thinking"
+    TOOL_CALL = "tool calls"
+    TOOL_RESULT = "tool results"
+    OTHER = "other parts"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedTurn:
     """One turn as a file has it. `role` is None where `role_name` is neither the user nor the assistant.
 
-    `problem` says why the content cannot be read as text. A conversation may have tens of thousands of turns, and a Record
-    takes ten times the memory.
+    `problem` says why the content cannot be read as text. `parts` are counted, not judged; `data` are the arguments of tool
+    calls, which are JSON. Of a tool's turn (`is_data`) the content is data, too. `is_open_ended`: something that is no text
+    follows the text, so that it need not end as texts do. `stop` is what the turn itself or its record says of why it ended.
+    A conversation may have tens of thousands of turns, and a Record takes ten times the memory.
     """
 
     role: Role | None
     role_name: str
     content: str
     problem: str | None = None
+    parts: tuple[Part, ...] = ()
+    data: tuple[str, ...] = ()
+    is_data: bool = False
+    is_open_ended: bool = False
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Turns beside a conversation's own: another answer to what was said before `first_turn`.
+
+    `field` is the member of the record that holds it. What was rejected is judged for its number alone.
+    """
+
+    field: str
+    turns: tuple[ImportedTurn, ...]
+    first_turn: int
+    before: Role | None = None
+    is_rejected: bool = False
 
 
 class ImportedConversation(Record):
     """One conversation of a file, without its system message.
 
     `id` is the record's own, else `number`, which counts the conversations of the file from 0. A shuffled file of training
-    pairs gives a conversation in pieces: same number, `first_turn` turns given before. `failure` is the verdict on a whole
-    reply, `text` is the reply as Claude wrote it, and `ending` its last characters. `labels` are what the record says of the
-    fields that were asked for.
+    pairs gives a conversation in pieces: same number, `first_turn` turns given before. `passages` are other answers that the
+    record holds. `failure` is the verdict on a whole reply, `text` is the reply as Claude wrote it, and `ending` its last
+    characters. `labels` are what the record says of the fields that were asked for.
     """
 
     id: str | int
     number: int
     turns: tuple[ImportedTurn, ...]
     first_turn: int = 0
+    passages: tuple[Passage, ...] = ()
+    system_messages: int = 0
     failure: Failed | None = None
     text: str = ""
     ending: str = ""
