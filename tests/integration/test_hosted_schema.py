@@ -9,7 +9,7 @@ from core.adapters.supabase.migrations import apply_migrations
 from core.config import Settings
 from core.embedded.plan import REPOSITORY
 from tests.support.postgres15 import find_postgres15, is_required, run_postgres15
-from tests.support.schema import make_database, read_schema
+from tests.support.schema import list_differences, make_database, read_schema, run_files
 from tests.support.supabase_cli import Finding, SupabaseProject
 
 MIGRATIONS = REPOSITORY / "migrations"
@@ -74,6 +74,14 @@ def test_both_roads_make_the_same_schema_on_the_oldest_and_the_newest_postgresql
         apply_migrations(migrated, MIGRATIONS)
         apply_migrations(new, MIGRATIONS)
 
-        assert read_schema(pushed) == read_schema(migrated)
+        assert list_differences(pushed, migrated) == []
         assert read_schema(migrated).keys() == read_schema(new).keys()
         assert [row[0] for row in read_schema(migrated)["functions"]] == [row[0] for row in read_schema(new)["functions"]]
+
+
+def test_the_schema_that_is_read_is_what_the_migrations_make(postgres15: str) -> None:
+    with make_database(postgres15) as migrated, make_database(postgres15) as read:
+        apply_migrations(migrated, MIGRATIONS)
+        run_files(read, sorted((MIGRATIONS / "schema").glob("*.sql")))
+
+        assert list_differences(migrated, read) == []

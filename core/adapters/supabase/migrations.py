@@ -55,8 +55,9 @@ def apply_migrations(database_url: str, folder: Path) -> list[str]:
         try:
             with connection.transaction():
                 connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-                if not _exists(connection):
+                if not _has_table(connection, "supabase_migrations.schema_migrations"):
                     connection.execute(RECORD_TABLE)
+                _refuse_unrecorded(connection)
                 _adopt_squashed(connection, migrations, read_squashed(folder))
             _check_records(connection, migrations)
             return [m.path.name for m in migrations if _apply(connection, m)]
@@ -83,6 +84,17 @@ def read_squashed(folder: Path) -> frozenset[str]:
     path = folder / SQUASHED_FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return frozenset(version for line in lines if (version := line.partition("#")[0].strip()))
+
+
+def _refuse_unrecorded(connection: psycopg.Connection) -> None:
+    """Tell of tables that nobody recorded before the first file says only that they are there already."""
+    recorded = connection.execute("select 1 from supabase_migrations.schema_migrations limit 1").fetchone()
+    if recorded is None and _has_table(connection, "public.batches"):
+        raise ConfigurationError(
+            "This database has tables of Bright Run, but no record of the migrations that made them. If all migrations of "
+            "this checkout made it, record each with `supabase migration repair --status applied <version>`; otherwise "
+            "restore supabase_migrations.schema_migrations from a backup, or use an empty database."
+        )
 
 
 def _adopt_squashed(connection: psycopg.Connection, migrations: list[Migration], squashed: frozenset[str]) -> None:
@@ -159,8 +171,8 @@ def _describe(error: psycopg.Error, migration: Migration) -> str:
     return f"{place}: {message}. Nothing of this file was applied. " + " ".join(text for text in details if text)
 
 
-def _exists(connection: psycopg.Connection) -> bool:
-    row = connection.execute("select to_regclass('supabase_migrations.schema_migrations')").fetchone()
+def _has_table(connection: psycopg.Connection, name: str) -> bool:
+    row = connection.execute("select to_regclass(%s)", (name,)).fetchone()
     return row is not None and row[0] is not None
 
 

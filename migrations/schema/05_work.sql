@@ -1,0 +1,238 @@
+-- Work: how workers lease a batch's items, keep them, give them back, and how a batch comes to its end. Each function
+-- locks the batch's row first, so that `concurrency` holds over all workers.
+
+-- Leases up to `wanted` items: over all workers never more in flight than the batch's concurrency, and nothing beyond
+-- a canary while one of its items is open. An item that has lost two workers is a suspect: it waits until no other
+-- item can be leased, and runs alone, so that it takes no other item with it. Returns {"status", "items": [...],
+-- "open", "next_available_in_seconds"}; status is null where there is no such batch.
+create function public.lease_items(target_batch_id uuid, worker text, wanted integer, lease_seconds double precision)
+returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    batch public.batches;
+    in_flight integer;
+    allowed integer := 0;
+    leased jsonb := '[]';
+    end_position integer;
+    suspect_from constant integer := 2;
+    fresh_wait boolean;
+    suspect_runs boolean;
+begin
+    select b.* into batch from public.batches b where b.id = target_batch_id for update;
+    if not found then
+        return jsonb_build_object('status', null, 'items', leased, 'open', 0, 'next_available_in_seconds', null);
+    end if;
+    perform public.reclaim_items(target_batch_id);
+    if batch.status in ('queued', 'processing') then
+        allowed := public.check_limits(target_batch_id);
+        select b.* into batch from public.batches b where b.id = target_batch_id;
+    end if;
+    -- Only items before this position may run now; null: all.
+    end_position := case when exists (
+        select 1 from public.batch_items i
+        where i.batch_id = target_batch_id and i.position < batch.canary_items and i.status in ('queued', 'processing')
+    ) then batch.canary_items end;
+    if batch.status in ('queued', 'processing') then
+        select count(*) into in_flight from public.batch_items i
+        where i.batch_id = target_batch_id and i.status = 'processing';
+        select exists (
+            select 1 from public.batch_items i
+            where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()
+                and (end_position is null or i.position < end_position) and i.lost_leases < suspect_from
+        ), exists (
+            select 1 from public.batch_items i
+            where i.batch_id = target_batch_id and i.status = 'processing' and i.lost_leases >= suspect_from
+        ) into fresh_wait, suspect_runs;
+        with picked as (
+            select i.id from public.batch_items i
+            where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()
+                and (end_position is null or i.position < end_position)
+                and (i.lost_leases < suspect_from or (not fresh_wait and in_flight = 0))
+            order by i.available_at, i.position
+            limit greatest(least(
+                wanted, allowed, least(batch.concurrency, batch.pace_limit) - in_flight,
+                case when suspect_runs then 0 when fresh_wait then wanted else 1 end
+            ), 0)
+            for update skip locked
+        ), taken as (
+            update public.batch_items i
+            set status = 'processing', lease_token = gen_random_uuid(), leased_by = worker,
+                lease_expires_at = now() + make_interval(secs => lease_seconds),
+                started_at = coalesce(i.started_at, now())
+            from picked where picked.id = i.id
+            returning i.*
+        )
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'item_id', t.id, 'lease_token', t.lease_token, 'position', t.position, 'persona_id', t.persona_id,
+            'emotional_arc_id', t.emotional_arc_id, 'training_topic_id', t.training_topic_id,
+            'template_id', t.template_id, 'max_tokens', t.max_tokens,
+            'attempt_number', 1 + earlier.attempts, 'spent_seconds', earlier.spent_seconds,
+            'lost_leases', t.lost_leases
+        ) order by t.position), '[]') into leased
+        from taken t
+        cross join lateral (
+            select count(*) as attempts, coalesce(sum(a.duration_ms + a.wait_ms), 0)::double precision / 1000 as spent_seconds
+            from public.generation_attempts a where a.batch_item_id = t.id
+        ) earlier;
+        if batch.status = 'queued' and jsonb_array_length(leased) > 0 then
+            update public.batches b
+            set status = 'processing', started_at = coalesce(b.started_at, now()), updated_at = now()
+            where b.id = target_batch_id;
+            batch.status := 'processing';
+        end if;
+    end if;
+    return jsonb_build_object(
+        'status', batch.status,
+        'items', leased,
+        'open', (
+            select count(*) from public.batch_items i
+            where i.batch_id = target_batch_id and i.status in ('queued', 'processing')
+        ),
+        'next_available_in_seconds', (
+            select greatest(extract(epoch from min(i.available_at) - now()), 0)::double precision
+            from public.batch_items i
+            where i.batch_id = target_batch_id and i.status = 'queued'
+                and (end_position is null or i.position < end_position)
+        )
+    );
+end
+$$;
+
+-- Notes how many calls may be in flight now, and why that changed last.
+create function public.set_pace(target_batch_id uuid, new_limit integer, reason text) returns void
+language sql security definer set search_path = ''
+as $$
+    update public.batches b
+    set pace_limit = new_limit, pace_reason = reason, pace_changed_at = now(), updated_at = now()
+    where b.id = target_batch_id
+$$;
+
+-- Notes that a worker still works on its items; returns the ids of those that are still leased to it. In a stopped
+-- batch calls have ten minutes to end: then their leases run out, and reconciling cancels the items. A reply that
+-- comes even later is recorded all the same, since it has been paid for (take_leased_item).
+create function public.extend_leases(target_batch_id uuid, lease_tokens uuid[], lease_seconds double precision)
+returns jsonb
+language sql security definer set search_path = ''
+as $$
+    with extended as (
+        update public.batch_items i set lease_expires_at = now() + make_interval(secs => lease_seconds)
+        from public.batches b
+        where b.id = i.batch_id and i.batch_id = target_batch_id and i.status = 'processing'
+            and i.lease_token = any (lease_tokens)
+            and (b.status in ('queued', 'processing', 'paused') or b.stopped_at > now() - interval '10 minutes')
+        returning i.id
+    )
+    select jsonb_build_object(
+        'status', (select b.status from public.batches b where b.id = target_batch_id),
+        'item_ids', coalesce((select jsonb_agg(e.id) from extended e), '[]')
+    )
+$$;
+
+-- Gives a leased item back: after a call that is to be tried again (its attempt is recorded, the item waits
+-- `delay_seconds`), or untouched when a worker leaves (no attempt).
+create function public.release_item(
+    item_id uuid, lease_token uuid, attempt jsonb, delay_seconds double precision, raised_max_tokens integer default null
+) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    item public.batch_items := public.take_leased_item(item_id, lease_token);
+    batch_has_ended boolean;
+begin
+    if item.id is null then
+        return public.record_superseded(item_id, attempt);
+    end if;
+    if attempt is not null and jsonb_typeof(attempt) = 'object' then
+        perform public.insert_attempt(item, attempt, 'retried');
+        update public.batch_items i set lost_leases = 0 where i.id = item.id;
+    end if;
+    select b.status in ('completed', 'failed', 'cancelled') into batch_has_ended
+    from public.batches b where b.id = item.batch_id;
+    update public.batch_items i
+    set status = case when batch_has_ended then 'cancelled' else 'queued' end,
+        finished_at = case when batch_has_ended then now() end,
+        available_at = now() + make_interval(secs => delay_seconds),
+        max_tokens = coalesce(raised_max_tokens, i.max_tokens),
+        lease_token = null, lease_expires_at = null, leased_by = null
+    where i.id = item.id;
+    return jsonb_build_object('outcome', 'recorded', 'batch_status', public.settle_batch(item.batch_id));
+end
+$$;
+
+-- Takes back the items of workers that are gone: to the queue, or, where the batch has ended, as cancelled.
+create function public.reclaim_items(target_batch_id uuid) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+    reclaimed integer;
+begin
+    update public.batch_items i
+    set status = case when b.status in ('completed', 'failed', 'cancelled') then 'cancelled' else 'queued' end,
+        finished_at = case when b.status in ('completed', 'failed', 'cancelled') then now() end,
+        available_at = now(), lost_leases = i.lost_leases + 1, last_lease_token = i.lease_token, lease_token = null, lease_expires_at = null,
+        leased_by = null
+    from public.batches b
+    where b.id = i.batch_id and i.batch_id = target_batch_id and i.status = 'processing' and i.lease_expires_at < now();
+    get diagnostics reclaimed = row_count;
+    return reclaimed;
+end
+$$;
+
+-- Settles what workers that are gone have left, and names the batches that need a worker: open, with an item that can
+-- be leased now.
+create function public.reconcile_batches() returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    stale uuid;
+begin
+    for stale in
+        select distinct i.batch_id from public.batch_items i where i.status = 'processing' and i.lease_expires_at < now()
+    loop
+        perform 1 from public.batches b where b.id = stale for update;
+        perform public.reclaim_items(stale);
+        perform public.settle_batch(stale);
+    end loop;
+    return coalesce((
+        select jsonb_agg(b.id order by b.created_at) from public.batches b
+        where b.status in ('queued', 'processing') and exists (
+            select 1 from public.batch_items i
+            where i.batch_id = b.id and i.status = 'queued' and i.available_at <= now()
+        )
+    ), '[]');
+end
+$$;
+
+-- Sets a batch's final status when none of its items is open; returns its status.
+create function public.settle_batch(target_batch_id uuid) returns text
+language plpgsql set search_path = ''
+as $$
+declare
+    batch_status text;
+    accepted integer;
+    failed integer;
+begin
+    select b.status into batch_status from public.batches b where b.id = target_batch_id for update;
+    if batch_status is null or exists (
+        select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status in ('queued', 'processing')
+    ) then
+        return batch_status;
+    end if;
+    if batch_status in ('completed', 'failed', 'cancelled') then
+        update public.batches b set completed_at = now(), updated_at = now()
+        where b.id = target_batch_id and b.completed_at is null;
+        return batch_status;
+    end if;
+    select count(*) filter (where i.status = 'completed'), count(*) filter (where i.status = 'failed')
+    into accepted, failed
+    from public.batch_items i where i.batch_id = target_batch_id;
+    update public.batches b
+    set status = case when accepted = 0 and failed > 0 then 'failed' else 'completed' end,
+        status_reason = case when accepted = 0 and failed > 0 then 'No conversation was accepted.' end,
+        completed_at = now(), updated_at = now()
+    where b.id = target_batch_id
+    returning b.status into batch_status;
+    return batch_status;
+end
+$$;

@@ -1,0 +1,190 @@
+-- Conversations: reading, searching, reviewing and exporting them. Reading functions run under the caller's row-level
+-- security.
+
+-- The words of a conversation to search by: of its name and of what is said.
+create function public.make_conversation_words(name text, turns jsonb) returns tsvector
+language sql immutable parallel safe set search_path = ''
+as $$
+    select to_tsvector('pg_catalog.simple'::regconfig, name) ||
+        jsonb_to_tsvector('pg_catalog.simple'::regconfig, jsonb_path_query_array(turns, '$[*].content'), '["string"]')
+$$;
+
+create index idx_conversations_words on public.conversations using gin (public.make_conversation_words(name, turns));
+-- Without this, each ANALYZE would read the replies of its whole sample.
+alter index public.idx_conversations_words alter column 1 set statistics 0;
+
+-- The ids of the caller's conversations that have these words. A definer's function, because under row-level security
+-- a search by words may not use its index; it returns only ids of the caller's own rows.
+create function public.find_conversations_by_words(search text) returns setof uuid
+language sql stable security definer rows 1000 set search_path = ''
+as $$
+    select c.id from public.conversations c
+    where c.created_by = (select auth.uid())
+        and public.make_conversation_words(c.name, c.turns) operator(pg_catalog.@@) public.make_word_query(search)
+$$;
+
+-- The caller's conversations that match. `filters` holds any of batch_id, persona_id, emotional_arc_id,
+-- training_topic_id, category, tier, model, review_status, minimum_quality and text (words, or their beginnings).
+-- Without a SET clause and with the caller's rights, so that the planner inlines it.
+create function public.matching_conversations(filters jsonb) returns setof public.conversations
+language sql stable
+as $$
+    select c.* from public.conversations c
+    where public.require_filters(filters)
+        and (filters ->> 'batch_id' is null or c.batch_id = (filters ->> 'batch_id')::uuid)
+        and (filters ->> 'persona_id' is null or c.persona_id = (filters ->> 'persona_id')::uuid)
+        and (filters ->> 'emotional_arc_id' is null or c.emotional_arc_id = (filters ->> 'emotional_arc_id')::uuid)
+        and (filters ->> 'training_topic_id' is null or c.training_topic_id = (filters ->> 'training_topic_id')::uuid)
+        and (filters ->> 'category' is null or c.conversation_category = filters ->> 'category')
+        and (filters ->> 'tier' is null or c.tier = filters ->> 'tier')
+        and (filters ->> 'model' is null or c.model = filters ->> 'model')
+        and (filters ->> 'review_status' is null or c.review_status = filters ->> 'review_status')
+        and (filters ->> 'minimum_quality' is null or c.quality_score >= (filters ->> 'minimum_quality')::numeric)
+        and (filters ->> 'text' is null
+            or c.id in (select m.id from public.find_conversations_by_words(filters ->> 'text') as m(id)))
+$$;
+
+-- One page of conversations, always newest first: {"rows", "newer"}, `newer` being how many matching conversations
+-- stand before the first row. direction 'older': what follows the row that the cursor names (no cursor: the first
+-- page); 'newer': what precedes it.
+create function public.list_conversations(
+    filters jsonb, page_size integer, cursor_created_at timestamptz default null, cursor_id uuid default null,
+    direction text default 'older'
+) returns jsonb
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+    most integer := least(greatest(page_size, 1), 201);
+    ids uuid[];
+    rows jsonb;
+    newer bigint := 0;
+begin
+    if cursor_id is null then
+        ids := array(select c.id from public.matching_conversations(filters) c
+            order by c.created_at desc, c.id desc limit most);
+    elsif direction = 'newer' then
+        ids := array(select c.id from public.matching_conversations(filters) c
+            where (c.created_at, c.id) > (cursor_created_at, cursor_id)
+            order by c.created_at, c.id limit most);
+    else
+        ids := array(select c.id from public.matching_conversations(filters) c
+            where (c.created_at, c.id) < (cursor_created_at, cursor_id)
+            order by c.created_at desc, c.id desc limit most);
+    end if;
+    select coalesce(jsonb_agg(to_jsonb(page)), '[]') into rows from (
+        select c.id, c.name, c.batch_id, b.name as batch_name, c.conversation_category as category, c.tier, c.turn_count,
+            c.starting_emotion, c.ending_emotion, c.quality_score, c.review_status, c.model, c.output_tokens, c.cost_usd,
+            c.simulated, c.created_at
+        from public.conversations c left join public.batches b on b.id = c.batch_id
+        where c.id = any (ids)
+        order by c.created_at desc, c.id desc
+    ) page;
+    if cursor_id is not null and rows <> '[]' then
+        select count(*) into newer from public.matching_conversations(filters) c
+        where (c.created_at, c.id) > ((rows -> 0 ->> 'created_at')::timestamptz, (rows -> 0 ->> 'id')::uuid);
+    end if;
+    return jsonb_build_object('rows', rows, 'newer', newer);
+end
+$$;
+
+-- {"total", "by_review_status"}: the total under all filters; the counts leave the filter by review status out.
+create function public.count_conversations(filters jsonb) returns jsonb
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+begin
+    return (
+        with grouped as materialized (
+            select c.review_status, count(*) as conversations
+            from public.matching_conversations(filters - 'review_status') c group by 1
+        )
+        select jsonb_build_object(
+            'total', coalesce(sum(g.conversations) filter (
+                where filters ->> 'review_status' is null or g.review_status = filters ->> 'review_status'), 0),
+            'by_review_status', coalesce(jsonb_object_agg(g.review_status, g.conversations), '{}')
+        )
+        from grouped g
+    );
+end
+$$;
+
+-- What stands before and after a conversation with the filters: {"newer_id", "older_id", "newer", "total"}.
+create function public.find_conversation_place(filters jsonb, conversation_id uuid) returns jsonb
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+    moment timestamptz;
+begin
+    select c.created_at into moment from public.conversations c where c.id = conversation_id;
+    return jsonb_build_object(
+        'newer_id', (select c.id from public.matching_conversations(filters) c
+            where (c.created_at, c.id) > (moment, conversation_id) order by c.created_at, c.id limit 1),
+        'older_id', (select c.id from public.matching_conversations(filters) c
+            where (c.created_at, c.id) < (moment, conversation_id) order by c.created_at desc, c.id desc limit 1),
+        'newer', (select count(*) from public.matching_conversations(filters) c
+            where (c.created_at, c.id) > (moment, conversation_id)),
+        'total', (select count(*) from public.matching_conversations(filters) c)
+    );
+end
+$$;
+
+-- One conversation whole, with the scaffolding that its batch keeps and the settings of its call; null where there is
+-- none, or it is someone else's.
+create function public.describe_conversation(conversation_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select to_jsonb(c) - 'scaffolding_snapshot' || jsonb_build_object(
+        'category', c.conversation_category,
+        'batch_name', b.name,
+        'persona', b.snapshot -> 'personas' -> c.persona_id::text,
+        'arc', b.snapshot -> 'arcs' -> c.emotional_arc_id::text,
+        'topic', b.snapshot -> 'topics' -> c.training_topic_id::text,
+        'template', b.snapshot -> 'templates' -> c.template_id::text,
+        'duration_ms', a.duration_ms, 'request_id', a.request_id, 'attempt_number', a.attempt_number,
+        'max_tokens', a.max_tokens, 'effort', a.effort, 'structured_outputs', a.structured_outputs
+    )
+    from public.conversations c
+    join public.batches b on b.id = c.batch_id
+    left join public.generation_attempts a on a.id = c.attempt_id
+    where c.id = conversation_id
+$$;
+
+-- Notes the analyst's review: approved | rejected | pending_review. Returns {"outcome": "done" | "rejected" |
+-- "not_found"}.
+create function public.review_conversation(conversation_id uuid, new_status text) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
+    end if;
+    update public.conversations c set review_status = new_status
+    where c.id = conversation_id and c.created_by = (select auth.uid());
+    return jsonb_build_object('outcome', case when found then 'done' else 'not_found' end);
+end
+$$;
+
+-- A page of whole conversations, oldest first, after the one that the cursor names.
+create function public.export_conversations(
+    filters jsonb, page_size integer, cursor_created_at timestamptz default null, cursor_id uuid default null
+) returns jsonb
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+    ids uuid[] := array(select c.id from public.matching_conversations(filters) c
+        where cursor_id is null or (c.created_at, c.id) > (cursor_created_at, cursor_id)
+        order by c.created_at, c.id limit least(greatest(page_size, 1), 500));
+begin
+    return (select coalesce(jsonb_agg(to_jsonb(page)), '[]') from (
+        select c.id, c.name, c.turns, c.batch_id, b.name as batch_name, c.conversation_category as category, c.tier, c.model,
+            c.review_status, c.quality_score, c.simulated, c.created_at,
+            c.scaffolding_snapshot -> 'persona' ->> 'persona_key' as persona,
+            c.scaffolding_snapshot -> 'emotional_arc' ->> 'arc_key' as arc,
+            c.scaffolding_snapshot -> 'training_topic' ->> 'topic_key' as topic,
+            c.scaffolding_snapshot -> 'template' ->> 'template_key' as template,
+            (c.scaffolding_snapshot -> 'template' ->> 'version')::integer as template_version
+        from public.conversations c left join public.batches b on b.id = c.batch_id
+        where c.id = any (ids)
+        order by c.created_at, c.id
+    ) page);
+end
+$$;

@@ -1,0 +1,39 @@
+-- Rights: who may call and read what. Rights decide over verbs, policies (beside each table) over rows.
+--
+-- Visitors (anon) may do nothing. Analysts (authenticated) read tables under their policies and write nothing
+-- directly; they call the functions listed here, which check what they are sent. Workers (service_role) may do
+-- everything; their functions are called by nobody else.
+
+revoke all on all tables in schema public from anon, authenticated;
+grant select on
+    public.personas, public.emotional_arcs, public.training_topics, public.prompt_templates, public.scaffolding_authors,
+    public.batches, public.batch_items, public.generation_attempts, public.conversations, public.failed_generations,
+    public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
+    public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
+    public.alert_evaluations
+    to authenticated;
+
+revoke execute on all functions in schema public from public, anon, authenticated;
+grant execute on all functions in schema public to service_role;
+grant execute on function
+    public.acknowledge_alert(uuid, boolean), public.begin_import(jsonb), public.control_batch(uuid, text, numeric),
+    public.count_conversations(jsonb), public.count_existing_combinations(jsonb), public.count_experiment_pairs(uuid),
+    public.count_failed_generations(jsonb), public.count_outcomes(jsonb, integer), public.count_scaffolding_uses(text),
+    public.create_experiment(jsonb), public.describe_conversation(uuid), public.describe_failure(uuid),
+    public.export_conversations(jsonb, integer, timestamptz, uuid), public.find_conversation_place(jsonb, uuid),
+    public.find_conversations_by_words(text), public.find_failures_by_words(text), public.finish_import(uuid),
+    public.fits_kind(jsonb, text, text, text, text),
+    public.fits_settings(jsonb, uuid, uuid, uuid, uuid, boolean, integer, text, integer),
+    public.list_attempt_log(uuid, timestamptz, uuid, integer), public.list_batch_items(uuid, text, integer, integer),
+    public.list_batches(jsonb, integer, integer), public.list_conversations(jsonb, integer, timestamptz, uuid, text),
+    public.list_failed_generations(jsonb, integer, timestamptz, uuid, text), public.list_imported_names(text),
+    public.list_offered_templates(), public.list_outcome_examples(jsonb, integer), public.list_result_options(),
+    public.list_retry_templates(uuid), public.matching_combinations(jsonb), public.matching_conversations(jsonb),
+    public.matching_failures(jsonb), public.measure_budget(uuid), public.measure_storage(), public.read_alerts(),
+    public.read_batch_trend(uuid, integer), public.read_claude_health(), public.read_database_health(),
+    public.read_ids(jsonb, text), public.read_overview(), public.require_filters(jsonb),
+    public.retry_failed_items(uuid, jsonb), public.review_conversation(uuid, text), public.save_arc(jsonb),
+    public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),
+    public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
+    public.watch_batch(uuid, integer)
+    to authenticated;
