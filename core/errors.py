@@ -10,13 +10,15 @@
     ├── ServiceUnavailable      a part that should answer does not
     │   ├── DatabaseUnavailable
     │   ├── QueueUnavailable
-    │   ├── ModelUnavailable
     │   └── WebhookUnavailable
     ├── DatabaseRejected        the database answered with an error we did not expect
     └── StackError              the one-machine stack could not start or stop a part
 
 Every message says what happened and what to do.
 """
+
+from typing import Self
+from uuid import UUID
 
 
 class BrightRunError(Exception):
@@ -33,6 +35,11 @@ class InvalidRequest(BrightRunError):
 
 class NotFound(InvalidRequest):
     """No such record, or it belongs to someone else."""
+
+    @classmethod
+    def of(cls, what: str, record_id: UUID) -> Self:
+        """Return the error that a record of this kind is missed with; whose it is nobody is told."""
+        return cls(f"There is no {what} {record_id}, or it is not yours. Look at the list of {what}s.")
 
 
 class TemplateInvalid(InvalidRequest):
@@ -57,10 +64,6 @@ class DatabaseUnavailable(ServiceUnavailable):
 
 class QueueUnavailable(ServiceUnavailable):
     """Redis does not answer."""
-
-
-class ModelUnavailable(ServiceUnavailable):
-    """Claude cannot be reached with the settings in force."""
 
 
 class WebhookUnavailable(ServiceUnavailable):

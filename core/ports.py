@@ -144,10 +144,6 @@ class BatchStore(Protocol):
 
     def get(self, batch_id: BatchId) -> BatchProgress | None: ...
 
-    def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
-        """Newest first."""
-        ...
-
     def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         """Return the new status; a resume may set a new budget.
 

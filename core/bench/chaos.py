@@ -17,6 +17,8 @@ from core.adapters.supabase.migrations import apply_migrations
 from core.bootstrap import open_local_services
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId, BatchSettings, Selection
+from core.domain.batches.monitor import ItemStatus
+from core.domain.batches.work import AttemptOutcome
 from core.domain.record import Record
 from core.domain.scaffolding.records import ConversationCategory
 from core.domain.verdict.conversation import Conversation
@@ -218,15 +220,15 @@ def _count(settings: Settings, disturbances: tuple[Disturbance, ...], seconds: f
     items = sum(statuses.values())
     requests = httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10).json()["requests"]
     worker_kills = sum("worker" in disturbance.action for disturbance in disturbances)
-    retried = outcomes.get("retried", 0)
+    retried = outcomes.get(AttemptOutcome.RETRIED, 0)
     return ChaosResult(
         items=items,
-        accepted=statuses.get("completed", 0),
-        failed=statuses.get("failed", 0),
-        open_items=statuses.get("queued", 0) + statuses.get("processing", 0),
+        accepted=statuses.get(ItemStatus.COMPLETED, 0),
+        failed=statuses.get(ItemStatus.FAILED, 0),
+        open_items=statuses.get(ItemStatus.QUEUED, 0) + statuses.get(ItemStatus.PROCESSING, 0),
         attempts=sum(outcomes.values()),
         retried=retried,
-        superseded=outcomes.get("superseded", 0),
+        superseded=outcomes.get(AttemptOutcome.SUPERSEDED, 0),
         items_closed_twice=len(twice),
         bad_conversations=sum(_is_bad(metadata, turns) for metadata, turns in conversations),
         failures_without_report=(missing or (0,))[0],

@@ -110,12 +110,8 @@ class BatchService:
         """Return a batch; raise NotFound if there is none or it is someone else's."""
         progress = self.batches.get(batch_id)
         if progress is None:
-            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+            raise NotFound.of("batch", batch_id)
         return progress
-
-    def list_recent(self, limit: int = 50) -> tuple[BatchProgress, ...]:
-        """Return the analyst's newest batches first."""
-        return self.batches.list_recent(limit)
 
     def control(self, batch_id: BatchId, action: BatchAction, *, budget_usd: float | None = None) -> BatchStatus:
         """Pause, resume or cancel; a resume may set a new budget, which must be more than was spent.

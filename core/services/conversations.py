@@ -34,7 +34,7 @@ class ConversationService:
         """Return a conversation whole; raise NotFound."""
         found = self.store.describe(conversation_id)
         if found is None:
-            raise NotFound(f"There is no conversation {conversation_id}, or it is not yours.")
+            raise NotFound.of("conversation", conversation_id)
         return found
 
     def list_page(

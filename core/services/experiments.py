@@ -51,7 +51,7 @@ class ExperimentService:
         """Return an experiment with its comparison so far; raise NotFound."""
         pairs = self.store.count_pairs(experiment_id)
         if pairs is None:
-            raise NotFound(f"There is no experiment {experiment_id}, or it is not yours.")
+            raise NotFound.of("experiment", experiment_id)
         return ExperimentReport(pairs=pairs, comparison=compare_arms(pairs))
 
     def list_recent(self, limit: int = 20) -> tuple[Experiment, ...]:

@@ -26,7 +26,7 @@ class FailedGenerationService:
         """Return a failure whole: row, attempts, scaffolding; raise NotFound."""
         material = self.store.describe(failure_id)
         if material is None:
-            raise NotFound(f"There is no failed generation {failure_id}, or it is not yours.")
+            raise NotFound.of("failed generation", failure_id)
         return material
 
     def list_page(
@@ -52,6 +52,6 @@ class FailedGenerationService:
     def get_report(self, failure_id: UUID) -> dict[str, Any]:
         """Return the RAW error report: the stored file, or, where it is not uploaded yet, the same made afresh."""
         material = self.get(failure_id)
-        path = material.failure.get("raw_file_path")
+        path = material.failure.raw_file_path
         stored = None if path is None else self.store.download(path)
         return build_report(material) if stored is None else dict(json.loads(stored))

@@ -4,7 +4,6 @@ import platform
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
@@ -21,7 +20,7 @@ from core.domain.diagnosis.health import (
     StorageUse,
 )
 from core.ports import DatabaseProbe, QueueProbe
-from core.services.probing import Probe
+from core.services.probing import Probe, Silence
 
 WAIT_SECONDS = 1.5
 KEEP_SECONDS, KEEP_STORAGE_SECONDS = 3.0, 60.0
@@ -31,46 +30,46 @@ PACKAGES = ("brightrun", "streamlit", "anthropic", "supabase", "rq", "redis", "p
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, kw_only=True)
 class HealthService:
-    """Asks the parts; none of them can hold a page up for longer than WAIT_SECONDS."""
+    """Asks the parts; none of them can hold a page up for longer than `wait_seconds`."""
 
-    database: DatabaseProbe
-    queue: QueueProbe
-    storage_limit_bytes: int
-    shipped_migrations: tuple[str, ...] = ()
-    wait_seconds: float = WAIT_SECONDS
-    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "health"), repr=False)
-    _probes: dict[str, Probe[object]] = field(default_factory=dict[str, Probe[object]], repr=False)
-
-    def __post_init__(self) -> None:
-        self._probes.update(
-            database=Probe[object](self.database.read_database, keep_seconds=KEEP_SECONDS),
-            storage=Probe[object](self.database.measure_storage, keep_seconds=KEEP_STORAGE_SECONDS),
-            queue=Probe[object](self.queue.read_queue, keep_seconds=KEEP_SECONDS),
-            claude=Probe[object](self.database.read_claude, keep_seconds=KEEP_SECONDS),
-        )
+    def __init__(
+        self,
+        *,
+        database: DatabaseProbe,
+        queue: QueueProbe,
+        storage_limit_bytes: int,
+        shipped_migrations: tuple[str, ...] = (),
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self._storage_limit_bytes = storage_limit_bytes
+        self.shipped_migrations = shipped_migrations
+        self._wait_seconds = wait_seconds
+        self._executor = ThreadPoolExecutor(4, "health")
+        self._database = Probe(database.read_database, keep_seconds=KEEP_SECONDS)
+        self._storage = Probe(database.measure_storage, keep_seconds=KEEP_STORAGE_SECONDS)
+        self._queue = Probe(queue.read_queue, keep_seconds=KEEP_SECONDS)
+        self._claude = Probe(database.read_claude, keep_seconds=KEEP_SECONDS)
 
     def check(self) -> Health:
         """Return what every part says; what does not answer in time is down."""
-        for probe in self._probes.values():
+        for probe in (self._database, self._storage, self._queue, self._claude):
             probe.begin(self._executor)
-        until, now = time.monotonic() + self.wait_seconds, datetime.now(UTC)
-        answers = {name: probe.read(until) for name, probe in self._probes.items()}
-        database, storage = answers["database"], answers["storage"]
-        queue, claude = answers["queue"], answers["claude"]
+        until, now = time.monotonic() + self._wait_seconds, datetime.now(UTC)
+        database, storage = self._database.read(until), self._storage.read(until)
+        queue, claude = self._queue.read(until), self._claude.read(until)
         return Health(
             parts=(
                 _judge_database(database, self.shipped_migrations),
-                _judge_storage(storage, self.storage_limit_bytes),
+                _judge_storage(storage, self._storage_limit_bytes),
                 _judge_queue(queue),
                 _judge_workers(queue, now),
                 _judge_claude(claude),
             ),
-            database=_keep(database, DatabaseHealth),
-            storage=_keep(storage, StorageUse),
-            queue=_keep(queue, QueueHealth),
-            claude=_keep(claude, ClaudeHealth),
+            database=_keep(database),
+            storage=_keep(storage),
+            queue=_keep(queue),
+            claude=_keep(claude),
             checked_at=now,
         )
 
@@ -90,9 +89,9 @@ def read_versions() -> Mapping[str, str]:
     return versions
 
 
-def _judge_database(answer: object, shipped: tuple[str, ...]) -> PartHealth:
-    if not isinstance(answer, DatabaseHealth):
-        return PartHealth(part=Part.DATABASE, state=PartState.DOWN, found=str(answer))
+def _judge_database(answer: DatabaseHealth | Silence, shipped: tuple[str, ...]) -> PartHealth:
+    if isinstance(answer, Silence):
+        return PartHealth(part=Part.DATABASE, state=PartState.DOWN, found=answer.because)
     applied = set(answer.migrations)
     missing = [migration for migration in shipped if migration not in applied]
     found = f"PostgreSQL {answer.database.split()[0]}, {len(applied)} migrations"
@@ -113,9 +112,9 @@ def _judge_database(answer: object, shipped: tuple[str, ...]) -> PartHealth:
     return PartHealth(part=Part.DATABASE, state=PartState.UP, found=f"{found}, all applied")
 
 
-def _judge_storage(answer: object, limit_bytes: int) -> PartHealth:
-    if not isinstance(answer, StorageUse):
-        return PartHealth(part=Part.STORAGE, state=PartState.DOWN, found=str(answer))
+def _judge_storage(answer: StorageUse | Silence, limit_bytes: int) -> PartHealth:
+    if isinstance(answer, Silence):
+        return PartHealth(part=Part.STORAGE, state=PartState.DOWN, found=answer.because)
     found = f"{answer.bytes / 1e6:,.1f} of {limit_bytes / 1e6:,.0f} MB in {answer.files:,} error reports"
     if answer.bytes < STORAGE_WARNING_SHARE * limit_bytes:
         return PartHealth(part=Part.STORAGE, state=PartState.UP, found=found)
@@ -123,15 +122,15 @@ def _judge_storage(answer: object, limit_bytes: int) -> PartHealth:
     return PartHealth(part=Part.STORAGE, state=PartState.PROBLEM, found=found, advice=advice)
 
 
-def _judge_queue(answer: object) -> PartHealth:
-    if not isinstance(answer, QueueHealth):
-        return PartHealth(part=Part.QUEUE, state=PartState.DOWN, found=str(answer))
+def _judge_queue(answer: QueueHealth | Silence) -> PartHealth:
+    if isinstance(answer, Silence):
+        return PartHealth(part=Part.QUEUE, state=PartState.DOWN, found=answer.because)
     found = f"{answer.waiting_jobs:,} jobs wait, {answer.started_jobs:,} run, {answer.failed_jobs:,} failed"
     return PartHealth(part=Part.QUEUE, state=PartState.UP, found=found)
 
 
-def _judge_workers(answer: object, now: datetime) -> PartHealth:
-    if not isinstance(answer, QueueHealth):
+def _judge_workers(answer: QueueHealth | Silence, now: datetime) -> PartHealth:
+    if isinstance(answer, Silence):
         return PartHealth(part=Part.WORKERS, state=PartState.UNKNOWN, found="They announce themselves in Redis.")
     alive = answer.count_alive(now)
     silent = len(answer.workers) - alive
@@ -146,8 +145,8 @@ def _judge_workers(answer: object, now: datetime) -> PartHealth:
     return PartHealth(part=Part.WORKERS, state=PartState.UP, found=f"{alive} alive, {busy} at work")
 
 
-def _judge_claude(answer: object) -> PartHealth:
-    if not isinstance(answer, ClaudeHealth):
+def _judge_claude(answer: ClaudeHealth | Silence) -> PartHealth:
+    if isinstance(answer, Silence):
         return PartHealth(part=Part.CLAUDE, state=PartState.UNKNOWN, found="Known from the calls in the database.")
     calls, silent = sum(answer.stop_reasons.values()), answer.stop_reasons.get("none", 0)
     if answer.seen_at is None:
@@ -160,5 +159,5 @@ def _judge_claude(answer: object) -> PartHealth:
     return PartHealth(part=Part.CLAUDE, state=PartState.UP, found=found + (", simulated" if answer.simulated else ""))
 
 
-def _keep(answer: object, kind: type[Answer]) -> Answer | None:
-    return answer if isinstance(answer, kind) else None
+def _keep(answer: Answer | Silence) -> Answer | None:
+    return None if isinstance(answer, Silence) else answer

@@ -41,7 +41,7 @@ class MonitorService:
         """Return a batch with its charts and its retries; raise NotFound if there is none or it is someone else's."""
         found = self.store.watch(batch_id, TREND_POINTS)
         if found is None:
-            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+            raise NotFound.of("batch", batch_id)
         return found
 
     def list_items(

@@ -6,9 +6,16 @@ from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
 
+from core.domain.record import Record
 from core.errors import BrightRunError
 
 Answer = TypeVar("Answer")
+
+
+class Silence(Record):
+    """A part that gave no answer, and why."""
+
+    because: str
 
 
 class Probe(Generic[Answer]):
@@ -29,13 +36,13 @@ class Probe(Generic[Answer]):
         self._asked_at = time.monotonic()
         self._future = executor.submit(self._ask)
 
-    def read(self, until: float) -> Answer | str:
-        """Return the answer, or what is wrong; wait for it until a moment of the monotonic clock."""
+    def read(self, until: float) -> Answer | Silence:
+        """Return the answer, or why there is none; wait for it until a moment of the monotonic clock."""
         if self._future is None:
-            return "It was not asked."
+            return Silence(because="It was not asked.")
         try:
             return self._future.result(timeout=max(until - time.monotonic(), 0.0))
         except FutureTimeoutError:
-            return f"No answer for {time.monotonic() - self._asked_at:.0f} s."
+            return Silence(because=f"No answer for {time.monotonic() - self._asked_at:.0f} s.")
         except BrightRunError as error:
-            return str(error)
+            return Silence(because=str(error))

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -35,10 +34,9 @@ class ReportService:
         material = self.store.describe(failure_id)
         if material is None:
             return False  # deleted in the meantime
-        created_at = datetime.fromisoformat(material.failure["created_at"])
         report = json.dumps(build_report(material), indent=2, ensure_ascii=False).encode("utf-8")
         try:
-            self.store.upload(failure_id, report_path(failure_id, created_at), report)
+            self.store.upload(failure_id, report_path(failure_id, material.failure.created_at), report)
         except DatabaseRejected as error:
             log.warning("report_not_stored", failed_generation_id=str(failure_id), error=str(error))
             return False

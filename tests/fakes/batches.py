@@ -66,9 +66,6 @@ class ScriptedBatchStore:
     def get(self, batch_id: BatchId) -> BatchProgress | None:
         return self.progress
 
-    def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
-        return () if self.progress is None else (self.progress,)
-
     def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         self.controls.append((action, budget_usd))
         return self.status

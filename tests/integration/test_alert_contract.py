@@ -31,7 +31,7 @@ from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection
 from tests.support.results import accept, fail
 from tests.support.stack import sign_up
-from tests.support.stores import Stores, lease, record, submit
+from tests.support.stores import Stores, lease, list_batches, record, submit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Alerts:
 
     def read_owner(self) -> OwnerFacts:
         """Return the facts of this analyst, who has a batch."""
-        batch = self.stores.batches.list_recent(1)[0]
+        batch = list_batches(self.stores)[0]
         return next(owner for owner in begin(self.recorder).facts.owners if owner.created_by == batch.created_by)
 
 

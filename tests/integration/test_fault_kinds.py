@@ -109,7 +109,7 @@ def test_fault_ends_in_the_right_failure_with_its_report(seeded: Settings, analy
     assert row.truncation_details
     with open_service(seeded.require_supabase()[0], seeded.require_secret_key()) as client:
         upload_reports(SupabaseReportStore(client=client))
-    assert failures.get(row.id).failure["raw_file_path"] is not None
+    assert failures.get(row.id).failure.raw_file_path is not None
     report = failures.get_report(row.id)
     assert report["error_report"]["stop_reason_analysis"]
     assert report["error_report"]["analysis"]["conclusion"]

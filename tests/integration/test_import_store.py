@@ -28,7 +28,7 @@ from core.services.failures import FailedGenerationService
 from core.services.importing import ImportReport, ImportService
 from tests.factories import TURNS, make_old_data_set, make_selection
 from tests.support.results import accept, fail
-from tests.support.stores import Stores, lease, read, record, submit
+from tests.support.stores import Stores, lease, list_batches, read, record, submit
 
 CUT = (TURNS[0], "It isn't \\", *TURNS[2:])
 
@@ -224,7 +224,7 @@ def test_an_interrupted_import_leaves_nothing_that_counts(imports: Imports) -> N
         imports.service.import_files([Interrupted()])  # type: ignore[list-item]
 
     assert 0 == imports.diagnostics.diagnose().diagnosis.overall.judged
-    assert () == imports.stores.batches.list_recent(10)
+    assert () == list_batches(imports.stores)
     assert 1 == imports.service.import_files([file]).conversations
 
 
@@ -235,7 +235,7 @@ def test_two_imports_of_one_file_at_once_make_one_batch(imports: Imports) -> Non
     report = ImportService(store=slow, scaffolding=imports.stores.scaffolding).import_files([file])
 
     assert report.batch_id is None
-    (batch,) = imports.stores.batches.list_recent(10)
+    (batch,) = list_batches(imports.stores)
     assert [batch.id] == [known.batch_id for known in report.known]
 
 
@@ -244,7 +244,7 @@ def test_an_import_that_is_finished_again_is_the_same_batch(imports: Imports) ->
     report = ImportService(store=started, scaffolding=imports.stores.scaffolding).import_files([make_file(make_record(CUT))])
 
     assert report.batch_id == imports.store.finish(started.finished[0]).batch_id
-    assert 1 == len(imports.stores.batches.list_recent(10))
+    assert 1 == len(list_batches(imports.stores))
 
 
 def test_a_finished_import_takes_nothing_more(imports: Imports) -> None:
@@ -270,7 +270,7 @@ def test_a_file_without_conversations_is_refused(imports: Imports) -> None:
     with pytest.raises(InvalidRequest, match=r"nothing was imported.*notes\.txt"):
         imports.service.import_files([UploadedFile(name="notes.txt", content=b"just a note")])
 
-    assert () == imports.stores.batches.list_recent(10)
+    assert () == list_batches(imports.stores)
 
 
 @pytest.mark.parametrize("content", [b"[]", b'{"training_pairs": []}', b'{"_meta": {"version": 1}}\n{"_meta": {}}\n'])

@@ -43,7 +43,7 @@ def owner(stores: Stores, seeded: Settings) -> Iterator[Owner]:
 def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Owner) -> None:
     upload_reports(owner.reports)
 
-    path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
+    path = owner.failures.get(owner.failure_id).failure.raw_file_path
     now = datetime.now(UTC)
     assert path.startswith(f"{now:%Y/%m}/failed-{owner.failure_id}-{now:%Y-%m-%d}T")
     assert path.endswith(".json")
@@ -64,7 +64,7 @@ def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Own
 
 
 def test_report_is_there_before_it_is_uploaded(owner: Owner) -> None:
-    assert owner.failures.get(owner.failure_id).failure["raw_file_path"] is None
+    assert owner.failures.get(owner.failure_id).failure.raw_file_path is None
 
     assert owner.failures.get_report(owner.failure_id)["error_report"]["failure_type"] == "truncation"
 
@@ -91,7 +91,7 @@ def test_uploading_twice_leaves_one_file(owner: Owner) -> None:
 
 def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> None:
     upload_reports(owner.reports)
-    path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
+    path = owner.failures.get(owner.failure_id).failure.raw_file_path
 
     with sign_up(seeded) as stranger:
         assert SupabaseFailureStore(analyst=stranger).download(path) is None
@@ -100,7 +100,7 @@ def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> 
 
 def test_old_failures_are_deleted_with_their_files(owner: Owner) -> None:
     upload_reports(owner.reports)
-    path = owner.failures.get(owner.failure_id).failure["raw_file_path"]
+    path = owner.failures.get(owner.failure_id).failure.raw_file_path
 
     assert owner.reports.delete_older_than(datetime.now(UTC) - timedelta(days=1)) == 0
     assert owner.reports.delete_older_than(datetime.now(UTC) + timedelta(seconds=1)) >= 1

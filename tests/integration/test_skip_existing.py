@@ -8,7 +8,7 @@ from core.domain.batches.batch import BatchId, SkipExisting
 from core.errors import InvalidRequest
 from tests.factories import make_selection
 from tests.support import results
-from tests.support.stores import Stores, lease, record, submit
+from tests.support.stores import Stores, lease, list_batches, record, submit
 
 
 def accept(stores: Stores, batch_id: BatchId, *, simulated: bool = True) -> list[tuple[UUID, UUID, UUID]]:
@@ -68,4 +68,4 @@ def test_a_batch_of_nothing_is_refused(stores: Stores) -> None:
 
     with pytest.raises(InvalidRequest, match="has a conversation already"):
         submit(stores, selection.model_copy(update={"skip_existing": SkipExisting.ANY}))
-    assert len(stores.batches.list_recent(10)) == 1
+    assert len(list_batches(stores)) == 1

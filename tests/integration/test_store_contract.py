@@ -19,6 +19,7 @@ from tests.support.stores import (
     Stores,
     fail_some,
     lease,
+    list_batches,
     list_conversations,
     list_failures,
     read,
@@ -49,7 +50,7 @@ def test_submitted_batch_holds_its_whole_grid(stores: Stores) -> None:
 
     assert (90, 90, BatchStatus.QUEUED) == (progress.planned, progress.queued, progress.status)
     assert (1800.0, 40.5) == (progress.estimated_seconds, pytest.approx(progress.estimated_cost_usd))
-    assert [batch_id] == [batch.id for batch in stores.batches.list_recent(1)]
+    assert [batch_id] == [batch.id for batch in list_batches(stores)]
 
 
 def test_picks_are_positions_of_the_grid_in_their_order(stores: Stores) -> None:
@@ -66,7 +67,7 @@ def test_picks_are_positions_of_the_grid_in_their_order(stores: Stores) -> None:
 
 
 def test_unknown_or_inactive_choice_is_refused_and_nothing_is_written(stores: Stores) -> None:
-    before = len(stores.batches.list_recent(100))
+    before = len(list_batches(stores))
     selection = make_selection().model_copy(update={"persona_ids": (uuid4(),)})
 
     with pytest.raises(InvalidRequest, match="not active"):
@@ -74,7 +75,7 @@ def test_unknown_or_inactive_choice_is_refused_and_nothing_is_written(stores: St
     with pytest.raises(InvalidRequest, match="other category"):
         submit(stores, make_selection().model_copy(update={"category": ConversationCategory.EDGE}))
 
-    assert before == len(stores.batches.list_recent(100))
+    assert before == len(list_batches(stores))
 
 
 def test_plan_carries_settings_and_a_snapshot_of_the_scaffolding(stores: Stores) -> None:
@@ -326,8 +327,8 @@ def test_failure_is_described_with_its_attempts(stores: Stores) -> None:
     material = stores.failures.describe(row.id)
 
     assert material is not None
-    assert "Write." in material.failure["prompt"]
-    assert '{"turns": []}' == material.failure["response_content"]
+    assert "Write." in material.failure.prompt
+    assert '{"turns": []}' == material.failure.response_content
     assert ["end_turn"] == [attempt["stop_reason"] for attempt in material.attempts]
     assert stores.failures.describe(uuid4()) is None
 

@@ -12,7 +12,7 @@ from core.config import Settings
 from core.domain.diagnosis.alerts import AlertRule, AlertSeverity, RaisedAlert
 from tests.factories import make_selection
 from tests.support.pages import Pages, announce_worker, list_labels, press, said
-from tests.support.stores import submit
+from tests.support.stores import list_batches, submit
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -96,7 +96,7 @@ def test_the_monitor_says_alerts_in_short_and_nothing_where_there_is_none(pages:
     assert "View failures" not in list_labels(app)
 
     raise_alerts(make_alert(), make_alert(AlertRule.NEW_PATTERN, "a"), make_alert(AlertRule.NEW_PATTERN, "b"))
-    batch_id = pages.stores.batches.list_recent(1)[0].id
+    batch_id = list_batches(pages.stores)[0].id
 
     for query in ({}, {"batch": str(batch_id)}):
         app = pages.open(MONITOR, **query)

@@ -22,7 +22,7 @@ from tests.factories import make_selection
 from tests.fakes.away import Away
 from tests.support.pages import Pages, list_labels, open_pages, press, read_texts
 from tests.support.results import accept, fail_short
-from tests.support.stores import lease, record, submit
+from tests.support.stores import lease, list_batches, record, submit
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -50,7 +50,7 @@ def guilty(seeded: Settings) -> Iterator[Pages]:
 
 @pytest.fixture(scope="module")
 def batch_id(guilty: Pages) -> BatchId:
-    return guilty.stores.batches.list_recent(1)[0].id
+    return list_batches(guilty.stores)[0].id
 
 
 def test_an_empty_database_and_one_that_is_away_are_said(pages: Pages) -> None:

@@ -10,6 +10,7 @@ from core.domain.scaffolding.records import ConversationCategory
 from core.services.scaffolding import ScaffoldingService
 from tests.fakes.batches import ScaffoldingRows
 from tests.support.pages import Pages, press, read_texts, said
+from tests.support.stores import list_batches
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -121,7 +122,7 @@ def test_generate_submits_one_batch_and_goes_to_it(pages: Pages) -> None:
     generate_button(app).click().run()
 
     assert not app.exception
-    [progress] = pages.services.batches.list_recent()
+    [progress] = list_batches(pages.stores)
     assert (progress.planned, progress.status) == (2, BatchStatus.QUEUED)
     assert pages.queue.enqueued == [progress.id]
     assert app.query_params["batch"] == str(progress.id)
@@ -134,10 +135,10 @@ def test_a_large_batch_is_submitted_only_after_confirmation_and_kept_when_the_qu
     choose(app, 3, 5, 20)
 
     generate_button(app).click().run()
-    assert not pages.services.batches.list_recent()
+    assert not list_batches(pages.stores)
     press(app, "Generate 300")
 
-    [progress] = pages.services.batches.list_recent()
+    [progress] = list_batches(pages.stores)
     assert progress.planned == 300
     assert any("starts when the queue is back" in toast.value for toast in app.toast)
 
@@ -154,7 +155,7 @@ def test_what_the_service_refuses_is_said_in_the_page(pages: Pages) -> None:
 
     assert not app.exception
     assert any("Unknown placeholder" in said(error) for error in app.error)
-    assert not pages.services.batches.list_recent()
+    assert not list_batches(pages.stores)
 
 
 def test_a_number_out_of_range_never_reaches_a_batch(pages: Pages) -> None:
@@ -166,5 +167,5 @@ def test_a_number_out_of_range_never_reaches_a_batch(pages: Pages) -> None:
         generate_button(app).click().run()
 
         assert not app.exception
-        for progress in pages.services.batches.list_recent():
+        for progress in list_batches(pages.stores):
             assert (progress.planned, progress.max_tokens, progress.concurrency) == (2, 24_576, 3)

@@ -10,6 +10,7 @@ from core.domain.verdict.limits import MEGABYTE
 from core.ui.analytics.import_upload import MOST_MEGABYTES
 from tests.factories import TURNS, make_old_data_set
 from tests.support.pages import Pages, list_labels, said
+from tests.support.stores import list_batches
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -36,7 +37,7 @@ def test_an_upload_ends_at_what_was_flagged_and_is_offered_to_no_retry(pages: Pa
 
     assert ["144", "120", "24"] == [metric.value for metric in app.metric]
     assert any("Imported: old *data*.jsonl" in said(caption) for caption in app.caption)
-    (batch,) = pages.services.batches.list_recent(1)
+    (batch,) = list_batches(pages.stores)
     assert 24 == pages.services.failures.count(FailureFilters(batch_id=batch.id)).total
 
     failure = pages.services.failures.list_page(FailureFilters()).rows[0]
@@ -60,7 +61,7 @@ def test_records_that_cannot_be_read_are_listed_and_a_file_that_holds_none_is_re
 
     app = upload(pages, ("notes.json", b"[1, 2]"))
     assert "nothing was imported" in said(app.error[0])
-    assert () == pages.services.batches.list_recent(1)
+    assert () == list_batches(pages.stores)
 
     app = upload(pages, ("mixed.jsonl", f"{good}\n{{broken\n{good}".encode()))
     assert "1 record could not be read" in said(app.warning[0])

@@ -11,7 +11,7 @@ from tests.factories import make_selection
 from tests.fakes.away import Away
 from tests.support.pages import Pages, find_button, list_labels, press, said
 from tests.support.results import accept, fail
-from tests.support.stores import lease, read, record, submit
+from tests.support.stores import lease, list_batches, read, record, submit
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -28,7 +28,7 @@ def metric(app: AppTest, label: str) -> str:
 
 
 def status(pages: Pages) -> BatchStatus:
-    return pages.stores.batches.list_recent(1)[0].status
+    return list_batches(pages.stores)[0].status
 
 
 def test_a_fresh_database_invites_to_the_first_batch(pages: Pages) -> None:
@@ -139,7 +139,7 @@ def test_a_retry_of_failed_items_can_change_its_settings(pages: Pages) -> None:
     app.number_input(key="retry_max_tokens").set_value(4000).run()
     press(app, "Retry 2 items")
 
-    retry = pages.stores.batches.list_recent(1)[0]
+    retry = list_batches(pages.stores)[0]
     assert (retry.retry_of, retry.max_tokens, retry.planned) == (batch_id, 4000, 2)
     assert "My \\*batch\\*" in list_labels(app)
 

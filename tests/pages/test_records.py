@@ -14,7 +14,7 @@ from tests.factories import make_selection
 from tests.fakes.away import Away
 from tests.support.pages import Pages, open_pages, press, read_texts, said
 from tests.support.results import accept, fail
-from tests.support.stores import lease, record, submit
+from tests.support.stores import lease, list_batches, record, submit
 
 pytestmark = pytest.mark.usefixtures("warm_server")
 
@@ -60,7 +60,7 @@ def test_an_empty_database_and_one_that_is_away_are_said(pages: Pages, page: str
 
 
 def test_failures_of_a_linked_batch_are_listed_and_a_damaged_link_shows_the_newest_page(made: Pages) -> None:
-    batch_id = made.stores.batches.list_recent(1)[0].id
+    batch_id = list_batches(made.stores)[0].id
     app = made.open(FAILURES, batch=str(batch_id))
     assert not app.exception
     assert ONE_OF_ONE in captions(app)

@@ -20,6 +20,7 @@ from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
 from core.domain.batches.batch import BatchId, BatchProgress, Selection
 from core.domain.batches.estimate import estimate_batch
+from core.domain.batches.monitor import BatchFilters
 from core.domain.batches.results import FailureFilters, FailureRow
 from core.domain.batches.work import ItemResult, LeasedItem
 from core.domain.datasets.records import ConversationFilters, ListedConversation
@@ -145,6 +146,11 @@ def fail_some(stores: Stores, *settings: dict[str, object]) -> BatchId:
     for item, attempt in zip(lease(stores, batch_id), settings, strict=True):
         record(stores, fail(item, **attempt))
     return batch_id
+
+
+def list_batches(stores: Stores) -> tuple[BatchProgress, ...]:
+    """Return the analyst's batches, newest first."""
+    return stores.monitor.list_batches(BatchFilters(), 100, 0).batches
 
 
 def list_conversations(stores: Stores, batch_id: BatchId) -> tuple[ListedConversation, ...]:

@@ -1,9 +1,10 @@
+import base64
 import json
 
 import pytest
 
 from core.adapters.supabase.work_payload import encode_attempt, encode_failure, encode_result
-from core.domain.batches.work import ItemReleased, decode_body, encode_body
+from core.domain.batches.work import ItemReleased, encode_body
 from core.domain.storable_text import clean_text
 from core.domain.verdict.reply import RawResponse, TokenUsage
 from tests.factories import make_attempt, make_failed, make_item
@@ -18,7 +19,10 @@ def test_zero_tokens_are_zero_and_not_null() -> None:
 
 @pytest.mark.parametrize("body", [b"plain", "héllo \N{WAVING HAND SIGN}".encode(), b"\xff\x00\x01", b"with \x00 nul", b""])
 def test_raw_body_comes_back_byte_for_byte(body: bytes) -> None:
-    assert body == decode_body(*encode_body(RawResponse(status_code=200, headers={}, body=body)))
+    text, encoding = encode_body(RawResponse(status_code=200, headers={}, body=body))
+
+    assert body == (base64.b64decode(text) if encoding == "base64" else text.encode())
+    assert "\0" not in text
 
 
 def test_raw_response_is_json_where_it_is_json_and_whole_where_it_is_not() -> None:

@@ -74,7 +74,7 @@ class SupabaseConversationStore:
         )
         outcome = _ReviewOutcome.model_validate(answer)
         if outcome.outcome == "not_found":
-            raise NotFound(f"There is no conversation {conversation_id}, or it is not yours.")
+            raise NotFound.of("conversation", conversation_id)
         if outcome.outcome == "rejected":
             raise InvalidRequest(outcome.reason or "The database refused the review.")
 

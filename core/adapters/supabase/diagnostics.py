@@ -69,7 +69,7 @@ class SupabaseExperimentStore:
         }
         answer = _CreateOutcome.model_validate(call_function(self.analyst.client, "create_experiment", request=request))
         if answer.outcome == "not_found":
-            raise NotFound(f"There is no batch {plan.batch_id}, or it is not yours. Look at the list of batches.")
+            raise NotFound.of("batch", plan.batch_id)
         if answer.experiment is None:
             raise InvalidRequest(answer.reason or "This cannot be compared.")
         return answer.experiment

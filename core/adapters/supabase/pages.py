@@ -108,7 +108,7 @@ class SupabaseBatchStore:
         parameters = {"target_batch_id": str(batch_id), "changes": changes.model_dump(mode="json", exclude_none=True)}
         outcome = _SubmitOutcome.model_validate(call_function(self.analyst.client, "retry_failed_items", **parameters))
         if outcome.outcome == "not_found":
-            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+            raise NotFound.of("batch", batch_id)
         return _require_submitted(outcome)
 
     def get(self, batch_id: BatchId) -> BatchProgress | None:
@@ -116,18 +116,12 @@ class SupabaseBatchStore:
             rows = self.analyst.client.table("batch_progress").select("*").eq("id", str(batch_id)).execute().data
         return read_record(BatchProgress, rows[0], "batch") if rows else None
 
-    def list_recent(self, limit: int) -> tuple[BatchProgress, ...]:
-        with translate_errors():
-            table = self.analyst.client.table("batch_progress")
-            rows = table.select("*").order("created_at", desc=True).limit(limit).execute().data
-        return keep_readable(BatchProgress, rows, "batch", self.analyst.unreadable)
-
     def control(self, batch_id: BatchId, action: BatchAction, budget_usd: float | None = None) -> BatchStatus:
         parameters = {"target_batch_id": str(batch_id), "action": action, "new_budget_usd": budget_usd}
         answer = call_function(self.analyst.client, "control_batch", **parameters)
         outcome = _ControlOutcome.model_validate(answer)
         if outcome.outcome == "not_found" or outcome.status is None:
-            raise NotFound(f"There is no batch {batch_id}, or it is not yours. Look at the list of batches.")
+            raise NotFound.of("batch", batch_id)
         if outcome.outcome == "rejected":
             raise InvalidRequest(outcome.reason or f"The batch cannot {action} now.")
         return outcome.status

@@ -9,8 +9,10 @@ from pydantic import AwareDatetime
 
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.batches.results import BatchBreakdown
+from core.domain.batches.work import AttemptOutcome
 from core.domain.record import Record
 from core.domain.scaffolding.records import TemplateId, Tier
+from core.domain.verdict.verdict import FailureType
 
 
 class BatchFilters(Record):
@@ -94,7 +96,7 @@ class ItemRow(Record):
     conversation_id: UUID | None = None
     turn_count: int | None = None
     failure_id: UUID | None = None
-    failure_type: str | None = None
+    failure_type: FailureType | None = None
     truncation_pattern: str | None = None
     failure_details: str | None = None
     turn_index: int | None = None
@@ -120,10 +122,10 @@ class LogRow(Record):
     started_at: AwareDatetime
     duration_ms: int
     wait_ms: int
-    outcome: str
+    outcome: AttemptOutcome
     stop_reason: str | None = None
     http_status: int | None = None
-    failure_type: str | None = None
+    failure_type: FailureType | None = None
     failure_pattern: str | None = None
     error_type: str | None = None
     error_message: str | None = None

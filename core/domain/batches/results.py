@@ -6,12 +6,13 @@ from pydantic import AwareDatetime, Field
 
 from core.domain.paging import RecordRow
 from core.domain.record import Record
+from core.domain.verdict.verdict import Confidence, FailureType
 
 
 class FailureRow(RecordRow):
     """One failed generation, without prompt and reply."""
 
-    failure_type: str
+    failure_type: FailureType
     truncation_pattern: str | None = None
     truncation_details: str | None = None
     stop_reason: str | None = None
@@ -25,7 +26,7 @@ class FailureRow(RecordRow):
     imported: bool = False
     batch_id: UUID | None = None
     batch_name: str | None = None
-    confidence: str | None = None
+    confidence: Confidence | None = None
     raw_file_path: str | None = None
 
 

@@ -24,7 +24,7 @@ from core.domain.scaffolding.records import (
 )
 from core.domain.verdict.conversation import Conversation
 from core.domain.verdict.reply import RawResponse, TokenUsage
-from core.domain.verdict.verdict import Failed
+from core.domain.verdict.verdict import Failed, FailurePattern, FailureType
 
 ItemId = NewType("ItemId", UUID)
 
@@ -125,6 +125,15 @@ class CallFailure(Record):
     """Where the exception came from, if it was one that nobody foresaw."""
 
 
+class AttemptOutcome(StrEnum):
+    """What the database made of an attempt."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    RETRIED = "retried"  #: the item was given back for another attempt
+    SUPERSEDED = "superseded"  #: recorded after another worker had taken the item
+
+
 class Attempt(Record):
     """One call to Claude as it is recorded, good or bad. The id makes recording it twice harmless."""
 
@@ -137,8 +146,8 @@ class Attempt(Record):
     simulated: bool
     worker: str
     stop_reason: str | None = None
-    failure_type: str | None = None
-    failure_pattern: str | None = None
+    failure_type: FailureType | None = None
+    failure_pattern: FailurePattern | None = None
     http_status: int | None = None
     request_id: str | None = None
     usage: TokenUsage = TokenUsage()
@@ -208,8 +217,3 @@ def encode_body(raw: RawResponse) -> tuple[str, Literal["utf-8", "base64"]]:
     except UnicodeDecodeError:
         return base64.b64encode(raw.body).decode("ascii"), "base64"
     return (base64.b64encode(raw.body).decode("ascii"), "base64") if "\0" in text else (text, "utf-8")
-
-
-def decode_body(text: str, encoding: str) -> bytes:
-    """Return the bytes that `encode_body` was given."""
-    return base64.b64decode(text) if encoding == "base64" else text.encode("utf-8")

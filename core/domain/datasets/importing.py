@@ -18,7 +18,7 @@ from core.domain.storable_text import clean_text
 from core.domain.verdict.formats.entries import ImportedConversation
 from core.domain.verdict.formats.flagging import Flag, FlaggedTurn
 from core.domain.verdict.grouping import MOST_VALUES, OTHER
-from core.domain.verdict.verdict import FailureType
+from core.domain.verdict.verdict import Confidence, FailurePattern, FailureType
 
 ImportId = NewType("ImportId", UUID)
 
@@ -66,9 +66,9 @@ class Source(Record):
 class ItemFailure(Record):
     """What is wrong with an imported conversation; `text` is all that was said in it, as JSON with `turns`, or the reply."""
 
-    failure_type: str
-    pattern: str | None = None
-    confidence: str
+    failure_type: FailureType
+    pattern: FailurePattern | None = None
+    confidence: Confidence
     details: str
     turn_index: int | None = None
     text: str

@@ -25,6 +25,7 @@ from core.domain.diagnosis.outcomes import (
     Outcomes,
 )
 from core.domain.record import Record
+from core.domain.verdict.verdict import FailureType
 
 NONE = "none"
 """Stands for a missing stop_reason or pattern, as in the filters."""
@@ -73,7 +74,7 @@ class MatrixCell(Record):
 class SignatureRow(Record):
     """Failures of one type, stop_reason and pattern; NONE where there is none."""
 
-    failure_type: str
+    failure_type: FailureType
     stop_reason: str
     truncation_pattern: str
     failures: int
@@ -321,7 +322,7 @@ def _span_step(steps: Sequence[int], code: int) -> str:
 
 
 def _list_signatures(failures: Mapping[FailureSignature, int]) -> tuple[SignatureRow, ...]:
-    counts = Counter[tuple[str, str, str]]()
+    counts = Counter[tuple[FailureType, str, str]]()
     for kind, count in failures.items():
         counts[kind.failure_type, kind.stop_reason or NONE, kind.truncation_pattern or NONE] += count
     return tuple(

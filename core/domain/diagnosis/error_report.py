@@ -3,23 +3,84 @@
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
+from pydantic import Field
+
+from core.domain.batches.results import FailureRow
 from core.domain.record import Record
+from core.domain.scaffolding.records import ConversationCategory
 from core.domain.verdict.reply import StopReason
+from core.domain.verdict.truncation import TruncationResult, truncation_summary
 from core.domain.verdict.verdict import FailurePattern, FailureType
 
+_SAID_OF_ERROR = ("truncation_pattern", "truncation_details", "confidence", "turn_index", "error_message", "error_stack")
+_SAID_OF_REQUEST = (
+    "model",
+    "temperature",
+    "max_tokens",
+    "effort",
+    "structured_outputs_enabled",
+    "prompt_length",
+    "prompt",
+    "request_id",
+)
+_SCAFFOLDING_IDS = ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")
 FAR_BELOW_LIMIT = 0.2
 """A reply that used less than this share of max_tokens was not stopped by the limit."""
 
 
-class FailureMaterial(Record):
-    """What `describe_failure` returns: the row, its attempts in order, and the names of its scaffolding."""
+class FailedGeneration(FailureRow):
+    """One failed generation whole, as its row holds it."""
 
-    failure: Mapping[str, Any]
+    batch_id: UUID | None = Field(default=None, validation_alias="run_id")
+    prompt: str
+    prompt_length: int
+    response_content: str | None = None
+    raw_response: Any = None
+    input_tokens: int | None = None
+    temperature: float | None = None
+    effort: str | None = None
+    structured_outputs_enabled: bool | None = None
+    cost_usd: float | None = None
+    error_stack: str | None = None
+    request_id: str | None = None
+    persona_id: UUID | None = None
+    emotional_arc_id: UUID | None = None
+    training_topic_id: UUID | None = None
+    template_id: UUID | None = None
+
+    @property
+    def share_of_limit_used(self) -> float | None:
+        """Output tokens of max_tokens; None where one of them is not known."""
+        return (
+            None if self.output_tokens is None or self.max_tokens is None else round(self.output_tokens / self.max_tokens, 4)
+        )
+
+
+class FailureOrigin(Record):
+    """What a failure was generated from, by key and name as its batch keeps them."""
+
+    persona_key: str | None = None
+    persona_name: str | None = None
+    arc_key: str | None = None
+    arc_name: str | None = None
+    topic_key: str | None = None
+    topic_name: str | None = None
+    template_key: str | None = None
+    template_name: str | None = None
+    template_version: int | None = None
+    conversation_category: ConversationCategory | None = None
+    batch_name: str | None = None
+
+
+class FailureMaterial(Record):
+    """What `describe_failure` returns; attempts in order, with every column, since the report keeps them as they are."""
+
+    failure: FailedGeneration
     attempts: Sequence[Mapping[str, Any]] = ()
-    scaffolding: Mapping[str, Any] = {}
+    scaffolding: FailureOrigin = FailureOrigin()
 
 
 def report_path(failure_id: UUID, created_at: datetime) -> str:
@@ -31,66 +92,58 @@ def report_path(failure_id: UUID, created_at: datetime) -> str:
 def build_report(material: FailureMaterial) -> dict[str, Any]:
     """Return the report as JSON values."""
     row = material.failure
-    max_tokens, output_tokens = row["max_tokens"], row.get("output_tokens")
-    share = None if output_tokens is None or max_tokens is None else round(output_tokens / max_tokens, 4)
+    said = row.model_dump(mode="json")
+    remaining = None if row.output_tokens is None or row.max_tokens is None else row.max_tokens - row.output_tokens
     return {
         "error_report": {
-            "failed_generation_id": row["id"],
-            "batch_id": row.get("run_id"),
-            "failure_type": row["failure_type"],
-            "stop_reason": row.get("stop_reason"),
+            "failed_generation_id": said["id"],
+            "batch_id": said["batch_id"],
+            "failure_type": row.failure_type.value,
+            "stop_reason": row.stop_reason,
             "stop_reason_analysis": _explain_stop(row),
-            "truncation_pattern": row.get("truncation_pattern"),
-            "truncation_details": row.get("truncation_details"),
-            "confidence": row.get("confidence"),
-            "turn_index": row.get("turn_index"),
-            "error_message": row.get("error_message"),
-            "error_stack": row.get("error_stack"),
-            "timestamp": row["created_at"],
-            "simulated": row.get("simulated"),
-            "imported": bool(row.get("imported")),
+            "truncation_summary": _summarise_truncation(row),
+            **{name: said[name] for name in _SAID_OF_ERROR},
+            "timestamp": row.created_at.isoformat(),
+            "simulated": row.simulated,
+            "imported": row.imported,
             "analysis": {
-                "input_tokens": row.get("input_tokens"),
-                "output_tokens": output_tokens,
-                "max_tokens_configured": max_tokens,
-                "tokens_remaining": None if output_tokens is None or max_tokens is None else max_tokens - output_tokens,
-                "share_of_limit_used": share,
-                "cost_usd": row.get("cost_usd"),
+                "input_tokens": row.input_tokens,
+                "output_tokens": row.output_tokens,
+                "max_tokens_configured": row.max_tokens,
+                "tokens_remaining": remaining,
+                "share_of_limit_used": row.share_of_limit_used,
+                "cost_usd": row.cost_usd,
                 "conclusion": conclude(row),
             },
         },
-        "request_context": {
-            "model": row["model"],
-            "temperature": row.get("temperature"),
-            "max_tokens": max_tokens,
-            "effort": row.get("effort"),
-            "structured_outputs_enabled": row.get("structured_outputs_enabled"),
-            "prompt_length": row["prompt_length"],
-            "prompt": row["prompt"],
-            "request_id": row.get("request_id"),
-        },
-        "raw_response": row.get("raw_response"),
-        "extracted_content": row.get("response_content"),
-        "scaffolding_context": {
-            **{name: row.get(name) for name in ("persona_id", "emotional_arc_id", "training_topic_id", "template_id")},
-            **material.scaffolding,
-        },
+        "request_context": {name: said[name] for name in _SAID_OF_REQUEST},
+        "raw_response": row.raw_response,
+        "extracted_content": row.response_content,
+        "scaffolding_context": {name: said[name] for name in _SCAFFOLDING_IDS}
+        | material.scaffolding.model_dump(mode="json"),
         "attempts": [_describe_attempt(attempt) for attempt in material.attempts],
     }
 
 
-def _explain_stop(row: Mapping[str, Any]) -> str:
-    if row.get("imported") and row.get("stop_reason") is None:
+def _explain_stop(row: FailedGeneration) -> str:
+    if row.imported and row.stop_reason is None:
         return "The imported record does not say why Claude stopped."
-    return analyse_stop_reason(row.get("stop_reason"), row["failure_type"])
+    return analyse_stop_reason(row.stop_reason, row.failure_type)
 
 
-def analyse_stop_reason(stop_reason: str | None, failure_type: str) -> str:
+def _summarise_truncation(row: FailedGeneration) -> str | None:
+    if row.failure_type is not FailureType.TRUNCATION or row.confidence is None:
+        return None
+    details = row.truncation_details or row.truncation_pattern or "no details"
+    return truncation_summary(TruncationResult(is_truncated=True, pattern=None, details=details, confidence=row.confidence))
+
+
+def analyse_stop_reason(stop_reason: str | None, failure_type: FailureType) -> str:
     """Say in words what the stop_reason means for this failure; for every value the API knows, and for unknown ones."""
     match stop_reason:
         case None:
             return "There is no stop_reason: the call brought no message. See error_message and the attempts."
-        case StopReason.END_TURN if failure_type == FailureType.TRUNCATION:
+        case StopReason.END_TURN if failure_type is FailureType.TRUNCATION:
             return "Claude says that it finished naturally, yet a turn is cut off. No limit of the API explains that."
         case StopReason.END_TURN:
             return "Claude says that it finished naturally. What it wrote is the problem, not where it stopped."
@@ -110,54 +163,50 @@ def analyse_stop_reason(stop_reason: str | None, failure_type: str) -> str:
             return f"The stop_reason '{stop_reason}' is not known to this version; it is treated as unexpected."
 
 
-def conclude(row: Mapping[str, Any]) -> str:
+def conclude(row: FailedGeneration) -> str:
     """Say in words what most likely happened, and what to try."""
-    failure_type, pattern = row["failure_type"], row.get("truncation_pattern")
-    stop_reason, output_tokens, max_tokens = row.get("stop_reason"), row.get("output_tokens"), row["max_tokens"]
-    used = _describe_use(output_tokens, max_tokens)
-    match failure_type:
+    match row.failure_type:
         case FailureType.TRUNCATION:
-            return _conclude_truncation(stop_reason, pattern, output_tokens, max_tokens)
+            return _conclude_truncation(row)
         case FailureType.PARSE_ERROR:
             return (
-                f"The reply is not the JSON that was asked for ({used}). Turn structured output on, or simplify the format."
+                f"The reply is not the JSON that was asked for ({_describe_use(row)}). "
+                "Turn structured output on, or simplify the format."
             )
         case FailureType.VALIDATION_ERROR:
             return "The reply is JSON, but not a usable conversation. Look at the template's description of the format."
         case FailureType.CORRUPTION:
-            return _conclude_corruption(pattern)
+            return _conclude_corruption(row.truncation_pattern)
         case FailureType.REFUSAL:
             return "Claude declined. Look at persona, arc and topic; the same prompt will most likely be declined again."
         case FailureType.API_ERROR:
-            return f"No usable reply came: {row.get('error_message') or row.get('truncation_details') or 'no message'}"
+            return f"No usable reply came: {row.error_message or row.truncation_details or 'no message'}"
         case _:
-            return "Look at the raw response."
+            assert_never(row.failure_type)
 
 
-def _conclude_truncation(
-    stop_reason: str | None, pattern: str | None, output_tokens: int | None, max_tokens: int | None
-) -> str:
-    used = _describe_use(output_tokens, max_tokens)
-    match stop_reason:
+def _conclude_truncation(row: FailedGeneration) -> str:
+    used = _describe_use(row)
+    match row.stop_reason:
         case StopReason.MAX_TOKENS:
-            return f"Cut off by max_tokens ({max_tokens or 'not known'}). Raise it, or ask for shorter conversations."
+            return f"Cut off by max_tokens ({row.max_tokens or 'not known'}). Raise it, or ask for shorter conversations."
         case StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
             return "Cut off by the context window. Shorten the prompt."
         case StopReason.END_TURN:
-            is_far_below = (
-                output_tokens is not None and max_tokens is not None and output_tokens < FAR_BELOW_LIMIT * max_tokens
-            )
-            where = "far below the limit" if is_far_below else "below the limit"
-            return f"A turn is cut {where} ({used}); the token limit is not the cause. {_advise_on_cut(pattern)}"
+            share = row.share_of_limit_used
+            where = "below the limit" if share is None or share >= FAR_BELOW_LIMIT else "far below the limit"
+            advice = _advise_on_cut(row.truncation_pattern)
+            return f"A turn is cut {where} ({used}); the token limit is not the cause. {advice}"
         case None:
-            return f"A turn is cut; the record does not say whether a limit was the cause. {_advise_on_cut(pattern)}"
+            advice = _advise_on_cut(row.truncation_pattern)
+            return f"A turn is cut; the record does not say whether a limit was the cause. {advice}"
         case _:
             return f"The reply ended for an unexpected reason after {used}. Look at the raw response."
 
 
-def _describe_use(output_tokens: int | None, max_tokens: int | None) -> str:
-    limit = "a limit that is not known" if max_tokens is None else f"{max_tokens} tokens"
-    return f"an unknown part of {limit}" if output_tokens is None else f"{output_tokens} of {limit}"
+def _describe_use(row: FailedGeneration) -> str:
+    limit = "a limit that is not known" if row.max_tokens is None else f"{row.max_tokens} tokens"
+    return f"an unknown part of {limit}" if row.output_tokens is None else f"{row.output_tokens} of {limit}"
 
 
 def _advise_on_cut(pattern: str | None) -> str:

@@ -7,6 +7,7 @@ recorded; the label is read out of the key.
 
 import re
 from enum import StrEnum
+from typing import assert_never
 from uuid import UUID
 
 from core.domain.record import Record
@@ -85,7 +86,7 @@ class UnmarkedFailure(Record):
     """A failure that was recorded without a fingerprint, with what one is made of."""
 
     id: UUID
-    failure_type: str
+    failure_type: FailureType
     pattern: str | None = None
     stop_reason: str | None = None
     reply_text: str | None = None
@@ -95,7 +96,7 @@ class UnmarkedFailure(Record):
 
 def fingerprint_failure(
     *,
-    failure_type: str,
+    failure_type: FailureType,
     pattern: str | None,
     stop_reason: str | None,
     reply_text: str | None,
@@ -114,8 +115,10 @@ def fingerprint_failure(
             parts = (stop_reason or "none", *_encode_shape(describe_tail(reply_text or "")))
         case FailureType.CORRUPTION:
             parts = (pattern or "none",)
-        case _:
+        case FailureType.VALIDATION_ERROR | FailureType.API_ERROR | FailureType.REFUSAL:
             parts = (pattern or "none", normalise_message(message or ""))
+        case _:
+            assert_never(failure_type)
     return _SEPARATOR.join((failure_type, *parts))[:KEY_LENGTH]
 
 

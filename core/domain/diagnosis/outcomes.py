@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AliasChoices, AwareDatetime, Field
 
 from core.domain.record import Record
+from core.domain.verdict.verdict import FailureType
 
 ACCEPTED = 0
 """The signature number of an item that did not fail, or not as the filters ask."""
@@ -43,7 +44,7 @@ class FailureSignature(Record):
     """How something failed. The database calls it a failure kind."""
 
     id: int
-    failure_type: str
+    failure_type: FailureType
     stop_reason: str | None = None
     truncation_pattern: str | None = None
     fingerprint: str | None = None

@@ -11,8 +11,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.batches.results import FailureRow
-from core.domain.diagnosis.error_report import FailureMaterial, build_report
+from core.domain.diagnosis.error_report import FailedGeneration, FailureMaterial, FailureOrigin, build_report
 from core.domain.verdict.cut_place import locate_cut
 from core.domain.verdict.verdict import FailureType
 from core.errors import NotFound
@@ -48,7 +47,7 @@ def _close() -> None:
 @st.dialog("Failed generation", width="large", icon=":material/error:", on_dismiss=_close)
 def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
     with report_errors():
-        row = FailureRow.model_validate(dict(material.failure))
+        row = material.failure
         report = build_report(material)
         _draw_summary(services, row)
         figures, analysis = st.columns([5, 7], gap="small")
@@ -57,25 +56,26 @@ def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
         with analysis:
             _draw_analysis(report)
         _draw_details(row, report)
-        _draw_parts(material, row, report)
+        _draw_parts(material, report)
 
 
-def _draw_parts(material: FailureMaterial, row: FailureRow, report: dict[str, Any]) -> None:
+def _draw_parts(material: FailureMaterial, report: dict[str, Any]) -> None:
     """All tabs are drawn, so that changing between them needs no answer from here, which a quick second click could miss."""
+    row = material.failure
     reply, prompt, attempts, origin = st.tabs(["Reply", "Prompt", "Attempts", "Origin"])
     with reply:
-        _draw_reply(row, material.failure.get("response_content"))
+        _draw_reply(row)
     with prompt:
-        _draw_prompt(row, material.failure["prompt"])
+        _draw_prompt(row)
     with attempts:
         _draw_attempts(report["attempts"], imported=row.imported)
     with origin:
-        _draw_origin(material, row)
+        _draw_origin(row, material.scaffolding)
 
 
-def _draw_summary(services: PageServices, row: FailureRow) -> None:
+def _draw_summary(services: PageServices, row: FailedGeneration) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        draw_text_badge(row.failure_type, color=TYPE_COLORS.get(FailureType(row.failure_type), "gray"))
+        draw_text_badge(row.failure_type, color=TYPE_COLORS[row.failure_type])
         draw_text_badge(f"stop reason: {row.stop_reason or 'none'}", color="gray")
         draw_text_badge(f"pattern: {row.truncation_pattern or 'none'}", color="gray")
         if row.confidence:
@@ -97,7 +97,7 @@ def _draw_summary(services: PageServices, row: FailureRow) -> None:
     st.caption(f"{format_time(row.created_at, st.context.timezone)} · {escape_markdown(row.model)} · {row.id}")
 
 
-def _draw_tokens(row: FailureRow, report: dict[str, Any]) -> None:
+def _draw_tokens(row: FailedGeneration, report: dict[str, Any]) -> None:
     analysis = report["error_report"]["analysis"]
     with st.container(border=True, gap="xsmall", height="stretch"):
         st.markdown("**Token analysis**")
@@ -127,17 +127,19 @@ def _draw_analysis(report: dict[str, Any]) -> None:
         st.info(escape_markdown(found["analysis"]["conclusion"]), icon=":material/lightbulb:")
 
 
-def _draw_details(row: FailureRow, report: dict[str, Any]) -> None:
-    messages = [text for text in (row.truncation_details, row.error_message) if text]
+def _draw_details(row: FailedGeneration, report: dict[str, Any]) -> None:
+    said = report["error_report"]["truncation_summary"] or row.truncation_details
+    messages = [text for text in (said, row.error_message) if text]
     if messages:
         st.markdown("**Error details**")
         st.code("\n\n".join(dict.fromkeys(messages)), language=None, wrap_lines=True)
-    if (stack := report["error_report"]["error_stack"]) is not None:
+    if (stack := row.error_stack) is not None:
         with st.expander("Where the error came from", icon=":material/bug_report:"):
             st.code(stack, language=None, wrap_lines=True, height=TEXT_PIXELS)
 
 
-def _draw_reply(row: FailureRow, reply: str | None) -> None:
+def _draw_reply(row: FailedGeneration) -> None:
+    reply = row.response_content
     if not reply:
         st.caption("There is no text: the call brought no reply. The attempts say why.")
         return
@@ -152,11 +154,11 @@ def _draw_reply(row: FailureRow, reply: str | None) -> None:
     st.code(reply, language=None, wrap_lines=True, height=TEXT_PIXELS)
 
 
-def _draw_prompt(row: FailureRow, prompt: str) -> None:
+def _draw_prompt(row: FailedGeneration) -> None:
     if row.imported:
         st.caption("This conversation was imported: the prompt that it was made with is not known.")
         return
-    st.code(prompt, language=None, wrap_lines=True, height=TEXT_PIXELS)
+    st.code(row.prompt, language=None, wrap_lines=True, height=TEXT_PIXELS)
 
 
 def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
@@ -206,26 +208,24 @@ def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
     )
 
 
-def _draw_origin(material: FailureMaterial, row: FailureRow) -> None:
-    names, failure = material.scaffolding, material.failure
-    version = names.get("template_version")
-    template = f"{names.get('template_name') or NOTHING}{f' (version {version})' if version else ''}"
-    structured = {True: "on", False: "off", None: None}[failure.get("structured_outputs_enabled")]
-    source: Mapping[str, Any] = failure["raw_response"]["imported_from"] if row.imported else {}
+def _draw_origin(row: FailedGeneration, origin: FailureOrigin) -> None:
+    version = f" (version {origin.template_version})" if origin.template_version else ""
+    structured = {True: "on", False: "off", None: None}[row.structured_outputs_enabled]
+    source: Mapping[str, Any] = row.raw_response["imported_from"] if row.imported else {}
     facts = {
-        "Persona": names.get("persona_name"),
-        "Emotional arc": names.get("arc_name"),
-        "Topic": names.get("topic_name"),
-        "Category": names.get("conversation_category"),
-        "Template": template,
-        "Batch": names.get("batch_name"),
+        "Persona": origin.persona_name,
+        "Emotional arc": origin.arc_name,
+        "Topic": origin.topic_name,
+        "Category": origin.conversation_category,
+        "Template": f"{origin.template_name or NOTHING}{version}",
+        "Batch": origin.batch_name,
         "Batch id": row.batch_id,
         "Imported from": source.get("file"),
         "Conversation": source.get("conversation"),
-        "Effort": failure.get("effort"),
+        "Effort": row.effort,
         "Structured output": structured,
-        "Prompt": None if row.imported else f"{failure['prompt_length']:,} characters",
-        "Request id": failure.get("request_id"),
+        "Prompt": None if row.imported else f"{row.prompt_length:,} characters",
+        "Request id": row.request_id,
     }
     only_imported = ("Imported from", "Conversation")
     draw_facts({label: value for label, value in facts.items() if value is not None or label not in only_imported})

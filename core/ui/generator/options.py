@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from core.config import PageSettings
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
-from core.domain.batches.pricing import MODELS, PRICES_AS_OF, find_price
+from core.domain.batches.pricing import MODELS, PRICES_AS_OF, PRICES_SOURCE, find_price
 from core.errors import InvalidRequest
 from core.ui.shell.formats import escape_markdown
 
@@ -178,7 +178,8 @@ def _draw_price(model: str) -> None:
     if price is None:
         st.caption(f"No price is known for {escape_markdown(model)}: its cost will not be shown.")
     else:
-        st.caption(f"\\${price.input_usd} in, \\${price.output_usd} out per million tokens ({PRICES_AS_OF})")
+        source = f"[{PRICES_AS_OF}]({PRICES_SOURCE})"
+        st.caption(f"\\${price.input_usd} in, \\${price.output_usd} out per million tokens ({source})")
 
 
 def _key(name: str) -> str:

@@ -12,6 +12,7 @@ from core.domain.diagnosis.fingerprint import (
     label_fingerprint,
     normalise_message,
 )
+from core.domain.verdict.verdict import FailureType
 from tests.factories import TURNS, make_conversation_json
 
 
@@ -82,8 +83,8 @@ def test_messages_differ_only_in_kind() -> None:
     assert normalise_message("it doesn't fit, isn't it") == "it doesn't fit, isn't it"
 
 
-@given(st.text(), st.text(), st.sampled_from(["truncation", "parse_error", "api_error", "refusal", "corruption", "odd"]))
-def test_any_failure_has_a_key_that_fits_its_column_and_a_label(reply: str, message: str, failure_type: str) -> None:
+@given(st.text(), st.text(), st.sampled_from(list(FailureType)))
+def test_any_failure_has_a_key_that_fits_its_column_and_a_label(reply: str, message: str, failure_type: FailureType) -> None:
     key = fingerprint(reply, failure_type=failure_type, message=message)
 
     assert 0 < len(key) <= KEY_LENGTH
