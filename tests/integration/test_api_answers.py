@@ -108,8 +108,13 @@ def make_message(**changes: object) -> bytes:
         {"error": None},
         {"usage": {"input_tokens": float("nan"), "output_tokens": 10**30}},
         {"usage": "none"},
+        {"usage": None},
+        {"stop_details": ["x"]},
+        {"stop_details": {"category": 7, "explanation": {"x": 1}}},
         {"model": None, "stop_details": "x"},
         {"content": [None, 7, {"type": "thinking"}, {"type": "text", "text": make_conversation_json()}]},
+        {"content": [{"type": "thinking", "text": None}, {"type": "text", "text": make_conversation_json()}]},
+        {"content": [{"type": "text", "text": None}, {"type": None, "text": make_conversation_json()}]},
     ],
 )
 def test_paid_text_is_not_lost_for_a_field_that_is_wrong(changes: Mapping[str, object]) -> None:

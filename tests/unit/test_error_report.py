@@ -87,7 +87,12 @@ def test_every_stop_reason_and_failure_type_has_an_analysis(stop_reason: str | N
 
 
 def test_each_kind_of_corruption_has_its_own_conclusion() -> None:
-    kinds = (FailurePattern.ESCAPED_TEXT, FailurePattern.GARBLED_TEXT, FailurePattern.UNFILLED_PLACEHOLDER)
+    kinds = (
+        FailurePattern.ESCAPED_TEXT,
+        FailurePattern.GARBLED_TEXT,
+        FailurePattern.UNFILLED_PLACEHOLDER,
+        FailurePattern.CHAT_MARKUP,
+    )
 
     conclusions = {conclude(make_row(failure_type=FailureType.CORRUPTION, truncation_pattern=kind)) for kind in kinds}
 

@@ -63,14 +63,11 @@ def read_reply(raw: RawResponse, message: Mapping[str, object] | None, *, durati
     """
     headers = {name.lower(): value for name, value in raw.headers.items()}
     message = message or {}
-    blocks = [
-        cast("Mapping[str, object]", block) for block in _read_list(message.get("content")) if isinstance(block, Mapping)
-    ]
     details = read_mapping(message.get("stop_details"))
     usage = read_mapping(message.get("usage"))
     return Reply(
         raw=raw,
-        text="".join(_read_text(block.get("text")) or "" for block in blocks if block.get("type", "text") == "text"),
+        text=_join_texts(message.get("content")),
         stop_reason=_read_name(message.get("stop_reason"), 50),
         refusal_category=_read_name(details.get("category"), 100),
         refusal_explanation=_read_name(details.get("explanation"), 1000),
@@ -144,8 +141,10 @@ def _read_list(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def _read_text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _join_texts(content: object) -> str:
+    blocks = [read_mapping(block) for block in _read_list(content)]
+    texts = (block.get("text") for block in blocks if block.get("type") in ("text", None))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _read_name(value: object, longest: int) -> str | None:

@@ -226,6 +226,11 @@ def _conclude_corruption(pattern: str | None) -> str:
         )
     if pattern == FailurePattern.UNFILLED_PLACEHOLDER:
         return "Claude wrote a placeholder. Look for one that the template shows as an example, and say it in words."
+    if pattern == FailurePattern.CHAT_MARKUP:
+        return (
+            "A turn holds what belongs around turns: tokens of a chat template, another speaker, or an open thought. "
+            "Look for such marks in the template, and describe the form in words."
+        )
     return "The text carries literal escapes. Remove escaping instructions from the template."
 
 

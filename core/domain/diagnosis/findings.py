@@ -36,6 +36,7 @@ _PATTERN_WORDS: dict[str, str] = {
     FailurePattern.ESCAPED_TEXT: "hold escape sequences as plain text",
     FailurePattern.GARBLED_TEXT: "hold broken characters",
     FailurePattern.UNFILLED_PLACEHOLDER: "hold an unfilled placeholder",
+    FailurePattern.CHAT_MARKUP: "hold chat-template tokens or another speaker",
 }
 _TYPE_WORDS: dict[str, str] = {
     FailureType.TRUNCATION: "are cut off",

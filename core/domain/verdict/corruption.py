@@ -1,9 +1,13 @@
 """Is the text of a turn damaged, though it may be whole?"""
 
+import html.entities
 import re
+from collections.abc import Callable, Iterator
 
 from core.domain.record import Record
-from core.domain.verdict.verdict import FailurePattern
+from core.domain.verdict.encoding import find_broken_encoding
+from core.domain.verdict.prose import blank_code
+from core.domain.verdict.verdict import Confidence, FailurePattern
 
 
 class Corruption(Record):
@@ -12,60 +16,153 @@ class Corruption(Record):
     pattern: FailurePattern
     details: str
     excerpt: str
+    confidence: Confidence = Confidence.HIGH
 
 
-# Escapes of JSON and Python as two characters each: the sign of text that was escaped twice. Other text with such sequences
-# (a Windows path, a line of code) is so rare here that it may fail.
-_ESCAPED_TEXT = re.compile(
+# Escapes of JSON and Python as two characters each: the sign of text that was escaped twice. LaTeX commands start with the
+# same letters. They pass in a text with formulas, and with an argument anywhere.
+_ESCAPE = re.compile(
     r"\\(?:[\"'\\/]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[ntr](?![a-z]*[{_^])|[bf](?=\s|[A-Z\\]|$))"
 )
-# LaTeX commands start with the same letters. They pass in a text with formulas, and with an argument anywhere.
-_FORMULA = re.compile(r"\\[(\[]|\$\$|\\begin\{|\$(?=\S)[^$\n]{0,120}\\[a-z]+[^$\n]{0,120}(?<=\S)\$(?!\d)")
-_ESCAPED_TEXT_AMONG_FORMULAS = re.compile(
+_ESCAPE_AMONG_FORMULAS = re.compile(
     r"\\(?:[\"'/]|u[0-9a-fA-F]{4}|n(?!eq?\b|abla\b|u\b|ot\b|eg\b)|"
     r"t(?!imes\b|ext|heta\b|au\b|o\b|an\b|frac\b|ilde\b|riangle|op\b)|"
     r"r(?!ight|ho\b|angle\b|ceil\b|floor\b|m\b)|[bf](?=\s|[A-Z]|$))"
 )
-# Replacement and control characters, and UTF-8 that was read as Latin-1 or Windows-1252.
-_BROKEN_CHARACTER = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_MANGLED_SIGN = re.compile(r"â(?:€|‚¬|\x80)|ðŸ")
-# The second byte of a letter as Latin-1 or Windows-1252 reads it.
-_MANGLED_LETTER = re.compile(r"[ÃÂ][\x80-\xbfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]")
-_PLACEHOLDER = re.compile(r"\{\{\s{0,9}[\w.-]{1,80}\s{0,9}\}\}")
-_BARE_PLACEHOLDER = re.compile(r"(?<![\\\w${])\{[a-z]+(?:_[a-z]+)*\}(?!\})")
+_FORMULA = re.compile(r"\\[(\[]|\$\$|\\begin\{|\$(?=\S)[^$\n]{0,120}\\[a-z]+[^$\n]{0,120}(?<=\S)\$(?!\d)")
+# The same escape when its backslash is lost. No word holds these letters, and a second one makes sure of other scripts.
+_BARE_ESCAPE = re.compile(r"(?<![\\+&])u(?:00[a-f][0-9a-f]|20[0-3][0-9a-f](?![0-9])|0[3-9a-f][0-9a-f]{2}(?=u0))")
+_ENTITY = re.compile(r"&(?:#\d{2,6}|#[xX][0-9a-fA-F]{2,5}|[A-Za-z]{2,8}\d{0,2});")
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
+
+_PLACEHOLDER = re.compile(r"(?<!\$)\{\{\s{0,9}[\w.-]{1,80}\s{0,9}\}\}")
+# Behind a word, a command or a closing brace it is an argument, behind ^ and _ a part of a formula.
+_BARE_PLACEHOLDER = re.compile(r"(?<![\\\w${}\]^_])\{(?:[a-z]{3,}|[a-z]{2,}(?:_[a-z]{2,})+)\}(?![}{^_])")
 # An advisor may well dictate a letter with blanks to fill; these are ours.
 _BLANK_TO_FILL = re.compile(r"\[(?:INSERT [A-Z ]{2,40}|(?i:(?:client|persona|advisor|user)(?:'s)? name))\](?!\()")
 
-_BROKEN_ENCODING = "holds characters of a broken encoding"
-_NEVER_FILLED = "holds a placeholder that was never filled"
-# Each search needs the sign in the first column, which spares nearly every text the search.
-_KINDS = (
-    ("", _BROKEN_CHARACTER, FailurePattern.GARBLED_TEXT, _BROKEN_ENCODING),
-    ("â", _MANGLED_SIGN, FailurePattern.GARBLED_TEXT, _BROKEN_ENCODING),
-    ("ð", _MANGLED_SIGN, FailurePattern.GARBLED_TEXT, _BROKEN_ENCODING),
-    ("Ã", _MANGLED_LETTER, FailurePattern.GARBLED_TEXT, _BROKEN_ENCODING),
-    ("Â", _MANGLED_LETTER, FailurePattern.GARBLED_TEXT, _BROKEN_ENCODING),
-    ("{{", _PLACEHOLDER, FailurePattern.UNFILLED_PLACEHOLDER, _NEVER_FILLED),
-    ("{", _BARE_PLACEHOLDER, FailurePattern.UNFILLED_PLACEHOLDER, _NEVER_FILLED),
-    ("[", _BLANK_TO_FILL, FailurePattern.UNFILLED_PLACEHOLDER, _NEVER_FILLED),
+_CHAT_TOKEN = re.compile(
+    r"<\|[a-z][a-z0-9_]{2,40}\|>|<[|｜][^|｜<>\n]{2,40}｜>|\[/?INST\]|<</?SYS>>"
+    r"|<(?:start|end)_of_(?:turn|text|utterance)>|<(?:bos|eos|pad|endoftext|extra_id_\d+)>"
 )
-_CONTEXT = 30
+_SENTENCE_MARK = re.compile(r"\A\s*<s>|</s>\s*\Z")
+_THOUGHT = re.compile(r"<(/?)think(?:ing)?>")
+# A speaker's name on a line of its own, behind what another has said.
+_SPEAKER = re.compile(
+    r"\n[ \t]*(?:#{2,4}[ \t]*|\*\*|<)?"
+    r"(?i:human|user|assistant|instruction|response|(?:ai|chat)[ ]?bot|chatgpt|"
+    r"用户|助手|人类|ユーザー|アシスタント|사용자|어시스턴트|пользователь|ассистент|человек|usuario|usuário|utilisateur|nutzer|benutzer|"
+    r"asistente|assistente|assistent|المستخدم|المساعد|उपयोगकर्ता|सहायक)"
+    r"(?:\*\*|>)?[ \t]*[:：]"
+)
+_LABEL = re.compile(r"(?:^|\n)[ \t*#>-]*[^\W\d_][\w .'’-]{0,30}(?:\*\*)?[:：][ \t*]*\S")
+
+_ABOUT_MARKUP = re.compile(
+    r"(?i)\b(?:templates?|placeholders?|variables?|jinja2?|mustache|handlebars|helm|f-?strings?|format strings?|"
+    r"merge (?:tag|field)s?|html|xml|unicode|entit(?:y|ies)|escap(?:e|ed|ing)|regex|tokens?|prompts?|vorlagen?|platzhalter|"
+    r"plantillas?|gabarits?|modèles? de|шаблон\w*)\b|模板|占位符|变量|變數|转义|テンプレート|プレースホルダ|템플릿"
+)
+_CODE_LINE = re.compile(
+    r"[;{]\s*$|^\s*(?:def|class|import|from|return|const|let|var|#include|echo)\s|\b[fbr][\"']|[\w\])]\([\"']"
+    r"|\w = |=>|[\"']\)|[{\[]\\\""
+)
+
+_ESCAPED = (FailurePattern.ESCAPED_TEXT, "holds an escape sequence as plain text")
+_NEVER_FILLED = (FailurePattern.UNFILLED_PLACEHOLDER, "holds a placeholder that was never filled")
+_CHAT_TOKENS = (FailurePattern.CHAT_MARKUP, "holds tokens of a chat template")
+_CONTEXT, _LONGEST_LINE = 30, 500
 
 
 def find_corruption(text: str) -> Corruption | None:
-    """The first damage found, the likeliest kind first."""
-    if "\\" in text:
-        form = _ESCAPED_TEXT_AMONG_FORMULAS if _FORMULA.search(text) else _ESCAPED_TEXT
-        found = form.search(text)
-        if found:
-            return _describe(text, found, FailurePattern.ESCAPED_TEXT, "holds an escape sequence as plain text")
-    for sign, form, pattern, details in _KINDS:
-        found = form.search(text) if sign in text else None
-        if found:
-            return _describe(text, found, pattern, details)
-    return None
+    """The first damage found, the likeliest kind first.
+
+    The confidence is low where the text is about such signs, or its line is code: there they may be meant.
+    """
+    broken = find_broken_encoding(text)
+    if broken is not None:
+        return _describe(
+            text, broken.start, broken.end, FailurePattern.GARBLED_TEXT, "holds characters of a broken encoding"
+        )
+    found = list(_find_signs(text))
+    return next((each for each in found if each.confidence is not Confidence.LOW), next(iter(found), None))
 
 
-def _describe(text: str, found: re.Match[str], pattern: FailurePattern, details: str) -> Corruption:
-    start, end = max(0, found.start() - _CONTEXT), found.end() + _CONTEXT
-    return Corruption(pattern=pattern, details=details, excerpt=" ".join(text[start:end].split()))
+def _find_signs(text: str) -> Iterator[Corruption]:
+    """What is found is looked for again without code and formulas, which few texts have need of."""
+    prose = None
+    for sign, find, pattern, details in _KINDS:
+        if sign not in text or find(text) is None:
+            continue
+        prose = blank_code(text) if prose is None else prose
+        found = find(prose)
+        if found is not None:
+            yield _describe(text, found.start(), found.end(), pattern, details)
+
+
+def _find_escape(text: str) -> re.Match[str] | None:
+    return (_ESCAPE_AMONG_FORMULAS if _FORMULA.search(text) else _ESCAPE).search(text)
+
+
+def _find_entity(prose: str) -> re.Match[str] | None:
+    """An entity of HTML in a text that is no HTML."""
+    known = html.entities.html5
+    found = (each for each in _ENTITY.finditer(prose) if each.group()[1] == "#" or each.group()[1:] in known)
+    first = next(found, None)
+    return None if first is None or _TAG.search(prose) else first
+
+
+def _find_lone_sentence_mark(prose: str) -> re.Match[str] | None:
+    """`<s>` or `</s>` around a whole text, and not what HTML strikes through."""
+    return _SENTENCE_MARK.search(prose) if prose.count("<s>") != prose.count("</s>") else None
+
+
+def _find_open_thought(prose: str) -> re.Match[str] | None:
+    marks = list(_THOUGHT.finditer(prose))
+    return marks[-1] if marks and not marks[-1].group(1) else None
+
+
+def _find_other_speaker(prose: str) -> re.Match[str] | None:
+    """The name of a speaker behind words that are not a dialogue: one that was written begins with a name or a colon."""
+    found = _SPEAKER.search(prose)
+    if found is None:
+        return None
+    before = prose[: found.start()].strip()
+    return None if not before or before.endswith((":", "：")) or _LABEL.match(before) else found
+
+
+def _describe(text: str, start: int, end: int, pattern: FailurePattern, details: str) -> Corruption:
+    excerpt = " ".join(text[max(0, start - _CONTEXT) : end + _CONTEXT].split())
+    confidence = Confidence.LOW if _may_be_meant(text, start, end, pattern) else Confidence.HIGH
+    return Corruption(pattern=pattern, details=details, excerpt=excerpt, confidence=confidence)
+
+
+def _may_be_meant(text: str, start: int, end: int, pattern: FailurePattern) -> bool:
+    """Whether the text may want to show such a sign. One that was escaped as a whole has no line break of its own."""
+    if pattern is FailurePattern.GARBLED_TEXT:
+        return False
+    if pattern is FailurePattern.ESCAPED_TEXT and text[start] == "\\":
+        return text[end : end + 1] in ("'", '"', ")") or ("\n" in text and _is_code(text, start, end))
+    return _is_code(text, start, end) or text[:start].rstrip().endswith(",") or _ABOUT_MARKUP.search(text) is not None
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    line_end = text.find("\n", end)
+    line = text[text.rfind("\n", 0, start) + 1 : line_end if line_end >= 0 else len(text)]
+    return _CODE_LINE.search(line[:_LONGEST_LINE]) is not None
+
+
+# Each search needs the sign in the first column, which spares nearly every text the search.
+_KINDS: tuple[tuple[str, Callable[[str], re.Match[str] | None], FailurePattern, str], ...] = (
+    ("\\", _find_escape, *_ESCAPED),
+    ("u0", _BARE_ESCAPE.search, *_ESCAPED),
+    ("u20", _BARE_ESCAPE.search, *_ESCAPED),
+    ("&", _find_entity, *_ESCAPED),
+    ("{{", _PLACEHOLDER.search, *_NEVER_FILLED),
+    ("{", _BARE_PLACEHOLDER.search, *_NEVER_FILLED),
+    ("[", _BLANK_TO_FILL.search, *_NEVER_FILLED),
+    ("<", _CHAT_TOKEN.search, *_CHAT_TOKENS),
+    ("INST]", _CHAT_TOKEN.search, *_CHAT_TOKENS),
+    ("s>", _find_lone_sentence_mark, *_CHAT_TOKENS),
+    ("<think", _find_open_thought, FailurePattern.CHAT_MARKUP, "holds a thought that does not end"),
+    ("\n", _find_other_speaker, FailurePattern.CHAT_MARKUP, "holds the turn of another speaker"),
+)

@@ -157,7 +157,9 @@ def _judge_corruption(conversation: Conversation) -> Failed | None:
         found = find_corruption(turn.content)
         if found is not None:
             details = f"Turn {index + 1} ({turn.role}) {found.details}: …{found.excerpt}…"
-            return _failed(FailureType.CORRUPTION, details, pattern=found.pattern, turn_index=index)
+            return _failed(
+                FailureType.CORRUPTION, details, pattern=found.pattern, confidence=found.confidence, turn_index=index
+            )
     return None
 
 

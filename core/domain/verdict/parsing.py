@@ -40,13 +40,14 @@ class ParseProblem(Record):
     pattern: FailurePattern | None = None
 
 
-_FENCED = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
 _INVISIBLE = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
+_SHORTEST_FENCE = 3
+_INFO_STRING = re.compile(r"[ \t\u00a0]*[\w+.-]{0,20}[ \t\u00a0]*[\r\n]*")
 
 
 def parse_conversation(text: str) -> ParsedConversation | ParseProblem:
     """Read a reply's text as one conversation."""
-    document = _unfenced(text)
+    document = remove_fence(text)
     try:
         data = parse_json(document, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
@@ -77,10 +78,16 @@ def conversation_json_schema() -> dict[str, Any]:
     return _compilable(schema, schema.get("$defs", {}))
 
 
-def _unfenced(text: str) -> str:
-    stripped = text.strip(" \t\r\n")
-    fenced = _FENCED.fullmatch(stripped)
-    return fenced.group(1) if fenced else stripped
+def remove_fence(text: str) -> str:
+    """Return what stands within the one Markdown fence around a text, or the text where none does."""
+    stripped = text.strip(_INVISIBLE)
+    mark = stripped[:1]
+    inside = stripped.strip(mark) if mark in ("`", "~") else ""
+    opening = len(stripped) - len(stripped.lstrip(mark))
+    closing = len(stripped) - opening - len(inside)
+    if not inside or not _SHORTEST_FENCE <= opening <= closing:
+        return text.strip(" \t\r\n")
+    return _INFO_STRING.sub("", inside, count=1).strip(_INVISIBLE)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

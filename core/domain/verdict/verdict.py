@@ -36,6 +36,7 @@ class FailurePattern(StrEnum):
     ESCAPED_TEXT = "escaped_text"
     GARBLED_TEXT = "garbled_text"
     UNFILLED_PLACEHOLDER = "unfilled_placeholder"
+    CHAT_MARKUP = "chat_markup"
 
 
 class Confidence(StrEnum):

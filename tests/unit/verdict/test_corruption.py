@@ -1,7 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.domain.verdict.corruption import find_corruption
-from core.domain.verdict.verdict import FailurePattern
+from core.domain.verdict.prose import blank_code
+from core.domain.verdict.verdict import Confidence, FailurePattern
 
 P = FailurePattern
 
@@ -33,6 +36,30 @@ P = FailurePattern
         ("Dear {{  client-name  }}, welcome.", P.UNFILLED_PLACEHOLDER),
         ("Dear {client_name}, welcome.", P.UNFILLED_PLACEHOLDER),
         ("Dear [CLIENT NAME], welcome.", P.UNFILLED_PLACEHOLDER),
+        ("Liebe {{kundin}}, willkommen.", P.UNFILLED_PLACEHOLDER),
+        ("亲爱的{{客户姓名}}，您好。", P.UNFILLED_PLACEHOLDER),
+        ("The rate is $r^2$ for {client_name}.", P.UNFILLED_PLACEHOLDER),
+        ("It&rsquo;s the R&amp;D budget.", P.ESCAPED_TEXT),
+        ("Das kostet 5 &euro;.", P.ESCAPED_TEXT),
+        ("It&#8217;s late.", P.ESCAPED_TEXT),
+        ("It&#x27;s late.", P.ESCAPED_TEXT),
+        ("Drei Schu00fcsse.", P.ESCAPED_TEXT),
+        ("It doesnu2019t matter.", P.ESCAPED_TEXT),
+        ("u041fu0440u0438u0432u0435u0442", P.ESCAPED_TEXT),
+        ("That is all.<|endoftext|>", P.CHAT_MARKUP),
+        ("That is all.<end_of_turn>", P.CHAT_MARKUP),
+        ("[INST] And then? [/INST] That is all.", P.CHAT_MARKUP),
+        ("<<SYS>>Be kind.<</SYS>> Hello.", P.CHAT_MARKUP),
+        ("That is all.<｜end▁of▁sentence｜>", P.CHAT_MARKUP),
+        ("That is all.</s>", P.CHAT_MARKUP),
+        ("<s>That is all.", P.CHAT_MARKUP),
+        ("<think>They ask about bonds. I should say that it depends.", P.CHAT_MARKUP),
+        ("That is all.\n### Human: And bonds?", P.CHAT_MARKUP),
+        ("That is all.\n\nUser: And bonds?", P.CHAT_MARKUP),
+        ("That is all.\n\n**Assistant:** Bonds, too.", P.CHAT_MARKUP),
+        ("Das ist alles.\n\nNutzer: Und Anleihen?", P.CHAT_MARKUP),
+        ("就这些。\n\n用户：那债券呢？", P.CHAT_MARKUP),
+        ("Это всё.\n\nПользователь: А облигации?", P.CHAT_MARKUP),
     ],
 )
 def test_damaged_text(text: str, expected: FailurePattern) -> None:
@@ -53,6 +80,24 @@ def test_damaged_text(text: str, expected: FailurePattern) -> None:
         "Write to [your landlord's name] and {keep a copy}.",
         "À bientôt, São Paulo. NÃO, pas Âge.",
         "The set \\(a \\to b\\) has {a, b} and \\frac{1}{2} of \\text{rate}.",
+        "It grows as Pe^{rt}, or as P(1 + r)^{n} with x_{start} in the year.",
+        "Half of it is \\frac{cost}{years}, and \\sqrt{rate} the rest.",
+        "We write $\\frac{income}{spending}$ and \\(A = Pe^{rate}\\) and \\[\\sum_{i}^{n} {rate}\\] for it.",
+        "\\begin{aligned} a &= {rate} \\\\ b &= {cost} \\end{aligned}",
+        "A sequence {x_n} and a set {n}.",
+        "Use `{{name}}` and `{user_name}` and `&amp;` and `\\n` in it.",
+        '```\nprint(f"{name}\\n")\n<|im_end|>\n```\nThat prints it.',
+        "The action uses ${{ github.sha }} there.",
+        "Look in C:\\new\\table for the file.",
+        "AT&T; and R&D;",
+        "<p>Fish &amp; chips</p>",
+        "A <s>bad</s> good idea.",
+        "<think>They ask about bonds.</think>Bonds come later.",
+        "User: Hi.\nAssistant: Hello.",
+        "Here is a dialogue:\n\nUser: Hi.\nAssistant: Hello.",
+        "Menu: two items.\nUser: one item.",
+        "I spoke to the human: he was kind.",
+        "Press <Enter>, then <Ctrl>.",
     ],
 )
 def test_undamaged_text(text: str) -> None:
@@ -65,3 +110,51 @@ def test_the_excerpt_shows_the_place() -> None:
     assert found is not None
     assert "before.\\nAfter" in found.excerpt
     assert len(found.excerpt) < 80
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In a template, {{name}} stands for the name.",
+        "Write {user_name} as a placeholder for the user.",
+        'Python prints it.\nprint(f"Hello, {user_name}")',
+        "In HTML, &lt; stands for the sign.",
+        'It ends a line.\nputs("one\\n")',
+        "The token <|im_end|> ends a turn.",
+        "Kind regards,\n[User's Name]",
+    ],
+)
+def test_confidence_is_low_where_a_text_is_about_such_signs(text: str) -> None:
+    found = find_corruption(text)
+
+    assert found is not None
+    assert found.confidence is Confidence.LOW
+
+
+def test_text_that_was_escaped_as_a_whole_is_sure_whatever_it_is_about() -> None:
+    found = find_corruption('The template (\\"yes\\") is late.\\n\\nNow the variable rate;')
+
+    assert found is not None
+    assert (found.pattern, found.confidence) == (P.ESCAPED_TEXT, Confidence.HIGH)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("$", "$a^", "$$", "\\(", "\\[", "\\begin{a}", "`", "```", "~~~", "{", "{{a", "{a_", "[", "a:\\", "\\n"),
+        *("&amp", "&", "<", "<think>", "<a ", "<|a", "\nUser", "\n#", "\n**", "x" * 50 + ": "),
+        *("?? ", "=E2", "u00e", "Ã", "â€", "é’", "中"),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "x", "{name}", "\nUser: x"])
+def test_a_very_long_text_takes_no_longer_than_its_length(unit: str, end: str) -> None:
+    """No timing: a pattern that backtracks would not come back from 200,000 characters within the test's time limit."""
+    find_corruption(unit * (200_000 // len(unit)) + end)
+
+
+@given(st.text(alphabet="ab \n$`~\\(){}[]^_begin:", max_size=200))
+def test_blanking_code_moves_nothing(text: str) -> None:
+    prose = blank_code(text)
+
+    assert len(prose) == len(text)
+    assert all(shown in (" ", given) for shown, given in zip(prose, text, strict=True))

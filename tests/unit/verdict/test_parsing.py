@@ -34,7 +34,21 @@ def changed(path: list[str | int], value: object) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    [WHOLE, f"\n  {WHOLE}\n", f"```json\n{WHOLE}\n```", f"```\n{WHOLE}\n```\n", json.dumps(json.loads(WHOLE), indent=2)],
+    [
+        WHOLE,
+        f"\n  {WHOLE}\n",
+        json.dumps(json.loads(WHOLE), indent=2),
+        f"```json\n{WHOLE}\n```",
+        f"```\n{WHOLE}\n```\n",
+        f"````json\n{WHOLE}\n````",
+        f"```json\n{WHOLE}\n`````",
+        f"~~~ JSON \r\n{WHOLE}\r\n~~~",
+        f"```{WHOLE}```",
+        f"```json {WHOLE}\n```",
+        f"```json\n{WHOLE}```",
+        f"\u00a0```json\u00a0\n{WHOLE}\n```\u00a0",
+        f"\ufeff\u200b```\n\u00a0{WHOLE}\n```",
+    ],
 )
 def test_a_conversation_is_read_with_or_without_one_fence(text: str) -> None:
     parsed = parse_conversation(text)
@@ -64,6 +78,11 @@ def test_a_conversation_may_end_on_the_users_turn(turns: list[str], *, ends_on_u
         f"Here you are:\n```json\n{WHOLE}\n```",
         f"```json\n{WHOLE}",
         f"```json\n```json\n{WHOLE}\n```\n```",
+        f"````json\n{WHOLE}\n```",
+        f"```json\n{WHOLE}\n~~~",
+        f"`{WHOLE}`",
+        f"```json of the talk\n{WHOLE}\n```",
+        "`" * 200_000,
         "\ufeff" + WHOLE,
         WHOLE.replace('"', "'"),
         WHOLE.replace("0.5", "NaN"),

@@ -71,13 +71,28 @@ def _flag_turn(turn: ImportedTurn, before: Role | None) -> Flag | None:
 
 
 def _flag_content(content: str) -> Flag | None:
+    """A cut comes before damage, but for an end that may be whole: what stands there can be the damage itself."""
+    cut = _flag_cut(content)
+    if cut is not None and cut.confidence is not Confidence.LOW:
+        return cut
+    damage = _flag_damage(content)
+    return damage if cut is None or (damage is not None and damage.confidence is not Confidence.LOW) else cut
+
+
+def _flag_cut(content: str) -> Flag | None:
     cut = detect_truncated_content(content)
-    if cut.is_truncated:
-        return Flag(failure_type=FailureType.TRUNCATION, pattern=cut.pattern, confidence=cut.confidence, details=cut.details)
+    if not cut.is_truncated:
+        return None
+    return Flag(failure_type=FailureType.TRUNCATION, pattern=cut.pattern, confidence=cut.confidence, details=cut.details)
+
+
+def _flag_damage(content: str) -> Flag | None:
     damage = find_corruption(content)
     if damage is not None:
         details = f"{damage.details}: …{damage.excerpt}…"
-        return Flag(failure_type=FailureType.CORRUPTION, pattern=damage.pattern, details=details)
+        return Flag(
+            failure_type=FailureType.CORRUPTION, pattern=damage.pattern, confidence=damage.confidence, details=details
+        )
     if not content.isascii() and _HALF_CHARACTER.search(content):
         details = "holds half of a character, which is no text"
         return Flag(failure_type=FailureType.CORRUPTION, pattern=FailurePattern.GARBLED_TEXT, details=details)

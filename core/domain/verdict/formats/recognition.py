@@ -23,7 +23,7 @@ class RecordKind(StrEnum):
 
 
 _EVIDENT_REPLY = re.compile(
-    r'(?:```(?:json)?\s*)?\{\s*"(?:conversation_(?:m|$)|turns"\s*:\s*\[)|\{\s*"(?:id"\s*:\s*"msg_|type"\s*:\s*"message")',
+    r'(?:(?:```+|~~~+)\s*(?:json)?\s*)?\{\s*"(?:conversation_(?:m|$)|turns"\s*:\s*\[)|\{\s*"(?:id"\s*:\s*"msg_|type"\s*:\s*"message")',
     re.IGNORECASE,
 )
 
@@ -62,7 +62,7 @@ def is_message(value: object) -> bool:
 
 def is_evident_reply(text: str) -> bool:
     """Whether text that is no JSON began as a reply of Claude, so that it is cut or malformed and not something else."""
-    return _EVIDENT_REPLY.match(text.lstrip("\ufeff \t\r\n")) is not None
+    return _EVIDENT_REPLY.match(text.lstrip("\ufeff\u00a0 \t\r\n")) is not None
 
 
 def _are_messages(items: list[object]) -> bool:

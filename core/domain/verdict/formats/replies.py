@@ -14,11 +14,12 @@ from core.domain.verdict.formats.chat import make_turn, read_turns
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn
 from core.domain.verdict.judgement import judge_reply
 from core.domain.verdict.limits import LONGEST_LABEL, MOST_TURNS
+from core.domain.verdict.parsing import remove_fence
 from core.domain.verdict.reply import RawResponse, Reply, StopReason, TokenUsage
 from core.domain.verdict.verdict import Accepted, Confidence, Failed, FailureType
 
 _UNSEEN_RESPONSE = RawResponse(status_code=200, headers={}, body=b"")
-_FENCE = re.compile(r"\A\s*```(?:json)?[ \t]*\r?\n|\r?\n[ \t]*```\s*\Z", re.IGNORECASE)
+_FENCE_OPENING = re.compile(r"\s*(?:`{3,}|~{3,})\s*(?:json)?\s*(?=\{)", re.IGNORECASE)
 _TURNS_OPENING = re.compile(r'"turns"\s*:\s*\[')
 _TURN_SEPARATOR = re.compile(r"[\s,]*")
 _ROLE_MEMBER = re.compile(r'"role"\s*:\s*"(\w*)"')
@@ -70,7 +71,7 @@ def import_api_error(error: Mapping[str, object], *, conversation_id: str | int,
 
 def recover_turns(text: str) -> tuple[ImportedTurn, ...]:
     """The turns of a reply's text, as many as there are; the last may be cut. For reports, never for training."""
-    document = _FENCE.sub("", text)
+    document = _FENCE_OPENING.sub("", remove_fence(text), count=1)  # A cut reply has no closing fence.
     try:
         value = parse_json(document)
     except ValueError:
