@@ -20,7 +20,6 @@ create table public.batches (
     budget_usd numeric(12, 6) check (budget_usd > 0),
     canary_items integer not null default 0 check (canary_items >= 0),
     breaker_share double precision not null default 0.3 check (breaker_share > 0 and breaker_share <= 1),
-    breaker_window integer not null default 20 check (breaker_window >= 1),
     watched_since timestamptz not null default now(),
     retry_of uuid references public.batches (id) on delete set null,
     pace_limit integer check (pace_limit >= 1),
@@ -53,9 +52,9 @@ comment on column public.batches.snapshot is
 comment on column public.batches.raise_max_tokens is
     'A reply cut by max_tokens is tried once more with twice the limit; the cut attempt stays recorded';
 comment on column public.batches.canary_items is
-    'The first so many items run alone; the rest only if enough of them pass. 0: no canary';
+    'So many items run first, alone; the rest only if enough of them are accepted. 0: no canary';
 comment on column public.batches.breaker_share is
-    'The batch pauses itself when more than this share of its last breaker_window closed items failed';
+    'The batch is paused when more than this share of its last 20 closed items, or of its canary, failed';
 comment on column public.batches.watched_since is
     'Breaker and canary look at items closed since; set anew when the analyst resumes';
 comment on column public.batches.retry_of is 'The batch whose failed items these are';
@@ -503,7 +502,7 @@ begin
             'reason', 'Budget: more than $0 and less than $1,000,000.');
     end if;
     if action = 'pause' and batch.status in ('queued', 'processing') then
-        update public.batches b set status = 'paused', status_reason = 'Paused by the analyst.', updated_at = now()
+        update public.batches b set status = 'paused', status_reason = 'Paused by you.', updated_at = now()
         where b.id = target_batch_id;
     elsif action = 'resume' and batch.status = 'paused' then
         update public.batches b
@@ -512,7 +511,7 @@ begin
         where b.id = target_batch_id;
         perform public.settle_batch(target_batch_id);
     elsif action = 'cancel' and batch.status in ('queued', 'processing', 'paused') then
-        perform public.stop_batch(target_batch_id, 'cancelled', 'Cancelled by the analyst.');
+        perform public.stop_batch(target_batch_id, 'cancelled', 'Cancelled by you.');
     else
         return jsonb_build_object('outcome', 'rejected', 'status', batch.status,
             'reason', format('A batch that is %s cannot be %s.', batch.status,

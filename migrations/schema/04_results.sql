@@ -93,8 +93,6 @@ create index idx_conversations_filters on public.conversations (created_by, crea
         quality_score);
 create index idx_conversations_combination on public.conversations
     (created_by, persona_id, emotional_arc_id, training_topic_id) include (simulated, review_status);
-create index idx_conversations_coverage on public.conversations (created_by, persona_id, emotional_arc_id, training_topic_id)
-    include (simulated);
 -- For the foreign keys alone.
 create index idx_conversations_persona on public.conversations (persona_id);
 create index idx_conversations_arc on public.conversations (emotional_arc_id);
@@ -153,7 +151,7 @@ comment on column public.failed_generations.conversation_id is 'Always null here
 comment on column public.failed_generations.turn_index is 'Turn that is to blame, from 0; null where no single turn is';
 comment on column public.failed_generations.raw_file_path is 'RAW error report in the bucket failed-generation-files; null until it is uploaded';
 comment on column public.failed_generations.fingerprint is
-    'Key of the kind of failure: shape of the end, or normalised message; the worker computes it (core/domain/fingerprint.py)';
+    'Key of the failure signature: shape of the end, or normalised message; the worker computes it (core/domain/diagnosis/fingerprint.py)';
 create index idx_failed_generations_failure_type on public.failed_generations (failure_type);
 create index idx_failed_generations_stop_reason on public.failed_generations (stop_reason);
 create index idx_failed_generations_created_at on public.failed_generations (created_at desc);

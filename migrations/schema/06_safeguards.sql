@@ -54,7 +54,7 @@ begin
             having max(i.finished_at) < batch.watched_since
         ) then
             perform public.pause_batch(target_batch_id, format(
-                'Paused by itself: %s of the %s canary items failed (more than %s %%). Look at the failures, then resume or cancel.',
+                'Paused automatically: %s of the %s canary items failed (more than %s %%). Look at the failures, then resume or cancel.',
                 failed, accepted + failed, round((batch.breaker_share * 100)::numeric)));
             return 0;
         end if;
@@ -65,7 +65,7 @@ begin
         where i.batch_id = target_batch_id and i.status = 'processing';
         if spent >= batch.budget_usd or (in_flight = 0 and spent + expected > batch.budget_usd) then
             perform public.pause_batch(target_batch_id, format(
-                'Paused by itself: the budget of $%s is reached ($%s spent, about $%s a call). Raise it or cancel.',
+                'Paused automatically: the budget of $%s is reached ($%s spent, about $%s a call). Raise it or cancel.',
                 round(batch.budget_usd, 2), round(spent, 2), round(expected, 4)));
             return 0;
         end if;
@@ -87,6 +87,7 @@ language plpgsql set search_path = ''
 as $$
 declare
     alike constant integer := 3;
+    latest constant integer := 20;
     batch public.batches;
     closed integer;
     failed integer;
@@ -101,9 +102,9 @@ begin
     from (
         select i.status from public.batch_items i
         where i.batch_id = target_batch_id and i.status in ('completed', 'failed') and i.finished_at >= batch.watched_since
-        order by i.finished_at desc limit batch.breaker_window
+        order by i.finished_at desc limit latest
     ) r;
-    if closed >= batch.breaker_window and failed > batch.breaker_share * closed then
+    if closed >= latest and failed > batch.breaker_share * closed then
         perform public.pause_batch(target_batch_id, format(
             'Paused automatically: %s of the last %s items failed (more than %s %%). Look at the failures, then resume or cancel.',
             failed, closed, round((batch.breaker_share * 100)::numeric)));

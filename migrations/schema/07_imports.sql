@@ -319,12 +319,11 @@ begin
     from public.import_rows r where r.import_id = target_import_id and jsonb_typeof(r.item -> 'failure') = 'object'
     on conflict do nothing;
     insert into public.item_outcomes (
-        batch_item_id, created_by, batch_id, combination_id, kind_id, quarter, output_tokens, share_used, last_turn, attempts,
+        batch_item_id, created_by, batch_id, combination_id, kind_id, quarter_hour, share_used, last_turn, attempts,
         duration_ms, wasted_ms, cost_usd, wasted_usd, simulated
     )
     select r.item_id, owner, target_batch_id, c.id, k.id,
         floor(extract(epoch from coalesce((r.item ->> 'made_at')::timestamptz, closed_by)) / 900)::integer,
-        (r.item ->> 'output_tokens')::integer,
         (r.item ->> 'output_tokens')::real / nullif((r.item ->> 'max_tokens')::integer, 0),
         case when jsonb_typeof(r.item -> 'failure') = 'object' then (r.item #>> '{failure,turn_index}')::integer
             else (r.item ->> 'turns')::integer end,
@@ -390,7 +389,7 @@ begin
         snapshot, created_by, completed_at
     )
     select new_batch_id, import.name, case when failed = planned then 'failed' else 'completed' end,
-        case when failed = planned then 'No conversation passed.' end, true,
+        case when failed = planned then 'No conversation was accepted.' end, true,
         -- A batch has one category and one model; those of each record stand in its outcome.
         case when bool_and(coalesce(e.conversation_category = 'edge', false)) then 'edge' else 'core' end,
         case when count(distinct r.item ->> 'model') = 1 then min(r.item ->> 'model') else 'several models' end,

@@ -52,8 +52,7 @@ create table public.item_outcomes (
     batch_id uuid not null,
     combination_id integer not null references public.outcome_combinations (id),
     kind_id integer references public.failure_kinds (id),
-    quarter integer not null,
-    output_tokens integer,
+    quarter_hour integer not null,
     share_used real,
     last_turn integer,
     attempts smallint not null,
@@ -63,25 +62,25 @@ create table public.item_outcomes (
     wasted_usd double precision not null,
     request_id text,
     simulated boolean not null,
-    -- Through numeric: 0.35 in single precision is 7 twentieths, not 6.99.
-    twentieth smallint generated always as (
+    -- Through numeric: 0.35 in single precision is in bin 7, not 6.99.
+    share_bin smallint generated always as (
         (case when share_used < 1 then floor(share_used::numeric * 20) when share_used >= 1 then 20 end)::smallint
     ) stored
 );
 comment on table public.item_outcomes is 'One row for each item that was accepted or failed';
 comment on column public.item_outcomes.kind_id is 'How it failed; null: accepted';
-comment on column public.item_outcomes.quarter is 'When it closed, in quarters of an hour since 1970: every time zone''s days are made of them';
+comment on column public.item_outcomes.quarter_hour is 'When it closed, in quarter hours since 1970: every time zone''s days are made of them';
 comment on column public.item_outcomes.share_used is 'Output tokens of the last reply as a share of its max_tokens; null without a reply';
 comment on column public.item_outcomes.last_turn is
     'Accepted: number of turns. Failed: the turn that is to blame, from 0; null where no single one is';
 comment on column public.item_outcomes.wasted_usd is 'Cost of all attempts that did not become a conversation';
-comment on column public.item_outcomes.twentieth is 'share_used in twentieths, 20: all of it or more; null where it is not known';
+comment on column public.item_outcomes.share_bin is 'share_used in bins of 5 %, 20: all of it or more; null where it is not known';
 create index idx_item_outcomes_batch on public.item_outcomes (created_by, batch_id);
 create index idx_item_outcomes_kind on public.item_outcomes (kind_id, combination_id) where kind_id is not null;
 create index idx_item_outcomes_combination on public.item_outcomes (combination_id);
-create index idx_item_outcomes_first_failure on public.item_outcomes (kind_id, quarter) where kind_id is not null;
+create index idx_item_outcomes_first_failure on public.item_outcomes (kind_id, quarter_hour) where kind_id is not null;
 -- Rates of a time are counted in the index alone.
-create index idx_item_outcomes_rate on public.item_outcomes (created_by, quarter) include (kind_id, simulated, batch_id);
+create index idx_item_outcomes_rate on public.item_outcomes (created_by, quarter_hour) include (kind_id, simulated, batch_id);
 alter table public.item_outcomes enable row level security;
 create policy "Users read their outcomes" on public.item_outcomes
     for select to authenticated using (created_by = (select auth.uid()));
@@ -170,11 +169,11 @@ begin
     end if;
 
     insert into public.item_outcomes as kept (
-        batch_item_id, created_by, batch_id, combination_id, kind_id, quarter, output_tokens, share_used, last_turn, attempts,
+        batch_item_id, created_by, batch_id, combination_id, kind_id, quarter_hour, share_used, last_turn, attempts,
         duration_ms, wasted_ms, cost_usd, wasted_usd, request_id, simulated
     )
     select o.batch_item_id, o.created_by, o.batch_id, k.id, f.id, floor(extract(epoch from o.closed_at) / 900)::integer,
-        o.output_tokens, o.output_tokens::real / o.max_tokens, o.last_turn, o.attempts, o.duration_ms, o.wasted_ms, o.cost_usd,
+        o.output_tokens::real / o.max_tokens, o.last_turn, o.attempts, o.duration_ms, o.wasted_ms, o.cost_usd,
         o.wasted_usd, case when o.failure_type is not null then o.request_id end, o.simulated
     from public.describe_outcomes(item_ids) o
     join public.outcome_combinations k
@@ -189,8 +188,8 @@ begin
         and f.truncation_pattern is not distinct from o.truncation_pattern
         and f.fingerprint is not distinct from o.fingerprint
     on conflict (batch_item_id) do update
-    set combination_id = excluded.combination_id, kind_id = excluded.kind_id, quarter = excluded.quarter,
-        output_tokens = excluded.output_tokens, share_used = excluded.share_used, last_turn = excluded.last_turn,
+    set combination_id = excluded.combination_id, kind_id = excluded.kind_id, quarter_hour = excluded.quarter_hour,
+        share_used = excluded.share_used, last_turn = excluded.last_turn,
         attempts = excluded.attempts, duration_ms = excluded.duration_ms, wasted_ms = excluded.wasted_ms,
         cost_usd = excluded.cost_usd, wasted_usd = excluded.wasted_usd, request_id = excluded.request_id,
         simulated = excluded.simulated;
@@ -235,10 +234,10 @@ as $$
 declare
     asks_for_kinds constant boolean := filters ?| array['failure_type', 'stop_reason', 'truncation_pattern', 'fingerprint'];
     asks_for_turn constant integer := (filters ->> 'turn_index')::integer;
-    asks_for_twentieth constant integer := (filters ->> 'limit_twentieth')::integer;
-    first_quarter constant integer :=
+    asks_for_share_bin constant integer := (filters ->> 'limit_share_bin')::integer;
+    first_quarter_hour constant integer :=
         floor(extract(epoch from (filters ->> 'date_from')::timestamptz) / 900)::integer;
-    end_quarter constant integer := ceil(extract(epoch from (filters ->> 'date_to')::timestamptz) / 900)::integer;
+    end_quarter_hour constant integer := ceil(extract(epoch from (filters ->> 'date_to')::timestamptz) / 900)::integer;
     has_combinations constant boolean := filters ?| array[
         'persona_id', 'emotional_arc_id', 'training_topic_id', 'template_id', 'model', 'topic_category',
         'conversation_category', 'structured_outputs', 'max_tokens', 'effort', 'prompt_from', 'prompt_to'
@@ -270,25 +269,25 @@ begin
         where (filters ->> 'batch_id' is null or b.id = (filters ->> 'batch_id')::uuid) and exists (
             select 1 from public.item_outcomes o
             where o.created_by = b.created_by and o.batch_id = b.id
-                and (first_quarter is null or o.quarter >= first_quarter)
-                and (end_quarter is null or o.quarter < end_quarter)
+                and (first_quarter_hour is null or o.quarter_hour >= first_quarter_hour)
+                and (end_quarter_hour is null or o.quarter_hour < end_quarter_hour)
                 and (not has_combinations or o.combination_id = any (combination_ids))
         )
         order by b.created_at desc, b.id limit least(greatest(most_batches, 1), 100)
     ) t;
 
     with judged as not materialized (
-        select o.combination_id, o.quarter, o.last_turn, o.attempts, o.duration_ms, o.wasted_ms, o.cost_usd,
-            o.wasted_usd, o.share_used, o.simulated, o.twentieth, o.kind_id is null as is_accepted,
-            case when o.quarter >= slots_from then array_position(batch_ids, o.batch_id) end as slot,
+        select o.combination_id, o.quarter_hour, o.last_turn, o.attempts, o.duration_ms, o.wasted_ms, o.cost_usd,
+            o.wasted_usd, o.share_used, o.simulated, o.share_bin, o.kind_id is null as is_accepted,
+            case when o.quarter_hour >= slots_from then array_position(batch_ids, o.batch_id) end as slot,
             case when o.kind_id is not null and (not asks_for_kinds or o.kind_id = any (kind_ids))
                 and (asks_for_turn is null or o.last_turn = asks_for_turn)
-                and (asks_for_twentieth is null or o.twentieth = asks_for_twentieth)
+                and (asks_for_share_bin is null or o.share_bin = asks_for_share_bin)
                 and (text_items is null or o.batch_item_id = any (text_items)) then o.kind_id else 0 end as kind
         from public.item_outcomes o
         where (filters ->> 'batch_id' is null or o.batch_id = (filters ->> 'batch_id')::uuid)
-            and (first_quarter is null or o.quarter >= first_quarter)
-            and (end_quarter is null or o.quarter < end_quarter)
+            and (first_quarter_hour is null or o.quarter_hour >= first_quarter_hour)
+            and (end_quarter_hour is null or o.quarter_hour < end_quarter_hour)
             and (not has_combinations or o.combination_id = any (combination_ids))
     ), cells as materialized (
         select j.combination_id, coalesce(j.slot - 1, -1) as slot, j.kind, count(*) as items,
@@ -298,12 +297,12 @@ begin
         from judged j
         group by j.combination_id, j.slot, j.kind
     ), others as materialized (
-        select grouping(j.quarter, j.twentieth, j.last_turn) as counted_by, j.quarter, j.twentieth, j.last_turn,
+        select grouping(j.quarter_hour, j.share_bin, j.last_turn) as counted_by, j.quarter_hour, j.share_bin, j.last_turn,
             count(*) as judged, count(*) filter (where j.is_accepted) as accepted,
             count(*) filter (where j.kind > 0) as failed,
             bool_or(j.simulated) as simulated
         from judged j
-        group by grouping sets ((j.quarter), (j.twentieth), (j.last_turn))
+        group by grouping sets ((j.quarter_hour), (j.share_bin), (j.last_turn))
     )
     select json_build_object(
         'cells', (
@@ -331,15 +330,15 @@ begin
             ) t
         ),
         'simulated', (select coalesce(bool_or(o.simulated), false) from others o where o.counted_by = 3),
-        'quarters', (
-            select coalesce(json_agg(json_build_object('quarter', o.quarter, 'judged', o.judged,
+        'quarter_hours', (
+            select coalesce(json_agg(json_build_object('quarter_hour', o.quarter_hour, 'judged', o.judged,
                 'failed', o.failed)), '[]')
             from others o where o.counted_by = 3
         ),
         'tokens', (
-            select coalesce(json_agg(json_build_object('twentieth', o.twentieth, 'accepted', o.accepted,
+            select coalesce(json_agg(json_build_object('share_bin', o.share_bin, 'accepted', o.accepted,
                 'failed', o.failed)), '[]')
-            from others o where o.counted_by = 5 and o.twentieth is not null
+            from others o where o.counted_by = 5 and o.share_bin is not null
         ),
         'turns', (
             select coalesce(json_agg(json_build_object('turn', o.last_turn, 'accepted', o.judged - o.failed,

@@ -30,8 +30,8 @@ as $$
 $$;
 
 -- The caller's failed generations that match. `filters` holds any of failure_type, stop_reason ('none': no reply),
--- truncation_pattern ('none': no pattern), fingerprint, turn_index, limit_twentieth (share of max_tokens used, in
--- twentieths; 20: all of it), batch_id, persona_id, emotional_arc_id, training_topic_id, template_id, topic_category,
+-- truncation_pattern ('none': no pattern), fingerprint, turn_index, limit_share_bin (share of max_tokens used, in bins
+-- of 5 %; 20: all of it), batch_id, persona_id, emotional_arc_id, training_topic_id, template_id, topic_category,
 -- conversation_category (of an imported failure that of its arc), model (of an imported failure its own),
 -- structured_outputs, max_tokens, effort ('none': model default), prompt_from (included), prompt_to (not), date_from
 -- (included), date_to (not) and text (words, or their beginnings). Without a SET clause and with the caller's rights,
@@ -43,9 +43,9 @@ as $$
     where public.require_filters(filters)
         and public.fits_kind(filters, f.failure_type, f.stop_reason, f.truncation_pattern, f.fingerprint)
         and (filters ->> 'turn_index' is null or f.turn_index = (filters ->> 'turn_index')::integer)
-        and (filters ->> 'limit_twentieth' is null
+        and (filters ->> 'limit_share_bin' is null
             or case when f.output_tokens < f.max_tokens then floor((f.output_tokens::real / f.max_tokens)::real::numeric * 20)
-                when f.output_tokens >= f.max_tokens then 20 end = (filters ->> 'limit_twentieth')::integer)
+                when f.output_tokens >= f.max_tokens then 20 end = (filters ->> 'limit_share_bin')::integer)
         and (filters ->> 'batch_id' is null or f.run_id = (filters ->> 'batch_id')::uuid)
         and public.fits_settings(filters, f.persona_id, f.emotional_arc_id, f.training_topic_id, f.template_id,
             f.structured_outputs_enabled, f.max_tokens, f.effort, nullif(f.prompt_length, 0))

@@ -71,8 +71,8 @@ create function public.count_alert_facts() returns jsonb
 language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
-    quarter_now integer := floor(extract(epoch from now()) / 900)::integer;
-    quarter_day integer := quarter_now - 96;
+    quarter_hour_now integer := floor(extract(epoch from now()) / 900)::integer;
+    quarter_hour_a_day_ago integer := quarter_hour_now - 96;
     imported_batches uuid[] := array(select b.id from public.batches b where b.imported);
 begin
     return jsonb_build_object(
@@ -97,33 +97,33 @@ begin
             ) o
             left join lateral (
                 select i.simulated, count(*) as judged, count(i.kind_id) as failed,
-                    count(*) filter (where i.quarter > quarter_day) as day_judged,
-                    count(i.kind_id) filter (where i.quarter > quarter_day) as day_failed,
-                    count(*) filter (where i.quarter > quarter_now - 7 * 96) as week_judged,
-                    count(i.kind_id) filter (where i.quarter > quarter_now - 7 * 96) as week_failed
+                    count(*) filter (where i.quarter_hour > quarter_hour_a_day_ago) as day_judged,
+                    count(i.kind_id) filter (where i.quarter_hour > quarter_hour_a_day_ago) as day_failed,
+                    count(*) filter (where i.quarter_hour > quarter_hour_now - 7 * 96) as week_judged,
+                    count(i.kind_id) filter (where i.quarter_hour > quarter_hour_now - 7 * 96) as week_failed
                 from public.item_outcomes i
-                where i.created_by = o.created_by and i.quarter > quarter_now - 8 * 96
+                where i.created_by = o.created_by and i.quarter_hour > quarter_hour_now - 8 * 96
                     and i.batch_id <> all (imported_batches)
                 group by i.simulated order by i.simulated limit 1
             ) r on true
             cross join lateral (
                 select count(*) as judged from (
                     select 1 from public.item_outcomes i
-                    where i.created_by = o.created_by and i.quarter <= quarter_day
+                    where i.created_by = o.created_by and i.quarter_hour <= quarter_hour_a_day_ago
                         and i.batch_id <> all (imported_batches)
-                    order by i.quarter desc limit 100
+                    order by i.quarter_hour desc limit 100
                 ) earlier
             ) e
             cross join lateral (
                 select coalesce(jsonb_agg(jsonb_build_object('pattern', s.pattern, 'first_seen_at', s.first_seen_at)), '[]')
                     as patterns
                 from (
-                    select k.truncation_pattern as pattern, to_timestamp(min(f.quarter) * 900.0) as first_seen_at
+                    select k.truncation_pattern as pattern, to_timestamp(min(f.quarter_hour) * 900.0) as first_seen_at
                     from public.failure_kinds k
-                    cross join lateral (select min(i.quarter) as quarter from public.item_outcomes i
+                    cross join lateral (select min(i.quarter_hour) as quarter_hour from public.item_outcomes i
                         where i.kind_id = k.id and i.batch_id <> all (imported_batches)) f
                     where k.created_by = o.created_by and k.truncation_pattern is not null
-                    group by k.truncation_pattern having min(f.quarter) > quarter_day
+                    group by k.truncation_pattern having min(f.quarter_hour) > quarter_hour_a_day_ago
                 ) s
             ) p
         ), '[]')

@@ -205,7 +205,7 @@ def test_pause_resume_and_cancel(page: Page, url: str) -> None:
     page.get_by_role("button", name="Pause").click()
     expect_status(page, "paused")
     expect(page.get_by_role("button", name="Pause")).to_be_disabled()
-    expect(page.get_by_text("Paused by the analyst")).to_be_visible()
+    expect(page.get_by_text("Paused by you")).to_be_visible()
 
     page.get_by_role("button", name="Resume").click()
     expect_status(page, "processing")

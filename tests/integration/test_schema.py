@@ -21,6 +21,7 @@ FIRST_MIGRATIONS = Path(__file__).with_name("first_migrations")
 LAST_OF_BASELINE = "20261126000010"
 LET_IN_INVISIBLE_NAMES = "20261127000100"
 """Those before it did."""
+REWORDED_REASONS = "20261128000010"
 PLANTED = {
     "alter view public.batch_progress reset (security_invoker)": "tables and views",
     "alter table public.batches alter column concurrency set default 4": "columns",
@@ -159,6 +160,31 @@ def test_names_that_nobody_sees_are_mended_where_nobody_can_edit_them(url: str, 
         ]
         switched_off = "update public.prompt_templates set is_active = false where template_key = 'readable' returning name"
         assert connection.execute(switched_off).fetchall() == [("not given",)]
+
+
+def test_reasons_of_batches_are_worded_as_new_ones_are(url: str, tmp_path: Path) -> None:
+    for migration in read_migrations(MIGRATIONS):
+        if migration.version < REWORDED_REASONS:
+            (tmp_path / migration.path.name).write_text(migration.text)
+    apply_migrations(url, tmp_path)
+    old = ["Paused by itself: 4 of 5 failed.", "Paused by the analyst.", "Stopped."]
+    with psycopg.connect(url) as connection:
+        connection.execute("insert into auth.users (id) values (gen_random_uuid())")
+        connection.execute(
+            "insert into public.batches (name, conversation_category, model, max_tokens, selection, snapshot, created_by,"
+            " status_reason) select r, 'core', 'm', 1, '{}', '{}', u.id, r from auth.users u, unnest(%s::text[]) r",
+            (old,),
+        )
+
+    apply_migrations(url, MIGRATIONS)
+
+    with psycopg.connect(url) as connection:
+        reasons = connection.execute("select name, status_reason from public.batches").fetchall()
+    assert dict(reasons) == {
+        old[0]: "Paused automatically: 4 of 5 failed.",
+        old[1]: "Paused by you.",
+        old[2]: "Stopped.",
+    }
 
 
 def test_a_database_of_some_of_the_replaced_files_is_left_alone_with_a_word(url: str, tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ HOSTED_PROJECT = Path(__file__).with_name("hosted_project.sql")
 
 OURS = "'public'::regnamespace"
 ACL = "(select array_agg(entry::text order by entry::text)::text from aclexplode({}) entry)"
+# Left out: names of columns in indexes and of NOT NULL constraints, which keep the name that a renamed column had.
 QUERIES = {
     "tables and views": f"""
         select c.relname, c.relkind::text, c.relrowsecurity, c.reloptions::text, obj_description(c.oid, 'pg_class'),
             {ACL.format("c.relacl")}, case when c.relkind = 'v' then pg_get_viewdef(c.oid) end
         from pg_class c where c.relnamespace = {OURS} and c.relkind in ('r', 'v', 'm', 'S', 'p')""",
     "columns": f"""
-        select c.relname, row_number() over (partition by c.oid order by a.attnum), a.attname,
+        select c.relname, row_number() over (partition by c.oid order by a.attnum),
+            case when c.relkind <> 'i' then a.attname end,
             format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text, a.attgenerated::text,
             pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum), a.attstattarget, {ACL.format("a.attacl")}
         from pg_attribute a join pg_class c on c.oid = a.attrelid
@@ -27,7 +29,7 @@ QUERIES = {
     "constraints": f"""
         select conrelid::regclass::text, conname, convalidated, pg_get_constraintdef(oid),
             obj_description(oid, 'pg_constraint')
-        from pg_constraint where connamespace = {OURS}""",
+        from pg_constraint where connamespace = {OURS} and contype <> 'n'""",
     "indexes": f"""
         select i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid,
             obj_description(i.indexrelid, 'pg_class')

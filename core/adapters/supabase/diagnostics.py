@@ -64,7 +64,7 @@ class SupabaseExperimentStore:
     analyst: Analyst
 
     def create(self, plan: ExperimentPlan) -> Experiment:
-        request = plan.model_dump(mode="json", exclude={"change"}, by_alias=True) | {
+        request = plan.model_dump(mode="json", exclude={"change"}) | {
             "change": plan.change.model_dump(mode="json", exclude_none=True)
         }
         answer = _CreateOutcome.model_validate(call_function(self.analyst.client, "create_experiment", request=request))

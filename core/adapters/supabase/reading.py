@@ -92,7 +92,7 @@ def read_record(kind: type[AnyRecord], row: object, what: str) -> AnyRecord:
 
 def dump_filters(filters: Record) -> dict[str, Any]:
     """Return the filters that are given, as the functions read them."""
-    return filters.model_dump(mode="json", exclude_none=True, by_alias=True)
+    return filters.model_dump(mode="json", exclude_none=True)
 
 
 def read_page(

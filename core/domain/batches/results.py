@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from core.domain.paging import RecordRow
 from core.domain.record import Record
@@ -64,7 +64,7 @@ class FailureFilters(Record):
     text: str | None = None
     fingerprint: str | None = None
     turn_index: int | None = None
-    limit_share_bin: int | None = Field(default=None, serialization_alias="limit_twentieth")
+    limit_share_bin: int | None = None
     topic_category: str | None = None
     conversation_category: str | None = None
     structured_outputs: bool | None = None

@@ -9,7 +9,7 @@ them count as failed, the others still being judged. So a rate is always
 from collections.abc import Mapping
 from uuid import UUID
 
-from pydantic import AliasChoices, AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from core.domain.record import Record
 from core.domain.verdict.verdict import FailureType
@@ -90,7 +90,7 @@ class OutcomeCells(Record):
 class QuarterHourCount(Record):
     """Items that closed in one quarter of an hour; `quarter_hour` is counted from 1970."""
 
-    quarter_hour: int = Field(validation_alias=AliasChoices("quarter_hour", "quarter"))
+    quarter_hour: int
     judged: int
     failed: int
 
@@ -101,7 +101,7 @@ class TokenCount(Record):
     What failed otherwise than the filters ask is in neither count.
     """
 
-    share_bin: int = Field(validation_alias=AliasChoices("share_bin", "twentieth"))
+    share_bin: int
     accepted: int
     failed: int
 
@@ -129,9 +129,7 @@ class Outcomes(Record):
     batches: tuple[BatchOutcome, ...] = ()
     cells: OutcomeCells = OutcomeCells()
     totals: tuple[SignatureTotal, ...] = ()
-    quarter_hours: tuple[QuarterHourCount, ...] = Field(
-        default=(), validation_alias=AliasChoices("quarter_hours", "quarters")
-    )
+    quarter_hours: tuple[QuarterHourCount, ...] = ()
     tokens: tuple[TokenCount, ...] = ()
     turns: tuple[TurnCount, ...] = ()
     labels: Mapping[UUID, ScaffoldingLabel] = {}
