@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
 TESTERS ?= 3
 
-.PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start clean
+.PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start measure-code clean
 
 run: $(READY)
 	$(BIN)/brightrun up
@@ -47,6 +47,10 @@ screenshots: $(READY)
 
 time-start:
 	$(PYTHON) tests/measure_start.py
+
+# Lines, files and SQL definitions of two commits side by side.
+measure-code:
+	$(PYTHON) tests/measure_code.py $(BEFORE) $(AFTER)
 
 clean:
 	rm -rf $(VENV)
