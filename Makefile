@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
 TESTERS ?= 3
 
-.PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start measure-code clean
+.PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start measure-code rehearse-upgrade clean
 
 run: $(READY)
 	$(BIN)/brightrun up
@@ -51,6 +51,10 @@ time-start:
 # Lines, files and SQL definitions of two commits side by side.
 measure-code:
 	$(PYTHON) tests/measure_code.py $(BEFORE) $(AFTER)
+
+# A stack that an older commit made and filled, started with today's code: every page must count the same.
+rehearse-upgrade: $(READY)
+	$(BIN)/python -m tests.e2e.rehearse_upgrade $(FROM)
 
 clean:
 	rm -rf $(VENV)

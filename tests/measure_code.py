@@ -1,7 +1,7 @@
 """Count the code of two commits side by side: lines and files by folder, and how often SQL defines a thing.
 
-`make measure-code BEFORE=59bc2a5` (AFTER is HEAD unless it is said). A line counts if it holds code: no blank line, no comment, no
-docstring. Tests and data are left out. Standard library and git only.
+`make measure-code BEFORE=59bc2a5` (AFTER is HEAD unless it is said). A line counts if it holds code: no blank, no comment,
+no docstring. Tests and data are left out. Standard library and git only.
 """
 
 import ast
@@ -86,25 +86,26 @@ class Code:
         return len(found), found.total() - len(found)
 
 
+def print_row(*cells: str | int) -> None:
+    """Print a row of a table in Markdown."""
+    print("|", " | ".join(f"{cell:,}" if isinstance(cell, int) else cell for cell in cells), "|")
+
+
 def main() -> None:
-    before_name, after_name = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "HEAD"  # noqa: PLR2004 -- BEFORE and AFTER
+    before_name, after_name = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "HEAD"
     before, after = Code(before_name), Code(after_name)
-    print(
-        f"| folder | lines {before_name} | lines {after_name} | files {before_name} | files {after_name} |\n|---|---|---|---|---|"
-    )
+    print_row("folder", *(f"{what} {name}" for what in ("lines", "files") for name in (before_name, after_name)))
+    print_row(*["---"] * 5)
     for folder in sorted(before.lines | after.lines):
-        print(
-            f"| {folder} | {before.lines[folder]:,} | {after.lines[folder]:,} | {before.files[folder]} | {after.files[folder]} |"
-        )
-    print(f"\n| | {before_name} | {after_name} |\n|---|---|---|")
+        print_row(folder, before.lines[folder], after.lines[folder], before.files[folder], after.files[folder])
+    print()
+    print_row("", before_name, after_name)
+    print_row(*["---"] * 3)
     for name, endings in (("Python", (".py",)), ("SQL", (".sql",)), ("JavaScript", (".mjs",))):
-        print(f"| {name}, lines | {before.sum_lines(*endings):,} | {after.sum_lines(*endings):,} |")
+        print_row(f"{name}, lines", before.sum_lines(*endings), after.sum_lines(*endings))
     for folder in ("migrations", "migrations/schema"):
-        rows = [
-            f"{objects} objects, {copies} copies"
-            for objects, copies in map(Code.count_definitions, (before, after), (folder,) * 2)
-        ]
-        print(f"| functions and views in {folder} | {rows[0]} | {rows[1]} |")
+        counts = [code.count_definitions(folder) for code in (before, after)]
+        print_row(f"functions and views in {folder}", *(f"{objects}, {copies} copies beside" for objects, copies in counts))
 
 
 if __name__ == "__main__":
