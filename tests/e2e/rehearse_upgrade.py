@@ -37,7 +37,7 @@ PAGES = (
     "Scaffolding",
 )
 FIGURES = """() => ({
-    metrics: [...document.querySelectorAll('[data-testid=stMetricValue]')].map(mark => mark.innerText.trim()),
+    metrics: [...document.querySelectorAll('[data-testid=stMetricValue]')].map(mark => mark.innerText.replace(/\s+/g, '')),
     rows: [...document.querySelectorAll('[data-testid=stDataFrame] table[role=grid]')]
         .map(grid => grid.getAttribute('aria-rowcount')),
 })"""
