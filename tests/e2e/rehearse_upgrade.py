@@ -36,7 +36,7 @@ PAGES = (
     "Conversations",
     "Scaffolding",
 )
-FIGURES = """() => ({
+FIGURES = r"""() => ({
     metrics: [...document.querySelectorAll('[data-testid=stMetricValue]')].map(mark => mark.innerText.replace(/\s+/g, '')),
     rows: [...document.querySelectorAll('[data-testid=stDataFrame] table[role=grid]')]
         .map(grid => grid.getAttribute('aria-rowcount')),

@@ -15,6 +15,7 @@ from core.config import load_settings
 from tests.e2e.conftest import open_watched_page
 from tests.e2e.running_stack import run_stack
 from tests.e2e.test_records import CUT_ARC, Results, choose, generate, read_download, settle
+from tests.support.heat_maps import HEAT_CELL
 
 FAULTS = f"cut_string@{CUT_ARC}=0.5"
 
@@ -82,11 +83,7 @@ def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: P
     settle(page)
     copied = page.url
 
-    cells = page.locator(".st-key-map_arc_by_persona .barlayer").first
-    cells.scroll_into_view_if_needed()
-    frame = cells.bounding_box()
-    assert frame is not None
-    page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 6)
+    page.locator(f".st-key-map_arc_by_persona {HEAT_CELL}").first.click()
 
     expect(page).to_have_url(re.compile(rf"/Failed_Generations\?batch={results.cut_batch}&arc=.*&persona="))
     assert 0 < count_failures(page) < 30

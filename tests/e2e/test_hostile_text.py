@@ -24,6 +24,7 @@ from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from tests.e2e.hostile import EVERYTHING, HIT, KINDS, CountingServer, plant, run_counting_server
 from tests.e2e.running_stack import run_stack
 from tests.e2e.test_records import CUT_ARC, generate, settle
+from tests.support.heat_maps import HEAT_CELL
 
 pytestmark = pytest.mark.timeout(1_800)
 
@@ -130,7 +131,7 @@ def open_filter(page: Page) -> None:
 
 
 def point_at_charts(page: Page) -> None:
-    for mark in page.locator(".js-plotly-plot .point").all()[:12]:
+    for mark in page.locator(f".js-plotly-plot .point, {HEAT_CELL}").all()[:12]:
         mark.hover(force=True)
         page.wait_for_timeout(100)
 

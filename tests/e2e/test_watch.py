@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.running_stack import run_stack
 from tests.e2e.test_pages import BATCH_URL, cells, choose, expect_status, generate, metric, open_generator, wait_until_idle
+from tests.support.heat_maps import HEAT_CELL
 
 pytestmark = pytest.mark.extended
 
@@ -83,7 +84,7 @@ def test_home_sums_up_shows_coverage_and_leads_to_the_batch(page: Page, url: str
     expect(metric(page, "Spend")).to_have_text("$0.00")
     expect(page.get_by_text("simulated, not charged")).to_be_visible()
     expect(page.get_by_text("Coverage")).to_be_visible()
-    expect(page.locator(".js-plotly-plot .xtick text")).to_have_count(8)
+    expect(page.locator(f".st-key-coverage {HEAT_CELL}")).to_have_count(24)
     expect(page.locator('[aria-label*="Topics with an accepted conversation"]').first).to_be_attached()
     page.get_by_role("button", name="All batches").click()
     expect(page.get_by_role("heading", name="Batch Monitor")).to_be_visible()
@@ -264,12 +265,7 @@ def test_the_list_follows_a_running_batch(page: Page, url: str) -> None:
 
 def test_a_cell_of_the_coverage_opens_its_conversations(page: Page, url: str, finished: str) -> None:
     page.goto(url)
-    chart = page.locator(".st-key-coverage .nsewdrag").first
-    expect(chart).to_be_visible()
-    wait_until_idle(page)
-    frame = chart.bounding_box()
-    assert frame is not None
 
-    page.mouse.click(frame["x"] + frame["width"] / 16, frame["y"] + frame["height"] / 6)
+    page.locator(f".st-key-coverage {HEAT_CELL}").first.click()
 
     page.wait_for_url(re.compile(r"/Conversations\?persona=[0-9a-f-]{36}&arc=[0-9a-f-]{36}"))

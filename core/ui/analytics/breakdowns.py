@@ -12,7 +12,7 @@ from core.domain.diagnosis.intervals import measure_rate
 from core.services.diagnostics import FingerprintGroup
 from core.ui.analytics.charts import describe_tokens, draw_tokens
 from core.ui.analytics.links import PARAMETERS, show_failures
-from core.ui.charts.clickable_chart import Mark, draw_clickable, draw_clickable_rates
+from core.ui.charts.clickable_chart import Mark, draw_clickable, draw_clickable_heatmap, draw_clickable_rates
 from core.ui.charts.heat_map import (
     HeatCell,
     count_signatures,
@@ -89,7 +89,7 @@ def draw_dimensions(diagnosis: Diagnosis) -> None:
 
 def draw_heatmaps(diagnosis: Diagnosis) -> None:
     """Draw arcs by personas and by topics, and how the failures ended."""
-    st.caption(f"Darker is worse; grey cells hold fewer than {FEWEST_ITEMS} judged items. Click a cell for its failures.")
+    st.caption(f"Darker is worse; dashed cells hold fewer than {FEWEST_ITEMS} judged items. Click a cell for its failures.")
     left, right = st.columns(2, gap="small")
     top = max([LOWEST_TOP, *(c.rate.value or 0 for c in diagnosis.arc_by_persona if c.rate.judged >= FEWEST_ITEMS)])
     with left:
@@ -184,11 +184,11 @@ def _draw_map(title: str, key: str, cells: Sequence[HeatCell], marks: Sequence[M
         if not cells:
             st.caption("Nothing to show under these filters.")
             return
-        draw_clickable(
+        draw_clickable_heatmap(
             draw_heatmap(cells, highest=highest),
             key=f"map_{key}",
             alt=describe_heatmap(title, cells),
-            find_mark=lambda _, point: marks[point],
+            open_cell=lambda cell: show_failures(marks[cell]),
         )
 
 

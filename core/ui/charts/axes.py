@@ -46,13 +46,12 @@ def make_axis(**settings: object) -> dict[str, object]:
     return {"fixedrange": True, "automargin": False, **settings}
 
 
-def make_label_axis(labels: Sequence[str], *, is_upright: bool = True) -> dict[str, object]:
-    """Return an axis that has these labels at 0, 1, 2 and so on, downwards if upright."""
-    span = [-0.5, max(len(labels), 1) - 0.5]
+def make_label_axis(labels: Sequence[str]) -> dict[str, object]:
+    """Return an upright axis that has these labels at 0, 1, 2 and so on, downwards."""
     return make_axis(
         tickvals=list(range(len(labels))),
-        ticktext=[escape_label(label) if is_upright else label for label in labels],
-        range=span[::-1] if is_upright else span,
+        ticktext=[escape_label(label) for label in labels],
+        range=[max(len(labels), 1) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
     )

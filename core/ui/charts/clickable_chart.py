@@ -1,12 +1,14 @@
 """Charts whose marks lead to the failures behind them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
 from core.ui.analytics.links import show_failures
 from core.ui.charts.figures import FAILURE_COLOR
+from core.ui.charts.heat_map import CELL, SELECTED
 from core.ui.charts.rate_chart import LabeledRate, describe_rates, draw_rates
 
 Mark = dict[str, str]
@@ -29,6 +31,17 @@ def draw_clickable(figure: go.Figure, *, key: str, alt: str, find_mark: Callable
         config=configure_camera(key),
         alt=alt,
     )
+
+
+def draw_clickable_heatmap(spec: Mapping[str, Any], *, key: str, alt: str, open_cell: Callable[[int], None]) -> None:
+    """Draw a heat map; `open_cell` gets the number of the cell that is clicked."""
+
+    def show() -> None:
+        selected = st.session_state[key]["selection"].get(SELECTED)
+        if selected:
+            open_cell(int(selected[0][CELL]))
+
+    st.vega_lite_chart(dict(spec), key=key, on_select=show, alt=alt)  # pyright: ignore[reportUnknownMemberType] - likewise
 
 
 def draw_clickable_rates(

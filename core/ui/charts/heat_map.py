@@ -1,25 +1,29 @@
-"""Heat maps made of bars. No Streamlit here: every cell has the number of its row."""
+"""Heat maps as specifications of Vega-Lite. No Streamlit here."""
 
 from collections.abc import Sequence
 from textwrap import wrap
-
-import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
-from plotly.colors import sample_colorscale  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+from typing import Any
 
 from core.domain.batches.overview import Coverage
 from core.domain.diagnosis.diagnosis import MatrixCell, SignatureRow
 from core.domain.diagnosis.findings import format_percent
 from core.domain.record import Record
-from core.ui.charts.axes import LINE_PIXELS, escape_label, make_frame, make_label_axis, shorten_label
-from core.ui.charts.figures import KEEP_OPACITY
+from core.ui.charts.axes import shorten_label
 from core.ui.charts.rate_chart import FEW_COLOR, FEWEST_ITEMS, describe_rate
 
-CELL_PIXELS, FRAME_PIXELS = 27, 15
-CELL_WIDTH, CELL_HEIGHT = 0.97, 0.92
-"""Shares of the room that a cell has."""
-NARROW_LETTERS, WIDE_LETTERS = 75, 200
-"""How many letters the titles of all columns have in a row, in half of a window 1366 wide and in all of it."""
-FEWEST_LETTERS, MOST_LINES = 12, 4
+CELL, SELECTED = "cell", "selected"
+"""The number of a cell in its data, and the selection that has it."""
+FIELDS = ("row", "column", "value", "text", "note", "ink", "is_thin")
+CELL_PIXELS, LABEL_PIXELS, LINE_PIXELS, PADDING_PIXELS = 29, 200, 12, 5
+GAP = {"paddingInner": 0.03, "paddingOuter": 0}
+TEXTS: dict[str, Any] = {
+    "mark": {"type": "text", "aria": False, "tooltip": None},
+    "encoding": {"text": {"field": "text"}, "color": {"field": "ink", "type": "nominal", "scale": None}},
+}
+"""The layer of the cells' texts."""
+NARROW_LETTERS, WIDE_LETTERS = 108, 220
+"""How many letters fit beside each other in half of a window 1366 wide and in all of it: a row's label and all titles."""
+FEWEST_LETTERS, MOST_LINES, SLANT_DEGREES = 11, 4, -35
 
 
 class HeatScale(Record):
@@ -36,14 +40,14 @@ COVERAGE_SCALE = HeatScale(colors=("#E8EEF7", "#9CC0E6", "#4A90CF", "#0072B2", "
 
 
 class HeatCell(Record):
-    """One cell of a heat map: `value` colours it, a grey one says too little; `note` is read when it is pointed at."""
+    """One cell of a heat map: `value` colours it; a thin one says too little and has no colour; `note` is its tooltip."""
 
     row: str
     column: str
     value: float
     text: str
     note: str
-    is_grey: bool = False
+    is_thin: bool = False
 
 
 def make_rate_cells(cells: Sequence[MatrixCell], *, turned: bool = False) -> list[HeatCell]:
@@ -55,7 +59,7 @@ def make_rate_cells(cells: Sequence[MatrixCell], *, turned: bool = False) -> lis
             value=cell.rate.value or 0.0,
             text=f"{format_percent(cell.rate.value or 0.0)} %",
             note=f"{cell.row}, {cell.column}: {describe_rate(cell.rate)}",
-            is_grey=cell.rate.judged < FEWEST_ITEMS,
+            is_thin=cell.rate.judged < FEWEST_ITEMS,
         )
         for cell in cells
     ]
@@ -107,54 +111,80 @@ def draw_heatmap(
     cell_pixels: int = CELL_PIXELS,
     is_wide: bool = False,
     click_opens: str = "the failures",
-) -> go.Figure:
-    """Return a heat map of bars, one for each cell and in the order of `cells`: Streamlit tells of clicks on bars only.
+) -> dict[str, Any]:
+    """Return a heat map as a specification of Vega-Lite, which finds room for labels and tells of clicks on its cells.
 
-    Trace 1 is the text of the cells: the browser would measure each text of a bar by itself.
+    A click selects the number of a cell in the order of `cells`, as `CELL`. Names are data, never part of an expression.
     """
     rows, columns = list(dict.fromkeys(cell.row for cell in cells)), list(dict.fromkeys(cell.column for cell in cells))
     row_numbers, column_numbers = ({name: number for number, name in enumerate(names)} for names in (rows, columns))
     top = highest or max([cell.value for cell in cells], default=1.0) or 1.0
-    x, y = [column_numbers[cell.column] for cell in cells], [row_numbers[cell.row] for cell in cells]
-    shares = [min(cell.value / top, 1.0) for cell in cells]
-    bars = go.Bar(
-        x=x,
-        base=[row - CELL_HEIGHT / 2 for row in y],
-        y=[CELL_HEIGHT] * len(cells),
-        width=CELL_WIDTH,
-        marker={"color": _paint(cells, shares, scale), "line": {"width": 0}},
-        customdata=[escape_label(cell.note) for cell in cells],
-        hovertemplate=f"%{{customdata}}<br>click for {click_opens}<extra></extra>",
-        **KEEP_OPACITY,
-    )
-    texts = go.Scatter(
-        x=x,
-        y=y,
-        mode="text",
-        text=[cell.text for cell in cells],
-        textfont={
-            "color": [
-                "white" if share > scale.darkest_light and not cell.is_grey else "black"
-                for cell, share in zip(cells, shares, strict=True)
-            ]
+    shown = [
+        {
+            "row": row_numbers[cell.row],
+            "column": column_numbers[cell.column],
+            "value": cell.value,
+            "text": cell.text,
+            "note": f"{cell.note} · click for {click_opens}",
+            "ink": _choose_ink(cell, min(cell.value / top, 1.0), scale),
+            "is_thin": cell.is_thin,
+        }
+        for cell in cells
+    ]
+    labels = [shorten_label(name) for name in rows]
+    letters = ((WIDE_LETTERS if is_wide else NARROW_LETTERS) - max(map(len, labels), default=0)) // max(len(columns), 1)
+    return {
+        # Rows of a table would get Streamlit's own download as CSV, which leaves formulas in.
+        "data": {"sequence": {"start": 0, "stop": len(cells), "as": CELL}},
+        "transform": [{"calculate": f"cells[datum.{CELL}].{field}", "as": field} for field in FIELDS],
+        "height": {"step": cell_pixels},
+        "params": [
+            {"name": "cells", "value": shown},
+            {"name": "rows", "value": labels},
+            {"name": "columns", "value": wrap_titles(columns, letters)},
+        ],
+        "encoding": {
+            "x": {"field": "column", "type": "ordinal", "axis": _make_title_axis(columns, letters), "scale": GAP},
+            "y": {"field": "row", "type": "ordinal", "axis": _make_axis("rows", labelLimit=LABEL_PIXELS), "scale": GAP},
         },
-        hoverinfo="skip",
-    )
-    letters = max((WIDE_LETTERS if is_wide else NARROW_LETTERS) // max(len(columns), 1), FEWEST_LETTERS)
-    titles = [_wrap(name, letters) for name in columns]
-    lines = max([title.count("<br>") for title in titles], default=0) + 1
-    labels, above = [shorten_label(name) for name in rows], LINE_PIXELS * lines + FRAME_PIXELS
-    layout = make_frame(cell_pixels * max(len(rows), 1) + above, left=labels, top=above) | {
-        "xaxis": make_label_axis(titles, is_upright=False) | {"side": "top", "tickangle": 0},
-        "yaxis": make_label_axis(labels),
+        "layer": [_make_rects(top, scale), TEXTS],
+        "config": {"view": {"stroke": None}},
     }
-    return go.Figure(data=[bars, texts], layout=layout)
 
 
-def _paint(cells: Sequence[HeatCell], shares: Sequence[float], scale: HeatScale) -> list[str]:
-    """Return the colour of each cell, by its share of the darkest."""
-    colors = map(str, sample_colorscale(list(scale.colors), list(shares)))  # pyright: ignore[reportUnknownArgumentType]
-    return [FEW_COLOR if cell.is_grey else color for cell, color in zip(cells, colors, strict=True)]
+def _make_rects(top: float, scale: HeatScale) -> dict[str, Any]:
+    """Return the layer of the cells: coloured up to `top`, those that say too little with a dashed frame alone."""
+    is_thin = "datum.is_thin"
+    color = {
+        "condition": {"test": is_thin, "value": "transparent"},
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"domain": [0, top], "range": list(scale.colors), "clamp": True},
+        "legend": None,
+    }
+    return {
+        "mark": {"type": "rect", "cursor": "pointer", "strokeDash": [3, 3]},
+        "params": [{"name": SELECTED, "select": {"type": "point", "fields": [CELL]}}],
+        "encoding": {
+            "fill": color,
+            "stroke": {"condition": {"test": is_thin, "value": FEW_COLOR}, "value": "transparent"},
+            "tooltip": {"field": "note"},
+            "description": {"field": "note"},
+        },
+    }
+
+
+def _make_axis(titles: str, **settings: object) -> dict[str, object]:
+    """Return an axis that takes its labels, all of them, from a list by their number."""
+    plain = {"title": None, "domain": False, "ticks": False, "grid": False, "labelOverlap": False, "labelFlush": False}
+    return {**plain, "labelExpr": f"{titles}[datum.value]", "labelPadding": PADDING_PIXELS, **settings}
+
+
+def _choose_ink(cell: HeatCell, share: float, scale: HeatScale) -> str:
+    """Return the colour of a cell's text, by its share of the darkest."""
+    if cell.is_thin:
+        return FEW_COLOR
+    return "white" if share > scale.darkest_light else "black"
 
 
 def describe_heatmap(title: str, cells: Sequence[HeatCell]) -> str:
@@ -162,9 +192,27 @@ def describe_heatmap(title: str, cells: Sequence[HeatCell]) -> str:
     return f"{title}: " + "; ".join(cell.note for cell in cells)
 
 
-def _wrap(name: str, letters: int) -> str:
-    """Break a title at its arrow, at underscores and between words."""
+def wrap_titles(names: Sequence[str], letters: int) -> list[list[str]]:
+    """Break titles at their arrow, at underscores and between words; all have as many lines, the words in the last ones.
+
+    `letters` is what fits above a column; where that is too little, titles are whole and slant.
+    """
+    if letters < FEWEST_LETTERS:
+        return [[shorten_label(name)] for name in names]
+    titles = [_wrap(name, letters) for name in names]
+    lines = max(map(len, titles), default=1)
+    return [[""] * (lines - len(title)) + title for title in titles]
+
+
+def _make_title_axis(names: Sequence[str], letters: int) -> dict[str, object]:
+    if letters < FEWEST_LETTERS:
+        return _make_axis("columns", orient="top", labelAngle=SLANT_DEGREES, labelAlign="left", labelLimit=LABEL_PIXELS)
+    lines = max(map(len, wrap_titles(names, letters)), default=1)
+    return _make_axis("columns", orient="top", labelAngle=0, labelPadding=PADDING_PIXELS + LINE_PIXELS * (lines - 1))
+
+
+def _wrap(name: str, letters: int) -> list[str]:
     first, arrow, last = name.partition(" → ")
     parts = (f"{first}\N{NO-BREAK SPACE}→", last) if arrow else (name.replace("_", "_ "),)
     lines = [line for part in parts for line in wrap(part, letters, max_lines=MOST_LINES // len(parts), placeholder="…")]
-    return "<br>".join(escape_label(line.replace("_ ", "_")) for line in lines)
+    return [line.replace("_ ", "_") for line in lines]

@@ -11,6 +11,7 @@ from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.domain.batches.overview import Coverage, Overview
 from core.domain.batches.progress import estimate_remaining_seconds
 from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
+from core.ui.charts.clickable_chart import draw_clickable_heatmap
 from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
 from core.ui.home.alert_list import draw_alerts
 from core.ui.monitor.table import draw_batch_table
@@ -156,11 +157,9 @@ def _describe_running(batch: BatchProgress) -> str:
 
 
 def _draw_coverage(coverage: Coverage) -> None:
-    def open_cell() -> None:
-        points = st.session_state["coverage"]["selection"]["points"]
-        if points:
-            persona, arc = divmod(int(points[0]["point_index"]), len(coverage.arcs))
-            open_conversations(persona_id=coverage.personas[persona].id, arc_id=coverage.arcs[arc].id)
+    def open_cell(number: int) -> None:
+        persona, arc = divmod(number, len(coverage.arcs))
+        open_conversations(persona_id=coverage.personas[persona].id, arc_id=coverage.arcs[arc].id)
 
     if not coverage.personas or not coverage.arcs:
         return
@@ -170,7 +169,7 @@ def _draw_coverage(coverage: Coverage) -> None:
             f"**Coverage** · topics with an accepted conversation, of {coverage.topics:,} in each cell",
             help="Click a cell for its conversations.",
         )
-        st.plotly_chart(  # pyright: ignore[reportUnknownMemberType] - a type of an optional package
+        draw_clickable_heatmap(
             draw_heatmap(
                 cells,
                 highest=coverage.topics,
@@ -180,8 +179,6 @@ def _draw_coverage(coverage: Coverage) -> None:
                 click_opens="its conversations",
             ),
             key="coverage",
-            on_select=open_cell,
-            selection_mode="points",
-            config={"displayModeBar": False},
+            open_cell=open_cell,
             alt=describe_heatmap(f"Topics with an accepted conversation, of {coverage.topics} in each cell", cells),
         )

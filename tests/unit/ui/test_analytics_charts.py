@@ -13,6 +13,7 @@ from core.ui.analytics.links import mark_time
 from core.ui.charts.heat_map import describe_heatmap, draw_heatmap, make_rate_cells
 from core.ui.charts.rate_chart import FEW_COLOR, LabeledRate, describe_rates, draw_rates
 from core.ui.failures.filters import describe_rare
+from tests.support.heat_maps import list_cells
 
 
 def test_marks_of_time_are_days_and_hours() -> None:
@@ -38,21 +39,20 @@ def test_rates_have_whiskers_numbers_and_words_and_few_items_are_grey() -> None:
     assert "1 of 2 failed, 50 % (9.5-91 %), too few to say" in describe_rates("By arc", rows)
 
 
-def test_each_cell_of_a_heat_map_is_a_bar_with_its_colour() -> None:
+def test_cells_of_a_heat_map_keep_their_order_and_thin_ones_have_no_colour() -> None:
     cells = [
         MatrixCell(row=f"Arc {n}", column="Marcus", row_key=str(n), column_key="m", rate=measure_rate(n, 4 + n))
         for n in range(3)
     ]
 
     drawn = make_rate_cells(cells, turned=True)
-    bars, texts = draw_heatmap(drawn, highest=0.5).data
+    shown = list_cells(draw_heatmap(drawn, highest=0.5))
 
-    assert [True, False, False] == [cell.is_grey for cell in drawn]
-    assert FEW_COLOR == bars.marker.color[0] != bars.marker.color[1] != bars.marker.color[2]
-    assert (0, 1, 2) == bars.x == texts.x  # One bar a cell, in their order: a click tells its number.
-    assert ("0 %", "20 %", "33 %") == texts.text
-    assert ("black", "black", "black") == texts.textfont.color
-    assert "white" == draw_heatmap(drawn, highest=0.3).data[1].textfont.color[2]
+    assert [True, False, False] == [cell["is_thin"] for cell in shown]
+    assert [0, 1, 2] == [cell["column"] for cell in shown]  # In their order: a click tells a cell's number.
+    assert ["0 %", "20 %", "33 %"] == [cell["text"] for cell in shown]
+    assert [FEW_COLOR, "black", "black"] == [cell["ink"] for cell in shown]
+    assert "white" == list_cells(draw_heatmap(drawn, highest=0.3))[2]["ink"]
     assert "Arc 2, Marcus: 2 of 6 failed" in describe_heatmap("Arcs", drawn)
 
 
