@@ -85,7 +85,7 @@ class PageSettings(BaseSettings):
     model: Annotated[str, AfterValidator(check_text)] = Field(
         default="claude-sonnet-5-5", description="Model of a new batch"
     )
-    max_tokens: int = Field(default=24_576, ge=1, le=MAX_OUTPUT_TOKENS, description="Output token limit of a new batch")
+    max_tokens: int = Field(default=24_576, ge=1, le=MAX_OUTPUT_TOKENS, description="Max output tokens of a new batch")
     effort: Effort | None = Field(default=None, description="low, medium, high, xhigh or max; empty: the model's default")
     structured_outputs: bool = Field(default=True, description="Ask for the conversation's JSON schema")
     concurrency: int = Field(default=3, ge=1, le=200, description="Calls in flight of a new batch")
@@ -158,7 +158,7 @@ class Settings(PageSettings):
         description="Another address for Claude, such as a proxy",
     )
     alert_webhook_url: Annotated[SecretStr, check_inside(check_web_hook)] | None = Field(
-        default=None, description="Address that alerts are posted to as JSON; who knows it can post there, so it is a secret"
+        default=None, description="Address that alerts are posted to as JSON; anybody who knows it can post there: a secret"
     )
     request_timeout_seconds: float = Field(
         default=180.0, gt=0, le=LONGEST_SECONDS, description="Longest wait for one reply of Claude"

@@ -17,7 +17,7 @@ WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the batch h
 
 
 def parse_batch_id(text: str) -> BatchId:
-    """Return the id that was typed; raise InvalidRequest if it is none."""
+    """Return the id that was typed; raise InvalidRequest if it is not one."""
     try:
         return BatchId(UUID(text))
     except ValueError as error:

@@ -21,11 +21,11 @@ def report_submitted(
     if not as_json:
         typer.echo(f"Batch {submitted.batch_id}: {what}")
     if not submitted.is_enqueued:
-        typer.echo("The queue does not answer; the batch is kept and starts when it is back.", err=True)
+        typer.echo("The batch is saved, but the queue does not answer. It starts when the queue is back.", err=True)
     progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
     print_progress(services, progress, as_json=as_json, simulated=simulated)
     if wait and progress.status is not BatchStatus.COMPLETED:
-        typer.echo(escape_lines(f"brightrun: the batch is {progress.status}: {progress.status_reason}"), err=True)
+        typer.echo(escape_lines(f"brightrun: the batch is {progress.status}: {progress.reason}"), err=True)
         raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
 
 
@@ -57,7 +57,7 @@ def print_progress(services: CommandServices, progress: BatchProgress, *, as_jso
         summary |= breakdown.model_dump(include={"by_failure_type", "by_stop_reason"})
         typer.echo(json.dumps(summary))
         return
-    reason = f" ({progress.status_reason})" if progress.status_reason else ""
+    reason = f" ({progress.reason})" if progress.reason else ""
     typer.echo(escape_lines(f"{progress.name}: {progress.status}{reason}"))
     typer.echo(
         f"planned {progress.planned} = accepted {progress.accepted} + failed {progress.failed} + cancelled "

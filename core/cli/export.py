@@ -24,11 +24,11 @@ def export(
     review_status: Annotated[ReviewStatus | None, typer.Option(help="Only those with this review status.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
-    """Write accepted conversations as chat messages, one JSON object a line, oldest first."""
+    """Write accepted conversations as chat messages, one JSON object per line, oldest first."""
     filters = ConversationFilters(batch_id=_parse_batch(batch), review_status=review_status)
     path = None if output == STANDARD_OUTPUT else Path(output)
     if path is not None and path.exists() and not force:
-        raise InvalidRequest(f"{path} is there already. Name another file, or replace it with --force.")
+        raise InvalidRequest(f"{path} exists. Name another file, or replace it with --force.")
     with open_command_services(load_settings()) as services:
         if filters.batch_id is not None:
             services.batches.get(BatchId(filters.batch_id))  # An unknown batch is a mistake, not an empty data set.

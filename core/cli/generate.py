@@ -27,16 +27,16 @@ def generate(
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
     error_handling: Annotated[ErrorHandling, typer.Option(help="What a failed item means.")] = ErrorHandling.CONTINUE,
     model: Annotated[str | None, typer.Option(help="Model id.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Output token limit of a call.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Max output tokens of a call.")] = None,
     effort: Annotated[Effort | None, typer.Option(help="How hard the model thinks.")] = None,
     structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema.")] = None,
     raise_max_tokens: Annotated[
-        bool | None, typer.Option(help="Try a reply cut by max_tokens once more with twice the limit.")
+        bool | None, typer.Option(help="Retry a reply cut off by max_tokens once, with twice as many.")
     ] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="The batch pauses itself before it spends more.")] = None,
-    canary: Annotated[int | None, typer.Option(help="So many items run first; the rest only if enough pass.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="The batch pauses automatically before it spends more.")] = None,
+    canary: Annotated[int | None, typer.Option(help="Generate this many first; the rest only if few enough fail.")] = None,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out combinations that have a conversation of yours already.")
+        bool, typer.Option("--skip-existing", help="Skip combinations for which you have a conversation.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the batch.")] = None,
     wait: WaitOption = False,
@@ -70,7 +70,7 @@ def generate(
         )
         if left_out := find_left_out_arcs(choices, category, arcs):
             names = ", ".join(arc.name for arc in left_out)
-            typer.echo(escape_lines(f"Left out, since no template of theirs is offered to you: {names}."), err=True)
+            typer.echo(escape_lines(f"Skipped, since you have no template for them: {names}."), err=True)
         submitted = services.batches.submit(selection, batch_settings, name=name)
         report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)
 

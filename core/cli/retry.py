@@ -18,7 +18,7 @@ def retry(
     batch: BatchArgument,
     *,
     model: Annotated[str | None, typer.Option(help="Another model id.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Another output token limit.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Other max output tokens.")] = None,
     effort: Annotated[Effort | None, typer.Option(help="Another effort.")] = None,
     structured_outputs: Annotated[bool | None, typer.Option(help="Ask for the JSON schema, or not.")] = None,
     template: Annotated[str | None, typer.Option(help='Another template of one of its arcs: "NAME", or "NAME v2".')] = None,

@@ -70,7 +70,7 @@ def find_key_kind(key: str) -> KeyKind:
 def check_text(text: str) -> str:
     """Refuse what was copied with something around it, or with a line break inside."""
     if _AROUND.search(text):
-        raise ValueError("has a space, a quotation mark or a bracket around it; take it away")
+        raise ValueError("has a space, a quotation mark or a bracket around it; remove it")
     if not text.isprintable():
         raise ValueError("has a line break or another character in it that cannot be seen; copy it again")
     return text
@@ -129,7 +129,7 @@ def check_anthropic_url(url: str) -> str:
     parts = _split(url, advice)
     _check_web_address(parts, advice)
     if re.search(r"/v1(/messages)?/?$", parts.path):
-        raise ValueError("ends in /v1, which is added to it by itself; take that away")
+        raise ValueError("ends in /v1, which is added automatically; remove it")
     if parts.query or parts.fragment:
         raise ValueError(f"goes on behind its path; {advice}")
     return url.rstrip("/")
@@ -179,7 +179,7 @@ def check_web_hook(url: str) -> str:
 def describe_unknown(name: str, known: Iterable[str]) -> str:
     """Say that there is no such setting, and which was probably meant."""
     meant = get_close_matches(name, list(known), n=1, cutoff=0.75)
-    return f"{name} is no setting of Bright Run" + (f"; was {meant[0]} meant?" if meant else "; take it away")
+    return f"{name} is no setting of Bright Run" + (f"; was {meant[0]} meant?" if meant else "; remove it")
 
 
 def _split(url: str, advice: str) -> SplitResult:

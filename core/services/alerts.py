@@ -19,7 +19,7 @@ class AlertService:
         return self.store.read()
 
     def acknowledge(self, alert_id: UUID) -> None:
-        """Mark an alert as seen: it stays away while its condition lasts, unless that gets worse. Raises NotFound."""
+        """Mark an alert as seen: it is hidden while its condition lasts, unless that gets worse. Raises NotFound."""
         self._mark(alert_id, is_seen=True)
 
     def reopen(self, alert_id: UUID) -> None:
@@ -28,4 +28,4 @@ class AlertService:
 
     def _mark(self, alert_id: UUID, *, is_seen: bool) -> None:
         if not self.store.acknowledge(alert_id, is_seen=is_seen):
-            raise NotFound("This alert has passed meanwhile, or it is not yours.")
+            raise NotFound("This alert is already resolved, or it is not yours.")

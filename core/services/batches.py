@@ -87,7 +87,7 @@ class BatchService:
         """
         wanted = [selection for selection in selections if self._count_planned(selection)]
         if not wanted:
-            raise InvalidRequest("Every combination has a conversation already; nothing is left to generate.")
+            raise InvalidRequest("Every combination is already covered; nothing is left to generate.")
         self._find_useless_templates(wanted)
         return tuple(self.submit(selection, settings, zone=zone) for selection in wanted)
 
@@ -168,7 +168,7 @@ def _check_template(template: PromptTemplate) -> None:
 def _check_price(model: str, budget_usd: float | None) -> None:
     if budget_usd is not None and find_price(model) is None:
         raise InvalidRequest(
-            f"No price is known for {model}, so a budget could not be kept. Choose another model, or leave the budget out."
+            f"No price is known for {model}, so no budget can be enforced. Choose another model, or leave the budget empty."
         )
 
 

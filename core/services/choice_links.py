@@ -83,7 +83,7 @@ def _decode_keys(name: str, offered: Sequence[Item], parameters: Mapping[str, st
     wanted = dict.fromkeys(key for key in text.split(",") if key)
     known = {find_key(row) for row in offered}
     if unknown := [key for key in wanted if key not in known]:
-        problems.append(f"{name}: {', '.join(unknown)} (not there, not active, or without a template for you).")
+        problems.append(f"{name}: {', '.join(unknown)} (unknown, inactive, or without a template for you).")
     return tuple(row for row in offered if find_key(row) in wanted)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.diagnosis import (
-    NONE,
     Bucket,
     Diagnosis,
     Dimension,
@@ -20,10 +19,12 @@ from core.domain.diagnosis.diagnosis import (
     group_cells,
 )
 from core.domain.diagnosis.diagnosis_table import FigureRow, SuspectRow, list_figures, list_suspects
+from core.domain.diagnosis.error_report import FAR_BELOW_LIMIT
 from core.domain.diagnosis.facts import Facts
 from core.domain.diagnosis.findings import MOST_REQUEST_IDS, Evidence, Finding, describe_finding
 from core.domain.diagnosis.intervals import Rate, measure_rate
 from core.domain.diagnosis.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup, FailureExample, FailureSignature, Outcomes
+from core.domain.diagnosis.plain_names import NONE
 from core.domain.diagnosis.suspects import Suspect, SuspectReport, find_suspects
 from core.domain.record import Record
 from core.ports import DiagnosticStore
@@ -45,7 +46,7 @@ class FingerprintGroup(Record):
 
 
 class DiagnosisReport(Record):
-    """What one filter shows. `findings` explain the suspects that are named, strongest first."""
+    """What one filter shows. `findings` explain the likely causes, strongest first."""
 
     diagnosis: Diagnosis
     suspects: SuspectReport
@@ -127,13 +128,14 @@ def write_suspects(report: SuspectReport) -> bytes:
 def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple[FailureExample, ...] = ()) -> Evidence:
     """Return what the failures of these cells have in common."""
     kinds, cells = {kind.id: kind for kind in outcomes.kinds}, outcomes.cells
-    counts, lows, highs = Counter[int](), list[int](), list[int]()
+    counts, lows, highs, far_below = Counter[int](), list[int](), list[int](), 0
     for index in members:
         counts[cells.kind[index]] += cells.items[index]
         low, high = cells.share_low[index], cells.share_high[index]
         if low is not None and high is not None:
             lows.append(low)
             highs.append(high)
+            far_below += cells.items[index] if high < FAR_BELOW_LIMIT * _SHARE_UNIT else 0
     by_kind = [(kinds[number], count) for number, count in counts.items()]
     return Evidence(
         failures=counts.total(),
@@ -144,6 +146,7 @@ def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple
         fingerprints=_sum_by(by_kind, "fingerprint"),
         share_low=min(lows) / _SHARE_UNIT if lows else None,
         share_high=max(highs) / _SHARE_UNIT if highs else None,
+        far_below_limit=far_below,
         all_counted=_are_all_counted(outcomes, members),
         imported=_are_all_imported(outcomes, members),
         request_ids=tuple(each.request_id for each in examples if each.request_id is not None),

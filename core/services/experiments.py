@@ -39,9 +39,7 @@ class ExperimentService:
         Raises NotFound, or InvalidRequest where the change is none or more than one, or no judged item fits.
         """
         if len(plan.change.model_dump(exclude_none=True)) != 1:
-            raise InvalidRequest(
-                "Change exactly one setting: with two, nobody could tell which of them made the difference."
-            )
+            raise InvalidRequest("Change exactly one setting: with two, nobody could tell which one made the difference.")
         experiment = self.store.create(plan)
         with suppress(QueueUnavailable):  # The batch is safe in the database; the reconciler enqueues it later.
             self.queue.enqueue(experiment.changed_batch_id)

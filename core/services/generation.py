@@ -89,7 +89,7 @@ class GenerationService:
             return fail_unattempted(plan, item, str(error))
         except Exception as error:
             log.exception("item_failed", batch_id=str(plan.id), item_id=str(item.item_id))
-            because = make_line(f"The item failed in a way that nobody foresaw: {describe_error(error)}")
+            because = make_line(f"The item failed unexpectedly: {describe_error(error)}")
             return fail_unattempted(plan, item, because, error_stack=describe_stack(error))
 
     async def _attempt(self, plan: BatchPlan, item: LeasedItem, pace: SharedPace) -> ItemResult:
@@ -118,7 +118,7 @@ class GenerationService:
             log.exception("call_failed", batch_id=str(plan.id), item_id=str(item.item_id))
             return CallFailure(
                 kind=CallFailureKind.UNEXPECTED,
-                message=make_line(f"The call failed in a way that nobody foresaw: {describe_error(error)}"),
+                message=make_line(f"The call failed unexpectedly: {describe_error(error)}"),
                 duration_ms=round((time.monotonic() - begun) * 1000),
                 simulated=False,
                 error_stack=describe_stack(error),

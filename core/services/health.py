@@ -131,7 +131,7 @@ def _judge_queue(answer: QueueHealth | Silence) -> PartHealth:
 
 def _judge_workers(answer: QueueHealth | Silence, now: datetime) -> PartHealth:
     if isinstance(answer, Silence):
-        return PartHealth(part=Part.WORKERS, state=PartState.UNKNOWN, found="They announce themselves in Redis.")
+        return PartHealth(part=Part.WORKERS, state=PartState.UNKNOWN, found="Workers announce themselves in Redis.")
     alive = answer.count_alive(now)
     silent = len(answer.workers) - alive
     if alive == 0:
@@ -140,7 +140,7 @@ def _judge_workers(answer: QueueHealth | Silence, now: datetime) -> PartHealth:
         return PartHealth(part=Part.WORKERS, state=PartState.DOWN, found=found, advice=advice)
     busy = sum(worker.batch_id is not None and worker.is_alive(now) for worker in answer.workers)
     if silent:
-        advice = "A worker that was killed disappears by itself within minutes; its work goes on with the others."
+        advice = "A killed worker disappears automatically within minutes; the others continue its work."
         return PartHealth(part=Part.WORKERS, state=PartState.PROBLEM, found=f"{alive} alive, {silent} silent", advice=advice)
     return PartHealth(part=Part.WORKERS, state=PartState.UP, found=f"{alive} alive, {busy} at work")
 
@@ -153,7 +153,7 @@ def _judge_claude(answer: ClaudeHealth | Silence) -> PartHealth:
         return PartHealth(part=Part.CLAUDE, state=PartState.UNKNOWN, found="not called yet")
     if calls >= LEAST_CALLS and silent == calls:
         advice = "Look at the newest failures: key, credit, limits, or an outage (status.anthropic.com)."
-        found = f"none of the {calls:,} calls of the last hour brought a reply"
+        found = f"none of the {calls:,} calls in the last hour brought a reply"
         return PartHealth(part=Part.CLAUDE, state=PartState.PROBLEM, found=found, advice=advice)
     found = f"{calls:,} calls in the last hour" + (f", {silent:,} without a reply" if silent else "")
     return PartHealth(part=Part.CLAUDE, state=PartState.UP, found=found + (", simulated" if answer.simulated else ""))

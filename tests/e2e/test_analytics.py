@@ -132,7 +132,7 @@ def test_figures_are_saved_as_csv_and_charts_as_svg(page: Page, results: Results
 def test_a_comparison_runs_to_its_verdict_and_stops_refreshing(page: Page, results: Results) -> None:
     open_analytics(page, results)
     page.get_by_role("button", name="Compare structured output").click()
-    expect(page.get_by_text("Batch whose items are repeated")).to_be_visible()
+    expect(page.get_by_text("Batch to compare with")).to_be_visible()
     page.get_by_role("button", name="Start with 30 items").click()
 
     expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))

@@ -76,7 +76,7 @@ def test_an_arc_hints_at_whom_it_was_not_written_for_and_forbids_nothing(page: P
     page.get_by_text("Shame \N{RIGHTWARDS ARROW} Acceptance").click()
     choose(page, "topic", 1)
 
-    expect(page.get_by_text("Acceptance was not written for David Chen")).to_be_visible()
+    expect(page.get_by_text("Acceptance is not recommended for David Chen")).to_be_visible()
     expect(page.get_by_role("button", name="Generate 3 conversations")).to_be_enabled()
 
 
@@ -90,7 +90,7 @@ def test_the_whole_data_set_is_two_batches_of_ninety_and_ten(page: Page, url: st
     dialog.get_by_role("button", name="Generate 100 conversations").click()
 
     page.wait_for_url(re.compile(r"/Batch_Monitor$"), timeout=30_000)
-    expect(page.get_by_text("100 conversations on the way in 2 batches")).to_be_visible()
+    expect(page.get_by_text("100 conversations queued in 2 batches")).to_be_visible()
     expect(cells(page, "Core batch")).to_have_count(1)
     expect(cells(page, "Edge case batch")).to_have_count(1)
     wait_until_completed(page, 2)
@@ -129,7 +129,7 @@ def test_a_shared_link_brings_the_choices_back(page: Page, url: str) -> None:
     expect(page.get_by_text("3 of 3 chosen")).to_be_visible()
     expect(page.get_by_text(re.compile(r"Training topics . 3 of 20 chosen"))).to_be_visible()
     page.get_by_text("Advanced").first.click()
-    expect(page.get_by_role("spinbutton", name="Calls at once")).to_have_value("9")
+    expect(page.get_by_role("spinbutton", name="Parallel calls")).to_have_value("9")
 
 
 def test_a_link_with_unknown_keys_names_them(page: Page, url: str) -> None:
@@ -163,7 +163,7 @@ def test_a_topic_is_added_edited_and_switched_off(page: Page, url: str) -> None:
     write(page, "Name", name)
     write(page, "Category", "family")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("1 to 100 of the characters a-z, 0-9 and _")).to_be_visible()
+    expect(page.get_by_text("Use 1–100 of a–z, 0–9 and _")).to_be_visible()
     key = f"pets_{uuid4().hex[:6]}"
     write(page, "Key", key)
     page.get_by_role("button", name="Save").click()
@@ -261,4 +261,4 @@ def test_the_back_button_leads_from_a_new_batch_to_the_choices(page: Page, url: 
 
     expect(page).to_have_url(re.compile(r"/Bulk_Generator$"))
     expect(page.get_by_role("button", name="Generate 1 conversation")).to_be_enabled()
-    expect(page.get_by_text("Not all of this link")).to_have_count(0)
+    expect(page.get_by_text("Some choices in this link")).to_have_count(0)

@@ -253,7 +253,7 @@ def test_an_arc_without_a_template_is_left_out_of_all_and_named(running: Command
         running.query("delete from emotional_arcs where arc_key = 'bare' returning 1")
 
     assert everything.code == 0, everything.err
-    assert "Left out, since no template of theirs is offered to you: Bare arc." in everything.err
+    assert "Skipped, since you have no template for them: Bare arc." in everything.err
     assert "No active prompt template for: Bare arc" in named.err
 
 

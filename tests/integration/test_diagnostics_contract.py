@@ -84,7 +84,7 @@ def test_diagnosis_counts_rates_kinds_and_waste_and_names_the_arc(services: Serv
     assert pytest.approx((18 * 1.2, 8 * 1.2)) == (diagnosis.waste.duration_seconds, diagnosis.waste.wasted_seconds)
     (finding,) = report.findings
     assert {"arc", "template"} == {name.field for name in finding.suspect.names}
-    assert "8 of 8 failures come from" in finding.sentence
+    assert "8 of 8 failures come from" in finding.headline
     assert finding.evidence.share_low == pytest.approx(0.0448, abs=2e-4)
     assert len(finding.evidence.request_ids) == 5
     assert [("truncation|end_turn|backslash", 7, 3), ("truncation|max_tokens|in_text", 1, 1)] == [

@@ -86,7 +86,7 @@ def wait_until_idle(analyst: Analyst, batch_id: BatchId) -> BatchProgress:
     while time.monotonic() < deadline:
         progress = SupabaseBatchStore(analyst=analyst).get(batch_id)
         assert progress is not None
-        if not progress.is_moving:
+        if not progress.has_work_in_flight:
             return progress
         time.sleep(0.5)
     pytest.fail(f"The batch still moves: {progress}")

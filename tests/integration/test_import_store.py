@@ -126,7 +126,7 @@ def test_a_finding_says_where_failures_have_no_count(imports: Imports, others: d
 
     finding = imports.diagnostics.diagnose(FailureFilters(batch_id=batch_id)).findings[0]
 
-    assert clause in finding.sentence
+    assert clause in finding.figures
 
 
 def test_an_imported_batch_is_closed_and_cost_nothing(imports: Imports) -> None:
@@ -405,7 +405,7 @@ def test_a_record_that_used_more_tokens_than_its_limit_used_all_of_it(imports: I
 
     (finding,) = report.findings
     assert (1.0, 1.0) == (finding.evidence.share_low, finding.evidence.share_high)
-    assert "100 % of max_tokens used" in finding.sentence
+    assert "100 % of max_tokens used" in finding.figures
     assert [(1.0, 0, 9)] == [(row.share_from, row.accepted, row.failed) for row in report.diagnosis.tokens]
 
 
@@ -470,7 +470,7 @@ def test_only_the_failures_of_a_suspect_say_whether_they_are_simulated(imports: 
     run(imports, *(make_record(CUT, template="Cut") for _ in range(9)), *(make_record(template="Whole") for _ in range(9)))
 
     def find_notes() -> list[str]:
-        notes = [each.sentence.split(". ")[-1] for each in imports.diagnostics.diagnose().findings]
+        notes = [each.explanation.split(". ")[-1] for each in imports.diagnostics.diagnose().findings]
         return sorted(note if "simulated" in note else "" for note in notes)
 
     notes = find_notes()

@@ -66,8 +66,8 @@ def test_an_empty_database_and_one_that_is_away_are_said(pages: Pages) -> None:
 def test_no_and_few_failures_name_nobody_and_say_what_the_sample_can_say(pages: Pages) -> None:
     run_batch(pages, failing=0)
     shown = read_texts(pages.open(ANALYTICS))
-    assert "Nothing failed under these filters." in shown
-    assert "may still be up to 17.6%" in shown
+    assert "Nothing failed with these filters." in shown
+    assert "may still be up to 18 %" in shown
 
     run_batch(pages, failing=2)
     assert "No single cause stands out." in read_texts(pages.open(ANALYTICS))
@@ -86,7 +86,7 @@ def test_the_answer_stands_on_the_page_in_a_sentence_with_rates_and_steps(guilty
 def test_filters_of_the_link_choose_what_is_judged(guilty: Pages) -> None:
     app = guilty.open(ANALYTICS, structured="off")
 
-    assert "Nothing was judged under these filters" in read_texts(app)
+    assert "Nothing was judged with these filters" in read_texts(app)
     assert "Structured output off" in list_labels(app)
 
 
@@ -98,11 +98,12 @@ def test_every_view_is_in_the_link_and_draws_rates_by_every_dimension(guilty: Pa
 
     app = guilty.open(ANALYTICS, view="dimensions", by="nonsense")
     assert "Failure rate by template" in read_texts(app)
-    for by in (*Dimension, "failure_type", "stop_reason", "truncation_pattern"):
+    parts = {"failure_type": "type", "stop_reason": "stop reason", "truncation_pattern": "pattern"}
+    for by in (*Dimension, *parts):
         app.query_params["by"] = by
         app.run()
         assert not app.exception
-        assert f"Failure rate by {by.replace('_', ' ')}" in read_texts(app)
+        assert f"Failure rate by {parts.get(by, by.replace('_', ' '))}" in read_texts(app)
 
 
 def test_a_comparison_is_asked_about_with_its_cost_and_started(guilty: Pages, batch_id: BatchId) -> None:
@@ -126,7 +127,7 @@ def test_the_value_of_a_setting_is_chosen(guilty: Pages, batch_id: BatchId) -> N
     assert "18 items with max_tokens 49,152" in read_texts(app).replace("**", "")
     app.selectbox(key="experiment_setting").select("Model")
     app.run()
-    assert "Say to what the setting is to be changed." in read_texts(app)
+    assert "Choose the new value of the setting." in read_texts(app)
     assert app.button(key="experiment_start").disabled
 
 
@@ -136,7 +137,7 @@ def test_an_experiment_shows_its_verdict_and_a_wrong_one_is_said(guilty: Pages, 
 
     app = guilty.open(ANALYTICS, experiment=str(experiment.id))
     assert not app.exception
-    assert "No pair is judged yet (18 are open)." in read_texts(app)
+    assert "No pair is judged yet (18 open)." in read_texts(app)
     assert "All analytics" in list_labels(app)
 
     app = guilty.open(ANALYTICS, experiment=str(uuid4()))

@@ -67,7 +67,7 @@ def test_ninety_conversations_are_chosen_counted_and_limited(pages: Pages) -> No
 
     app.number_input(key="option_limit").set_value(10).run()
     assert generate_button(app).label == "Generate 10 conversations"
-    assert "= 90, 10 of them" in descriptions(app)
+    assert "= 90; 10 to go" in descriptions(app)
     app.number_input(key="option_limit").set_value(0).run()
     assert any("limit must be 1 or more" in said(error) for error in app.error)
     assert not [button for button in app.button if button.key == "generate"]
@@ -92,7 +92,7 @@ def test_an_arc_without_a_template_for_the_analyst_is_shown_but_not_chosen(pages
     assert count_chosen(app) == (0, len(usable), 0)
     shown = app.checkbox(key=f"unusable_arc_{bare.id}")
     assert (shown.label, shown.disabled, shown.value) == (bare.name, True, False)
-    assert "No template" in shown.help
+    assert "no template" in shown.help
     assert f"{len(usable)} of {len(usable)} chosen" in read_texts(app)
 
 
@@ -140,7 +140,7 @@ def test_a_large_batch_is_submitted_only_after_confirmation_and_kept_when_the_qu
 
     [progress] = list_batches(pages.stores)
     assert progress.planned == 300
-    assert any("starts when the queue is back" in toast.value for toast in app.toast)
+    assert any("starts automatically when the queue is back" in toast.value for toast in app.toast)
 
 
 def test_what_the_service_refuses_is_said_in_the_page(pages: Pages) -> None:

@@ -44,7 +44,7 @@ def test_an_upload_ends_at_what_was_flagged_and_is_offered_to_no_retry(pages: Pa
     report = pages.open(FAILURES, failure=str(failure.id))
     assert not report.exception
     assert any("cut here" in code.value for code in report.code)
-    assert any("the prompt that it was made with is not known" in said(caption) for caption in report.caption)
+    assert any("its prompt is not known" in said(caption) for caption in report.caption)
 
     monitor = pages.open(MONITOR, batch=str(batch.id))
     assert not monitor.exception

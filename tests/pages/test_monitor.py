@@ -72,7 +72,7 @@ def test_a_paused_batch_says_neither_that_it_runs_nor_what_is_left(pages: Pages)
 
     text = pages.open(PAGE, batch=str(batch_id)).get("progress")[0].proto.text
 
-    assert text.endswith("· paused · 1 running call to finish first")
+    assert text.endswith("· paused · 1 call still running")
     assert "left" not in text
 
 
@@ -83,7 +83,7 @@ def test_a_failed_batch_says_why_and_offers_another_try(pages: Pages) -> None:
     app = pages.open(PAGE, batch=str(batch_id))
 
     assert any("Stopped at the first failed item" in said(error) for error in app.error)
-    press(app, "Try again")
+    press(app, "Generate again")
     assert any(heading.value == "Bulk Generator" for heading in app.subheader)
 
 

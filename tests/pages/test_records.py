@@ -64,7 +64,7 @@ def test_failures_of_a_linked_batch_are_listed_and_a_damaged_link_shows_the_newe
     app = made.open(FAILURES, batch=str(batch_id))
     assert not app.exception
     assert ONE_OF_ONE in captions(app)
-    assert ["lone_backslash"] == list(app.dataframe[0].value["pattern"])
+    assert ["Cut at a quotation"] == list(app.dataframe[0].value["pattern"])
 
     app = made.open(FAILURES, after="nonsense")
     assert not app.exception

@@ -27,7 +27,7 @@ def test_a_living_worker_is_shown_with_its_heartbeat_and_the_limits_last_seen(pa
     workers = app.dataframe[0].value
     assert workers["name"].tolist() == ["host:12"]
     assert 3 <= workers["heartbeat"].tolist()[0] < 30
-    assert app.dataframe[1].value["left"].tolist() == [0.8]
+    assert app.dataframe[1].value["left"].tolist() == [80.0]
 
 
 def test_a_queue_that_is_away_is_said_and_the_rest_is_shown(pages: Pages) -> None:

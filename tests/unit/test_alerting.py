@@ -93,7 +93,7 @@ def make_stored_alert() -> StoredAlert:
         id=uuid4(),
         rule=AlertRule.FAILURE_RATE,
         severity=AlertSeverity.CRITICAL,
-        message="20.0% of 100 conversations failed.",
+        message="20 % of 100 conversations failed.",
         advice="Look.",
         figures={"judged": 100, "failed": 20},
         created_at=datetime(2026, 11, 22, 12, tzinfo=UTC),
@@ -108,11 +108,11 @@ def test_webhook_gets_the_alert_with_a_text_that_chats_show(receiver: Receiver) 
         {
             "rule": "failure_rate",
             "severity": "critical",
-            "message": "20.0% of 100 conversations failed.",
+            "message": "20 % of 100 conversations failed.",
             "advice": "Look.",
             "figures": {"judged": 100, "failed": 20},
             "created_at": "2026-11-22T12:00:00Z",
-            "text": "[critical] 20.0% of 100 conversations failed. Look.",
+            "text": "[critical] 20 % of 100 conversations failed. Look.",
         }
     ]
 

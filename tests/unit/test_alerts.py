@@ -115,7 +115,7 @@ def test_a_day_that_is_worse_than_the_week_before_is_drift() -> None:
     (alert,) = find(day=(9, 90), week_before_day=(10, 1_000))
 
     assert (alert.rule, alert.severity) == (AlertRule.DRIFT, AlertSeverity.WARNING)
-    assert alert.headline == "Failures went up to 10.0% from 1.0%"
+    assert alert.headline == "The failure rate rose from 1 % to 10 %"
     assert (alert.figures["baseline_failed"], alert.figures["baseline_judged"]) == (10, 1_000)
     assert float(alert.figures["p"] or 0) < 0.001
 

@@ -91,7 +91,7 @@ def test_limit_samples_the_grid() -> None:
     selection = make_selection(3, 3, 20, category=ConversationCategory.EDGE, limit=10)
 
     assert bench.service.submit(selection, make_settings()).planned == 10
-    assert selection.formula == "3 personas × 3 arcs × 20 topics = 180, 10 of them"
+    assert selection.formula == "3 personas × 3 arcs × 20 topics = 180; 10 to go"
 
 
 def test_more_than_a_batch_holds_is_refused_before_it_is_counted_out() -> None:

@@ -78,7 +78,7 @@ def test_a_link_to_an_arc_without_a_template_says_so() -> None:
     linked = decode_choices(choices, {"arcs": arc.arc_key}, make_settings())
 
     assert linked.selection.arc_ids == ()
-    assert linked.problems == (f"arcs: {arc.arc_key} (not there, not active, or without a template for you).",)
+    assert linked.problems == (f"arcs: {arc.arc_key} (unknown, inactive, or without a template for you).",)
     assert arc.id not in decode_choices(choices, {"arcs": "all"}, make_settings()).selection.arc_ids
 
 

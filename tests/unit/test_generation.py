@@ -169,7 +169,7 @@ def test_reply_cut_by_max_tokens_is_tried_once_more_with_a_raised_limit_where_th
     [
         ({"user_prompt": "{{ 1/0 }}"}, "uses arithmetic, which is not allowed"),
         ({"user_prompt": "{% for i in range(10**9) %}{% endfor %}"}, "a call such as range"),
-        ({"user_prompt": None}, "The item failed in a way that nobody foresaw: AttributeError"),
+        ({"user_prompt": None}, "The item failed unexpectedly: AttributeError"),
     ],
 )
 def test_an_item_whose_prompt_cannot_be_made_fails_without_a_call(spoilt: dict[str, object], said: str) -> None:
@@ -316,7 +316,7 @@ def test_pace_follows_what_claude_says_and_is_noted_for_the_monitor() -> None:
 
     assert [4, 2] == [limit for limit, _ in store.paces[:2]]
     assert "429" in store.paces[1][1]
-    assert "replies without a refusal" in store.paces[-1][1]
+    assert "good replies" in store.paces[-1][1]
 
 
 def test_a_batch_that_goes_on_is_told_the_pace_that_holds_now() -> None:

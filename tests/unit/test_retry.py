@@ -62,7 +62,7 @@ def test_item_is_given_up_when_the_next_try_would_come_too_late() -> None:
     given_up = decide(CallFailureKind.TIMEOUT, spent_seconds=99.6)
 
     assert isinstance(given_up, GiveUp)
-    assert "100 s at most" in given_up.because
+    assert "may take 100 s in all" in given_up.because
     assert isinstance(decide(CallFailureKind.RATE_LIMITED, spent_seconds=60, retry_after_seconds=50.0), GiveUp)
 
 

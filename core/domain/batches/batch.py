@@ -102,7 +102,7 @@ class BatchSettings(Record):
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The batch pauses itself before it spends more, what is in flight included."""
     canary_items: int = Field(default=0, ge=0)
-    """So many items, spread over the grid, run first; the rest only if enough of them pass."""
+    """This many items, spread over the grid, run first; the rest only if few enough of them fail."""
 
 
 class RetryChanges(Record):
@@ -134,7 +134,7 @@ class Selection(Record):
 
     @property
     def planned(self) -> int:
-        """Conversations that will be asked for, if none of them is left out."""
+        """Conversations to generate if none is skipped."""
         return self.count_planned(0)
 
     @property
@@ -148,16 +148,16 @@ class Selection(Record):
         return left if self.limit is None else min(self.limit, left)
 
     def explain(self, existing: int) -> str:
-        """Return the formula where `existing` combinations are left out."""
+        """Return the formula, and what is left of it where `existing` combinations are skipped."""
         parts = (
             _count(len(self.persona_ids), "persona"),
             _count(len(self.arc_ids), "arc"),
             _count(len(self.topic_ids), "topic"),
         )
         planned = self.count_planned(existing)
-        skipped = f", {existing} there already" if existing else ""
-        sampled = f", {planned} of them" if planned < self.grid_size - existing else ""
-        return f"{' × '.join(parts)} = {self.grid_size}{skipped}{sampled}"
+        left = [f"{existing:,} already done"] if existing else []
+        left += [f"{planned:,} to go"] if planned < self.grid_size else []
+        return f"{' × '.join(parts)} = {self.grid_size:,}{'; ' if left else ''}{', '.join(left)}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -171,6 +171,10 @@ class Submitted(Record):
     planned: int
     is_enqueued: bool = True
     """False where the queue could not be told; the reconciler will."""
+
+
+_REASON_WORDINGS = {"Paused by itself:": "Paused automatically:", "Paused by the analyst.": "Paused by you."}
+"""Only its owner can see or pause a batch."""
 
 
 class BatchProgress(Record):
@@ -223,7 +227,17 @@ class BatchProgress(Record):
     recent_until: AwareDatetime | None = None
     recent_judged: int = 0
     needed_budget_usd: float | None = None
-    """The least budget with which a paused batch can go on; None where its budget does not hold it back."""
+    """The least budget with which a paused batch can continue; None where its budget does not hold it back."""
+
+    @property
+    def reason(self) -> str | None:
+        """The status_reason as the owner reads it; batches of earlier versions hold older wordings."""
+        if self.status_reason is None:
+            return None
+        for stored, shown in _REASON_WORDINGS.items():
+            if self.status_reason.startswith(stored):
+                return shown + self.status_reason.removeprefix(stored)
+        return self.status_reason
 
     def is_simulated(self, *, claude_is_simulated: bool) -> bool:
         """Say whether its calls are simulated; before the first they will be as Claude is now."""
@@ -245,8 +259,8 @@ class BatchProgress(Record):
         return self.accepted + self.failed
 
     @property
-    def is_moving(self) -> bool:
-        """Whether it changes by itself: it is worked on, or calls that began before a pause are still to end."""
+    def has_work_in_flight(self) -> bool:
+        """Whether it still changes: it is worked on, or calls that began before a pause are still running."""
         return self.status.is_active or self.running > 0
 
     @property

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.batches.results import BatchBreakdown
 from core.domain.batches.work import AttemptOutcome
+from core.domain.diagnosis.plain_names import name_failure_type, name_pattern
 from core.domain.record import Record
 from core.domain.scaffolding.records import TemplateId, Tier
 from core.domain.verdict.verdict import FailureType
@@ -57,13 +58,13 @@ class BatchWatch(Record):
     progress: BatchProgress
     retry_of_name: str | None = None
     retries: tuple[BatchLink, ...] = ()
-    """The batches that tried this one's failed items again, oldest first."""
+    """The batches that retry this one's failed items, oldest first."""
     breakdown: BatchBreakdown
     trend: tuple[TrendPoint, ...] = ()
 
 
 class ItemStatus(StrEnum):
-    """Where an item stands."""
+    """The status of an item; COMPLETED is shown as "accepted"."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -169,22 +170,23 @@ def describe_item(item: ItemRow) -> str:
         case ItemStatus.QUEUED:
             return f"waits after {_name_last_call(item)}" if item.attempts else "waits"
         case ItemStatus.PROCESSING:
-            return f"running, {item.attempts + 1}. call" if item.attempts else "running"
+            return f"running, call {item.attempts + 1}" if item.attempts else "running"
         case ItemStatus.COMPLETED:
             return "accepted" if item.turn_count is None else f"accepted, {item.turn_count} turns"
         case ItemStatus.FAILED:
             return _describe_failure(item)
         case ItemStatus.CANCELLED:
-            return "never generated"
+            return "not generated"
         case _:
             assert_never(item.status)
 
 
 def _describe_failure(item: ItemRow) -> str:
-    kind = item.truncation_pattern or item.failure_type or "failed"
+    pattern = item.truncation_pattern
+    name = name_pattern(pattern) if pattern else name_failure_type(item.failure_type or "failed")
     where = "" if item.turn_index is None else f" in turn {item.turn_index + 1}"
     details = f": {item.failure_details}" if item.failure_details else ""
-    return f"{kind}{where}{details}"
+    return f"{name}{where}{details}"
 
 
 def _name_last_call(item: ItemRow) -> str:

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from core.domain.batches.rate_limits import read_rate_limits
 from core.domain.batches.work import CallFailure, CallFailureKind
+from core.domain.percentages import format_percent
 from core.domain.record import Record
 
 LOW_HEADROOM = 0.05
@@ -50,7 +51,7 @@ class Pace(Record):
 
 def begin_pace(ceiling: int, now: datetime) -> Pace:
     """Return the pace of a batch that nobody has learnt anything about yet."""
-    return Pace(limit=ceiling, reason="as the batch asks", changed_at=now)
+    return Pace(limit=ceiling, reason="as chosen for the batch", changed_at=now)
 
 
 def read_headroom(headers: Mapping[str, str]) -> Headroom | None:
@@ -69,14 +70,14 @@ def pace_after_reply(pace: Pace, headroom: Headroom | None, *, ceiling: int, now
         headroom = headroom.model_copy(update={"resets_at": min(headroom.resets_at, now + LONGEST_HOLD)})
     rested = pace.model_copy(update={"successes": pace.successes + 1, "refused_since": None, "refusals": 0})
     if headroom is not None and headroom.share_left < LOW_HEADROOM:
-        left = f"{headroom.share_left:.0%} of the {headroom.kind} limit left"
+        left = f"lowered at {format_percent(headroom.share_left)} left of the {headroom.kind} limit"
         if pace.limit > 1 and now - pace.changed_at >= REDUCTION_PAUSE:
             return _change(rested, max(pace.limit // 2, 1), left, now, not_before=headroom.resets_at)
         return rested.model_copy(update={"not_before": headroom.resets_at})
     has_room = headroom is None or headroom.share_left > FREE_HEADROOM
     if pace.limit < ceiling and rested.successes >= pace.limit and has_room:
-        replies = "1 reply" if rested.successes == 1 else f"{rested.successes} replies"
-        return _change(rested, pace.limit + 1, f"{replies} without a refusal", now)
+        replies = "1 good reply" if rested.successes == 1 else f"{rested.successes} good replies"
+        return _change(rested, pace.limit + 1, f"raised after {replies}", now)
     return rested
 
 
@@ -95,9 +96,9 @@ def pace_after_failure(pace: Pace, failure: CallFailure, *, now: datetime) -> Pa
     if pace.limit == 1 or (pace.refusals > 0 and now - pace.changed_at < REDUCTION_PAUSE):
         return held
     if failure.kind is CallFailureKind.RATE_LIMITED:
-        return _change(held, max(pace.limit // 2, 1), "Claude answered 429 (rate limit)", now, not_before=held.not_before)
-    status = failure.http_status or 500
-    return _change(held, pace.limit - 1, f"Claude answered {status} ({failure.kind})", now, not_before=held.not_before)
+        return _change(held, max(pace.limit // 2, 1), "lowered after 429 (rate limit)", now, not_before=held.not_before)
+    reason = f"lowered after {failure.http_status or 500} ({failure.kind.replace('_', ' ')})"
+    return _change(held, pace.limit - 1, reason, now, not_before=held.not_before)
 
 
 def find_storm(pace: Pace, now: datetime) -> str | None:

@@ -117,10 +117,10 @@ _CAUSES = {
 def _decide_passing(
     failure: CallFailure, attempt_number: int, spent_seconds: float, limits: RetryLimits, jitter: float
 ) -> RetryDecision:
-    """Decide on a failure that passes by itself."""
+    """Decide on a temporary failure."""
     asked_seconds = failure.retry_after_seconds or 0.0
     if asked_seconds > limits.max_seconds:
-        # Nothing is served for so long, so item after item would be given up.
+        # Nothing is served for so long that item after item would be given up.
         until = failure.access_returns or f"{asked_seconds / 60:.0f} minutes from now"
         because = f"Claude asks to wait. Access returns: {until}. Resume then. ({failure.message})"
         return StopBatch(because=make_line(because, LONGEST_CAUSE))
@@ -130,8 +130,8 @@ def _decide_passing(
     delay_seconds = max(backoff_seconds, asked_seconds)
     if spent_seconds + delay_seconds > limits.max_seconds:
         because = (
-            f"No reply in {spent_seconds:.0f} s, and the next try would be {delay_seconds:.0f} s later: "
-            f"an item is tried for {limits.max_seconds:.0f} s at most; the last: {failure.message}"
+            f"No reply in {spent_seconds:.0f} s, and the next call would come {delay_seconds:.0f} s later: "
+            f"calls for one item may take {limits.max_seconds:.0f} s in all; the last: {failure.message}"
         )
         return GiveUp(because=make_line(because))
     return RetryLater(delay_seconds=delay_seconds)

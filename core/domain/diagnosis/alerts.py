@@ -18,6 +18,8 @@ from core.domain.batches.overview import PatternSeen
 from core.domain.diagnosis.exact_tests import fisher_p
 from core.domain.diagnosis.intervals import wilson_interval
 from core.domain.diagnosis.notices import Notices
+from core.domain.diagnosis.plain_names import add_code, name_pattern
+from core.domain.percentages import format_percent
 from core.domain.record import Record
 
 TARGET_FAILURE_RATE, ALARM_FAILURE_RATE, CALM_FAILURE_RATE = 0.05, 0.10, 0.08
@@ -209,11 +211,11 @@ def _check_failure_rate(owner: OwnerFacts, *, is_open: bool) -> Iterator[RaisedA
         rule=AlertRule.FAILURE_RATE,
         severity=AlertSeverity.CRITICAL if interval.low > ALARM_FAILURE_RATE else AlertSeverity.WARNING,
         message=(
-            f"{count.rate:.1%} of {count.judged:,} {_name_items(owner)} failed in {window}. "
-            f"That is {interval.low:.1%} to {interval.high:.1%} with 95 % confidence; "
-            f"the alarm is at {ALARM_FAILURE_RATE:.0%}, the target under {TARGET_FAILURE_RATE:.0%}."
+            f"{format_percent(count.rate)} of {count.judged:,} {_name_items(owner)} failed in {window}. "
+            f"The true rate is likely between {format_percent(interval.low)} and {format_percent(interval.high)}; "
+            f"the alarm is at {format_percent(ALARM_FAILURE_RATE)}, the target under {format_percent(TARGET_FAILURE_RATE)}."
         ),
-        advice="Look at the failures by pattern; pause what runs until the cause is known.",
+        advice="Look at the failures by pattern; pause running batches until the cause is known.",
         figures={
             "judged": count.judged,
             "failed": count.failed,
@@ -240,10 +242,11 @@ def _check_drift(owner: OwnerFacts, *, is_open: bool) -> Iterator[RaisedAlert]:
         rule=AlertRule.DRIFT,
         severity=AlertSeverity.WARNING,
         message=(
-            f"Failures went up to {day.rate:.1%} from {before.rate:.1%}. That is {day.failed:,} of {day.judged:,} "
-            f"{_name_items(owner)} in the last 24 hours, {before.failed:,} of {before.judged:,} in the 7 days before."
+            f"The failure rate rose from {format_percent(before.rate)} to {format_percent(day.rate)}. "
+            f"That is {day.failed:,} of {day.judged:,} {_name_items(owner)} in the last 24 hours, "
+            f"{before.failed:,} of {before.judged:,} in the 7 days before."
         ),
-        advice="Ask what is new: model, template, settings, or another mix of arcs. Compare the failures of both times.",
+        advice="Check what is new: model, template, settings, or another mix of arcs. Compare the failures of both periods.",
         figures={
             "judged": day.judged,
             "failed": day.failed,
@@ -268,8 +271,8 @@ def _check_patterns(owner: OwnerFacts, now: datetime) -> Iterator[RaisedAlert]:
                 rule=AlertRule.NEW_PATTERN,
                 subject=seen.pattern,
                 severity=AlertSeverity.WARNING,
-                message=f"A truncation pattern never seen before: {seen.pattern}.",
-                advice="Look at one of its failures: a new cut often comes with a change of model or settings.",
+                message=f"A new truncation pattern: {add_code(name_pattern(seen.pattern), seen.pattern)}.",
+                advice="Look at one of its failures: a new pattern often comes with a change of model or settings.",
                 figures={"pattern": seen.pattern, "first_seen_at": seen.first_seen_at.isoformat()},
                 created_by=owner.created_by,
             )
@@ -283,7 +286,7 @@ def _check_storage(facts: AlertFacts, limit: int, *, is_open: bool) -> Iterator[
         rule=AlertRule.STORAGE,
         severity=AlertSeverity.CRITICAL if used >= STORAGE_ALARM_SHARE * limit else AlertSeverity.WARNING,
         message=(
-            f"The storage of error reports is {used / limit:.0%} full: {used / BYTES_OF_MEGABYTE:,.0f} of "
+            f"The storage of error reports is {format_percent(used / limit)} full: {used / BYTES_OF_MEGABYTE:,.0f} of "
             f"{limit / BYTES_OF_MEGABYTE:,.0f} MB."
         ),
         advice="Delete old failures with `brightrun prune --older-than-days 30`, or raise BRIGHTRUN_STORAGE_LIMIT_GB.",
@@ -325,7 +328,7 @@ def _check_stuck_results(notices: Notices) -> Iterator[RaisedAlert]:
         ),
         advice=(
             "Look there into `spool/set-aside` in the folder of BRIGHTRUN_HOME: the file .reason beside each says why. "
-            "What was put right is recorded when it is moved back into `spool`."
+            "A corrected file is recorded when it is moved back into `spool`."
         ),
         figures={host.host: host.files for host in notices.stuck},
     )

@@ -24,11 +24,9 @@ from core.domain.diagnosis.outcomes import (
     OutcomeCells,
     Outcomes,
 )
+from core.domain.diagnosis.plain_names import NONE
 from core.domain.record import Record
 from core.domain.verdict.verdict import FailureType
-
-NONE = "none"
-"""Stands for a missing stop_reason or pattern, as in the filters."""
 
 
 class Dimension(StrEnum):

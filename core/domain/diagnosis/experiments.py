@@ -1,7 +1,7 @@
-"""Experiments: the same combinations once more with one setting changed, and what that changed.
+"""Experiments: the same combinations generated once more with one setting changed, and what that changed.
 
-Each item of the changed arm stands beside the item it repeats, so persona, arc, topic and everything else that is hard or
-easy is the same on both sides, and only pairs that came out differently tell something. That makes few items go far.
+Each item of the changed arm is paired with the item whose combination it generates again. Persona, arc and topic are the
+same in both arms, so only pairs with different outcomes carry information, and few items are enough.
 """
 
 from enum import StrEnum
@@ -12,8 +12,9 @@ from pydantic import AwareDatetime, Field
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchId, Effort
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.exact_tests import mcnemar_p
-from core.domain.diagnosis.findings import format_failure_rate, format_p, format_percent
+from core.domain.diagnosis.findings import word_chance
 from core.domain.diagnosis.intervals import Rate, measure_rate, paired_difference_interval
+from core.domain.percentages import format_percent
 from core.domain.record import Record
 from core.domain.scaffolding.records import TemplateId
 
@@ -47,16 +48,21 @@ class ExperimentChange(Record):
             case _:
                 return "nothing changed"
 
+    @property
+    def base_label(self) -> str:
+        """How the other arm is called."""
+        return "before" if self.structured_outputs is None else f"with it {'off' if self.structured_outputs else 'on'}"
+
 
 class ItemScope(StrEnum):
-    """Which judged items of the batch are repeated."""
+    """Which judged items of the batch are generated again."""
 
     JUDGED = "judged"  #: accepted and failed ones: the comparison in full
-    FAILED = "failed"  #: failed ones only: cheaper, but chance alone makes some of them pass the second time
+    FAILED = "failed"  #: failed ones only: cheaper, but chance alone makes some of them succeed the second time
 
 
 class ExperimentPlan(Record):
-    """What to repeat: judged items of a batch, at most `limit` of them. Of `items` only counts how they were made."""
+    """What to generate again: judged items of a batch, at most `limit`. Of `items` only filters on settings count."""
 
     batch_id: BatchId
     change: ExperimentChange
@@ -67,7 +73,7 @@ class ExperimentPlan(Record):
 
 
 class Experiment(Record):
-    """Two arms: items of `base_batch_id`, and their repetitions, which are all of `changed_batch_id`."""
+    """Two arms: items of `base_batch_id`, and their counterparts, which make up `changed_batch_id`."""
 
     id: UUID
     name: str
@@ -113,7 +119,7 @@ def compare_arms(pairs: ExperimentPairs) -> Comparison:
         pairs.both_failed, pairs.only_changed_failed, pairs.only_base_failed, pairs.neither_failed
     )
     p_value = mcnemar_p(pairs.only_base_failed, pairs.only_changed_failed)
-    # Of items chosen because they failed, some pass the second time whatever is changed: no test can be built on that.
+    # Of items chosen because they failed, some are accepted the second time whatever is changed: that proves nothing.
     is_proven = judged > 0 and p_value <= ALPHA and pairs.experiment.scope is ItemScope.JUDGED
     return Comparison(
         base=base,
@@ -128,23 +134,27 @@ def compare_arms(pairs: ExperimentPairs) -> Comparison:
 
 
 def _phrase_verdict(pairs: ExperimentPairs, base: Rate, changed: Rate, p_value: float, *, is_proven: bool) -> str:
-    label = pairs.experiment.change.label
+    change = pairs.experiment.change
     if base.value is None or changed.value is None:
-        return f"No pair is judged yet ({pairs.open} are open)."
-    figures = (
-        f"{format_failure_rate(changed)} with {label} against {format_failure_rate(base)} without, over {base.judged} pairs"
-    )
-    waiting = f" {pairs.open} pairs are still open." if pairs.open else ""
+        return f"No pair is judged yet ({pairs.open} open)."
+    waiting = f" {_count_pairs(pairs.open)} still open." if pairs.open else ""
     if pairs.experiment.scope is ItemScope.FAILED:
-        passed = pairs.only_base_failed
-        share = format_percent(passed / base.judged)
+        fixed = pairs.only_base_failed
         return (
-            f"{passed} of {base.judged} items that had failed pass with {label} ({share} %). Some would have passed without "
-            f"the change, too; compare accepted items as well to know.{waiting}"
+            f"{fixed} of {base.judged} failed items are accepted with {change.label} "
+            f"({format_percent(fixed / base.judged)}). "
+            f"Some would have been without the change; compare all judged items to know.{waiting}"
         )
-    moved = f"{pairs.only_base_failed} pairs mended, {pairs.only_changed_failed} broken"
+    figures = (
+        f"{format_percent(changed.value)} fail, {format_percent(base.value)} {change.base_label} "
+        f"({_count_pairs(base.judged)}; {pairs.only_base_failed} fixed, {pairs.only_changed_failed} newly failed)"
+    )
     if not is_proven:
-        return f"No difference is proven: {figures} ({moved}; {format_p(p_value)}).{waiting}"
+        return f"No difference is proven with {change.label}: {figures}; it could be chance.{waiting}"
     word = "less" if changed.value < base.value else "more"
     simulated = " These replies are simulated." if pairs.simulated else ""
-    return f"Conversations fail {word} often with {label}: {figures} ({moved}; {format_p(p_value)}).{simulated}{waiting}"
+    return f"Conversations fail {word} often with {change.label}: {figures}; {word_chance(p_value)}.{simulated}{waiting}"
+
+
+def _count_pairs(number: int) -> str:
+    return "1 pair" if number == 1 else f"{number} pairs"

@@ -6,55 +6,32 @@ from typing import assert_never
 
 from core.domain.diagnosis.fingerprint import label_fingerprint
 from core.domain.diagnosis.intervals import Rate
-from core.domain.diagnosis.suspects import FEWEST_FAILED, Suspect, SuspectReport, SuspectStatus
+from core.domain.diagnosis.plain_names import NONE, name_failure_type, name_pattern, name_stop_reason
+from core.domain.diagnosis.sample_size import estimate_more_items
+from core.domain.diagnosis.suspects import ALPHA_SINGLE, FEWEST_FAILED, Suspect, SuspectReport, SuspectStatus
+from core.domain.percentages import format_percent, format_percent_range
 from core.domain.record import Record
 from core.domain.verdict.reply import StopReason
 from core.domain.verdict.verdict import FailurePattern, FailureType
 
 MOST_REQUEST_IDS = 5
 LEAD_P, LEAD_P_OF_FEW = 0.25, 0.01
-"""Up to here a suspect is worth more items, though it is not named: corrected, and as it is where nothing can be proven."""
+"""Largest p-value of a lead: corrected for the comparisons, and uncorrected where too few items could prove anything."""
+_CERTAIN_P, _LIKELY_P = 0.001, 0.05
 _NEARLY_ALL = 0.8
 _LEAST_P = 1e-20
 _PLAIN_P = 0.001
 _NEAR_LIMIT = 0.95
 
-_PATTERN_WORDS: dict[str, str] = {
-    FailurePattern.LONE_BACKSLASH: "end at an opening quotation mark",
-    FailurePattern.ESCAPED_QUOTE: "end at an escaped quotation mark",
-    FailurePattern.MID_WORD: "end in or behind a word",
-    FailurePattern.TRAILING_COMMA: "end at a comma",
-    FailurePattern.TRAILING_COLON: "end at a colon",
-    FailurePattern.OPEN_PAREN: "leave a parenthesis open",
-    FailurePattern.OPEN_BRACKET: "leave a square bracket open",
-    FailurePattern.OPEN_BRACE: "leave a brace open",
-    FailurePattern.LONG_UNCLOSED_STRING: "leave a quotation open",
-    FailurePattern.OPEN_MARKUP: "leave bold text or a code block open",
-    FailurePattern.NO_PUNCTUATION: "end without the end of a sentence",
-    FailurePattern.UNEXPECTED_STOP_REASON: "were stopped early",
-    FailurePattern.EMPTY: "say nothing",
-    FailurePattern.ESCAPED_TEXT: "hold escape sequences as plain text",
-    FailurePattern.GARBLED_TEXT: "hold broken characters",
-    FailurePattern.UNFILLED_PLACEHOLDER: "hold an unfilled placeholder",
-    FailurePattern.CHAT_MARKUP: "hold chat-template tokens or another speaker",
-}
-_TYPE_WORDS: dict[str, str] = {
-    FailureType.TRUNCATION: "are cut off",
-    FailureType.PARSE_ERROR: "are not the JSON that was asked for",
-    FailureType.VALIDATION_ERROR: "have a wrong structure",
-    FailureType.API_ERROR: "brought no usable reply",
-    FailureType.REFUSAL: "were declined",
-    FailureType.CORRUPTION: "hold damaged text",
-}
 _CUT_AT_QUOTE = (FailurePattern.LONE_BACKSLASH, FailurePattern.ESCAPED_QUOTE, FailurePattern.ESCAPED_TEXT)
 
 
 class Evidence(Record):
-    """What a group of failures has in common, as counts; `none` stands for a missing stop_reason or pattern.
+    """What a group of failures has in common, as counts; NONE stands for a missing stop_reason or pattern.
 
     `share_low` and `share_high` are the least and the greatest share of max_tokens used, None where no reply was counted;
-    `all_counted` is False where some of the failures have no count or, as far as the data can tell, may have none.
-    Of so many failures (`simulated`) the reply was made up.
+    `far_below_limit` failures used less than a fifth of it. `all_counted` is False where some of the failures have no count
+    or, as far as the data can tell, may have none. `simulated` failures have a simulated reply.
     """
 
     failures: int
@@ -65,9 +42,10 @@ class Evidence(Record):
     fingerprints: Mapping[str, int] = {}
     share_low: float | None = None
     share_high: float | None = None
+    far_below_limit: int = 0
     all_counted: bool = True
     imported: bool = False
-    """All were read from files: nothing of them can be repeated here."""
+    """All were read from files: they have no prompts to send again."""
     request_ids: tuple[str, ...] = ()
 
 
@@ -95,25 +73,26 @@ class NextStep(Record):
 
 
 class Finding(Record):
-    """A named suspect, explained."""
+    """A named suspect, explained: what was found, what its failures share, and the figures behind it."""
 
     suspect: Suspect
     evidence: Evidence
-    sentence: str
+    headline: str
+    explanation: str
+    figures: str
     next_steps: tuple[NextStep, ...]
+
+
+class Lead(Record):
+    """What comes nearest to a cause where none is proven, with the figures behind it."""
+
+    sentence: str
+    figures: str
 
 
 def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) -> Finding:
     """Say what was found and what to do next."""
-    sentences = [
-        (
-            f"{suspect.rate.failed:,} of {total_failed:,} failures come from {suspect.label}: "
-            f"{format_failure_rate(suspect.rate)} against {format_failure_rate(suspect.rest)} elsewhere; "
-            f"{format_p(suspect.p_value)}."
-        ),
-        _describe_common(evidence),
-        _judge_limit(evidence),
-    ]
+    sentences = [_describe_common(evidence), _judge_limit(evidence)]
     if suspect.not_told_apart:
         others = ", ".join(name.label for name in suspect.not_told_apart)
         sentences.append(f"The data cannot tell it apart from {others}.")
@@ -122,25 +101,53 @@ def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) ->
     return Finding(
         suspect=suspect,
         evidence=evidence,
-        sentence=" ".join(sentence for sentence in sentences if sentence),
+        headline=(
+            f"{suspect.rate.failed:,} of {total_failed:,} failures come from {suspect.label}: {_compare_rates(suspect)}, "
+            f"{word_chance(suspect.p_corrected)}."
+        ),
+        explanation=" ".join(sentence for sentence in sentences if sentence),
+        figures=f"{_list_figures(suspect)}{_describe_tokens(evidence)}",
         next_steps=choose_next_steps(suspect, evidence),
     )
 
 
-def describe_lead(report: SuspectReport) -> str | None:
+def describe_lead(report: SuspectReport) -> Lead | None:
     """Say what comes nearest to a cause where none is proven; None where chance explains all of it well."""
     lead = min((each for each in report.suspects if _may_lead(each)), key=lambda each: each.p_value, default=None)
     if lead is None:
         return None
-    doubt = (
-        f"but with {report.failed} failures in all nothing could be proven"
-        if lead.status is SuspectStatus.TOO_FEW
-        else f"but {format_p(lead.p_corrected)} once corrected for {report.compared} comparisons"
+    more = estimate_more_items(lead.rate, lead.rest, comparisons=report.compared, alpha=ALPHA_SINGLE)
+    advice = "" if more is None else f": generate about {more:,} more"
+    return Lead(
+        sentence=(
+            f"Nearest to a cause comes {lead.label}, with {lead.rate.failed:,} of {report.failed:,} failures: "
+            f"{_compare_rates(lead)}, which could be chance. Not enough data{advice}."
+        ),
+        figures=_list_figures(lead),
+    )
+
+
+def word_chance(p_value: float) -> str:
+    """Say in words how likely a difference is chance."""
+    if p_value <= _CERTAIN_P:
+        return "almost certainly not chance"
+    return "probably not chance" if p_value <= _LIKELY_P else "could be chance"
+
+
+def _compare_rates(suspect: Suspect) -> str:
+    here, elsewhere = suspect.rate.value, suspect.rest.value
+    if here is None or elsewhere is None:
+        return "nothing to compare"
+    return f"{format_percent(here)} fail here, {format_percent(elsewhere)} elsewhere"
+
+
+def _list_figures(suspect: Suspect) -> str:
+    corrected = (
+        "" if suspect.status is SuspectStatus.TOO_FEW else f", {format_p(suspect.p_corrected)} after Holm's correction"
     )
     return (
-        f"Nearest to one comes {lead.label}, with {lead.rate.failed:,} of {report.failed:,} failures: "
-        f"{format_failure_rate(lead.rate)} against {format_failure_rate(lead.rest)} elsewhere; {format_p(lead.p_value)}, "
-        f"{doubt}. More items of it would tell."
+        f"{format_failure_rate(suspect.rate)} here, {format_failure_rate(suspect.rest)} elsewhere (95 % intervals); "
+        f"{format_p(suspect.p_value)} by Fisher's exact test{corrected}."
     )
 
 
@@ -168,8 +175,10 @@ def _list_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
     steps: list[NextStep] = []
     stopped = evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0)
     if _is_most(stopped, evidence):
-        steps.append(_step(StepKind.RAISE_MAX_TOKENS, "Raise max_tokens, or ask for shorter conversations, and compare."))
-        steps.append(_step(StepKind.CHANGE_EFFORT, "Lower the effort: thinking counts towards max_tokens, too."))
+        steps.append(
+            _step(StepKind.RAISE_MAX_TOKENS, "Raise max output tokens, or ask for shorter conversations, and compare.")
+        )
+        steps.append(_step(StepKind.CHANGE_EFFORT, "Lower the effort: thinking counts towards max output tokens."))
         return tuple(steps)
     if _is_most(evidence.stop_reasons.get(StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED, 0), evidence):
         return (_step(StepKind.CHANGE_PROMPT, "Shorten the prompt: prompt and reply fill the context window."),)
@@ -184,11 +193,11 @@ def _list_steps(suspect: Suspect, evidence: Evidence) -> tuple[NextStep, ...]:
         )
     if _names_field(suspect, "model"):
         steps.append(_step(StepKind.COMPARE_MODEL, "Run the same combinations with another model and compare."))
-    steps.append(_step(StepKind.CHANGE_PROMPT, "Change the prompt of what these items share, or the effort, and compare."))
+    steps.append(_step(StepKind.CHANGE_PROMPT, "Change the template of these items, or the effort, and compare."))
     if evidence.request_ids and not _is_most(stopped, evidence):
         ids = ", ".join(evidence.request_ids[:MOST_REQUEST_IDS])
         steps.append(
-            _step(StepKind.REPORT_TO_PROVIDER, f"If it stays, report it to the provider with these request ids: {ids}")
+            _step(StepKind.REPORT_TO_PROVIDER, f"If it persists, report it to the provider with these request ids: {ids}")
         )
     return tuple(steps)
 
@@ -197,22 +206,7 @@ def format_failure_rate(rate: Rate) -> str:
     """Return a rate with its interval, as `28 % (21-36 %)`."""
     if rate.value is None or rate.low is None or rate.high is None:
         return "no items"
-    return f"{format_percent(rate.value)} % ({format_percent(rate.low)}-{format_percent(rate.high)} %)"
-
-
-def format_percent(share: float) -> str:
-    """Return a share in percent: whole numbers from 10 up, one digit below; 0 and 100 only where they are exact.
-
-    Rates end at 100 %, other shares need not.
-    """
-    percent = share * 100
-    if percent in (0, 100):
-        return f"{percent:.0f}"
-    if percent < 10:  # noqa: PLR2004
-        return f"{max(percent, 0.1):.1f}".removesuffix(".0")
-    if 99.5 <= percent < 100.5:  # noqa: PLR2004
-        return "99.9" if percent < 100 else "100.1"  # noqa: PLR2004
-    return f"{percent:.0f}" if percent > 100 else f"{min(percent, 99.0):.0f}"  # noqa: PLR2004
+    return f"{format_percent(rate.value)} ({format_percent_range(rate.low, rate.high)})"
 
 
 def format_p(p_value: float) -> str:
@@ -229,22 +223,41 @@ def _describe_common(evidence: Evidence) -> str:
     parts: list[str] = []
     pattern, count = _most_common(evidence.patterns)
     failure_type, type_count = _most_common(evidence.failure_types)
-    if pattern in _PATTERN_WORDS and _is_most(count, evidence):
-        parts.append(f"{_count_of(count, evidence)} {_PATTERN_WORDS[pattern]}")
-    elif failure_type in _TYPE_WORDS and _is_most(type_count, evidence):
-        parts.append(f"{_count_of(type_count, evidence)} {_TYPE_WORDS[failure_type]}")
+    if pattern not in ("", NONE) and _is_most(count, evidence):
+        parts.append(f"{_count_of(count, evidence)} have the pattern “{name_pattern(pattern)}”")
+    elif failure_type and _is_most(type_count, evidence):
+        parts.append(f"{_count_of(type_count, evidence)} are of the type “{name_failure_type(failure_type)}”")
     else:
         fingerprint, shared = _most_common(evidence.fingerprints)
         if shared:
-            parts.append(f"{_count_of(shared, evidence)} share a failure signature: {label_fingerprint(fingerprint)}")
-    if evidence.share_low is not None and evidence.share_high is not None:
-        low, high = format_percent(evidence.share_low), format_percent(evidence.share_high)
-        used = f"{low} % of max_tokens used" if low == high else f"{low}-{high} % of max_tokens used"
-        parts.append(used if evidence.all_counted else f"{used} (of those with a count)")
+            parts.append(f"{_count_of(shared, evidence)} share the failure signature “{label_fingerprint(fingerprint)}”")
+    if distance := _word_distance_to_limit(evidence):
+        parts.append(distance)
     stop_reason, stopped = _most_common(evidence.stop_reasons)
-    if stop_reason and stop_reason != "none" and _is_most(stopped, evidence):
-        parts.append(f"stop_reason {stop_reason}")
+    if stop_reason not in ("", NONE) and _is_most(stopped, evidence):
+        parts.append(f"stop reason “{name_stop_reason(stop_reason)}”")
     return f"{', '.join(parts)}." if parts else ""
+
+
+def _word_distance_to_limit(evidence: Evidence) -> str:
+    """Say how far below max_tokens the replies stopped; nothing where they did not, or hardly."""
+    if evidence.share_high is None:
+        return ""
+    if _is_most(evidence.far_below_limit, evidence):
+        words = f"{'all' if evidence.far_below_limit == evidence.failures else 'most'} stopped far below the limit"
+    elif evidence.share_high < _NEAR_LIMIT:
+        words = "all stopped below the limit"
+    else:
+        return ""
+    return words if evidence.all_counted else f"{words} (of those with a count)"
+
+
+def _describe_tokens(evidence: Evidence) -> str:
+    if evidence.share_low is None or evidence.share_high is None:
+        return ""
+    is_one = format_percent(evidence.share_low) == format_percent(evidence.share_high)
+    used = format_percent(evidence.share_low) if is_one else format_percent_range(evidence.share_low, evidence.share_high)
+    return f" {used} of max_tokens used{'' if evidence.all_counted else ' (of those with a count)'}."
 
 
 def _judge_limit(evidence: Evidence) -> str:
@@ -255,7 +268,7 @@ def _judge_limit(evidence: Evidence) -> str:
     if evidence.stop_reasons.get(StopReason.MAX_TOKENS) or evidence.share_high is None:
         return ""
     # An API error brings no reply, so it has neither.
-    are_silent = evidence.stop_reasons.get("none", 0) > evidence.failure_types.get(FailureType.API_ERROR, 0)
+    are_silent = evidence.stop_reasons.get(NONE, 0) > evidence.failure_types.get(FailureType.API_ERROR, 0)
     if are_silent and not evidence.all_counted:
         return ""
     if evidence.failure_types.get(FailureType.TRUNCATION, 0) + evidence.failure_types.get(FailureType.PARSE_ERROR, 0) == 0:

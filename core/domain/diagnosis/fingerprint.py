@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
+from core.domain.diagnosis.plain_names import NONE, name_failure_type, name_pattern, name_stop_reason
 from core.domain.record import Record
 from core.domain.verdict.closings import TERMINATORS
 from core.domain.verdict.formats.replies import recover_turns
@@ -60,16 +61,16 @@ _TOKEN_WORDS = {
     LastToken.ESCAPED_QUOTE: "at an escaped quotation mark",
     LastToken.LITERAL_ESCAPE: "at a literal escape sequence",
     LastToken.OPENING_QUOTE: "at an opening quotation mark",
-    LastToken.CLOSING_QUOTE: "behind a quotation",
+    LastToken.CLOSING_QUOTE: "after a quotation",
     LastToken.OPENING_BRACKET: "at an opening bracket",
-    LastToken.CLOSING_BRACKET: "behind a closing bracket",
-    LastToken.SENTENCE_END: "behind a full sentence",
+    LastToken.CLOSING_BRACKET: "after a closing bracket",
+    LastToken.SENTENCE_END: "after a full sentence",
     LastToken.COMMA: "at a comma",
     LastToken.COLON: "at a colon",
     LastToken.DASH: "at a dash",
     LastToken.MARKUP: "at a mark of emphasis",
     LastToken.NUMBER: "at a number",
-    LastToken.WORD: "in or behind a word",
+    LastToken.WORD: "in or after a word",
     LastToken.OTHER: "at another sign",
 }
 
@@ -127,20 +128,20 @@ def label_fingerprint(key: str) -> str:
     failure_type, *parts = key.split(_SEPARATOR, maxsplit=2)
     match failure_type, parts:
         case FailureType.TRUNCATION, [StopReason.END_TURN, shape]:
-            return f"Text ends {_label_shape(shape)}; Claude says that it finished"
+            return f"Text ends {_label_shape(shape)}; Claude finished normally"
         case FailureType.TRUNCATION, ["none", shape]:
             return f"Text ends {_label_shape(shape)}"
         case FailureType.TRUNCATION, [stop_reason, place]:
-            return f"Stopped by {stop_reason} {'within a turn' if place == 'in_text' else 'between two turns'}"
+            return f"{name_stop_reason(stop_reason)}, {'within a turn' if place == 'in_text' else 'between two turns'}"
         case FailureType.PARSE_ERROR, [_, shape]:
-            return f"Not the JSON that was asked for; it ends {_label_shape(shape)}"
+            return f"Not valid JSON; it ends {_label_shape(shape)}"
         case FailureType.CORRUPTION, [pattern]:
-            return f"Damaged text: {pattern.replace('_', ' ')}"
+            return f"Damaged text: {name_pattern(pattern)}"
         case _, [pattern, message]:
-            name = failure_type if pattern == "none" else pattern
-            return f"{name.replace('_', ' ').capitalize()}: {message}" if message else name.replace("_", " ").capitalize()
+            name = name_failure_type(failure_type) if pattern == NONE else name_pattern(pattern)
+            return f"{name}: {message}" if message else name
         case _:
-            return failure_type.replace("_", " ").capitalize()
+            return name_failure_type(failure_type)
 
 
 def describe_tail(text: str) -> TailShape:

@@ -33,6 +33,7 @@ ALPHA_PAIR = 0.01
 MOST_NAMED = 5
 MOST_PAIRS = 20_000
 _LEAST_DEVIATION = 1.5
+_TEMPLATE = "template"
 
 
 class SuspectName(Record):
@@ -76,10 +77,12 @@ class Suspect(Record):
 
     @property
     def label(self) -> str:
-        """All names in one line."""
+        """All names in one line; of several, a template is the last that an analyst thinks of."""
         if self.parts:
             return " with ".join(part.label for part in self.parts)
-        return " = ".join(name.label for name in self.names)
+        first = next((name for name in self.names if name.field != _TEMPLATE), self.names[0])
+        others = [name.label for name in self.names if name != first]
+        return f"{first.label} (only used with {' and '.join(others)})" if others else first.label
 
 
 class SuspectReport(Record):

@@ -18,7 +18,7 @@ from core.domain.scaffolding.records import (
 )
 
 KEY_PATTERN = re.compile(r"[a-z0-9_]{1,100}")
-KEY_RULE = "1 to 100 of the characters a-z, 0-9 and _."
+KEY_RULE = "Use 1–100 of a–z, 0–9 and _."
 HIGHEST_COMPLEXITY = 10
 PERSONA_TEXTS = (
     "name", "archetype", "age_range", "occupation", "income_range", "financial_background", "financial_situation",
@@ -121,7 +121,7 @@ def _check_arc(arc: EmotionalArc) -> list[str]:
     if not 1 <= arc.complexity_baseline <= HIGHEST_COMPLEXITY:
         problems.append(f"Complexity: 1 to {HIGHEST_COMPLEXITY}.")
     if (arc.conversation_category is ConversationCategory.EDGE) != (arc.tier is Tier.EDGE_CASE):
-        problems.append("Tier: edge_case for edge arcs, and for no other.")
+        problems.append("Tier: edge arcs use the tier “edge case”, and no others do.")
     return problems
 
 

@@ -55,7 +55,7 @@ class FillingLimits:
         """Count work before it is done."""
         self.steps -= steps
         if self.steps < 0:
-            raise TemplateInvalid("It repeats too much to be filled. Let its loops do less.")
+            raise TemplateInvalid("Its loops run too often. Let them do less.")
 
     def take(self, characters: int) -> None:
         """Count text before it is kept."""

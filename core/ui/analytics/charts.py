@@ -17,7 +17,7 @@ ACCEPTED_COLOR = "#56B4E9"
 """Sky blue of the Okabe-Ito palette."""
 SHORT_CHART_PIXELS = 176
 MOST_WHISKERS = 24
-"""More points of time have their intervals as a band."""
+"""With more points, intervals are drawn as a band only."""
 
 
 def draw_timeline(
@@ -30,11 +30,13 @@ def draw_timeline(
     half = timedelta(minutes=30) if bucket is Bucket.HOUR else timedelta(hours=12)
     times = [row.start.replace(tzinfo=None) + half for row in rows]
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    low = go.Scatter(x=times, y=[row.rate.low for row in rows], **edge)
-    high = go.Scatter(x=times, y=[row.rate.high for row in rows], fill="tonexty", fillcolor="rgba(213, 94, 0, 0.18)", **edge)
+    low = go.Scatter(x=times, y=[100 * (row.rate.low or 0.0) for row in rows], **edge)
+    high = go.Scatter(
+        x=times, y=[100 * (row.rate.high or 0.0) for row in rows], fill="tonexty", fillcolor="rgba(213, 94, 0, 0.18)", **edge
+    )
     rate = go.Scatter(
         x=times,
-        y=[row.rate.value for row in rows],
+        y=[100 * (row.rate.value or 0.0) for row in rows],
         mode="lines+markers",
         line={"color": FAILURE_COLOR, "width": 2},
         marker={"size": 9, "color": [FEW_COLOR if row.rate.judged < FEWEST_ITEMS else FAILURE_COLOR for row in rows]},
@@ -43,7 +45,7 @@ def draw_timeline(
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>click for the failures<extra></extra>",
         **KEEP_OPACITY,
     )
-    top = max([*(row.rate.high or 0.0 for row in rows), 0.05]) * 1.15
+    top = 100 * max([*(row.rate.high or 0.0 for row in rows), 0.05]) * 1.15
     begins = [localize(batch.created_at, timezone) for batch in batches]
     marks = go.Scatter(
         x=begins,
@@ -57,7 +59,7 @@ def draw_timeline(
     layout = make_frame(SHORT_CHART_PIXELS, left=RATE_LABELS, bottom_lines=2) | {
         "shapes": [_draw_upright(begin) for begin in begins],
         "xaxis": make_axis(nticks=6, showgrid=False, **_widen(times, begins)),
-        "yaxis": make_axis(tickformat=".0%", range=[0, top], nticks=5),
+        "yaxis": make_axis(ticksuffix=" %", range=[0, top], nticks=5),
     }
     return go.Figure(data=[low, high, rate, marks], layout=layout)
 
@@ -65,8 +67,8 @@ def draw_timeline(
 def _draw_whiskers(rows: Sequence[TimeRow]) -> dict[str, object]:
     return {
         "type": "data",
-        "array": [(row.rate.high or 0.0) - (row.rate.value or 0.0) for row in rows],
-        "arrayminus": [(row.rate.value or 0.0) - (row.rate.low or 0.0) for row in rows],
+        "array": [100 * ((row.rate.high or 0.0) - (row.rate.value or 0.0)) for row in rows],
+        "arrayminus": [100 * ((row.rate.value or 0.0) - (row.rate.low or 0.0)) for row in rows],
         "color": WHISKER_COLOR,
         "thickness": 1.5,
         "width": 3,
@@ -96,7 +98,7 @@ def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
             name=name,
             marker_color=color,
             customdata=spans,
-            hovertemplate=f"%{{customdata}} of max_tokens<br>%{{y:,}} {name}{hint}<extra></extra>",
+            hovertemplate=f"%{{customdata}} of max output tokens<br>%{{y:,}} {name}{hint}<extra></extra>",
             **KEEP_OPACITY,
         )
 
@@ -115,7 +117,7 @@ def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
             range=[-0.6, 20.6],
             tickvals=[0, 4, 8, 12, 16, 20],
             ticktext=["0 %", "20 %", "40 %", "60 %", "80 %", "all"],
-            title={"text": "share of max_tokens that the reply used"},
+            title={"text": "share of max output tokens used"},
         ),
         "yaxis": make_axis(title={"text": "items"}),
     }
@@ -129,7 +131,7 @@ def draw_tokens(rows: Sequence[TokenRow]) -> go.Figure:
 def describe_tokens(rows: Sequence[TokenRow]) -> str:
     """Return the histogram in words."""
     parts = [f"{_name_span(row)}: {row.accepted:,} accepted, {row.failed:,} failed" for row in rows]
-    return "Replies by the share of max_tokens used. " + "; ".join(parts)
+    return "Replies by the share of max output tokens used. " + "; ".join(parts)
 
 
 def _draw_upright(place: float | datetime) -> dict[str, object]:

@@ -88,28 +88,26 @@ def _forget() -> None:
 def _ask(services: PageServices, diagnosis: Diagnosis, question: ExperimentQuestion) -> None:
     about = "" if question.about is None else f" of **{escape_markdown(question.about)}**"
     st.markdown(
-        f"Items{about} that were judged are generated once more with **one** setting changed, each beside the item that it "
-        "repeats."
+        f"The combinations of judged items{about} are generated again with **one** setting changed, and each new item is "
+        "compared with the one before."
     )
     progress = services.batches.get(_choose_batch(diagnosis, question))
     settings = read_settings(progress)
     if settings is None:
-        st.info(
-            "This batch was imported: it has no prompts to send again. Choose another one.", icon=":material/upload_file:"
-        )
+        st.info("This batch was imported, so it has no prompts to send. Choose another one.", icon=":material/upload_file:")
         return
     change = _choose_change(services, progress, settings, question.step)
     left, right = st.columns([3, 2], gap="small")
     scope = left.segmented_control(
-        "Items to repeat",
+        "Items to compare",
         list(SCOPES),
         format_func=lambda each: SCOPES[ItemScope(each)],
         default=ItemScope.JUDGED,
         required=True,
         key="experiment_scope",
-        help="Only all of them prove something: of failed items some would pass the second time anyway.",
+        help="Only all judged items prove something: some failed items would be accepted the second time anyway.",
     )
-    limit = right.number_input("At most", min_value=1, max_value=MOST_ITEMS, value=100, step=10, key="experiment_limit")
+    limit = right.number_input("Limit", min_value=1, max_value=MOST_ITEMS, value=100, step=10, key="experiment_limit")
     plan = ExperimentPlan(
         batch_id=progress.id, change=change, scope=ItemScope(scope), limit=int(limit), items=read_mark(question.mark)
     )
@@ -129,7 +127,7 @@ def _choose_batch(diagnosis: Diagnosis, question: ExperimentQuestion) -> BatchId
     names = {str(batch.id): batch.name for batch in diagnosis.batches}
     first = question.mark.get(BATCH) or max(names, key=lambda key: failed.get(key, 0))
     chosen = st.selectbox(
-        "Batch whose items are repeated",
+        "Batch to compare with",
         list(names),
         index=list(names).index(first) if first in names else 0,
         format_func=lambda key: f"{names[str(key)]} ({failed.get(str(key), 0):,} failed)",
@@ -159,7 +157,7 @@ def _choose_change(
                 return ExperimentChange(max_tokens=int(tokens))
             case ChangedSetting.EFFORT:
                 others = [effort for effort in Effort if effort is not settings.effort]
-                now = escape_markdown(settings.effort or "the model's own")
+                now = escape_markdown(settings.effort or "model default")
                 effort = st.selectbox(f"To (now {now})", others, index=0, key="experiment_effort")
                 return ExperimentChange(effort=Effort(effort))
             case ChangedSetting.MODEL:
@@ -193,7 +191,7 @@ def _change_template(templates: tuple[RetryTemplate, ...]) -> ExperimentChange:
 def _draw_cost(services: PageServices, progress: BatchProgress, plan: ExperimentPlan) -> int:
     """Say what the comparison takes; return the number of items."""
     if plan.change == ExperimentChange():
-        st.caption("Say to what the setting is to be changed.")
+        st.caption("Choose the new value of the setting.")
         return 0
     rate = services.diagnostics.measure(plan.items.model_copy(update={"batch_id": progress.id}))
     items = min(rate.judged if plan.scope is ItemScope.JUDGED else rate.failed, plan.limit or MOST_ITEMS)
@@ -208,7 +206,7 @@ def _draw_cost(services: PageServices, progress: BatchProgress, plan: Experiment
     if not rate.judged:
         st.caption("This batch has no such items. Choose another one.")
     if plan.change.template_id is not None:
-        st.caption("Only items of the template's arc that were made with another template are repeated.")
+        st.caption("Only items of the template's arc that used another template are compared.")
     return items
 
 

@@ -22,7 +22,7 @@ from core.ui.shell.tables import age_column, draw_table
 
 ACTIVE_SECONDS = 2
 REFRESHES = "experiment_refreshes"
-BASE_LABEL = "as it was"
+BASE_LABEL = "before the change"
 
 
 def draw_experiment(services: PageServices, experiment_id: UUID) -> None:
@@ -46,8 +46,8 @@ def draw_experiment_list(services: PageServices) -> None:
     experiments = services.experiments.list_recent()
     if not experiments:
         st.info(
-            "No comparison yet. Press a button beside a suspect, or *Compare a setting*: the same items run once more with "
-            "one setting changed, and the difference is tested.",
+            "No comparison yet. Press a button beside a suspect, or *Compare a setting*: the same combinations are "
+            "generated again with one setting changed, and the difference is tested.",
             icon=":material/compare_arrows:",
         )
         return
@@ -66,7 +66,7 @@ def draw_experiment_list(services: PageServices) -> None:
         "created": age_column("Started"),
         "open": column.ButtonColumn("", key="experiment_open", on_click=show, type="tertiary", width=90),
     }
-    alt = f"{len(experiments)} experiments, newest first"
+    alt = f"{format_count(len(experiments), 'experiment')}, newest first"
     draw_table([_make_row(each) for each in experiments], columns, key="experiments", alt=alt, file_name="experiments")
 
 
@@ -76,7 +76,7 @@ def _read(services: PageServices, experiment_id: UUID) -> tuple[ExperimentReport
 
 
 def _is_active(report: ExperimentReport, progress: BatchProgress) -> bool:
-    return report.pairs.open > 0 and progress.is_moving
+    return report.pairs.open > 0 and progress.has_work_in_flight
 
 
 def _draw_report(report: ExperimentReport, progress: BatchProgress) -> None:
@@ -94,7 +94,7 @@ def _draw_report(report: ExperimentReport, progress: BatchProgress) -> None:
     judged = experiment.pairs - pairs.open
     age = format_age(experiment.created_at, datetime.now(UTC))
     st.progress(
-        judged / experiment.pairs, text=f"**{judged:,} of {format_count(experiment.pairs, 'pair')}** judged · began {age}"
+        judged / experiment.pairs, text=f"**{judged:,} of {format_count(experiment.pairs, 'pair')}** judged · started {age}"
     )
     _draw_verdict(comparison, experiment)
     chart, figures = st.columns([1, 1], gap="small")
@@ -103,13 +103,13 @@ def _draw_report(report: ExperimentReport, progress: BatchProgress) -> None:
         LabeledRate(label=experiment.change.label, rate=comparison.changed),
     ]
     with chart.container(border=True, gap="xsmall", height="stretch"):
-        st.markdown("**Failure rate of both arms**, over the pairs that are judged")
+        st.markdown("**Failure rate of both arms**, judged pairs only")
         draw_figure(draw_rates(rows), key="experiment_arms", alt=describe_rates("Failure rate of both arms", rows))
     with figures.container(border=True, gap="xsmall", height="stretch"):
         st.markdown("**The figures**")
         _draw_figures(pairs, comparison)
     with st.container(horizontal=True, gap="small"):
-        if st.button("Batch as it was", icon=":material/monitoring:"):
+        if st.button("Batch before the change", icon=":material/monitoring:"):
             open_batch(experiment.base_batch_id)
         if st.button("Changed batch", icon=":material/monitoring:"):
             open_batch(experiment.changed_batch_id)
@@ -135,7 +135,7 @@ def _draw_figures(pairs: ExperimentPairs, comparison: Comparison) -> None:
         "arm": column.TextColumn("Arm", width=210),
         "failed": column.NumberColumn("Failed", format="localized", width=80),
         "judged": column.NumberColumn("Judged", format="localized", width=80),
-        "rate": column.TextColumn("Rate (95 %)", width=160),
+        "rate": column.TextColumn("Failure rate (95 %)", width=160),
     }
     draw_table(
         rows, columns, key="experiment_table", alt=describe_rates("Arms", [LabeledRate(label=n, rate=r) for n, r in arms])
@@ -147,8 +147,8 @@ def _draw_figures(pairs: ExperimentPairs, comparison: Comparison) -> None:
             f"{format_p(comparison.p_value)} by McNemar's exact test."
         )
     st.caption(
-        f"Pairs: {pairs.only_base_failed:,} mended, {pairs.only_changed_failed:,} broken, "
-        f"{pairs.both_failed:,} failed both times, {pairs.neither_failed:,} passed both times, {pairs.open:,} open."
+        f"Pairs: {pairs.only_base_failed:,} fixed, {pairs.only_changed_failed:,} newly failed, "
+        f"{pairs.both_failed:,} failed both times, {pairs.neither_failed:,} accepted both times, {pairs.open:,} open."
     )
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from core.adapters.files.dataset_files import UploadedFile
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId
+from core.domain.percentages import format_percent
 from core.domain.verdict.limits import MEGABYTE
 from core.errors import BrightRunError
 from core.services.importing import ImportReport
@@ -30,7 +31,7 @@ LONGEST_NAME = 200
 
 def draw_import(services: PageServices) -> None:
     """Draw the button that opens the dialog, and the dialog while it is open."""
-    help_text = "Judge conversations that exist already, to find out which of them are damaged and why"
+    help_text = "Judge existing conversations to find out which are damaged, and why"
     if st.button("Import data set", icon=":material/upload_file:", help=help_text, key="import_open"):
         st.session_state[OPEN] = True
     if st.session_state.get(OPEN):
@@ -54,9 +55,9 @@ def _draw_dialog(services: PageServices) -> None:
 
 def _draw_form(services: PageServices) -> None:
     st.caption(
-        "Chat messages, ShareGPT, training pairs or raw replies, as JSON or JSON Lines, packed with gzip or not. Every "
-        "conversation is judged like a reply of Claude. What fails can then be diagnosed; what passes is counted, and never "
-        "becomes part of an export."
+        "Chat messages, ShareGPT, training pairs or raw replies, as JSON or JSON Lines, also gzipped. Every "
+        "conversation is judged like a reply of Claude. Failed ones can then be diagnosed; accepted ones are only counted, "
+        "and never exported."
     )
     dropped: int = st.session_state.get(DROPPED, 0)
     uploaded = st.file_uploader(
@@ -98,7 +99,7 @@ def _run_import(services: PageServices, files: Sequence[UploadedFile], name: str
         share = min(done / total, 1.0)
         if share - shown >= 0.01:  # noqa: PLR2004 - a percent: more often would only be slower
             shown = share
-            bar.progress(share, text=f"Reading and judging … {share:.0%}")
+            bar.progress(share, text=f"Reading and judging … {format_percent(share)}")
 
     try:
         return services.imports.import_files(files, name=name, on_progress=advance)
@@ -141,9 +142,9 @@ def _draw_way_on(report: ImportReport, batch_id: BatchId) -> None:
 
 
 def _draw_counts(report: ImportReport) -> None:
-    read, passed, flagged = st.columns(3, gap="small")
+    read, accepted, flagged = st.columns(3, gap="small")
     read.metric("Conversations", f"{report.conversations:,}", border=True)
-    passed.metric("Passed", f"{report.conversations - report.flagged:,}", border=True)
+    accepted.metric("Accepted", f"{report.conversations - report.flagged:,}", border=True)
     flagged.metric("Flagged", f"{report.flagged:,}", border=True)
     st.caption(f"{escape_markdown(report.name)} · {format_count(report.turns, 'turn')}")
     if not report.flagged:
@@ -151,11 +152,14 @@ def _draw_counts(report: ImportReport) -> None:
         return
     column = st.column_config
     draw_table(
-        [{"pattern": pattern, "count": count, "share": count / report.conversations} for pattern, count in report.patterns],
+        [
+            {"pattern": pattern, "count": count, "share": format_percent(count / report.conversations)}
+            for pattern, count in report.patterns
+        ],
         {
             "pattern": column.TextColumn("What is wrong"),
             "count": column.NumberColumn("Conversations", format="localized", width=120),
-            "share": column.NumberColumn("Of all", format="percent", width=100),
+            "share": column.TextColumn("Of all", width=100, alignment="right"),
         },
         key="import_patterns",
         alt=f"{format_count(len(report.patterns), 'pattern')} of flagged conversations, most frequent first",

@@ -1,4 +1,4 @@
-"""Suspects: what the tests name, in a sentence each with what to do next, and the table of all that was compared."""
+"""Suspects: the likely causes, each in a sentence with what to do next, and the table of every comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,20 +12,20 @@ from core.domain.diagnosis.suspects import Suspect, SuspectReport, SuspectStatus
 from core.services.diagnostics import DiagnosisReport
 from core.ui.analytics.experiment_question import ask_experiment
 from core.ui.analytics.links import mark_suspect, show_failures
-from core.ui.shell.formats import NOTHING, escape_markdown, format_count
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_share
 from core.ui.shell.links import open_batch, open_batch_list, open_scaffolding, open_template
 from core.ui.shell.status import BadgeColor
 from core.ui.shell.tables import draw_table
 
 MOST_SUSPECTS = 60
 STATUSES: dict[SuspectStatus, tuple[str, BadgeColor]] = {
-    SuspectStatus.NAMED: ("named", "red"),
-    SuspectStatus.EXPLAINED: ("explained", "yellow"),
-    SuspectStatus.UNPROVEN: ("may be chance", "gray"),
-    SuspectStatus.TOO_FEW: ("too few", "gray"),
+    SuspectStatus.NAMED: ("Likely cause", "red"),
+    SuspectStatus.EXPLAINED: ("Explained by it", "yellow"),
+    SuspectStatus.UNPROVEN: ("Could be chance", "gray"),
+    SuspectStatus.TOO_FEW: ("Not enough data", "gray"),
 }
 LABELS: dict[StepKind, tuple[str, str]] = {
-    StepKind.RAISE_MAX_TOKENS: ("Compare max_tokens", ":material/compare_arrows:"),
+    StepKind.RAISE_MAX_TOKENS: ("Compare max output tokens", ":material/compare_arrows:"),
     StepKind.COMPARE_STRUCTURED_OUTPUT: ("Compare structured output", ":material/compare_arrows:"),
     StepKind.CHANGE_EFFORT: ("Compare effort", ":material/compare_arrows:"),
     StepKind.COMPARE_MODEL: ("Compare model", ":material/compare_arrows:"),
@@ -37,10 +37,10 @@ LABELS: dict[StepKind, tuple[str, str]] = {
 
 
 def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None:
-    """Draw a named suspect: the sentence, and under it what to do next, the likeliest remedy first."""
+    """Draw a likely cause: what was found, and below it what to do next, the likeliest remedy first."""
     with st.container(border=True, gap="xsmall"):
         st.markdown(
-            f":material/troubleshoot: **{escape_markdown(_split(finding)[0])}** {escape_markdown(_split(finding)[1])}"
+            f":material/troubleshoot: **{escape_markdown(finding.headline)}** {escape_markdown(finding.explanation)}"
         )
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
             mark = mark_suspect(finding.suspect, report.diagnosis)
@@ -55,27 +55,29 @@ def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None
             )
             for step in finding.next_steps:
                 _draw_step(step, finding, report, number)
+            _draw_details(finding.figures, key=f"figures_{number}")
 
 
 def draw_unnamed(suspects: SuspectReport) -> None:
-    """Say that nobody is named, and what that means."""
+    """Say that no setting is a likely cause, and what that means."""
     lead = describe_lead(suspects)
-    advice = "With few failures that proves nothing: run more items, or look at the failure signatures below."
+    advice = "Few failures prove nothing: generate more items, or look at the failure signatures below."
     st.info(
         f"**No single cause stands out.** {format_count(suspects.failed, 'failure')} of "
-        f"{format_count(suspects.judged, 'judged item')}; none of the {format_count(suspects.compared, 'comparison')} shows "
-        f"a setting that fails provably more often. {advice if lead is None else escape_markdown(lead)}",
+        f"{format_count(suspects.judged, 'judged item')}; no setting clearly fails more often. "
+        f"{advice if lead is None else escape_markdown(lead.sentence)}",
         icon=":material/balance:",
     )
+    if lead is not None:
+        _draw_details(lead.figures, key="figures_of_lead")
 
 
 def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
-    """Draw everything that was compared, worst first, each with a button that shows its failures."""
+    """Draw every comparison, worst first, each with a button that shows its failures; the figures of the tests below."""
     shown = suspects.suspects[:MOST_SUSPECTS]
     st.caption(
-        f"{format_count(suspects.compared, 'comparison')} by Fisher's exact test, corrected by Holm. *Named*: fails "
-        "provably more often, and nothing stronger explains it. *Explained*: no longer, once a named suspect is taken into "
-        "account."
+        "*Likely cause*: clearly fails more often, and nothing stronger explains it. *Explained by it*: fails more often "
+        "only because of a likely cause."
     )
 
     def show() -> None:
@@ -84,11 +86,22 @@ def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
             show_failures(mark_suspect(shown[int(clicked["row"])], diagnosis))
 
     button = st.column_config.ButtonColumn("", key="suspect_open", on_click=show, type="tertiary", width=95)
-    alt = f"{len(shown)} suspects, worst first: " + "; ".join(
-        f"{each.label} {format_failure_rate(each.rate)}" for each in shown[:5]
-    )
+    rates = "; ".join(f"{each.label} {format_failure_rate(each.rate)}" for each in shown[:5])
+    alt = f"{format_count(len(shown), 'suspect')}, worst first: {rates}"
     rows = [_make_row(each, diagnosis) for each in shown]
     draw_table(rows, _configure_columns() | {"open": button}, key="suspects", alt=alt)
+    with st.expander("Details: intervals and p-values", icon=":material/functions:"):
+        st.caption(
+            f"{format_count(suspects.compared, 'comparison')} by Fisher's exact test, p-values corrected by Holm's method; "
+            "95 % intervals."
+        )
+        figures = [_make_figures_row(each) for each in shown]
+        draw_table(figures, _configure_figures(), key="suspect_figures", alt=alt, file_name="suspects")
+
+
+def _draw_details(figures: str, *, key: str) -> None:
+    with st.popover("Details", icon=":material/functions:", type="tertiary", key=key):
+        st.text(figures)
 
 
 def _draw_step(step: NextStep, finding: Finding, report: DiagnosisReport, number: int) -> None:
@@ -96,8 +109,8 @@ def _draw_step(step: NextStep, finding: Finding, report: DiagnosisReport, number
     key = f"step_{number}_{step.kind}"
     help_text = escape_markdown(step.text)
     if step.kind is StepKind.REPORT_TO_PROVIDER:
-        with st.popover(label, icon=icon, key=key, help="To report to the provider, if it stays"):
-            st.markdown("Report it to the provider with these request ids, if it stays:")
+        with st.popover(label, icon=icon, key=key, help="For a report to the provider, if the failures persist"):
+            st.markdown("If the failures persist, report them to the provider with these request ids:")
             st.code("\n".join(finding.evidence.request_ids), language=None)
         return
     if not st.button(label, icon=icon, key=key, help=help_text):
@@ -122,7 +135,7 @@ def _open_template(suspect: Suspect, diagnosis: Diagnosis) -> None:
 
 
 def _open_batch(suspect: Suspect, diagnosis: Diagnosis) -> None:
-    """Go to the newest batch with failures, whose page can try them again."""
+    """Go to the newest batch with failures, whose page can retry them."""
     names = {name.value for name in suspect.names if name.field == Dimension.BATCH}
     failed = [row for row in diagnosis.list_rates(Dimension.BATCH) if row.rate.failed and row.key is not None]
     found = {row.key for row in failed if not names or row.label in names}
@@ -132,27 +145,43 @@ def _open_batch(suspect: Suspect, diagnosis: Diagnosis) -> None:
     open_batch_list()
 
 
-def _split(finding: Finding) -> tuple[str, str]:
-    """The first sentence is what was found; a name may hold full stops, so it is cut behind the p-value."""
-    p_value = f"{format_p(finding.suspect.p_value)}."
-    first, found, rest = finding.sentence.partition(p_value)
-    return f"{first}{found}", rest.strip()
-
-
 def _make_row(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, Any]:
     rate, rest = suspect.rate, suspect.rest
-    explained = suspect.explained_by
     return {
         "suspect": suspect.label,
         "status": [STATUSES[suspect.status][0]],
-        "failed": f"{rate.failed:,} / {rate.judged:,}",
-        "rate": format_failure_rate(rate),
-        "rest": format_failure_rate(rest),
+        "failed": f"{rate.failed:,} of {rate.judged:,}",
+        "rate": format_share(rate.value),
+        "rest": format_share(rest.value),
+        "why": NOTHING if suspect.explained_by is None else suspect.explained_by.label,
+        "open": ":material/list: Failures" if mark_suspect(suspect, diagnosis) else None,
+    }
+
+
+def _configure_columns() -> dict[str, Any]:
+    column = st.column_config
+    words: Sequence[str] = list(dict.fromkeys(word for word, _ in STATUSES.values()))
+    return {
+        "suspect": column.TextColumn("Suspect", width=380),
+        "status": column.MultiselectColumn(
+            "Status", options=words, color=[color for _, color in STATUSES.values()], width=140
+        ),
+        "failed": column.TextColumn("Failed of judged", width=125, alignment="right"),
+        "rate": column.TextColumn("Fails here", width=90, alignment="right"),
+        "rest": column.TextColumn("Elsewhere", width=90, alignment="right"),
+        "why": column.TextColumn("Explained by", width=260),
+    }
+
+
+def _make_figures_row(suspect: Suspect) -> dict[str, Any]:
+    return {
+        "suspect": suspect.label,
+        "rate": format_failure_rate(suspect.rate),
+        "rest": format_failure_rate(suspect.rest),
         "difference": _format_difference(suspect),
         "lift": NOTHING if suspect.lift is None else f"× {suspect.lift:.1f}",
-        "p": format_p(suspect.p_corrected) if suspect.status is not SuspectStatus.TOO_FEW else NOTHING,
-        "why": NOTHING if explained is None else f"by {explained.label}",
-        "open": ":material/list: Failures" if mark_suspect(suspect, diagnosis) else None,
+        "p": format_p(suspect.p_value),
+        "p_corrected": format_p(suspect.p_corrected) if suspect.status is not SuspectStatus.TOO_FEW else NOTHING,
     }
 
 
@@ -163,21 +192,14 @@ def _format_difference(suspect: Suspect) -> str:
     return f"{points[0]} ({points[1]} to {points[2]})"
 
 
-def _configure_columns() -> dict[str, Any]:
+def _configure_figures() -> dict[str, Any]:
     column = st.column_config
-    words: Sequence[str] = list(dict.fromkeys(word for word, _ in STATUSES.values()))
     return {
-        "suspect": column.TextColumn("Suspect", width=255),
-        "status": column.MultiselectColumn(
-            "SuspectStatus", options=words, color=[color for _, color in STATUSES.values()], width=115
-        ),
-        "failed": column.TextColumn("Failed / judged", width=105, alignment="right"),
-        "rate": column.TextColumn("Rate (95 %)", width=125),
-        "rest": column.TextColumn("Elsewhere (95 %)", width=125),
-        "difference": column.TextColumn(
-            "Points more", width=110, help="Rate minus that of all other items, in percentage points, with its 95 % interval"
-        ),
-        "lift": column.TextColumn("Ratio", width=60, help="The rate against that of all other items"),
-        "p": column.TextColumn("p, corrected", width=90),
-        "why": column.TextColumn("Explained", width=135),
+        "suspect": column.TextColumn("Suspect", width=380),
+        "rate": column.TextColumn("Fails here", width=140),
+        "rest": column.TextColumn("Elsewhere", width=140),
+        "difference": column.TextColumn("Difference", width=130, help="In percentage points: here minus elsewhere"),
+        "lift": column.TextColumn("Ratio", width=70, help="The rate here divided by the rate elsewhere"),
+        "p": column.TextColumn("p", width=90),
+        "p_corrected": column.TextColumn("p, corrected", width=100),
     }

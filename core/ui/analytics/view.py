@@ -1,6 +1,6 @@
 """The failure analytics: the answer first, then what it rests on, one view at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -11,7 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 from core.bootstrap import PageServices
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.diagnosis import Bucket, Diagnosis
-from core.domain.diagnosis.findings import StepKind, format_failure_rate
+from core.domain.diagnosis.findings import StepKind
+from core.domain.percentages import format_percent_range
 from core.services.diagnostics import DiagnosisReport, Measurement, write_figures, write_suspects
 from core.ui.analytics.breakdowns import (
     PART_PARAMETERS,
@@ -20,6 +21,7 @@ from core.ui.analytics.breakdowns import (
     draw_heatmaps,
     draw_limits,
     draw_signatures,
+    mark_part,
     rank_parts,
 )
 from core.ui.analytics.charts import describe_timeline, draw_timeline
@@ -29,8 +31,8 @@ from core.ui.analytics.links import mark_time
 from core.ui.analytics.suspect_table import draw_finding, draw_suspect_table, draw_unnamed
 from core.ui.charts.clickable_chart import draw_clickable, draw_clickable_rates
 from core.ui.charts.figures import FAILURE_COLOR, REPLY_COLOR
-from core.ui.failures.filters import NAMES, NO_PATTERN, NO_STOP_REASON
-from core.ui.shell.formats import find_zone, format_count, format_duration, format_money, format_share
+from core.ui.failures.filters import NAMES
+from core.ui.shell.formats import NOTHING, find_zone, format_count, format_duration, format_money, format_share
 from core.ui.shell.link_state import change_link, read_choice
 from core.ui.shell.links import BATCH
 from core.ui.shell.session import report_errors
@@ -96,8 +98,8 @@ def draw_export(report: DiagnosisReport) -> None:
     """Draw the downloads of every figure and of every suspect under the filters."""
     with st.popover("CSV", icon=":material/download:", help="A chart is saved as SVG by the camera that appears on it."):
         for name, write, help_text in (
-            ("Figures", lambda: write_figures(report.diagnosis), "One a line, with sample size and 95 % interval"),
-            ("Suspects", lambda: write_suspects(report.suspects), "All that was compared: rates, difference, p-values"),
+            ("Figures", lambda: write_figures(report.diagnosis), "One per line, with sample size and 95 % interval"),
+            ("Suspects", lambda: write_suspects(report.suspects), "Every comparison: rates, difference, p-values"),
         ):
             st.download_button(
                 name,
@@ -114,10 +116,10 @@ def draw_export(report: DiagnosisReport) -> None:
 def draw_nothing(*, filtered: bool) -> None:
     """Say that nothing was judged, and what to do."""
     if filtered:
-        st.info("Nothing was judged under these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
+        st.info("Nothing was judged with these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
         return
     st.info(
-        "Nothing is judged yet. Generate a batch: what fails is counted here by everything that it has in common.",
+        "Nothing is judged yet. Generate a batch: failures are then counted here by what they have in common.",
         icon=":material/troubleshoot:",
     )
 
@@ -179,38 +181,39 @@ def choose_bucket(diagnosis: Diagnosis) -> Bucket:
 
 
 def _draw_totals(diagnosis: Diagnosis) -> None:
-    overall, waste = diagnosis.overall, diagnosis.waste
+    overall = diagnosis.overall
     places = st.columns(5, gap="small")
-    _draw_card(places[0], "Failure rate", format_failure_rate(overall).partition(" (")[0], f"{_interval(diagnosis)} at 95 %")
+    _draw_card(places[0], "Failure rate", format_share(overall.value), _word_interval(diagnosis))
     _draw_card(
         places[1],
         "Failures",
         f"{overall.failed:,}",
         f"of {overall.judged:,} judged, {format_count(len(diagnosis.fingerprints), 'signature')}",
     )
-    _draw_card(places[2], "Calls for failed items", f"{waste.failed_attempts:,}", f"of {waste.attempts:,} calls")
-    _draw_card(
-        places[3],
-        "Time wasted",
-        format_duration(waste.wasted_seconds),
-        f"{_share(waste.wasted_seconds, waste.duration_seconds)} of all waiting",
-    )
+    _draw_waste(places[2:], diagnosis)
+
+
+def _draw_waste(places: Sequence[DeltaGenerator], diagnosis: Diagnosis) -> None:
+    waste = diagnosis.waste
+    if not waste.attempts:  # Imported items alone: no call was made for them here.
+        for place, label in zip(places, ("Calls for failed items", "Time wasted", "Cost wasted"), strict=True):
+            _draw_card(place, label, NOTHING, "not applicable")
+        return
+    _draw_card(places[0], "Calls for failed items", f"{waste.failed_attempts:,}", f"of {waste.attempts:,} calls")
+    share = _share(waste.wasted_seconds, waste.duration_seconds)
+    _draw_card(places[1], "Time wasted", format_duration(waste.wasted_seconds), f"{share} of all call time")
     charged = "simulated" if diagnosis.simulated else f"of {format_money(waste.cost_usd)}"
-    _draw_card(
-        places[4],
-        "Cost wasted",
-        format_money(waste.wasted_usd),
-        f"{_share(waste.wasted_usd, waste.cost_usd)}, {charged}",
-    )
+    share = _share(waste.wasted_usd, waste.cost_usd)
+    _draw_card(places[2], "Cost wasted", format_money(waste.wasted_usd), f"{share}, {charged}")
 
 
 def _draw_first_charts(diagnosis: Diagnosis) -> None:
     by_stop_reason, by_pattern, over_time = st.columns(3, gap="small")
     with by_stop_reason:
-        _draw_parts(diagnosis, "By stop reason", SignaturePart.STOP_REASON, unnamed=NO_STOP_REASON, color=REPLY_COLOR)
+        _draw_parts(diagnosis, "By stop reason", SignaturePart.STOP_REASON, color=REPLY_COLOR)
     with by_pattern:
-        _draw_parts(diagnosis, "By pattern", SignaturePart.PATTERN, unnamed=NO_PATTERN)
-    with over_time, _card("Over time", "Failure rate with its 95 % interval; triangles: where a batch began."):
+        _draw_parts(diagnosis, "By pattern", SignaturePart.PATTERN)
+    with over_time, _card("Over time", "Failure rate with its 95 % interval; triangles mark the start of a batch."):
         bucket = choose_bucket(diagnosis)
         marks: list[dict[str, str]] = [mark_time(row.start, bucket) for row in diagnosis.timeline]
         batches = [{BATCH: str(batch.id)} for batch in diagnosis.batches]
@@ -222,19 +225,21 @@ def _draw_first_charts(diagnosis: Diagnosis) -> None:
         )
 
 
-def _draw_parts(diagnosis: Diagnosis, title: str, part: SignaturePart, *, unnamed: str, color: str = FAILURE_COLOR) -> None:
-    ranked = rank_parts(diagnosis, part, unnamed)
+def _draw_parts(diagnosis: Diagnosis, title: str, part: SignaturePart, *, color: str = FAILURE_COLOR) -> None:
+    ranked = rank_parts(diagnosis, part)
     rest = len(ranked) - MOST_BARS
-    with _card(title + (f" :gray[· {rest} rarer under By dimension]" if rest > 0 else ""), "Failures of all judged items."):
-        shown, parameter = ranked[:MOST_BARS], PART_PARAMETERS[part]
-        marks = [{parameter: key} for key, _ in shown]
-        draw_clickable_rates(title, [row for _, row in shown], marks, key=f"by_{parameter}", color=color)
+    with _card(
+        title + (f" :gray[· {rest} rarer under By dimension]" if rest > 0 else ""), "Failed share of all judged items."
+    ):
+        shown = ranked[:MOST_BARS]
+        marks = [mark_part(part, row) for row in shown]
+        draw_clickable_rates(title, shown, marks, key=f"by_{PART_PARAMETERS[part]}", color=color)
 
 
 def _draw_clean(diagnosis: Diagnosis) -> None:
     overall = diagnosis.overall
     most = f" With {format_count(overall.judged, 'item')} the true rate may still be up to {format_share(overall.high)}."
-    st.success(f"**Nothing failed under these filters.**{most}", icon=":material/check_circle:")
+    st.success(f"**Nothing failed with these filters.**{most}", icon=":material/check_circle:")
 
 
 def _choose_view(report: DiagnosisReport) -> View:
@@ -273,8 +278,9 @@ def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None
     place.metric(label, value, delta_description=note, border=True, height="stretch")
 
 
-def _interval(diagnosis: Diagnosis) -> str:
-    return format_failure_rate(diagnosis.overall).partition(" (")[2].removesuffix(")")
+def _word_interval(diagnosis: Diagnosis) -> str:
+    low, high = diagnosis.overall.low, diagnosis.overall.high
+    return NOTHING if low is None or high is None else f"likely {format_percent_range(low, high)}"
 
 
 def _share(part: float, whole: float) -> str:

@@ -6,10 +6,12 @@ Left to itself, Plotly draws each chart a second time when it has seen how much 
 from collections.abc import Iterable, Sequence
 from unicodedata import east_asian_width
 
+from core.domain.diagnosis.plain_names import add_code
+
 FONT_PIXELS = 10.5
 """Of labels in Streamlit's theme."""
 LINE_PIXELS = 14
-RATE_LABELS = ("100%",)
+RATE_LABELS = ("100 %",)
 """The longest label of an axis of rates."""
 LONGEST_LABEL = 34
 _GAP_PIXELS = 9
@@ -78,6 +80,11 @@ def shorten_label(label: str) -> str:
 def label_value(text: str) -> str:
     """Return a value of the database as a chart names it: short enough, and read as text alone."""
     return escape_label(shorten_label(text))
+
+
+def label_code(name: str, code: str | None) -> str:
+    """Return a plain name with its code, as a chart's tooltip shows it; a code without a plain name is shortened."""
+    return label_value(name) if code is None or name == code else escape_label(add_code(name, code))
 
 
 def escape_label(text: str) -> str:

@@ -1,11 +1,11 @@
 """A chart whose bars are filters: a click on one filters the page by it, a click on the chosen one takes the filter away."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from core.ui.charts.axes import label_value, make_axis, make_category_axis, make_frame, shorten_label
+from core.ui.charts.axes import label_code, make_axis, make_category_axis, make_frame, shorten_label
 from core.ui.charts.figures import FAILURE_COLOR, describe_counts, label_bars
 from core.ui.shell.link_state import change_link
 
@@ -14,17 +14,19 @@ BAR_PIXELS, FRAME_PIXELS = 23, 8
 UNCHOSEN_OPACITY = 0.3
 
 
-def draw_facet(title: str, parameter: str, counts: Mapping[str, int], *, unnamed: str, color: str = FAILURE_COLOR) -> None:
-    """Draw the largest counts as bars of the link's parameter; `unnamed` says what `none` means."""
+def draw_facet(
+    title: str, parameter: str, counts: Mapping[str, int], name_code: Callable[[str], str], *, color: str = FAILURE_COLOR
+) -> None:
+    """Draw the largest counts as bars of the link's parameter, under their plain names."""
     chosen = st.query_params.get(parameter)
     shown = choose_bars(counts, chosen)
-    labels = {value: unnamed if value == "none" else value for value in shown}
+    labels = {value: name_code(value) for value in shown}
     rest = len(counts) - len(shown)
     with st.container(border=True, gap="xxsmall", height="stretch"):
-        more = f" :gray[· {rest} rarer not drawn]" if rest > 0 else ""
+        more = f" :gray[· {rest} rarer not shown]" if rest > 0 else ""
         st.markdown(f"**{title}**{more}")
         if not shown:
-            st.caption("Nothing to show under these filters.")
+            st.caption("Nothing to show with these filters.")
             return
         key = f"facet_{parameter}"
 
@@ -39,7 +41,7 @@ def draw_facet(title: str, parameter: str, counts: Mapping[str, int], *, unnamed
             on_select=choose,
             selection_mode="points",
             config={"displayModeBar": False},
-            alt=describe_counts(title, {labels[value]: count for value, count in shown.items()}),
+            alt=describe_counts(title, shown, name_code),
         )
 
 
@@ -63,7 +65,7 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
         # Streamlit fades what is not selected; here the link says what is.
         selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": UNCHOSEN_OPACITY}},
-        customdata=[label_value(name) for name in names],
+        customdata=[label_code(labels[value], value) for value in counts],
         hovertemplate="%{customdata}: %{x:,}<br>click to filter<extra></extra>",
     )
     room = map(shorten_label, names)

@@ -1,13 +1,21 @@
 """Rows to Plotly figures. No Streamlit here: a figure can be looked at and tested by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
 from core.domain.batches.monitor import TrendPoint
 from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE
-from core.ui.charts.axes import RATE_LABELS, label_value, make_axis, make_category_axis, make_frame, shorten_label
+from core.domain.percentages import format_percent
+from core.ui.charts.axes import (
+    RATE_LABELS,
+    label_code,
+    make_axis,
+    make_category_axis,
+    make_frame,
+    shorten_label,
+)
 from core.ui.shell.formats import localize
 
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
@@ -18,12 +26,7 @@ KEEP_OPACITY = {"selected": {"marker": {"opacity": 1.0}}, "unselected": {"marker
 BAR_PIXELS, FRAME_PIXELS = 30, 12
 TREND_PIXELS = 130
 GAP = 1.5
-"""Stretches further apart than so many of their own length have a pause between them."""
-
-
-def name_stop_reasons(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by stop_reason with a word for the calls that have none."""
-    return {"no reply" if reason == "none" else reason: calls for reason, calls in counts.items()}
+"""The line breaks where two stretches are further apart than this multiple of their length."""
 
 
 def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str]) -> go.Scatter:
@@ -39,19 +42,20 @@ def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str])
     )
 
 
-def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
-    """Return horizontal bars, the largest on top, each with its number."""
+def draw_counts(counts: Mapping[str, int], color: str, name_code: Callable[[str], str]) -> go.Figure:
+    """Return horizontal bars, the largest on top, each with its plain name and number, the code in its tooltip."""
     entries = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    names, numbers = [name for name, _ in entries], [number for _, number in entries]
+    codes, numbers = [code for code, _ in entries], [number for _, number in entries]
+    names = [name_code(code) for code in codes]
     bars = go.Bar(
         x=numbers,
         y=names,
         orientation="h",
         marker_color=color,
-        customdata=[label_value(name) for name in names],
+        customdata=[label_code(name, code) for name, code in zip(names, codes, strict=True)],
         hovertemplate="%{customdata}: %{x}<extra></extra>",
     )
-    layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=map(shorten_label, counts), right=36) | {
+    layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=map(shorten_label, names), right=36) | {
         "bargap": 0.35,
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         "yaxis": make_category_axis(names, autorange="reversed"),
@@ -59,9 +63,9 @@ def draw_counts(counts: Mapping[str, int], color: str) -> go.Figure:
     return go.Figure(data=[bars, label_bars(numbers, names, [f"{number:,}" for number in numbers])], layout=layout)
 
 
-def describe_counts(title: str, counts: Mapping[str, int]) -> str:
+def describe_counts(title: str, counts: Mapping[str, int], name_code: Callable[[str], str]) -> str:
     """Return the chart in words, for those who do not see it."""
-    return f"{title}: " + ", ".join(f"{name} {number:,}" for name, number in counts.items())
+    return f"{title}: " + ", ".join(f"{name_code(code)} {number:,}" for code, number in counts.items())
 
 
 def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.Figure:
@@ -76,8 +80,8 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
             rates.append(None)
             notes.append("")
         times.append(localize(point.begins_at + middle, timezone))
-        rates.append(point.failure_rate)
-        notes.append(f"{point.failed:,} of {point.accepted + point.failed:,} failed")
+        rates.append(100 * point.failure_rate)
+        notes.append(f"{format_percent(point.failure_rate)}, {point.failed:,} of {point.accepted + point.failed:,} failed")
     begins_at = localize(trend[0].begins_at, timezone)
     ends_at = localize(trend[-1].begins_at + timedelta(seconds=trend[-1].seconds), timezone)
     line = go.Scatter(
@@ -88,7 +92,7 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
         connectgaps=False,
         line={"color": FAILURE_COLOR, "width": 2},
         marker={"size": 5},
-        hovertemplate="%{x|%H:%M:%S}: %{y:.0%}, %{text}<extra></extra>",
+        hovertemplate="%{x|%H:%M:%S}: %{text}<extra></extra>",
     )
     highest = max((rate for rate in rates if rate is not None), default=0.0)
     layout = make_frame(TREND_PIXELS, left=RATE_LABELS, top=6, bottom_lines=2) | {
@@ -98,13 +102,13 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
                 "xref": "paper",
                 "x0": 0,
                 "x1": 1,
-                "y0": ALARM_FAILURE_RATE,
-                "y1": ALARM_FAILURE_RATE,
+                "y0": 100 * ALARM_FAILURE_RATE,
+                "y1": 100 * ALARM_FAILURE_RATE,
                 "line": {"color": ALARM_COLOR, "width": 1, "dash": "dot"},
             }
         ],
         "xaxis": make_axis(nticks=4, range=[begins_at, ends_at]),
-        "yaxis": make_axis(tickformat=".0%", range=[0, max(highest * 1.1, 2 * ALARM_FAILURE_RATE)], nticks=4),
+        "yaxis": make_axis(ticksuffix=" %", range=[0, max(highest * 1.1, 200 * ALARM_FAILURE_RATE)], nticks=4),
     }
     return go.Figure(data=[line], layout=layout)
 
@@ -113,6 +117,7 @@ def describe_trend(trend: Sequence[TrendPoint]) -> str:
     """Return the failure rate over time in words."""
     worst = max(trend, key=lambda point: point.failure_rate)
     return (
-        f"Failure rate over time, {len(trend)} stretches of {trend[0].seconds:,.0f} s: highest {worst.failure_rate:.0%}, "
-        f"last {trend[-1].failure_rate:.0%}; alarm at {ALARM_FAILURE_RATE:.0%}"
+        f"Failure rate over time, {len(trend)} stretches of {trend[0].seconds:,.0f} s: "
+        f"highest {format_percent(worst.failure_rate)}, last {format_percent(trend[-1].failure_rate)}; "
+        f"alarm at {format_percent(ALARM_FAILURE_RATE)}"
     )

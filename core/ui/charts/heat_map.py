@@ -6,7 +6,8 @@ from typing import Any
 
 from core.domain.batches.overview import Coverage
 from core.domain.diagnosis.diagnosis import MatrixCell, SignatureRow
-from core.domain.diagnosis.findings import format_percent
+from core.domain.diagnosis.plain_names import add_code, name_pattern, name_stop_reason
+from core.domain.percentages import format_percent
 from core.domain.record import Record
 from core.ui.charts.axes import shorten_label
 from core.ui.charts.rate_chart import FEW_COLOR, FEWEST_ITEMS, describe_rate
@@ -57,7 +58,7 @@ def make_rate_cells(cells: Sequence[MatrixCell], *, turned: bool = False) -> lis
             row=cell.column if turned else cell.row,
             column=cell.row if turned else cell.column,
             value=cell.rate.value or 0.0,
-            text=f"{format_percent(cell.rate.value or 0.0)} %",
+            text=format_percent(cell.rate.value or 0.0),
             note=f"{cell.row}, {cell.column}: {describe_rate(cell.rate)}",
             is_thin=cell.rate.judged < FEWEST_ITEMS,
         )
@@ -78,11 +79,14 @@ def make_count_cells(counts: dict[tuple[str, str], int]) -> list[HeatCell]:
     """Return cells coloured by their number of failures: stop_reasons in rows, patterns in columns."""
     return [
         HeatCell(
-            row=stop_reason,
-            column=pattern,
+            row=name_stop_reason(stop_reason),
+            column=name_pattern(pattern),
             value=count,
             text=f"{count:,}",
-            note=f"stop_reason {stop_reason}, pattern {pattern}: {count:,}",
+            note=(
+                f"{add_code(name_stop_reason(stop_reason), stop_reason)}, "
+                f"{add_code(name_pattern(pattern), pattern)}: {count:,}"
+            ),
         )
         for (stop_reason, pattern), count in counts.items()
     ]

@@ -7,7 +7,15 @@ import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 from core.domain.diagnosis.findings import format_failure_rate
 from core.domain.diagnosis.intervals import Rate
 from core.domain.record import Record
-from core.ui.charts.axes import escape_label, estimate_room, make_axis, make_frame, make_label_axis, shorten_label
+from core.ui.charts.axes import (
+    escape_label,
+    estimate_room,
+    label_code,
+    make_axis,
+    make_frame,
+    make_label_axis,
+    shorten_label,
+)
 from core.ui.charts.figures import FAILURE_COLOR, KEEP_OPACITY, label_bars
 
 FEW_COLOR, WHISKER_COLOR = "#9AA0A6", "#7A7F85"
@@ -28,6 +36,8 @@ class LabeledRate(Record):
     label: str
     rate: Rate
     is_link: bool = True
+    code: str | None = None
+    """What the label is the plain name of, for the tooltip."""
 
 
 def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wide: bool = False) -> go.Figure:
@@ -48,7 +58,14 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
             "thickness": 1.5,
             "width": 3,
         },
-        customdata=[[escape_label(row.label), describe_rate(row.rate), LINK_HINT if row.is_link else ""] for row in rows],
+        customdata=[
+            [
+                escape_label(row.label) if row.code is None else label_code(row.label, row.code),
+                describe_rate(row.rate),
+                LINK_HINT if row.is_link else "",
+            ]
+            for row in rows
+        ],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}%{customdata[2]}<extra></extra>",
         **KEEP_OPACITY,
     )
@@ -74,5 +91,5 @@ def describe_rates(title: str, rows: Sequence[LabeledRate]) -> str:
 
 def describe_rate(rate: Rate) -> str:
     """Return a rate in words."""
-    few = ", too few to say" if rate.judged < FEWEST_ITEMS else ""
+    few = ", not enough data" if rate.judged < FEWEST_ITEMS else ""
     return f"{rate.failed:,} of {rate.judged:,} failed, {format_failure_rate(rate)}{few}"

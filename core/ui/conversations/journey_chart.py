@@ -37,7 +37,7 @@ def draw_journey(turns: Sequence[Turn]) -> go.Figure:
     # Below: the numbers and the title; at the left: the numbers and the title, which lies on its side.
     layout = make_frame(PIXELS, left=["0.75 ____"], right=24, top=14, bottom_lines=3) | {
         "xaxis": make_axis(title="turn", dtick=1 if len(turns) <= MOST_LABELS else 2, showgrid=False),
-        "yaxis": make_axis(title="intensity", range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1]),
+        "yaxis": make_axis(title="intensity", range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".2f"),
     }
     return go.Figure(data=[marks], layout=layout)
 

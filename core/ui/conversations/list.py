@@ -19,7 +19,7 @@ from core.ui.shell.links import CONVERSATION, open_generator
 from core.ui.shell.page import draw_header
 from core.ui.shell.pager import draw_pager
 from core.ui.shell.session import report_errors
-from core.ui.shell.status import TIER_COLORS, BadgeColor
+from core.ui.shell.status import TIER_COLORS, BadgeColor, name_tier
 from core.ui.shell.tables import age_column, draw_table, mark_simulated, simulated_column
 
 READ = ":material/chat: Read"
@@ -55,7 +55,7 @@ def draw_conversation_list(services: PageServices) -> None:
 
 @st.fragment
 def _draw_page(services: PageServices, filters: ConversationFilters, total: int, missing: UUID | None) -> None:
-    """A fragment: whoever turns a page does not wait for the rest. `missing` is in the link, but there is no such one."""
+    """A fragment: turning a page does not redraw the rest. `missing` is the id of the link that does not exist."""
     with report_errors():
         cursor, direction = read_cursor()
         page = services.conversations.list_page(filters, cursor=cursor, direction=direction)
@@ -66,7 +66,7 @@ def _draw_page(services: PageServices, filters: ConversationFilters, total: int,
 
 
 def write_export(services: PageServices, filters: ConversationFilters) -> Any:  # noqa: ANN401 - a file, as Streamlit reads it
-    """Write what the filters show into a temporary file, page by page, and return it from its beginning."""
+    """Write the filtered conversations into a temporary file, page by page, and return it from its beginning."""
     file = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - Streamlit reads it after this
     for line in services.conversations.export(filters):
         file.write(line)
@@ -84,7 +84,7 @@ def _draw_download(services: PageServices, filters: ConversationFilters, total: 
         on_click="ignore",
         disabled=not total,
         key="export",
-        help="What the filters show, as chat messages, one JSON object a line, made when you click",
+        help="The filtered conversations as chat messages, one JSON object per line",
     )
 
 
@@ -92,7 +92,7 @@ def _draw_nothing(*, filtered: bool) -> None:
     if filtered:
         st.info("No conversation fits these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
         return
-    st.info("There are no conversations yet. Those that pass every check appear here.", icon=":material/forum:")
+    st.info("There are no conversations yet. Accepted ones appear here.", icon=":material/forum:")
     if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
         open_generator()
 
@@ -105,7 +105,7 @@ def _draw_table(page: Page[ListedConversation]) -> None:
 
     column = st.column_config
     button = {"read": column.ButtonColumn("", key="conversation_read", on_click=read, type="tertiary", width=75)}
-    alt = f"{len(page.rows)} conversations, newest first"
+    alt = f"{format_count(len(page.rows), 'conversation')}, newest first"
     rows, columns = [_make_row(row) for row in page.rows], _configure_columns() | button
     draw_table(rows, columns, key="conversation_table", alt=alt, file_name="conversations")
 
@@ -113,7 +113,7 @@ def _draw_table(page: Page[ListedConversation]) -> None:
 def _make_row(row: ListedConversation) -> dict[str, Any]:
     return {
         "name": row.name,
-        "tier": [row.tier.value],
+        "tier": [name_tier(row.tier)],
         "turns": row.turn_count,
         "journey": f"{row.starting_emotion} → {row.ending_emotion}" if row.starting_emotion and row.ending_emotion else None,
         "quality": row.quality_score,
@@ -127,10 +127,10 @@ def _make_row(row: ListedConversation) -> dict[str, Any]:
 
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
-    reviews = [format_words(status) for status in REVIEW_COLORS]
+    reviews, tiers = [format_words(status) for status in REVIEW_COLORS], [name_tier(tier) for tier in TIER_COLORS]
     return {
         "name": column.TextColumn("Conversation", width=325),
-        "tier": column.MultiselectColumn("Tier", options=list(TIER_COLORS), color=list(TIER_COLORS.values()), width=90),
+        "tier": column.MultiselectColumn("Tier", options=tiers, color=list(TIER_COLORS.values()), width=90),
         "turns": column.NumberColumn("Turns", width=55),
         "journey": column.TextColumn("Emotions", width=165),
         "quality": column.NumberColumn("Quality", format="%.1f", width=65),
@@ -143,4 +143,4 @@ def _configure_columns() -> dict[str, Any]:
 
 def _describe_reviews(counts: ConversationCounts) -> str:
     parts = [f"{number:,} {format_words(status).lower()}" for status, number in counts.by_review_status.items()]
-    return "Under the other filters: " + ", ".join(sorted(parts))
+    return "With these filters: " + ", ".join(sorted(parts))

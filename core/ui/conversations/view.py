@@ -22,6 +22,7 @@ from core.ui.shell.link_state import change_link
 from core.ui.shell.links import CONVERSATION, open_batch
 from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge
 from core.ui.shell.session import report_errors
+from core.ui.shell.status import name_tier
 
 CHAT_PIXELS = 610
 ICONS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/support_agent:"}
@@ -102,7 +103,8 @@ def _draw_turn(turn: Turn) -> None:
     feeling = turn.emotional_context
     second = f" and {feeling.secondary_emotion}" if feeling.secondary_emotion else ""
     with st.chat_message(turn.role.value, avatar=ICONS[turn.role]):
-        st.caption(escape_markdown(f"{turn.turn_number} · {feeling.primary_emotion}{second} · {feeling.intensity:.0%}"))
+        felt = f"{feeling.primary_emotion}{second} · intensity {feeling.intensity:.2f}"
+        st.caption(escape_markdown(f"{turn.turn_number} · {felt}"))
         st.text(turn.content)
 
 
@@ -116,7 +118,7 @@ def _draw_origin(conversation: StoredConversation) -> None:
         "Persona": None if conversation.persona is None else conversation.persona.name,
         "Arc": None if conversation.arc is None else conversation.arc.name,
         "Topic": None if conversation.topic is None else conversation.topic.name,
-        "Category, tier": f"{conversation.category}, {format_words(conversation.tier).lower()}",
+        "Category, tier": f"{conversation.category}, {name_tier(conversation.tier)}",
         "Template": None if template is None else f"{template.name}, version {template.version}",
         "Model": conversation.model,
         "Tokens": tokens,
@@ -145,7 +147,7 @@ def _make_prompt(conversation: StoredConversation) -> str:
     parts = (conversation.template, conversation.persona, conversation.arc, conversation.topic)
     template, persona, arc, topic = parts
     if template is None or persona is None or arc is None or topic is None:
-        return "The batch does not keep what this prompt was made from."
+        return "The batch does not hold the scaffolding of this prompt."
     try:
         return render_prompt(template, persona, arc, topic).text
     except TemplateInvalid as error:

@@ -8,6 +8,7 @@ from core.domain.batches.batch import Effort
 from core.domain.batches.result_options import Option, ResultOptions
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.fingerprint import label_fingerprint
+from core.domain.diagnosis.plain_names import NONE, name_failure_type, name_pattern, name_stop_reason
 from core.domain.scaffolding.records import ConversationCategory
 from core.domain.verdict.reply import StopReason
 from core.domain.verdict.verdict import FailurePattern, FailureType
@@ -37,7 +38,7 @@ FINGERPRINT, TURN, SHARE_BIN = "fingerprint", "turn", "tokens"
 TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS = "topic_category", "category", "structured", "max_tokens"
 EFFORT, PROMPT = "effort", "prompt"
 RARE = (FINGERPRINT, TURN, SHARE_BIN, TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS, EFFORT, PROMPT, HOUR)
-"""Filters that a click on a chart sets; each is shown, and can be taken away, while it is set."""
+"""Filters that a click on a chart sets; each is shown while it is set, with a button that removes it."""
 NAMES = (TYPE, STOP_REASON, PATTERN, BATCH, MODEL, DATES, PERSONA, ARC, TOPIC, TEMPLATE, TEXT, *RARE)
 ON_OFF = {"on": "on", "off": "off"}
 READERS: Mapping[str, Callable[[str], object | None]] = {
@@ -50,7 +51,6 @@ READERS: Mapping[str, Callable[[str], object | None]] = {
     PROMPT: lambda name: next((end for end in read_span(name) if end is not None), None),
 }
 """What is not any text."""
-NO_STOP_REASON, NO_PATTERN = "no stop reason", "no pattern"
 LONGEST_SEARCH = 200
 
 
@@ -99,12 +99,12 @@ def draw_failure_filters(options: ResultOptions) -> None:
     """Draw the common filters in two rows, and under them the rare ones that are set."""
     drop_unreadable(READERS)
     with st.grid(6, min_column_width=160, gap="xsmall"):
-        draw_choice(TYPE, "Type", {kind: kind.value for kind in FailureType})
-        draw_choice(STOP_REASON, "Stop reason", {reason: reason.value for reason in StopReason} | {"none": NO_STOP_REASON})
-        draw_choice(PATTERN, "Pattern", {pattern: pattern.value for pattern in FailurePattern} | {"none": NO_PATTERN})
+        draw_choice(TYPE, "Type", {code: name_failure_type(code) for code in FailureType})
+        draw_choice(STOP_REASON, "Stop reason", {code: name_stop_reason(code) for code in (*StopReason, NONE)})
+        draw_choice(PATTERN, "Pattern", {code: name_pattern(code) for code in (*FailurePattern, NONE)})
         draw_choice(BATCH, "Batch", name_options(options.batches))
         draw_choice(MODEL, "Model", {model: model for model in options.models})
-        draw_dates("Days on which they failed")
+        draw_dates("Days of the failures")
         draw_choice(PERSONA, "Persona", name_options(options.personas))
         draw_choice(ARC, "Arc", name_options(options.arcs))
         draw_choice(TOPIC, "Topic", name_options(options.topics))
@@ -113,8 +113,8 @@ def draw_failure_filters(options: ResultOptions) -> None:
         with st.container(horizontal=True, gap="xsmall"):
             with st.popover("More", icon=":material/tune:", width="stretch"):
                 draw_choice(CATEGORY, "Category", {category: category.value for category in ConversationCategory})
-                draw_choice(STRUCTURED, "Structured output", ON_OFF)
-                draw_choice(EFFORT, "Effort", {effort: effort.value for effort in Effort} | {"none": "the model's own"})
+                draw_choice(STRUCTURED, "Structured output", ON_OFF, placeholder="Structured output: on or off")
+                draw_choice(EFFORT, "Effort", {effort: effort.value for effort in Effort} | {NONE: "Model default"})
             draw_clear(NAMES)
     _draw_rare(st.query_params)
 
@@ -128,8 +128,8 @@ def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
         TOPIC_CATEGORY: lambda key: f"Topics: {format_words(key)}",
         CATEGORY: lambda key: f"Category: {key}",
         STRUCTURED: lambda state: f"Structured output {state}",
-        MAX_TOKENS: lambda number: f"max_tokens {number}",
-        EFFORT: lambda effort: f"Effort: {effort}",
+        MAX_TOKENS: lambda number: f"Max output tokens {number}",
+        EFFORT: lambda effort: f"Effort: {'model default' if effort == NONE else effort}",
         PROMPT: lambda span: f"Prompt of {span.replace('..', ' to ')} characters",
         HOUR: lambda hour: f"Hour: {hour.replace('T', ', ')}:00",
     }
@@ -146,7 +146,7 @@ def _draw_rare(link: Mapping[str, str]) -> None:
                 escape_markdown(text[:90]),
                 key=f"without_{name}",
                 icon=":material/close:",
-                help="Take this filter away",
+                help="Remove this filter",
                 on_click=change_link,
                 args=({name: None},),
             )
@@ -154,9 +154,9 @@ def _draw_rare(link: Mapping[str, str]) -> None:
 
 def _describe_share_bin(number: str) -> str:
     if not number.isdecimal():
-        return f"{number} of max_tokens"
+        return f"{number} of max output tokens"
     share = int(number) * 5
-    return "All of max_tokens used" if share >= 100 else f"{share}-{share + 5} % of max_tokens used"  # noqa: PLR2004
+    return "All of max output tokens used" if share >= 100 else f"{share}-{share + 5} % of max output tokens used"  # noqa: PLR2004
 
 
 def name_options(options: tuple[Option, ...]) -> dict[str, str]:

@@ -12,12 +12,14 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.diagnosis.error_report import FailedGeneration, FailureMaterial, FailureOrigin, build_report
+from core.domain.diagnosis.plain_names import name_call_end, name_failure_type, name_pattern, name_stop_reason
+from core.domain.percentages import format_percent
 from core.domain.verdict.cut_place import locate_cut
 from core.domain.verdict.verdict import FailureType
 from core.errors import NotFound
 from core.ui.failures.table import FAILURE, TYPE_COLORS, make_report_file, name_report
 from core.ui.shell.facts import draw_facts
-from core.ui.shell.formats import NOTHING, escape_markdown, format_money, format_time
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_money, format_time
 from core.ui.shell.link_state import change_link
 from core.ui.shell.page import draw_imported_badge, draw_simulated_badge, draw_text_badge
 from core.ui.shell.session import report_errors
@@ -75,11 +77,12 @@ def _draw_parts(material: FailureMaterial, report: dict[str, Any]) -> None:
 
 def _draw_summary(services: PageServices, row: FailedGeneration) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        draw_text_badge(row.failure_type, color=TYPE_COLORS[row.failure_type])
-        draw_text_badge(f"stop reason: {row.stop_reason or 'none'}", color="gray")
-        draw_text_badge(f"pattern: {row.truncation_pattern or 'none'}", color="gray")
+        color = TYPE_COLORS[row.failure_type]
+        draw_text_badge(name_failure_type(row.failure_type), color=color, code=row.failure_type)
+        draw_text_badge(f"Stop reason: {name_stop_reason(row.stop_reason)}", color="gray", code=row.stop_reason)
+        draw_text_badge(f"Pattern: {name_pattern(row.truncation_pattern)}", color="gray", code=row.truncation_pattern)
         if row.confidence:
-            draw_text_badge(f"{row.confidence} confidence", color="gray")
+            draw_text_badge(f"{row.confidence.capitalize()} confidence", color="gray")
         if row.simulated:
             draw_simulated_badge()
         if row.imported:
@@ -104,7 +107,7 @@ def _draw_tokens(row: FailedGeneration, report: dict[str, Any]) -> None:
         figures = st.columns(4, gap="xsmall")
         for place, label, value in zip(
             figures,
-            ("Input", "Output", "Limit", "Remaining"),
+            ("Input", "Output", "Max output", "Remaining"),
             (analysis["input_tokens"], row.output_tokens, row.max_tokens, analysis["tokens_remaining"]),
             strict=True,
         ):
@@ -113,7 +116,7 @@ def _draw_tokens(row: FailedGeneration, report: dict[str, Any]) -> None:
         if used is None:
             st.caption("Claude did not say how many tokens it used.")
         else:
-            st.progress(min(1.0, used), text=f"**{used:.1%}** of the limit used")
+            st.progress(min(1.0, used), text=f"**{format_percent(used)}** of max output tokens used")
         if analysis["cost_usd"] is not None:
             st.caption(f"Cost of the last call: {escape_markdown(format_money(float(analysis['cost_usd'])))}")
 
@@ -141,7 +144,7 @@ def _draw_details(row: FailedGeneration, report: dict[str, Any]) -> None:
 def _draw_reply(row: FailedGeneration) -> None:
     reply = row.response_content
     if not reply:
-        st.caption("There is no text: the call brought no reply. The attempts say why.")
+        st.caption("There is no text: the call brought no reply. See the attempts for the reason.")
         return
     if row.failure_type in CONTENT_OF_TYPES_WITH_A_CUT:
         cut = locate_cut(reply, row.turn_index)
@@ -156,7 +159,7 @@ def _draw_reply(row: FailedGeneration) -> None:
 
 def _draw_prompt(row: FailedGeneration) -> None:
     if row.imported:
-        st.caption("This conversation was imported: the prompt that it was made with is not known.")
+        st.caption("This conversation was imported; its prompt is not known.")
         return
     st.code(row.prompt, language=None, wrap_lines=True, height=TEXT_PIXELS)
 
@@ -164,7 +167,7 @@ def _draw_prompt(row: FailedGeneration) -> None:
 def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
     if not attempts:
         st.caption(
-            "This conversation was imported: no call was made for it here."
+            "This conversation was imported; no call was made for it here."
             if imported
             else "No call was made, or its record is gone."
         )
@@ -175,7 +178,7 @@ def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
             {
                 "number": attempt.get("attempt_number"),
                 "outcome": attempt.get("outcome"),
-                "stop_reason": attempt.get("stop_reason"),
+                "stop_reason": name_call_end(attempt.get("stop_reason")),
                 "status": attempt.get("http_status"),
                 "tokens": attempt.get("output_tokens"),
                 "limit": attempt.get("max_tokens"),
@@ -191,19 +194,19 @@ def _draw_attempts(attempts: list[dict[str, Any]], *, imported: bool) -> None:
         {
             "number": column.NumberColumn("Call", width=45),
             "outcome": column.TextColumn("Outcome", width=85),
-            "stop_reason": column.TextColumn("Stop reason", width=95),
+            "stop_reason": column.TextColumn("Stop reason", width=135),
             "status": column.NumberColumn("HTTP", format="%d", width=55),
             "tokens": column.NumberColumn("Output tokens", format="localized", width=100),
-            "limit": column.NumberColumn("Limit", format="localized", width=70),
+            "limit": column.NumberColumn("Max output", format="localized", width=85),
             "cost": column.NumberColumn("Cost", format="$%.4f", width=75),
             "seconds": column.NumberColumn("Took", format="%.1f s", width=70),
             "wait": column.NumberColumn("Waited", format="%.1f s", width=70),
             "request": column.TextColumn("Request", width=150),
-            "message": column.TextColumn("Message", width=220),
+            "message": column.TextColumn("Message", width=180),
             "started": column.DatetimeColumn("Started", format="HH:mm:ss", width=80),
         },
         key="report_attempts",
-        alt=f"{len(attempts)} calls, the first on top",
+        alt=f"{format_count(len(attempts), 'call')}, oldest first",
         file_name="attempts",
     )
 
@@ -222,7 +225,7 @@ def _draw_origin(row: FailedGeneration, origin: FailureOrigin) -> None:
         "Batch id": row.batch_id,
         "Imported from": source.get("file"),
         "Conversation": source.get("conversation"),
-        "Effort": row.effort,
+        "Effort": row.effort or (None if row.imported else "Model default"),
         "Structured output": structured,
         "Prompt": None if row.imported else f"{row.prompt_length:,} characters",
         "Request id": row.request_id,

@@ -10,8 +10,9 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batches.results import FailureRow
+from core.domain.diagnosis.plain_names import name_failure_type, name_pattern, name_stop_reason
 from core.domain.verdict.verdict import FailureType
-from core.ui.shell.formats import NOTHING
+from core.ui.shell.formats import NOTHING, format_count
 from core.ui.shell.link_state import change_link
 from core.ui.shell.status import BadgeColor
 from core.ui.shell.tables import draw_table, mark_simulated, simulated_column
@@ -49,7 +50,7 @@ def draw_failure_table(rows: Sequence[FailureRow]) -> None:
         "view": column.ButtonColumn("", key="failure_view", on_click=view, type="tertiary", width=75),
         "raw": column.ButtonColumn("", key="failure_raw", on_click=want_raw, type="tertiary", width=75),
     }
-    alt = f"{len(rows)} failed generations, newest first"
+    alt = f"{format_count(len(rows), 'failed generation')}, newest first"
     columns = _configure_columns() | buttons
     draw_table([_make_row(row) for row in rows], columns, key="failure_table", alt=alt, file_name="failed-generations")
 
@@ -94,9 +95,9 @@ def _make_row(row: FailureRow) -> dict[str, Any]:
     used = NOTHING if row.output_tokens is None else f"{row.output_tokens:,}"
     return {
         "created": row.created_at,
-        "type": [row.failure_type],
-        "stop_reason": row.stop_reason,
-        "pattern": row.truncation_pattern,
+        "type": [name_failure_type(row.failure_type)],
+        "stop_reason": name_stop_reason(row.stop_reason),
+        "pattern": name_pattern(row.truncation_pattern),
         "tokens": f"{used} / {NOTHING if row.max_tokens is None else f'{row.max_tokens:,}'}",
         "model": row.model,
         "batch": row.batch_name,
@@ -107,14 +108,16 @@ def _make_row(row: FailureRow) -> dict[str, Any]:
 
 
 def _configure_columns() -> dict[str, Any]:
-    column = st.column_config
+    column, types = st.column_config, [name_failure_type(code) for code in TYPE_COLORS]
     return {
         "created": column.DatetimeColumn("Date", format="D MMM YYYY, HH:mm", timezone=st.context.timezone, width=135),
-        "type": column.MultiselectColumn("Type", options=list(TYPE_COLORS), color=list(TYPE_COLORS.values()), width=120),
-        "stop_reason": column.TextColumn("Stop reason", width=100),
-        "pattern": column.TextColumn("Pattern", width=155),
-        "tokens": column.TextColumn("Tokens / limit", width=110, alignment="right"),
+        "type": column.MultiselectColumn("Type", options=types, color=list(TYPE_COLORS.values()), width=130),
+        "stop_reason": column.TextColumn("Stop reason", width=135),
+        "pattern": column.TextColumn("Pattern", width=165),
+        "tokens": column.TextColumn(
+            "Tokens / max", width=110, alignment="right", help="Output tokens and max output tokens"
+        ),
         "model": column.TextColumn("Model", width=140),
-        "batch": column.TextColumn("Batch", width=212),
+        "batch": column.TextColumn("Batch", width=157),
         "data": simulated_column(),
     }

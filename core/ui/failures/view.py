@@ -5,9 +5,10 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.batches.result_options import ResultOptions
 from core.domain.batches.results import FailureFilters, FailureStatistics
+from core.domain.diagnosis.plain_names import name_failure_type, name_pattern, name_stop_reason
 from core.ui.charts.facet_chart import draw_facet
 from core.ui.charts.figures import REPLY_COLOR
-from core.ui.failures.filters import NO_PATTERN, NO_STOP_REASON, PATTERN, STOP_REASON, TYPE
+from core.ui.failures.filters import PATTERN, STOP_REASON, TYPE
 
 STATISTICS_SECONDS = 5
 
@@ -37,11 +38,11 @@ def draw_failure_charts(statistics: FailureStatistics) -> None:
     """Draw three charts whose bars are filters; each shows its counts under the other filters."""
     by_type, by_stop_reason, by_pattern = st.columns(3, gap="small")
     with by_type:
-        draw_facet("By type", TYPE, statistics.by_type, unnamed="none")
+        draw_facet("By type", TYPE, statistics.by_type, name_failure_type)
     with by_stop_reason:
-        draw_facet("By stop reason", STOP_REASON, statistics.by_stop_reason, unnamed=NO_STOP_REASON, color=REPLY_COLOR)
+        draw_facet("By stop reason", STOP_REASON, statistics.by_stop_reason, name_stop_reason, color=REPLY_COLOR)
     with by_pattern:
-        draw_facet("By pattern", PATTERN, statistics.by_pattern, unnamed=NO_PATTERN)
+        draw_facet("By pattern", PATTERN, statistics.by_pattern, name_pattern)
 
 
 def draw_no_failures(*, filtered: bool) -> None:

@@ -19,9 +19,7 @@ TOPIC_SEARCH = "topic_search"
 BOXES_IN_ROW = 3
 TOPICS_BEFORE_SCROLLING = 30
 TOPICS_HEIGHT = 420
-WITHOUT_TEMPLATE = (
-    "No template of this arc is offered to you. Add one under Scaffolding, or save another analyst's as your own."
-)
+WITHOUT_TEMPLATE = "You have no template for this arc. Add one under Scaffolding, or save another analyst's as your own."
 CATEGORY_LABELS = {
     ConversationCategory.CORE: "Core conversations",
     ConversationCategory.EDGE: "Edge case conversations",
@@ -44,7 +42,7 @@ Item = TypeVar("Item", bound=Choosable)
 
 @st.cache_resource(scope="session", ttl=30, show_spinner="Reading personas, arcs and topics …")
 def load_choices(_services: PageServices, user: str) -> Choices:  # noqa: ARG001 - `user` is the cache's key
-    """Return what is active, read anew every half minute."""
+    """Return what is active, at most half a minute old."""
     return _services.scaffolding.list_choices()
 
 
@@ -154,7 +152,7 @@ def _draw_mass_buttons(kind: str, shown: Sequence[Choosable]) -> None:
 
 
 def _draw_topics(topics: Sequence[TrainingTopic]) -> None:
-    """Draw what the search finds, by category; the two buttons act on what is shown."""
+    """Draw the topics that the search finds, by category; the two buttons act on those shown."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _draw_counts("Training topics", "topic", topics)
         words = st.text_input(
@@ -170,7 +168,7 @@ def _draw_topics(topics: Sequence[TrainingTopic]) -> None:
         st.space("stretch")
         _draw_mass_buttons("topic", shown)
     if not shown:
-        st.caption("No topic has all these words. What is chosen stays chosen.")
+        st.caption("No topic contains all these words. Chosen topics stay chosen.")
         return
     height = TOPICS_HEIGHT if len(shown) > TOPICS_BEFORE_SCROLLING else "content"
     with st.container(height=height, border=False), st.grid(BOXES_IN_ROW, gap="xsmall"):
@@ -182,19 +180,25 @@ def _draw_topics(topics: Sequence[TrainingTopic]) -> None:
 
 
 def _draw_hints(hints: Sequence[Hint], topics: int) -> None:
-    """Say quietly what an arc was not written for; everything may be combined."""
+    """Say quietly what an arc is not recommended for; everything may be combined."""
     if not hints:
         return
     first, *others = (_word_hint(hint, topics) for hint in hints)
     more = f" {format_count(len(others), 'more hint')} …" if others else ""
-    st.caption(f":material/lightbulb: {first}{more}", help="\n\n".join([*others, "You may combine them all the same."]))
+    st.caption(f":material/lightbulb: {first}{more}", help="\n\n".join([*others, "You can still combine them."]))
 
 
 def _word_hint(hint: Hint, topics: int) -> str:
     beyond = [escape_markdown(persona.name) for persona in hint.personas]
     if hint.topics:
-        beyond.append(f"{len(hint.topics)} of {topics} topics")
-    return f"{escape_markdown(hint.arc.name)} was not written for {', '.join(beyond)}."
+        beyond.append(_word_topics(len(hint.topics), topics))
+    return f"{escape_markdown(hint.arc.name)} is not recommended for {', '.join(beyond)}."
+
+
+def _word_topics(unsuited: int, chosen: int) -> str:
+    if unsuited < chosen:
+        return f"{unsuited} of the {chosen} topics chosen"
+    return "the topic chosen" if chosen == 1 else f"the {chosen} topics chosen"
 
 
 def _describe_persona(persona: Persona) -> str:
@@ -209,7 +213,7 @@ def _describe_arc(arc: EmotionalArc, choices: Choices) -> str:
     if suited:
         parts.append(f"Suits {escape_markdown(', '.join(suited))}.")
     if arc.suitable_topics:
-        parts.append(f"Suits {topics} of {len(choices.topics)} topics.")
+        parts.append(f"Suits {topics} of {format_count(len(choices.topics), 'topic')}.")
     return "\n\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""How a batch is to be made: name, limit and the advanced settings."""
+"""How a batch is generated: name, limit and the advanced settings."""
 
 import streamlit as st
 from pydantic import ValidationError
@@ -7,7 +7,7 @@ from core.config import PageSettings
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort, ErrorHandling, Selection, SkipExisting
 from core.domain.batches.pricing import MODELS, PRICES_AS_OF, PRICES_SOURCE, find_price
 from core.errors import InvalidRequest
-from core.ui.shell.formats import escape_markdown
+from core.ui.shell.formats import escape_markdown, format_count
 
 NO_EFFORT = "default"
 ERROR_HANDLING_LABELS = {
@@ -20,7 +20,7 @@ LIMIT, SKIP = "option_limit", "option_skip"
 
 
 def read_defaults(settings: PageSettings) -> BatchSettings:
-    """Return the settings of a batch for which nothing else is asked."""
+    """Return the default settings of a batch."""
     names = BatchSettings.model_fields.keys() & PageSettings.model_fields.keys()
     return BatchSettings.model_validate({name: getattr(settings, name) for name in names})
 
@@ -34,21 +34,21 @@ def set_options(selection: Selection, settings: BatchSettings) -> None:
 
 
 def draw_skip(selection: Selection, skip: SkipExisting, existing: int) -> Selection:
-    """Ask whether what exists is left out, and say how much would be left; return the selection with it."""
+    """Ask whether covered combinations are skipped, and say how many are left; return the selection with it."""
     skipping = st.toggle(
         "Skip combinations already covered",
         key=SKIP,
-        help="Leaves out combinations that have an accepted conversation of yours, unless it was rejected in review.",
+        help="Skips combinations for which you have an accepted conversation, unless it was rejected in review.",
         persist_state="session",
     )
     if existing:
         left = selection.grid_size - existing
-        st.caption(f"{existing:,} of {selection.grid_size:,} combinations have a conversation, {left:,} are new.")
+        st.caption(f"{existing:,} of {format_count(selection.grid_size, 'combination')} already covered, {left:,} to go.")
     return selection.model_copy(update={"skip_existing": skip if skipping else None})
 
 
 def draw_limit(selection: Selection) -> Selection:
-    """Ask for a limit and return the selection with it; raise InvalidRequest for a limit that is none."""
+    """Ask for a limit and return the selection with it; raise InvalidRequest for an invalid limit."""
     limit = st.number_input(
         "Limit",
         min_value=0,  # 0 comes through and is answered below; a smaller minimum of the field would read it as no limit
@@ -56,7 +56,7 @@ def draw_limit(selection: Selection) -> Selection:
         step=1,
         placeholder="None",
         key=LIMIT,
-        help="At most this many of the combinations, spread evenly over personas, arcs and topics.",
+        help="At most this many combinations, spread evenly over personas, arcs and topics.",
         persist_state="session",
     )
     try:
@@ -93,7 +93,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             persist_state="session",
         )
         concurrency = right.number_input(
-            "Calls at once",
+            "Parallel calls",
             min_value=1,
             max_value=200,
             value=defaults.concurrency,
@@ -111,7 +111,7 @@ def draw_advanced(defaults: PageSettings) -> BatchSettings:
             persist_state="session",
         )
         error_handling = st.radio(
-            "When a conversation fails",
+            "When an item fails",
             list(ErrorHandling),
             format_func=lambda value: ERROR_HANDLING_LABELS[ErrorHandling(value)],
             horizontal=True,
@@ -152,7 +152,7 @@ def _draw_safeguards() -> dict[str, object]:
         step=1.0,
         placeholder="None",
         key=_key("budget_usd"),
-        help="The batch pauses itself before it spends more, calls in flight included.",
+        help="The batch pauses automatically before it spends more, calls in flight included.",
         persist_state="session",
     )
     canary_items = right.number_input(
@@ -161,12 +161,12 @@ def _draw_safeguards() -> dict[str, object]:
         value=0,
         step=1,
         key=_key("canary_items"),
-        help="So many conversations, spread over the grid, come first; the rest only if at most 30 % of them fail.",
+        help="Generate this many first, spread over the grid; the rest only if at most 30 % of them fail.",
         persist_state="session",
     )
     raise_max_tokens = st.toggle(
         "Raise max output tokens once",
-        help="A reply that the limit cut is tried once more with twice the limit. The cut attempt stays recorded.",
+        help="A reply cut off by max output tokens is retried once with twice as many. The cut attempt stays recorded.",
         key=_key("raise_max_tokens"),
         persist_state="session",
     )

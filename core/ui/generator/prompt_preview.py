@@ -31,7 +31,7 @@ def draw_preview_button(services: PageServices, choices: Choices, selection: Sel
         type="tertiary",
         disabled=not selection.grid_size,
         key="preview_prompt",
-        help="As Claude is sent it for one of the combinations, with its token count",
+        help="The prompt that is sent to Claude for one of the combinations, with its token count",
     ):
         st.session_state[PREVIEWING] = True
     if st.session_state.get(PREVIEWING) and selection.grid_size:
@@ -86,7 +86,7 @@ def _draw_count(services: PageServices, prompt: Prompt, settings: BatchSettings)
         st.markdown(f"**{about}** :gray[· asking Claude …]")
         counted = services.prompts.count_tokens(prompt, settings)
         if counted is None:
-            basis = "by what prompts took so far" if history and history.characters_per_token else "at 4 characters a token"
+            basis = "from earlier prompts" if history and history.characters_per_token else "at 4 characters a token"
             st.markdown(f"**{about}** :gray[· estimated {basis}; no worker is free to ask Claude]")
             return
         counts[asked] = counted

@@ -49,7 +49,7 @@ def _submit_once(asked: str, submit: Callable[[], tuple[Submitted, ...]]) -> tup
 
 def _say(submitted: tuple[Submitted, ...]) -> None:
     if not all(batch.is_enqueued for batch in submitted):
-        leave_notice("The batch is kept. The queue does not answer; it starts when the queue is back.")
+        leave_notice("The batch is saved, but the queue does not answer. It starts automatically when the queue is back.")
         return
     batches = f" in {len(submitted)} batches" if len(submitted) > 1 else ""
-    leave_notice(f"{format_count(sum(batch.planned for batch in submitted), 'conversation')} on the way{batches}.")
+    leave_notice(f"{format_count(sum(batch.planned for batch in submitted), 'conversation')} queued{batches}.")

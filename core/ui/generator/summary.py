@@ -1,4 +1,4 @@
-"""What the chosen batch comes to, and the button that submits it."""
+"""The size, time and cost of the chosen batch, and the button that submits it."""
 
 import streamlit as st
 
@@ -78,7 +78,7 @@ def _draw_figures(estimate: Estimate, formula: str | None, *, simulated: bool) -
         delta_description=_word_costs(estimate.cost_usd_range),
     )
     basis = escape_markdown(f"{estimate.basis[0].upper()}{estimate.basis[1:]}.")
-    chance = " 8 in 10 batches stay within the range." if seconds is not None else ""
+    chance = " 8 in 10 batches stay within this range." if seconds is not None else ""
     note = " Claude is simulated: nothing is charged." if simulated else ""
     st.caption(f"{basis}{chance}{note}")
 

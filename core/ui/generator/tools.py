@@ -24,7 +24,7 @@ SUBMITTING_SET = "submitting_set"
 
 
 def open_link(choices: Choices) -> None:
-    """Choose what the page's address asks for, once; name what of it cannot be had."""
+    """Apply the choices in the page's address once; report unavailable choices."""
     parameters = {name: value for name, value in st.query_params.items() if name != FROM}
     if parameters and parameters != st.session_state.get(LINK_SEEN):
         linked = decode_choices(choices, parameters, read_defaults(find_settings()))
@@ -35,7 +35,7 @@ def open_link(choices: Choices) -> None:
     if problems := st.session_state.get(LINK_PROBLEMS):
         lines = "\n".join(f"- {escape_markdown(problem)}" for problem in problems)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.warning(f"Not all of this link could be followed:\n{lines}", icon=":material/link_off:")
+            st.warning(f"Some choices in this link are not available:\n{lines}", icon=":material/link_off:")
             st.button("Dismiss", type="tertiary", on_click=lambda: st.session_state.pop(LINK_PROBLEMS, None))
 
 

@@ -63,11 +63,11 @@ def draw_alerting(services: PageServices) -> None:
 
 
 def _read_board(services: PageServices) -> AlertBoard:
-    """Alerts stand beside a page's own subject: without them the rest is still shown."""
+    """Alerts are secondary on every page: without them the rest is still shown."""
     try:
         return services.alerts.read()
     except (ServiceUnavailable, DatabaseRejected) as error:
-        st.caption(f":material/help: Kept alerts cannot be read now. {escape_message(str(error))}")
+        st.caption(f":material/help: Stored alerts cannot be read now. {escape_message(str(error))}")
         return AlertBoard()
 
 
@@ -78,7 +78,7 @@ def _draw_in_short(alerts: Sequence[StoredAlert], now: datetime) -> None:
             st.badge(alert.severity.value, icon=look.icon, color=look.color)
             text = f"{alert.headline}, {_describe_beginning(alert, now)}"
             st.markdown(escape_markdown(text), width="content")
-            _draw_way(alert, "tertiary")
+            _draw_target(alert, "tertiary")
     if len(alerts) > MOST_IN_SHORT:
         st.caption(f"and {format_count(len(alerts) - MOST_IN_SHORT, 'more alert')} on Home")
 
@@ -97,7 +97,7 @@ def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
     text = f"**{escape_message(alert.headline)}.** {escape_message(f'{details} {alert.advice}')}"
     if isinstance(alert, StoredAlert):
         text += f" *{_describe_beginning(alert, now).capitalize()}.*"
-    said, ways = st.columns([4, 1], gap="small", vertical_alignment="center")
+    said, buttons = st.columns([4, 1], gap="small", vertical_alignment="center")
     icon = find_severity_look(alert.severity).icon
     match alert.severity:
         case AlertSeverity.CRITICAL:
@@ -106,22 +106,22 @@ def _draw_alert(services: PageServices, alert: Alert, now: datetime) -> None:
             said.warning(text, icon=icon)
         case _:
             assert_never(alert.severity)
-    with ways.container(horizontal=True, horizontal_alignment="right", gap="small"):
+    with buttons.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if isinstance(alert, StoredAlert):
-            _draw_way(alert, "secondary")
+            _draw_target(alert, "secondary")
             st.button(
                 "Acknowledge",
                 key=f"acknowledge_{alert.id}",
                 on_click=_mark,
                 args=(services, alert.id),
                 kwargs={"is_seen": True},
-                help="It stays away while this lasts, unless it gets worse.",
+                help="Hides this alert while it lasts, unless it gets worse.",
             )
         elif st.button("View system", key=f"view_part_{alert.headline}"):
             open_system()
 
 
-def _draw_way(alert: StoredAlert, kind: Literal["secondary", "tertiary"]) -> None:
+def _draw_target(alert: StoredAlert, kind: Literal["secondary", "tertiary"]) -> None:
     """Draw the button that leads to where to look."""
     match alert.target:
         case AlertTarget.ANALYTICS:
@@ -143,9 +143,7 @@ def _draw_all_clear(health: Health, board: AlertBoard, now: datetime) -> None:
         return
     parts = "every part answers and a worker is alive"
     if board.evaluated_at is None:
-        st.caption(
-            f":material/check_circle: No alerts: {parts}. Failure rates are checked by a worker, for the first time soon."
-        )
+        st.caption(f":material/check_circle: No alerts: {parts}. A worker will soon check failure rates for the first time.")
     elif now - board.evaluated_at > STALE_AFTER:
         checked = format_age(board.evaluated_at, now)
         st.caption(f":material/help: No alerts, but failure rates were last checked {checked}: {parts}.")
@@ -163,7 +161,7 @@ def _draw_acknowledged(services: PageServices, alerts: Sequence[StoredAlert], no
                 st.markdown(escape_markdown(alert.headline), width="content")
                 st.caption(_describe_acknowledgement(alert, now), width="content")
                 st.space("stretch")
-                _draw_way(alert, "tertiary")
+                _draw_target(alert, "tertiary")
                 if alert.resolved_at is None:
                     st.button(
                         "Undo",
@@ -179,7 +177,7 @@ def _draw_acknowledged(services: PageServices, alerts: Sequence[StoredAlert], no
 def _describe_acknowledgement(alert: StoredAlert, now: datetime) -> str:
     who = "you" if alert.acknowledged_by_reader else "another analyst"
     when = "" if alert.acknowledged_at is None else f", {format_age(alert.acknowledged_at, now)}"
-    state = "it still lasts" if alert.resolved_at is None else f"it passed {format_age(alert.resolved_at, now)}"
+    state = "still open" if alert.resolved_at is None else f"resolved {format_age(alert.resolved_at, now)}"
     return f"by {who}{when}; {state}"
 
 
@@ -190,5 +188,5 @@ def _mark(services: PageServices, alert_id: UUID, *, is_seen: bool) -> None:
                 services.alerts.acknowledge(alert_id)
             else:
                 services.alerts.reopen(alert_id)
-        except InvalidRequest as error:  # It has passed meanwhile; the list that is drawn anew shows it.
+        except InvalidRequest as error:  # It is already resolved; the redrawn list shows it.
             st.toast(escape_markdown(str(error)), icon=":material/info:")

@@ -11,6 +11,7 @@ from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.domain.batches.overview import Coverage, Overview
 from core.domain.batches.progress import estimate_remaining_seconds
 from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
+from core.domain.percentages import format_percent
 from core.ui.charts.clickable_chart import draw_clickable_heatmap
 from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
 from core.ui.home.alert_list import draw_alerts
@@ -87,7 +88,7 @@ def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -
 
 
 def _is_active(running: BatchPage) -> bool:
-    return any(batch.is_moving for batch in running.batches)
+    return any(batch.has_work_in_flight for batch in running.batches)
 
 
 def _draw_totals(overview: Overview) -> None:
@@ -104,10 +105,10 @@ def _draw_totals(overview: Overview) -> None:
     _draw_card(places[4], "Spend", format_money(charged), note)
 
 
-def _draw_rates(success: DeltaGenerator, failure: DeltaGenerator, overview: Overview) -> None:
+def _draw_rates(acceptance: DeltaGenerator, failure: DeltaGenerator, overview: Overview) -> None:
     rate = overview.recent_failed / overview.recent_judged if overview.recent_judged else None
     sample = f"of {overview.recent_judged:,} judged"
-    _draw_card(success, "Success rate, 7 days", format_share(None if rate is None else 1 - rate), sample)
+    _draw_card(acceptance, "Acceptance rate, 7 days", format_share(None if rate is None else 1 - rate), sample)
     failure.metric(
         "Failure rate, 7 days",
         format_share(rate),
@@ -117,7 +118,7 @@ def _draw_rates(success: DeltaGenerator, failure: DeltaGenerator, overview: Over
         delta_description=f"{overview.recent_failed:,} {sample}",
         border=True,
         height="stretch",
-        help=f"Target under {TARGET_FAILURE_RATE:.0%}, alarm over {ALARM_FAILURE_RATE:.0%}. "
+        help=f"Target under {format_percent(TARGET_FAILURE_RATE)}, alarm over {format_percent(ALARM_FAILURE_RATE)}. "
         f"Ever: {overview.failed:,} of {overview.judged:,}.",
     )
 
@@ -126,8 +127,12 @@ def _judge_failure_rate(rate: float | None) -> str | None:
     if rate is None:
         return None
     if rate <= TARGET_FAILURE_RATE:
-        return f"under {TARGET_FAILURE_RATE:.0%}"
-    return f"over {ALARM_FAILURE_RATE:.0%}" if rate > ALARM_FAILURE_RATE else f"over {TARGET_FAILURE_RATE:.0%}"
+        return f"under {format_percent(TARGET_FAILURE_RATE)}"
+    return (
+        f"over {format_percent(ALARM_FAILURE_RATE)}"
+        if rate > ALARM_FAILURE_RATE
+        else f"over {format_percent(TARGET_FAILURE_RATE)}"
+    )
 
 
 def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:

@@ -1,4 +1,4 @@
-"""The buttons of one batch: pause, resume and cancel while it is open; after the end what comes next."""
+"""The buttons of one batch: pause, resume and cancel while it is open, next steps once it has ended."""
 
 from typing import assert_never
 
@@ -44,21 +44,21 @@ def _draw_next_steps(progress: BatchProgress) -> None:
             open_failures(progress.id)
         failed = format_count(progress.failed, "failed item")
         if not progress.imported and st.button(
-            "Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with other settings"
+            "Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with other settings if you like"
         ):
             ask(Question.RETRY, progress.id)
     if progress.imported:
         return
     again = progress.status is BatchStatus.FAILED
-    label, icon = ("Try again", ":material/refresh:") if again else ("Generate more", ":material/bolt:")
-    if st.button(label, icon=icon, type="primary", help="To the Bulk Generator, with the choices last made there"):
+    label, icon = ("Generate again", ":material/refresh:") if again else ("Generate more", ":material/bolt:")
+    if st.button(label, icon=icon, type="primary", help="Opens the Bulk Generator with your last choices"):
         open_generator()
 
 
 def _control(services: PageServices, progress: BatchProgress, action: BatchAction) -> None:
     try:
         services.batches.control(progress.id, action)
-    except InvalidRequest as error:  # It has changed meanwhile; the page that is drawn anew shows how.
+    except InvalidRequest as error:  # The batch has changed; the redrawn page shows how.
         st.toast(escape_markdown(str(error)), icon=":material/info:")
     st.rerun()
 

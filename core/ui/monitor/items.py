@@ -1,4 +1,4 @@
-"""The items of one batch: a page of them, by status, each with the way to what came of it."""
+"""The items of one batch: a page of them, by status, each with a link to its conversation or failure."""
 
 from math import ceil
 from typing import Any
@@ -12,7 +12,7 @@ from core.services.monitor import ITEMS_OF_PAGE
 from core.ui.shell.formats import format_count
 from core.ui.shell.link_state import change_link, read_choice, read_whole, show_link
 from core.ui.shell.links import open_conversation, open_failure
-from core.ui.shell.status import find_item_color
+from core.ui.shell.status import find_item_color, name_item_status
 from core.ui.shell.tables import draw_table
 
 STATUS, PAGE = "items", "items_page"
@@ -33,7 +33,7 @@ def draw_items(services: PageServices, progress: BatchProgress) -> None:
     if found.items:
         _draw_table(found.items, _describe_page(len(found.items), found.total, page))
     else:
-        st.caption("No item stands like this now.")
+        st.caption("No item has this status now.")
 
 
 def _choose_status() -> ItemStatus | None:
@@ -42,6 +42,7 @@ def _choose_status() -> ItemStatus | None:
     st.pills(
         "Status of the items",
         [status.value for status in ItemStatus],
+        format_func=lambda value: name_item_status(ItemStatus(value)),
         key=key,
         label_visibility="collapsed",
         on_change=lambda: change_link({STATUS: st.session_state[key], PAGE: None}),
@@ -102,13 +103,16 @@ def _draw_table(items: tuple[ItemRow, ...], note: str) -> None:
         "arc": column.TextColumn("Arc", width=160),
         "topic": column.TextColumn("Topic", width=195),
         "status": column.MultiselectColumn(
-            "Status", options=list(ItemStatus), color=[find_item_color(status) for status in ItemStatus], width=100
+            "Status",
+            options=[name_item_status(status) for status in ItemStatus],
+            color=[find_item_color(status) for status in ItemStatus],
+            width=100,
         ),
-        "attempts": column.NumberColumn("Calls", width=50, help="Calls to Claude, the ones that brought no reply too"),
-        "seconds": column.NumberColumn("Duration", format="%.1f s", width=75, help="Of all calls together"),
+        "attempts": column.NumberColumn("Calls", width=50, help="Calls to Claude, including those without a reply"),
+        "seconds": column.NumberColumn("Duration", format="%.1f s", width=75, help="All calls together"),
         "tokens": column.NumberColumn("Tokens", format="localized", width=70, help="Output tokens of all calls"),
         "cost": column.NumberColumn("Cost", format="$%.4f", width=75),
-        "happened": column.TextColumn("What happened", width=235),
+        "happened": column.TextColumn("Result", width=235),
         "open": column.ButtonColumn("", key="items_open", on_click=open_chosen, type="tertiary", width=85),
     }
     draw_table([_make_row(item) for item in items], columns, key="items_table", alt=note)
@@ -121,7 +125,7 @@ def _make_row(item: ItemRow) -> dict[str, Any]:
         "persona": item.persona,
         "arc": item.arc,
         "topic": item.topic,
-        "status": [item.status.value],
+        "status": [name_item_status(item.status)],
         "attempts": item.attempts,
         "seconds": item.duration_ms / 1000 if item.attempts else None,
         "tokens": item.output_tokens,

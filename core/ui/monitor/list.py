@@ -66,7 +66,7 @@ def _draw_batches(services: PageServices, filters: BatchFilters, page: int, foun
 
 
 def _has_active(page: BatchPage) -> bool:
-    return any(batch.is_moving for batch in page.batches)
+    return any(batch.has_work_in_flight for batch in page.batches)
 
 
 def _choose_filters() -> BatchFilters:

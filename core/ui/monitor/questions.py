@@ -1,7 +1,7 @@
 """What is asked before something is done to a batch: cancel, a new budget, a retry with other settings.
 
-Dialogs are drawn by the main run of the page, outside the part that refreshes itself: a refresh that ran while the reader
-closes a dialog would open it anew.
+Dialogs are drawn by the main run of the page, outside the fragment that refreshes: a refresh while the reader closes a
+dialog would open it again.
 """
 
 from enum import StrEnum
@@ -25,8 +25,7 @@ from core.ui.shell.formats import escape_markdown, format_count, format_money
 from core.ui.shell.links import open_batch
 
 QUESTION = "batch_question"
-"""Session state: which question is open, and of which batch."""
-UNCHANGED = "as before"
+"""Session state: which question is open, and for which batch."""
 BUDGET_HEADROOM = 1.5
 """The budget that is proposed, as a multiple of the least one that helps."""
 
@@ -131,7 +130,7 @@ def _ask_retry(services: PageServices, progress: BatchProgress) -> None:
     )
     changes = _choose_changes(progress, services.monitor.list_retry_templates(progress.id))
     if changes == RetryChanges():
-        st.caption("Nothing is changed: a reply that was cut off by its settings will be cut off again.")
+        st.caption("No setting is changed: a reply that was cut off by its settings will be cut off again.")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel"):
             _forget()
@@ -159,21 +158,21 @@ def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...
         step=1024,
         key="retry_max_tokens",
     )
-    before = f"{UNCHANGED}: {progress.effort or 'the default'}"
-    effort = left.selectbox("Effort", [before, *Effort], key="retry_effort")
+    before = progress.effort or "Model default"
+    effort = left.selectbox("Effort", list(dict.fromkeys((before, *Effort))), key="retry_effort")
     offered: list[RetryTemplate | None] = [None, *templates]
     template = right.selectbox(
         "Prompt template",
         offered,
         format_func=_name_template,
         key="retry_template",
-        help="Replaces the template of its arc; the other arcs keep theirs.",
+        help="Replaces the template of its arc; other arcs keep theirs.",
     )
     structured = st.toggle(
         "Structured output",
         value=bool(progress.structured_outputs),
         key="retry_structured",
-        help="Ask for the conversation's schema",
+        help="Claude is held to the conversation's JSON schema.",
     )
     return RetryChanges(
         name=None if name.strip() in ("", f"Retry of {progress.name}") else name.strip(),
@@ -187,7 +186,7 @@ def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...
 
 def _name_template(template: RetryTemplate | None) -> str:
     if template is None:
-        return UNCHANGED
+        return "Unchanged"
     used = " (used)" if template.is_used else ""
     return f"{template.arc}: {template.name} v{template.version}{used}"
 
@@ -195,6 +194,6 @@ def _name_template(template: RetryTemplate | None) -> str:
 def _control(services: PageServices, progress: BatchProgress, action: BatchAction, budget_usd: float | None = None) -> None:
     try:
         services.batches.control(progress.id, action, budget_usd=budget_usd)
-    except InvalidRequest as error:  # It has changed meanwhile; the page that is drawn anew shows how.
+    except InvalidRequest as error:  # The batch has changed; the redrawn page shows how.
         st.toast(escape_markdown(str(error)), icon=":material/info:")
     st.rerun()

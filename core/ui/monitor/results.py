@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.domain.batches.monitor import BatchWatch
+from core.domain.diagnosis.plain_names import name_call_end, name_failure_type, name_pattern
 from core.ui.charts.figures import (
     FAILURE_COLOR,
     REPLY_COLOR,
@@ -10,19 +11,18 @@ from core.ui.charts.figures import (
     describe_trend,
     draw_counts,
     draw_failure_trend,
-    name_stop_reasons,
 )
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.page import draw_figure
 
 
 def draw_charts(watched: BatchWatch) -> None:
-    """Draw what there is to say so far; nothing before the first result."""
+    """Draw the charts that have data; nothing before the first result."""
     breakdown = watched.breakdown
     charts = [
-        ("Failures by type", breakdown.by_failure_type, FAILURE_COLOR),
-        ("Failures by truncation pattern", breakdown.by_pattern, FAILURE_COLOR),
-        ("Calls by stop reason", name_stop_reasons(breakdown.by_stop_reason), REPLY_COLOR),
+        ("Failures by type", breakdown.by_failure_type, FAILURE_COLOR, name_failure_type),
+        ("Failures by pattern", breakdown.by_pattern, FAILURE_COLOR, name_pattern),
+        ("Calls by stop reason", breakdown.by_stop_reason, REPLY_COLOR, name_call_end),
     ]
     shown = [chart for chart in charts if chart[1]]
     places = st.columns(len(shown) + bool(watched.trend), gap="small") if shown or watched.trend else []
@@ -31,7 +31,8 @@ def draw_charts(watched: BatchWatch) -> None:
             st.markdown("**Failure rate over time**")
             figure = draw_failure_trend(watched.trend, st.context.timezone)
             draw_figure(figure, key="failure_trend", alt=describe_trend(watched.trend))
-    for place, (title, counts, color) in zip(places[-len(shown) :], shown, strict=True):
+    for place, (title, counts, color, name_code) in zip(places[-len(shown) :], shown, strict=True):
         with place.container(border=True, gap="xsmall", height="stretch"):
             st.markdown(f"**{escape_markdown(title)}**")
-            draw_figure(draw_counts(counts, color), key=title, alt=describe_counts(title, counts))
+            alt = describe_counts(title, counts, name_code)
+            draw_figure(draw_counts(counts, color, name_code), key=title, alt=alt)

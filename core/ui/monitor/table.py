@@ -33,7 +33,7 @@ def _make_row(batch: BatchProgress) -> dict[str, Any]:
     return {
         "name": batch.name,
         "status": [batch.status.value],
-        "progress": batch.fraction_judged,
+        "progress": 100 * batch.fraction_judged,
         "planned": batch.planned,
         "accepted": batch.accepted,
         "failed": batch.failed,
@@ -55,7 +55,7 @@ def _configure_columns() -> dict[str, Any]:
             color=[find_status_look(status).color for status in BatchStatus],
             width=110,
         ),
-        "progress": column.ProgressColumn("Done", min_value=0, max_value=1, format="percent", width=130),
+        "progress": column.ProgressColumn("Done", min_value=0, max_value=100, format="%.0f %%", width=130),
         "planned": column.NumberColumn("Total", format="localized", width=70),
         "accepted": column.NumberColumn("Accepted", format="localized", width=85),
         "failed": column.NumberColumn("Failed", format="localized", width=70),

@@ -1,4 +1,4 @@
-"""One batch in the Batch Monitor: it refreshes itself while something can change, and not after."""
+"""One batch in the Batch Monitor: refreshed automatically while it has work in flight."""
 
 from datetime import UTC, datetime
 
@@ -9,6 +9,7 @@ from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.batches.monitor import BatchWatch
 from core.domain.batches.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
+from core.domain.percentages import format_percent
 from core.ui.monitor.actions import draw_actions
 from core.ui.monitor.items import draw_items
 from core.ui.monitor.questions import draw_question
@@ -52,7 +53,7 @@ def watch_batch(services: PageServices, batch_id: BatchId) -> None:
 
 def find_refresh_seconds(progress: BatchProgress) -> int | None:
     """Return how often to look again: often while anything runs, seldom while paused, not at all after the end."""
-    if progress.is_moving:
+    if progress.has_work_in_flight:
         return ACTIVE_SECONDS
     return PAUSED_SECONDS if progress.status is BatchStatus.PAUSED else None
 
@@ -84,7 +85,7 @@ def _draw_title(services: PageServices, progress: BatchProgress) -> None:
 
 def _describe_progress(progress: BatchProgress) -> str:
     now = datetime.now(UTC)
-    parts = [f"**{progress.judged:,} of {progress.planned:,}** done", f"{progress.fraction_judged:.0%}"]
+    parts = [f"**{progress.judged:,} of {progress.planned:,}** done", format_percent(progress.fraction_judged)]
     if progress.cancelled:
         parts.append(f"{progress.cancelled:,} cancelled")
     left = estimate_remaining_seconds(progress, now)
@@ -99,12 +100,12 @@ def _describe_progress(progress: BatchProgress) -> str:
         took = format_duration(elapsed)
         parts.append(f"{took} from start to end" if progress.status.is_final else f"started {took} ago")
     if progress.status is BatchStatus.PAUSED and progress.running:
-        parts.append(f"{format_count(progress.running, 'running call')} to finish first")
+        parts.append(f"{format_count(progress.running, 'call')} still running")
     return " · ".join(parts)
 
 
 def _draw_outcome(progress: BatchProgress) -> None:
-    reason = escape_markdown(progress.status_reason) if progress.status_reason else None
+    reason = escape_markdown(progress.reason) if progress.reason else None
     if progress.status is BatchStatus.FAILED:
         st.error(f"**The batch failed.** {reason or 'No conversation was accepted.'}", icon=":material/error:")
     elif progress.status is BatchStatus.PAUSED and reason is not None:
@@ -116,14 +117,14 @@ def _draw_outcome(progress: BatchProgress) -> None:
 def _draw_figures(progress: BatchProgress) -> None:
     accepted, failed, remaining, total, pace, spend = st.columns(6, gap="small")
     if progress.imported:
-        _draw_card(accepted, "Passed", f"{progress.accepted:,}", "conversations, counted only")
+        _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "only counted, not stored")
     else:
         _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "conversations")
     _draw_card(
         failed,
         "Failed",
         f"{progress.failed:,}",
-        "none so far" if progress.failure_rate is None else f"{format_share(progress.failure_rate)} of those judged",
+        "none so far" if progress.failure_rate is None else f"{format_share(progress.failure_rate)} of judged items",
     )
     _draw_card(remaining, "Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
     cancelled = f"{progress.cancelled:,} cancelled" if progress.cancelled else progress.conversation_category.value
@@ -142,10 +143,10 @@ def _draw_figures(progress: BatchProgress) -> None:
 def describe_concurrency(progress: BatchProgress) -> str:
     """Say how many calls may run at once now."""
     if progress.imported:
-        return "nothing is generated"
+        return "not applicable"
     if progress.pace_limit is None or progress.pace_limit >= progress.concurrency:
-        return f"{progress.concurrency} at once"
-    return f"{progress.pace_limit} of {progress.concurrency} at once"
+        return format_count(progress.concurrency, "parallel call")
+    return f"{progress.pace_limit} of {format_count(progress.concurrency, 'parallel call')}"
 
 
 def describe_spend(progress: BatchProgress) -> str:
@@ -155,24 +156,24 @@ def describe_spend(progress: BatchProgress) -> str:
         return f"budget {format_money(budget)}, est. {format_money(estimate)}"
     if budget is not None:
         return f"of {format_money(budget)} budget"
-    return f"{progress.attempts:,} calls" if estimate is None else f"of {format_money(estimate)} estimated"
+    return format_count(progress.attempts, "call") if estimate is None else f"of {format_money(estimate)} estimated"
 
 
 def _draw_pace(progress: BatchProgress) -> None:
     if progress.status.is_final or progress.pace_reason is None or progress.pace_changed_at is None:
         return
     when = format_age(progress.pace_changed_at, datetime.now(UTC))
-    st.caption(f":material/speed: {describe_concurrency(progress)}: changed {when}, {escape_markdown(progress.pace_reason)}")
+    st.caption(f":material/speed: {describe_concurrency(progress)} ({escape_markdown(progress.pace_reason)}, {when})")
 
 
 def _draw_family(watched: BatchWatch) -> None:
-    """Draw the ways to the batch whose failed items these are, and to those that tried its own again."""
+    """Draw links to the batch that this one retries, and to the batches that retry this one."""
     progress = watched.progress
     if progress.retry_of is None and not watched.retries:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if progress.retry_of is not None:
-            st.caption("Retry of the failed items of", width="content")
+            st.caption("Retry of failed items from", width="content")
             label = escape_markdown(watched.retry_of_name or "another batch")
             if st.button(label, key="retried_batch", icon=":material/undo:", type="tertiary"):
                 open_batch(progress.retry_of)
@@ -194,6 +195,6 @@ def _draw_origin(progress: BatchProgress) -> None:
         st.caption(f"Imported {submitted} · {escape_markdown(progress.model)} · {progress.id}")
         return
     effort = f", effort {escape_markdown(progress.effort)}" if progress.effort else ""
-    structured = "structured output" if progress.structured_outputs else "no structured output"
-    limit = f"{progress.max_tokens or 0:,} tokens at most, {structured}"
+    structured = f"structured output {'on' if progress.structured_outputs else 'off'}"
+    limit = f"max output tokens {progress.max_tokens or 0:,}, {structured}"
     st.caption(f"Submitted {submitted} · {escape_markdown(progress.model)}{effort}, {limit} · {progress.id}")

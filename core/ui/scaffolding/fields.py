@@ -37,10 +37,10 @@ class Field(Record):
     """What a new record begins with."""
 
 
-KEY_HELP = "a-z, 0-9 and _. It cannot be changed later."
-ACTIVE_HELP = "Only what is active is offered for new batches. Past batches and their conversations stay as they are."
+KEY_HELP = "Use 1–100 of a–z, 0–9 and _. It cannot be changed later."
+ACTIVE_HELP = "Only active records are offered for new batches. Existing batches and their conversations stay as they are."
 ACTIVE = Field(name="is_active", shape=Shape.FLAG, label="Active", help=ACTIVE_HELP, start=True)
-KEYS_HELP = "Keys, one a line; empty: all. Only a hint in the Bulk Generator."
+KEYS_HELP = "One key per line; empty: all. Only a hint in the Bulk Generator."
 
 PERSONA_COLUMNS: tuple[tuple[Field, ...], ...] = (
     (
@@ -53,7 +53,7 @@ PERSONA_COLUMNS: tuple[tuple[Field, ...], ...] = (
         ACTIVE,
     ),
     (
-        Field(name="demographics", shape=Shape.FACTS, help="name: text, one a line"),
+        Field(name="demographics", shape=Shape.FACTS, help='One per line, e.g. "age: 37"'),
         Field(name="financial_background", shape=Shape.TEXT),
         Field(name="financial_situation", shape=Shape.TEXT),
         Field(name="communication_style", shape=Shape.TEXT),
@@ -76,7 +76,13 @@ ARC_COLUMNS: tuple[tuple[Field, ...], ...] = (
             options=tuple(ConversationCategory),
             start=ConversationCategory.CORE,
         ),
-        Field(name="tier", shape=Shape.CHOICE, options=tuple(Tier), start=Tier.TEMPLATE, help="Edge arcs are edge_case"),
+        Field(
+            name="tier",
+            shape=Shape.CHOICE,
+            options=tuple(Tier),
+            start=Tier.TEMPLATE,
+            help='Edge arcs always use the tier "edge case"',
+        ),
         Field(name="starting_emotion", shape=Shape.LINE),
         Field(name="starting_intensity_min", shape=Shape.SHARE, label="Starting intensity, from", start=0.7),
         Field(name="starting_intensity_max", shape=Shape.SHARE, label="Starting intensity, to", start=0.9),
@@ -170,11 +176,15 @@ def draw_field(field: Field, value: object, *, key: str, disabled: bool = False,
             return st.number_input(label, value=int(str(value)), min_value=1, step=1, key=key, help=help_text)
         case Shape.CHOICE:
             index = field.options.index(str(value))
-            return st.selectbox(label, field.options, index=index, key=key, help=help_text)
+            return st.selectbox(label, field.options, index=index, format_func=_name_option, key=key, help=help_text)
         case Shape.FLAG:
             return st.toggle(label, value=bool(value), key=key, help=help_text)
         case _:
             assert_never(field.shape)
+
+
+def _name_option(option: str) -> str:
+    return option.replace("_", " ")
 
 
 def read_field(field: Field, entered: object) -> object:

@@ -29,7 +29,7 @@ def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | No
             place = st.empty()
             saved = place.form_submit_button("Save", type="primary", icon=":material/save:")
             answer = st.container(width="stretch")  # Beside the button: below it would be below the edge of the window.
-        st.caption("Batches keep the scaffolding that they were made from; only new batches use what you save.")
+        st.caption("Existing batches keep their scaffolding; only new batches use what you save.")
     if saved:
         outcome = services.scaffolding_editing.save(_build(kind, values, opened))
         with answer:

@@ -18,7 +18,7 @@ Row = Persona | EmotionalArc | TrainingTopic | PromptTemplate
 EDIT, SWITCH_ON, SWITCH_OFF = ":material/edit: Edit", ":material/toggle_off: Activate", ":material/toggle_on: Deactivate"
 SEARCH = "search"
 ACTIVE, INACTIVE = "active", "inactive"
-MEANING = "Inactive is not offered for new batches. Nothing is deleted, and past batches keep what they were made from."
+MEANING = "Inactive records are not offered for new batches. Nothing is deleted; existing batches keep their scaffolding."
 
 
 def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -> None:
@@ -31,7 +31,7 @@ def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -
         st.caption(f"{format_count(len(rows), kind)}, {active} active{found}. {MEANING}", width="stretch")
         st.button(f"Add {kind}", icon=":material/add:", on_click=open_record, args=(NEW,), key="add_record")
     if not shown:
-        st.info("Nothing has all these words." if rows else "There is none yet. Add one.", icon=":material/search_off:")
+        st.info("Nothing contains all these words." if rows else "There is none yet. Add one.", icon=":material/search_off:")
         return
     uses = services.scaffolding_editing.count_uses(kind)
     columns = _configure_columns(kind) | {
@@ -69,7 +69,7 @@ def _switch(services: PageServices, row: Row) -> None:
         outcome = services.scaffolding_editing.save(row.model_copy(update={"is_active": not row.is_active}))
     if outcome.outcome == "saved":
         load_choices.clear()
-        state = "not offered any more" if row.is_active else "offered for new batches"
+        state = "no longer offered" if row.is_active else "offered for new batches"
         st.toast(f"{escape_markdown(row.name)} is {state}.", icon=":material/check:")
     else:
         st.toast(escape_markdown(outcome.reason or "Not saved."), icon=":material/sync_problem:", duration="long")
@@ -135,7 +135,7 @@ def _configure_columns(kind: ScaffoldKind) -> dict[str, Any]:
         "second": column.TextColumn(second, width=190),
         "state": column.MultiselectColumn("State", options=[ACTIVE, INACTIVE], color=["green", "gray"], width=85),
         "accepted": column.NumberColumn(
-            "Accepted", format="localized", width=85, help="Conversations of yours made from it"
+            "Accepted", format="localized", width=85, help="Your accepted conversations that use it"
         ),
         "failed": column.NumberColumn("Failed", format="localized", width=70),
         "changed": column.DatetimeColumn("Changed", format="distance", width=110),

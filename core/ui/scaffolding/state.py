@@ -58,7 +58,7 @@ def say_outcome(outcome: SaveOutcome, name: str, button: Callable[..., bool] = s
     reason = escape_markdown(outcome.reason or "")
     if outcome.outcome == "conflict":
         st.warning(
-            f"**Not saved.** {reason} Reload to see it as it is now; what you typed is lost then.",
+            f"**Not saved.** {reason} Reload to see the current version; your changes are lost then.",
             icon=":material/sync_problem:",
         )
         button("Reload", icon=":material/refresh:", on_click=forget_opened)

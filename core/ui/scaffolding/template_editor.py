@@ -10,6 +10,7 @@ from core.domain.scaffolding.prompt import LIST_PLACEHOLDERS, PLACEHOLDERS, REQU
 from core.domain.scaffolding.records import ArcId, EmotionalArc, PromptTemplate, TemplateId
 from core.domain.scaffolding.rules import find_problems
 from core.errors import TemplateInvalid
+from core.ui.scaffolding.fields import KEY_HELP
 from core.ui.scaffolding.state import close_record, remember_opened, say_outcome
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.page import draw_text_badge
@@ -72,11 +73,11 @@ def _draw_save(
 
 def _draw_language() -> None:
     with st.expander("Placeholders, loops and conditions", icon=":material/data_object:"):
-        st.caption("Written as {{ name }}. These must be in every template:")
+        st.caption("Written as {{ name }}. Required in every template:")
         _draw_names(REQUIRED_PLACEHOLDERS)
-        st.caption("These may be:")
+        st.caption("These are optional:")
         _draw_names(PLACEHOLDERS - REQUIRED_PLACEHOLDERS - LIST_PLACEHOLDERS)
-        st.caption("These are lists, written line by line, or as you say in a loop:")
+        st.caption("These are lists, written one entry per line, or as a loop says:")
         _draw_names(LIST_PLACEHOLDERS)
         st.code(EXAMPLE, language="jinja2", wrap_lines=True)
         st.caption("Nothing else is allowed: no calls, no arithmetic, no macros.")
@@ -114,7 +115,7 @@ def _draw_texts(opened: PromptTemplate | None, arcs: Sequence[EmotionalArc]) -> 
         value="" if opened is None else opened.template_key,
         disabled=opened is not None,
         key=key("key"),
-        help="a-z, 0-9 and _. It cannot be changed later.",
+        help=KEY_HELP,
     )
     name = second.text_input("Name", value="" if opened is None else opened.name, key=key("name"))
     arc_ids = [arc.id for arc in arcs]

@@ -4,6 +4,8 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.domain.percentages import format_percent
+
 NOTHING = "\N{EN DASH}"
 CENTS_UNTIL_USD = 0.1
 """Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
@@ -47,7 +49,7 @@ def format_count(number: int, noun: str, plural: str | None = None) -> str:
 
 def format_share(share: float | None) -> str:
     """Return a share as a percentage; a dash where there is none yet."""
-    return NOTHING if share is None else f"{share:.1%}"
+    return NOTHING if share is None else format_percent(share)
 
 
 def format_throughput(per_minute: float | None) -> str:

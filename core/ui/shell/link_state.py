@@ -44,7 +44,7 @@ def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> No
         change_link(dict.fromkeys(damaged))
         named = escape_markdown(", ".join(f"{name.replace('_', ' ')} “{shorten(text)}”" for name, text in damaged.items()))
         st.warning(
-            f"Not all of this link could be followed. Left out, since it cannot be read: {named}.",
+            f"Part of this link could not be read and is ignored: {named}.",
             icon=":material/link_off:",
         )
 
@@ -130,7 +130,7 @@ def read_span(name: str, link: Mapping[str, str] = st.query_params) -> tuple[int
     return tuple(int(part) if part.isdecimal() and len(part) < _LONGEST_NUMBER else None for part in (first, last))  # pyright: ignore[reportReturnType] - two parts
 
 
-def draw_choice(name: str, label: str, labels: Mapping[str, str]) -> None:
+def draw_choice(name: str, label: str, labels: Mapping[str, str], *, placeholder: str | None = None) -> None:
     """Draw a list to choose one value from; what the link says stays chosen even where it is not in the list (any more)."""
     chosen = st.query_params.get(name) or None
     known = dict(labels) if chosen is None or chosen in labels else {**labels, chosen: shorten(chosen)}
@@ -140,7 +140,7 @@ def draw_choice(name: str, label: str, labels: Mapping[str, str]) -> None:
         list(known),
         index=None,
         key=key,
-        placeholder=f"Any {label.lower()}",
+        placeholder=placeholder or f"Any {label.lower()}",
         format_func=lambda value: known.get(str(value), str(value)),
         on_change=_write,
         args=(name, key),
@@ -179,7 +179,7 @@ def draw_dates(label: str) -> None:
 
 
 def draw_clear(names: Sequence[str]) -> None:
-    """Draw the button that takes all filters away."""
+    """Draw the button that removes all filters."""
     st.button(
         "Clear filters",
         icon=":material/filter_alt_off:",

@@ -44,7 +44,7 @@ def open_body() -> Generator[PageServices]:
 def _draw_unreadable(rows: Sequence[UnreadableRow]) -> None:
     by_kind = groupby(sorted(rows, key=lambda row: row.what), key=lambda row: row.what)
     for _, unreadable in by_kind:
-        message = f"{phrase_unreadable(tuple(unreadable))}. Left out until that is mended."
+        message = f"{phrase_unreadable(tuple(unreadable))}. Left out until that is corrected."
         st.warning(escape_markdown(message), icon=":material/rule:")
 
 
@@ -75,13 +75,17 @@ def draw_imported_badge() -> None:
         "imported",
         icon=":material/upload_file:",
         color="blue",
-        help="Read from files and judged, so that it can be diagnosed: not made here, never part of an export.",
+        help="Read from files and judged for diagnosis: not generated here, never part of an export.",
     )
 
 
-def draw_text_badge(text: str, *, color: BadgeColor, icon: str = "") -> None:
-    """Draw a badge with a text that was not written in this code: `st.badge` escapes brackets a second time."""
-    st.markdown(f":{color}-badge[{icon} {escape_markdown(text)}]", width="content")
+def draw_text_badge(text: str, *, color: BadgeColor, icon: str = "", code: str | None = None) -> None:
+    """Draw a badge with a text that was not written in this code: `st.badge` escapes brackets a second time.
+
+    `code` is what the text is the plain name of; it is shown in the tooltip.
+    """
+    help_text = None if code is None else escape_markdown(code)
+    st.markdown(f":{color}-badge[{icon} {escape_markdown(text)}]", width="content", help=help_text)
 
 
 def draw_figure(figure: object, *, key: str, alt: str) -> None:
@@ -97,7 +101,7 @@ def draw_figure(figure: object, *, key: str, alt: str) -> None:
 def _draw_marks() -> None:
     settings = find_settings()
     if settings.simulated:
-        help_text = "No Anthropic key is set: conversations are made up on this machine and nothing is charged."
+        help_text = "No Anthropic key is set: conversations are simulated on this machine and nothing is charged."
         st.badge("Claude is simulated", icon=":material/science:", color="orange", help=help_text)
     if not settings.embedded:
         _draw_account()

@@ -88,7 +88,7 @@ def report_errors() -> Generator[None]:
         _draw_problem(_name_problem(error), str(error))
     except Exception:
         logger.exception("page_failed")
-        _draw_problem("Something went wrong on this page", "It is written in the log of the pages. Try again.")
+        _draw_problem("Something went wrong on this page", "The error is in the log of the pages. Reload the page.")
 
 
 def _open_services(settings: PageSettings) -> PageServices:

@@ -39,6 +39,22 @@ def find_status_look(status: BatchStatus) -> StatusLook:
             assert_never(status)
 
 
+def name_tier(tier: str) -> str:
+    """Return a tier in words, as `edge case`."""
+    return tier.replace("_", " ")
+
+
+def name_item_status(status: ItemStatus) -> str:
+    """Return how pages call an item's status; the database calls accepted ones completed."""
+    match status:
+        case ItemStatus.COMPLETED:
+            return "accepted"
+        case ItemStatus.QUEUED | ItemStatus.PROCESSING | ItemStatus.FAILED | ItemStatus.CANCELLED:
+            return status.value
+        case _:
+            assert_never(status)
+
+
 def find_item_color(status: ItemStatus) -> BadgeColor:
     """Return the colour of an item's status: that of the batch status with the same name."""
     return find_status_look(BatchStatus(status)).color

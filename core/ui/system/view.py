@@ -1,4 +1,4 @@
-"""The System page: health of each part, workers, queue, Claude's limits, versions, settings. No secret is in it."""
+"""The System page: health of each part, workers, queue, Claude's limits, versions, settings. It shows no secret."""
 
 from datetime import UTC, datetime
 
@@ -8,8 +8,10 @@ from core.bootstrap import PageServices
 from core.config import describe_settings
 from core.domain.batches.rate_limits import read_rate_limits
 from core.domain.diagnosis.health import ClaudeHealth, Health, PartHealth, PartState, QueueHealth, WorkerHealth
+from core.domain.diagnosis.plain_names import name_call_end
+from core.domain.percentages import format_percent
 from core.services.health import read_versions
-from core.ui.charts.figures import REPLY_COLOR, describe_counts, draw_counts, name_stop_reasons
+from core.ui.charts.figures import REPLY_COLOR, describe_counts, draw_counts
 from core.ui.home.alert_list import draw_alerting
 from core.ui.shell.formats import NOTHING, escape_markdown, escape_message, format_age, format_count
 from core.ui.shell.links import open_batch
@@ -23,7 +25,7 @@ ALIVE, SILENT = "alive", "silent"
 
 
 def draw_system(services: PageServices) -> None:
-    """Draw the page; what can change by itself is looked at again every few seconds."""
+    """Draw the page; what can change is read again automatically every few seconds."""
     with draw_header("System"):
         st.space("stretch")
 
@@ -51,7 +53,7 @@ def _draw_health(health: Health, shipped: tuple[str, ...]) -> None:
     with right:
         _draw_versions(health, shipped)
     checked = format_age(health.checked_at, datetime.now(UTC))
-    st.caption(f"Checked {checked}; looked at again every {REFRESH_SECONDS} s.")
+    st.caption(f"Checked {checked}, again every {REFRESH_SECONDS} s.")
 
 
 def _draw_part(part: PartHealth) -> None:
@@ -102,7 +104,7 @@ def _draw_worker_table(workers: tuple[WorkerHealth, ...], now: datetime) -> None
                 "heartbeat": _measure_silence(worker, now),
                 "done": worker.successful_jobs,
                 "failed": worker.failed_jobs,
-                "open": None if worker.batch_id is None else ":material/open_in_full: Its batch",
+                "open": None if worker.batch_id is None else ":material/open_in_full: Batch",
             }
             for worker in workers
         ],
@@ -139,34 +141,33 @@ def _draw_claude(claude: ClaudeHealth | None, queue: QueueHealth | None) -> None
     if limits:
         draw_table(
             [
-                {"kind": limit.kind, "left": limit.share_left, "remaining": limit.remaining, "limit": limit.limit}
+                {"kind": limit.kind, "left": 100 * limit.share_left, "remaining": limit.remaining, "limit": limit.limit}
                 for limit in limits
             ],
             {
                 "kind": st.column_config.TextColumn("Rate limit", width=150),
-                "left": st.column_config.ProgressColumn("Left", min_value=0, max_value=1, format="percent", width=170),
+                "left": st.column_config.ProgressColumn("Left", min_value=0, max_value=100, format="%.0f %%", width=170),
                 "remaining": st.column_config.NumberColumn("Remaining", format="localized", width=120),
                 "limit": st.column_config.NumberColumn("Limit", format="localized", width=120),
             },
             key="rate_limits",
-            alt="; ".join(f"{limit.kind}: {limit.share_left:.0%} left" for limit in limits),
+            alt="; ".join(f"{limit.kind}: {format_percent(limit.share_left)} left" for limit in limits),
         )
     made_up = " (simulated)" if claude.simulated else ""
     seen = format_age(claude.seen_at, datetime.now(UTC))
-    st.caption(f"As the last answer said, {seen}, {escape_markdown(claude.model or '')}{made_up}.")
+    st.caption(f"From the last reply, {seen}, {escape_markdown(claude.model or '')}{made_up}.")
     for model, pace in [] if queue is None else sorted(queue.paces.items()):
         changed = format_age(pace.changed_at, datetime.now(UTC))
         st.caption(
-            f":material/speed: {escape_markdown(model)}: {format_count(pace.limit, 'call')} at once, "
-            f"changed {changed}: {escape_markdown(pace.reason)}"
+            f":material/speed: {escape_markdown(model)}: {format_count(pace.limit, 'parallel call')} "
+            f"({escape_markdown(pace.reason)}, {changed})"
         )
     if claude.stop_reasons:
-        counts = name_stop_reasons(claude.stop_reasons)
         st.markdown("**Calls of the last hour by stop reason**")
         draw_figure(
-            draw_counts(counts, REPLY_COLOR),
+            draw_counts(claude.stop_reasons, REPLY_COLOR, name_call_end),
             key="stop_reasons",
-            alt=describe_counts("Calls of the last hour by stop reason", counts),
+            alt=describe_counts("Calls of the last hour by stop reason", claude.stop_reasons, name_call_end),
         )
 
 
@@ -188,7 +189,7 @@ def _draw_versions(health: Health, shipped: tuple[str, ...]) -> None:
         applied = set(health.database.migrations)
         there = sum(migration in applied for migration in shipped)
         newest = escape_markdown(max(applied, default=NOTHING))
-        st.caption(f"Migrations: {there} of {len(shipped)} of this version are applied; the newest is {newest}.")
+        st.caption(f"Migrations: {there} of this version's {len(shipped)} are applied; the newest is {newest}.")
 
 
 def _draw_settings() -> None:
@@ -204,4 +205,4 @@ def _draw_settings() -> None:
             key="settings_in_force",
             alt="; ".join(f"{setting.name}: {setting.value}" for setting in settings),
         )
-        st.caption("What the pages know. Worker and command line have settings and keys of their own (README, Settings).")
+        st.caption("Settings of the pages. Worker and command line have their own settings and keys (README, Settings).")

@@ -10,11 +10,12 @@ from core.domain.diagnosis.findings import (
     describe_finding,
     format_failure_rate,
     format_p,
-    format_percent,
 )
 from core.domain.diagnosis.intervals import difference_interval, measure_rate
 from core.domain.diagnosis.outcomes import ACCEPTED, FailureSignature, OutcomeCells, Outcomes, TokenCount
+from core.domain.diagnosis.sample_size import estimate_more_items
 from core.domain.diagnosis.suspects import Suspect, SuspectName, SuspectStatus
+from core.domain.percentages import format_percent, format_percent_range
 from core.services.diagnostics import collect_evidence
 
 
@@ -51,14 +52,20 @@ def make_evidence(
 
 
 def test_sentence_says_what_and_how_sure_and_what_they_share() -> None:
-    evidence = make_evidence("lone_backslash", "end_turn", shares=(0.04, 0.09))
+    evidence = make_evidence("lone_backslash", "end_turn", shares=(0.04, 0.09)).model_copy(update={"far_below_limit": 31})
 
     finding = describe_finding(make_suspect(), evidence, 36)
 
-    assert finding.sentence == (
-        "31 of 36 failures come from template T: 28 % (21-37 %) against 0 % (0-1.3 %) elsewhere; p < 1e-20. "
-        "All end at an opening quotation mark, 4-9 % of max_tokens used, stop_reason end_turn. "
+    assert finding.headline == (
+        "31 of 36 failures come from template T: 28 % fail here, 0 % elsewhere, almost certainly not chance."
+    )
+    assert finding.explanation == (
+        "All have the pattern “Cut at a quotation”, all stopped far below the limit, stop reason “Finished normally”. "
         "The token limit is not the cause."
+    )
+    assert finding.figures == (
+        "28 % (21-37 %) here, 0 % (0-1.3 %) elsewhere (95 % intervals); p < 1e-20 by Fisher's exact test, "
+        "p < 1e-20 after Holm's correction. 4-9 % of max_tokens used."
     )
     assert [step.kind for step in finding.next_steps] == [
         StepKind.CHECK_ESCAPING,
@@ -74,7 +81,7 @@ def test_limit_is_blamed_where_every_reply_reached_it() -> None:
 
     finding = describe_finding(make_suspect(), evidence, 31)
 
-    assert "The token limit is the cause." in finding.sentence
+    assert "The token limit is the cause." in finding.explanation
     assert [StepKind.RAISE_MAX_TOKENS, StepKind.CHANGE_EFFORT] == [step.kind for step in finding.next_steps]
 
 
@@ -87,7 +94,7 @@ def test_limit_is_blamed_where_every_reply_reached_it() -> None:
     ],
 )
 def test_limit_is_not_judged_where_the_data_does_not_show_it(evidence: Evidence) -> None:
-    assert "token limit" not in describe_finding(make_suspect(), evidence, 31).sentence
+    assert "token limit" not in describe_finding(make_suspect(), evidence, 31).explanation
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,7 @@ def test_limit_is_not_judged_where_the_data_does_not_show_it(evidence: Evidence)
 def test_simulated_replies_are_said_to_be_simulated(simulated: int, said: str) -> None:
     evidence = make_evidence("mid_word", "end_turn", shares=(0.1, 0.1)).model_copy(update={"simulated": simulated})
 
-    sentence = describe_finding(make_suspect(), evidence, 31).sentence
+    sentence = describe_finding(make_suspect(), evidence, 31).explanation
 
     assert sentence.endswith(f"The token limit is not the cause.{said}")
 
@@ -125,17 +132,37 @@ def test_a_digit_that_is_rounded_up_to_ten_carries_over() -> None:
 def test_shares_are_written_as_what_they_are() -> None:
     shares = (0.0, 0.00001, 0.05, 0.5, 0.994, 0.9951, 0.99999, 1.0, 1.0001, 1.02, 5.0)
 
-    assert ["0", "0.1", "5", "50", "99", "99.9", "99.9", "100", "100.1", "102", "500"] == [format_percent(s) for s in shares]
+    assert ["0 %", "0.1 %", "5 %", "50 %", "99 %", "99.9 %", "99.9 %", "100 %", "100.1 %", "102 %", "500 %"] == [
+        format_percent(share) for share in shares
+    ]
+    assert format_percent_range(0.19, 0.374) == "19-37 %"
 
 
 def test_replies_without_a_count_are_said_to_be_left_out() -> None:
     counted = make_evidence("mid_word", "end_turn", shares=(0.12, 5.0))
     partly = counted.model_copy(update={"all_counted": False})
 
-    assert "12-500 % of max_tokens used, stop" in describe_finding(make_suspect(), counted, 31).sentence
-    assert (
-        "12-500 % of max_tokens used (of those with a count), stop" in describe_finding(make_suspect(), partly, 31).sentence
+    assert describe_finding(make_suspect(), counted, 31).figures.endswith(" 12-500 % of max_tokens used.")
+    assert describe_finding(make_suspect(), partly, 31).figures.endswith(" of max_tokens used (of those with a count).")
+
+
+@pytest.mark.parametrize(
+    ("far_below", "highest", "said"),
+    [
+        (31, 0.1, ", all stopped far below the limit, "),
+        (28, 1.0, ", most stopped far below the limit, "),
+        (3, 0.9, ", all stopped below the limit, "),
+        (3, 1.0, None),
+    ],
+)
+def test_the_distance_to_the_limit_is_said_in_words(far_below: int, highest: float, said: str | None) -> None:
+    evidence = make_evidence("mid_word", "end_turn", shares=(0.02, highest)).model_copy(
+        update={"far_below_limit": far_below}
     )
+
+    explanation = describe_finding(make_suspect(), evidence, 31).explanation
+
+    assert (said in explanation) if said else ("limit" not in explanation)
 
 
 def test_limit_is_not_cleared_by_replies_that_say_neither_count_nor_stop_reason() -> None:
@@ -144,8 +171,8 @@ def test_limit_is_not_cleared_by_replies_that_say_neither_count_nor_stop_reason(
         for stop_reason in ("end_turn", "none")
     )
 
-    assert "The token limit is not the cause." in describe_finding(make_suspect(), said, 31).sentence
-    assert "token limit" not in describe_finding(make_suspect(), silent, 31).sentence
+    assert "The token limit is not the cause." in describe_finding(make_suspect(), said, 31).explanation
+    assert "token limit" not in describe_finding(make_suspect(), silent, 31).explanation
 
 
 @pytest.mark.parametrize(
@@ -185,3 +212,18 @@ def test_failures_elsewhere_without_a_count_do_not_matter() -> None:
 
     assert collect_evidence(outcomes, [0]).all_counted
     assert not collect_evidence(outcomes, [1]).all_counted
+
+
+def test_more_items_of_a_suspect_settle_what_few_leave_open() -> None:
+    few, rest = measure_rate(3, 18), measure_rate(0, 72)
+
+    more = estimate_more_items(few, rest, comparisons=5, alpha=0.04)
+
+    assert more is not None
+    assert 10 <= more <= 60
+    assert more % 10 == 0
+
+
+def test_items_that_fail_as_often_as_the_rest_are_never_settled() -> None:
+    assert estimate_more_items(measure_rate(3, 30), measure_rate(10, 100), comparisons=5, alpha=0.04) is None
+    assert estimate_more_items(measure_rate(0, 30), measure_rate(10, 100), comparisons=5, alpha=0.04) is None

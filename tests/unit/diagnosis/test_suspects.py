@@ -1,5 +1,6 @@
 """A fault with one cause is found by its name, and nothing else is named; accidents name nobody."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,18 @@ def test_fault_of_one_arc_names_the_arc_and_its_template_as_one_suspect() -> Non
 
     assert list_named(report) == [SHAME]
     assert report.suspects.suspects[0] == report.suspects.named[0]
-    sentence = report.findings[0].sentence
-    assert sentence.startswith(
-        "4 of 4 failures come from template Receive and turn forward v1 = arc Shame → Acceptance: 22 % ("
+    finding = report.findings[0]
+    assert finding.headline == (
+        "4 of 4 failures come from arc Shame → Acceptance "
+        "(only used with template Receive and turn forward v1): 22 % fail here, "
+        "0 % elsewhere, probably not chance."
     )
-    assert "against 0 % (0-5.1 %) elsewhere; p = 0.0012." in sentence
-    assert "All end at an opening quotation mark, 4.5 % of max_tokens used, stop_reason end_turn." in sentence
-    assert "The token limit is not the cause." in sentence
+    assert finding.explanation.startswith(
+        "All have the pattern “Cut at a quotation”, all stopped far below the limit, stop reason “Finished normally”. "
+        "The token limit is not the cause."
+    )
+    assert "0 % (0-5.1 %) elsewhere (95 % intervals); p = 0.0012 by Fisher's exact test" in finding.figures
+    assert finding.figures.endswith(" 4.5 % of max_tokens used.")
 
 
 def test_fault_of_one_arc_is_named_whenever_four_items_fail_and_nothing_else_ever_is() -> None:
@@ -43,8 +49,12 @@ def test_three_failures_of_one_arc_prove_nothing_and_are_worth_more_items() -> N
     assert not report.suspects.named
     lead = describe_lead(report.suspects)
     assert lead is not None
-    assert lead.startswith("Nearest to one comes template Receive and turn forward v1 = arc Shame → Acceptance, with 3 of 3")
-    assert "p = 0.0069, but with 3 failures in all nothing could be proven. More items of it would tell." in lead
+    assert lead.sentence.startswith(
+        "Nearest to a cause comes arc Shame → Acceptance "
+        "(only used with template Receive and turn forward v1), with 3 of 3 failures: "
+    )
+    assert re.search(r"could be chance\. Not enough data: generate about \d+ more\.", lead.sentence)
+    assert "p = 0.0069 by Fisher's exact test." in lead.figures
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,7 @@ def test_fault_of_two_settings_that_one_batch_alone_has_names_the_settings_and_t
     assert [{("model", "claude-haiku-5"), ("structured_output", "on")}] == list_named(report)
     (same,) = report.suspects.named[0].not_told_apart
     assert "batch" == same.field
-    assert "The data cannot tell it apart from batch" in report.findings[0].sentence
+    assert "The data cannot tell it apart from batch" in report.findings[0].explanation
 
 
 def test_accidents_name_nobody_in_nineteen_of_twenty_runs() -> None:

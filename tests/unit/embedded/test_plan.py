@@ -12,7 +12,7 @@ HOSTED = {
     "supabase_url": "https://project.example",
     "supabase_publishable_key": "sb_publishable_1",
     "supabase_secret_key": "sb_secret_1",
-    "supabase_db_url": "postgresql://user:word@db.example/postgres",
+    "supabase_db_url": "postgresql://user:not-to-be-seen@db.example/postgres",
     "redis_url": "redis://queue.example",
     "anthropic_api_key": "sk-ant-1",
 }
@@ -50,11 +50,11 @@ def test_incomplete_hosted_settings_name_what_is_missing(missing: str, named: st
 
 
 def test_pages_get_no_secret_and_no_local_account_when_hosted() -> None:
-    hosted = settings(**HOSTED, email="a@example.org", password=SecretStr("word"))
+    hosted = settings(**HOSTED, email="a@example.org", password=SecretStr("not-to-be-seen"))
     program = pages_program(Path("root"), 8501, hosted)
     secret_names = {"SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL", "ANTHROPIC_API_KEY"}
     given = " ".join([*program.environment.values(), *program.argv])
-    assert not [value for value in ("sb_secret_1", "postgresql://", "sk-ant-1", "word") if value in given]
+    assert not [value for value in ("sb_secret_1", "postgresql://", "sk-ant-1", "not-to-be-seen") if value in given]
     assert program.removed_variables >= secret_names
     assert "BRIGHTRUN_PASSWORD" in program.removed_variables
 

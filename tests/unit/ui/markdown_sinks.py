@@ -31,7 +31,8 @@ LABELED = (
 )
 NUMBERS = frozenset({
     "len", "int", "float", "round", "sum", "abs", "format_duration", "format_money", "format_count", "format_share",
-    "format_failure_rate", "format_throughput", "format_time", "format_age", "format_percent", "format_p",
+    "format_failure_rate", "format_throughput", "format_time", "format_age", "format_percent", "format_percent_range",
+    "format_p",
 })
 """What returns digits and words of ours, whatever it is given; `format_count` gets its noun from the code."""
 HANDS_ON = frozenset({

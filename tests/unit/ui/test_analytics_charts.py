@@ -36,7 +36,7 @@ def test_rates_have_whiskers_numbers_and_words_and_few_items_are_grey() -> None:
     assert "28 % (20-37 %) · 31 of 111" == numbers.text[0].strip()
     assert pytest.approx(100 * (rows[0].rate.high or 0)) == bars.x[0] + bars.error_x.array[0]
     assert "Shame &lt;b&gt;" == figure.layout.yaxis.ticktext[0]
-    assert "1 of 2 failed, 50 % (9.5-91 %), too few to say" in describe_rates("By arc", rows)
+    assert "1 of 2 failed, 50 % (9.5-91 %), not enough data" in describe_rates("By arc", rows)
 
 
 def test_cells_of_a_heat_map_keep_their_order_and_thin_ones_have_no_colour() -> None:
@@ -64,7 +64,7 @@ def test_the_time_line_marks_batches_on_the_readers_clock() -> None:
     figure = draw_timeline(rows, Bucket.HOUR, [batch], "Europe/Berlin")
 
     _, _, rates, batches = figure.data
-    assert (0.0, 0.1, 0.2) == rates.y
+    assert (0.0, 10.0, 20.0) == rates.y
     assert 15 == batches.x[0].hour
     assert "&lt;i&gt;Mine&lt;/i&gt;" == batches.customdata[0]
     assert "22 Nov 2026, 14:00-14:59" == rates.customdata[0][0]
@@ -97,11 +97,11 @@ def test_rare_filters_are_said_in_words() -> None:
     words = describe_rare(link)
 
     assert "type" not in words
-    assert ("Turn 4", "All of max_tokens used", "Structured output off") == (
+    assert ("Turn 4", "All of max output tokens used", "Structured output off") == (
         words["turn"],
         words["tokens"],
         words["structured"],
     )
     assert "Hour: 2026-11-22, 14:00" == words["hour"]
     assert words["fingerprint"].startswith("Failure signature: Text ends at a lone backslash")
-    assert "5-10 % of max_tokens used" == describe_rare({"tokens": "1"})["tokens"]
+    assert "5-10 % of max output tokens used" == describe_rare({"tokens": "1"})["tokens"]

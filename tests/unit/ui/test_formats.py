@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.domain.batches.batch import BatchStatus
+from core.domain.diagnosis.plain_names import name_failure_type
 from core.ui.charts.figures import FAILURE_COLOR, describe_counts, draw_counts
 from core.ui.shell.formats import (
     escape_markdown,
@@ -44,7 +45,7 @@ def test_money(usd: float, expected: str) -> None:
 
 def test_counts_shares_rates_and_words() -> None:
     assert (format_count(1, "batch", "batches"), format_count(1200, "conversation")) == ("1 batch", "1,200 conversations")
-    assert (format_share(None), format_share(0.204)) == ("\N{EN DASH}", "20.4%")
+    assert (format_share(None), format_share(0.204)) == ("\N{EN DASH}", "20 %")
     assert (format_throughput(None), format_throughput(3)) == ("\N{EN DASH}", "3.0 / min")
     assert format_words("cash_flow") == "Cash flow"
 
@@ -92,7 +93,7 @@ def test_characters_that_would_turn_the_page_around_are_shown_as_unreadable() ->
 def test_names_in_charts_are_text_and_short() -> None:
     hostile = '<a href="https://a.example">x</a>' + 100 * "y"
 
-    figure = draw_counts({hostile: 2, hostile + "z": 1}, FAILURE_COLOR)
+    figure = draw_counts({hostile: 2, hostile + "z": 1}, FAILURE_COLOR, name_failure_type)
 
     assert len(set(figure.data[0].y)) == 2
     for shown in (*figure.data[0].customdata, *figure.layout.yaxis.ticktext):
@@ -116,7 +117,8 @@ def test_every_status_has_an_icon_of_its_own() -> None:
 def test_a_chart_has_its_largest_bar_first_and_says_itself_in_words() -> None:
     counts = {"refusal": 1, "truncation": 12}
 
-    figure = draw_counts(counts, FAILURE_COLOR)
+    figure = draw_counts(counts, FAILURE_COLOR, name_failure_type)
 
-    assert list(figure.data[0].y) == ["truncation", "refusal"]
-    assert describe_counts("Failures", counts) == "Failures: refusal 1, truncation 12"
+    assert list(figure.data[0].y) == ["Cut off", "Declined"]
+    assert list(figure.data[0].customdata) == ["Cut off (truncation)", "Declined (refusal)"]
+    assert describe_counts("Failures", counts, name_failure_type) == "Failures: Declined 1, Cut off 12"
