@@ -10,8 +10,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.adapters.files.dataset_files import DiskFile, find_files
+from core.adapters.files.dataset_files import SUFFIXES, DiskFile, find_files
 from core.bootstrap import open_local_services
+from core.cli.reading_options import (
+    JudgeOption,
+    PathsArgument,
+    RolesOption,
+    choose_speakers,
+    describe_counts,
+    describe_rejected,
+    parse_roles,
+)
 from core.config import load_settings
 from core.errors import InvalidRequest
 from core.services.importing import ImportReport
@@ -21,21 +30,26 @@ _SHOWN_PROBLEMS = 20
 
 
 def import_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of *.json and *.jsonl.")],
+    paths: PathsArgument,
     *,
     name: Annotated[str | None, typer.Option(help="Name of the batch; without it, of the first file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+    roles: RolesOption = None,
+    judge: JudgeOption = None,
 ) -> None:
     """Judge conversations in files as `scan` does and keep what came of them as a batch, so that they can be diagnosed.
 
     Exits with 0 if every file is imported (now or before), 2 if something was unreadable.
     """
+    options, voices = choose_speakers(judge), parse_roles(roles)
     files = [DiskFile(path=file) for path in paths for file in _find_files(path)]
     with closing(open_local_services(load_settings())) as services, _draw_bar(sum(file.size for file in files)) as advance:
-        report = services.imports.import_files(files, name=name, on_progress=advance)
+        report = services.imports.import_files(files, name=name, options=options, roles=voices, on_progress=advance)
     for problem in report.problems[:_SHOWN_PROBLEMS]:
         place = f", {problem.place}" if problem.place else ""
         typer.echo(escape_controls(f"brightrun: {problem.file}{place}: {problem.reason}"), err=True)
+    if report.strangers is not None:
+        typer.echo(escape_controls(f"brightrun: {report.strangers}"), err=True)
     typer.echo(_describe_as_json(report) if as_json else escape_lines(_describe(report)))
     raise typer.Exit(2 if report.unreadable else 0)
 
@@ -43,7 +57,7 @@ def import_files(
 def _find_files(path: Path) -> list[Path]:
     found = find_files(path)
     if not found:
-        raise InvalidRequest(f"{path} holds no *.json or *.jsonl file. Nothing was imported.")
+        raise InvalidRequest(f"{path} holds no file of {', '.join(SUFFIXES)}. Nothing was imported.")
     return found
 
 
@@ -66,6 +80,9 @@ def _describe_as_json(report: ImportReport) -> str:
         "flagged_conversations": report.flagged,
         "by_pattern": dict(report.patterns),
         "unreadable": report.unreadable,
+        "not_judged": report.not_judged,
+        "rejected_replies": report.rejected,
+        "damaged_rejected_replies": report.damaged_rejected,
         "known_files": [
             {"digest": file.digest, "batch_id": str(file.batch_id), "batch_name": file.batch_name} for file in report.known
         ],
@@ -81,6 +98,10 @@ def _describe(report: ImportReport) -> str:
             f"{report.conversations} conversations with {report.turns} turns: {report.flagged} conversations flagged."
         )
         lines += [f"  {pattern:<24}{count:>8}" for pattern, count in report.patterns]
+    if report.not_judged:
+        lines.append(f"Not judged: {describe_counts(report.not_judged)}.")
+    if report.rejected:
+        lines.append(describe_rejected(report.rejected, report.damaged_rejected))
     if report.unreadable:
         lines.append(f"Unreadable: {report.unreadable} files or records, not counted above.")
     batches = {file.batch_id: file.batch_name for file in report.known}

@@ -13,7 +13,16 @@ from rich.control import Control
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import ControlType
 
-from core.adapters.files.dataset_files import find_files, measure_file, read_entries
+from core.adapters.files.dataset_files import SUFFIXES, find_files, measure_file, read_entries
+from core.cli.reading_options import (
+    JudgeOption,
+    PathsArgument,
+    RolesOption,
+    choose_speakers,
+    describe_counts,
+    describe_rejected,
+    parse_roles,
+)
 from core.domain.diagnosis.findings import format_failure_rate, format_p
 from core.domain.diagnosis.suspects import Suspect, SuspectReport, SuspectStatus
 from core.domain.verdict.formats.entries import Unreadable
@@ -71,7 +80,7 @@ class _ProgressBar:
 
 
 def scan(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of *.json and *.jsonl.")],
+    paths: PathsArgument,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each flagged turn.")] = False,
     by: Annotated[
@@ -82,9 +91,11 @@ def scan(
             help="Where do flagged conversations come from? persona, arc, topic, template, model, or any key of records.",
         ),
     ] = None,
+    roles: RolesOption = None,
+    judge: JudgeOption = None,
 ) -> None:
     """Judge conversations in files: which turns are cut off, damaged or malformed? Exits with 1 if any, 2 if unreadable."""
-    run = Scan(_read_fields(by))
+    run = Scan(_read_fields(by), choose_speakers(judge), parse_roles(roles))
     problems = 0
     files = [(path, find_files(path)) for path in paths]
     total = sum(measure_file(file) for _, found in files for file in found)
@@ -92,7 +103,7 @@ def scan(
         for path, found in files:
             if not found:
                 problems += 1
-                problem = Unreadable(place=None, reason="the folder holds no *.json or *.jsonl file")
+                problem = Unreadable(place=None, reason=f"the folder holds no file of {', '.join(SUFFIXES)}")
                 bar.print_above(_describe_problem(str(path), problem), err=True)
             for file in found:
                 _scan_file(run, file, bar, as_json=as_json)
@@ -144,11 +155,14 @@ def _describe_as_json(source: str, turn: FlaggedTurn) -> str:
         "failure_type": turn.flag.failure_type,
         "details": turn.flag.details,
     }
+    if turn.field is not None:
+        row["field"] = turn.field
     return json.dumps(row)
 
 
 def _describe(source: str, turn: FlaggedTurn) -> str:
     place = "whole reply" if turn.turn_index is None else f"turn {turn.turn_index} ({turn.role or 'unknown role'})"
+    place += "" if turn.field is None else f" of {turn.field}"
     verdict = f"{turn.flag.name}, {turn.flag.confidence}"
     lines = (
         f"{source}: conversation {turn.conversation_id}, {place}: {verdict}",
@@ -177,6 +191,10 @@ def _print_summary(run: Scan, *, as_json: bool) -> None:
     )
     for name, count in run.count_patterns():
         typer.echo(f"  {name:<24}{count:>8}")
+    if summary.not_judged:
+        typer.echo(f"Not judged: {describe_counts(summary.not_judged)}.")
+    if summary.rejected_replies:
+        typer.echo(describe_rejected(summary.rejected_replies, summary.damaged_rejected_replies))
     if report is not None:
         _print_suspects(report)
     if run.unreadable:
@@ -185,6 +203,8 @@ def _print_summary(run: Scan, *, as_json: bool) -> None:
 
 def _list_warnings(run: Scan) -> Iterator[str]:
     """What keeps fields from being compared: without a word, it would look as if they were and nothing was found."""
+    if run.strangers is not None:
+        yield run.strangers
     if run.missing_fields:
         known = f" Records have: {', '.join(run.known_fields)}." if run.known_fields else ""
         yield f"no record has a field {' or '.join(run.missing_fields)} that holds text, a number, true or false.{known}"

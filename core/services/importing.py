@@ -1,9 +1,10 @@
 """Importing files: each conversation through the verdict, into one batch that can be diagnosed."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from core.domain.batches.batch import BatchId
 from core.domain.datasets.importing import (
@@ -19,8 +20,9 @@ from core.domain.datasets.importing import (
 )
 from core.domain.record import Record
 from core.domain.verdict.formats.entries import Unreadable
-from core.domain.verdict.formats.judging import JUDGE_ALL, JudgeOptions, judge_conversations
-from core.domain.verdict.formats.reading import read_conversations
+from core.domain.verdict.formats.judging import JUDGE_ALL, JudgedConversation, JudgeOptions, JudgeTally, judge_conversations
+from core.domain.verdict.formats.reading import ReadOptions, read_conversations
+from core.domain.verdict.formats.roles import Voice, describe_strangers
 from core.errors import InvalidRequest
 from core.ports import DataSetFile, ImportStore, ScaffoldingStore
 
@@ -50,6 +52,12 @@ class ImportReport(Record):
     unreadable: int = 0
     problems: tuple[ImportProblem, ...] = ()
     known: tuple[KnownFile, ...] = ()
+    not_judged: Mapping[str, int] = {}
+    """What holds no text to judge, or was not asked for."""
+    rejected: int = 0
+    damaged_rejected: int = 0
+    strangers: str | None = None
+    """What to do about roles that are neither user nor assistant, if there are any."""
 
 
 @dataclass
@@ -59,20 +67,20 @@ class _Tally:
     last_position: int = -1
     positions: set[int] = field(default_factory=set[int])
     failed: dict[int, str] = field(default_factory=dict[int, str])
-    turns: int = 0
+    judged: JudgeTally = field(default_factory=JudgeTally)
     unreadable: int = 0
     problems: list[ImportProblem] = field(default_factory=list[ImportProblem])
     empty_files: list[str] = field(default_factory=list[str])
 
-    def count_item(self, item: ImportItem, turns: int) -> None:
+    def count_item(self, item: ImportItem, judged: JudgedConversation) -> None:
         self.positions.add(item.position)
         self.last_position = max(self.last_position, item.position)
-        self.turns += turns
+        self.judged.count(judged)
         if len(self.positions) > MOST_CONVERSATIONS:
             raise InvalidRequest(
                 f"An import holds at most {MOST_CONVERSATIONS:,} conversations. Import the files in parts; nothing was kept."
             )
-        if self.turns > MOST_IMPORTED_TURNS:
+        if self.judged.turns > MOST_IMPORTED_TURNS:
             raise InvalidRequest(
                 f"An import holds at most {MOST_IMPORTED_TURNS:,} turns. Import the files in parts; nothing was kept."
             )
@@ -84,6 +92,11 @@ class _Tally:
         self.last_position += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(ImportProblem(file=file, place=found.place, reason=found.reason))
+
+
+class _Reading(NamedTuple):
+    judging: JudgeOptions
+    roles: Mapping[str, Voice]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +112,7 @@ class ImportService:
         *,
         name: str | None = None,
         options: JudgeOptions = JUDGE_ALL,
+        roles: Mapping[str, Voice] | None = None,
         on_progress: Callable[[int], None] = lambda _: None,
     ) -> ImportReport:
         """Judge every conversation of the files and write one batch of them; `on_progress` is told bytes read, of all files.
@@ -117,7 +131,7 @@ class ImportService:
         known = {each.digest for each in started.known}
         tally = _Tally()
         wanted = [file for digest, file in by_digest.items() if digest not in known]
-        for chunk in _collect_chunks(self._read_items(wanted, tally, options, on_progress)):
+        for chunk in _collect_chunks(self._read_items(wanted, tally, _Reading(options, roles or {}), on_progress)):
             self.store.stage(started.import_id, chunk)
         if not tally.positions:
             reasons = [f"{each.file}: {each.reason}" for each in tally.problems[:3]]
@@ -128,30 +142,35 @@ class ImportService:
             batch_id=finished.batch_id,
             name=batch_name,
             conversations=len(tally.positions),
-            turns=tally.turns,
+            turns=tally.judged.turns,
             flagged=len(tally.failed),
             patterns=tuple(Counter(tally.failed.values()).most_common()),
             unreadable=tally.unreadable,
             problems=tuple(tally.problems),
             known=(*started.known, *finished.known),
+            not_judged=dict(tally.judged.not_judged.most_common()),
+            rejected=tally.judged.rejected,
+            damaged_rejected=tally.judged.damaged_rejected,
+            strangers=describe_strangers(tally.judged.strangers),
         )
 
     def _read_items(
-        self, files: Iterable[DataSetFile], tally: _Tally, options: JudgeOptions, on_progress: Callable[[int], None]
+        self, files: Iterable[DataSetFile], tally: _Tally, reading: _Reading, on_progress: Callable[[int], None]
     ) -> Iterator[ImportItem]:
         store, now, done = self.scaffolding, datetime.now(UTC), 0
         names = NameIndex(store.list_personas(), store.list_arcs(), store.list_topics(), store.list_templates())
         for file in files:
             first_position, is_empty = tally.last_position + 1, True
             entries = file.read_entries(lambda position, before=done: on_progress(before + position))
-            for judged in judge_conversations(read_conversations(entries, IMPORTED_FIELDS), options):
+            options = ReadOptions(fields=IMPORTED_FIELDS, roles=reading.roles)
+            for judged in judge_conversations(read_conversations(entries, options), reading.judging):
                 is_empty = False
                 if isinstance(judged, Unreadable):
                     tally.count_problem(file.name, judged)
                     continue
                 conversation, flagged = judged.conversation, judged.flagged
                 item = build_item(conversation, flagged, file=file.name, first_position=first_position, names=names, now=now)
-                tally.count_item(item, len(conversation.turns))
+                tally.count_item(item, judged)
                 yield item
             if is_empty:
                 tally.empty_files.append(file.name)

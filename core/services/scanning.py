@@ -1,15 +1,16 @@
 """Scanning files: each conversation through the verdict, and the counts over all files."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from core.domain.diagnosis.suspects import SuspectReport, find_suspects
 from core.domain.record import Record
 from core.domain.verdict.formats.entries import Entry, JsonEntry, Unreadable
 from core.domain.verdict.formats.flagging import FlaggedTurn
-from core.domain.verdict.formats.judging import JUDGE_ALL, JudgeOptions, judge_conversations
+from core.domain.verdict.formats.judging import JUDGE_ALL, JudgeOptions, JudgeTally, judge_conversations
 from core.domain.verdict.formats.metadata import list_fields
-from core.domain.verdict.formats.reading import read_conversations
+from core.domain.verdict.formats.reading import ReadOptions, read_conversations
+from core.domain.verdict.formats.roles import Voice, describe_strangers
 from core.domain.verdict.grouping import LabelCounter
 
 _SAMPLED_RECORDS = 200
@@ -24,6 +25,11 @@ class ScanSummary(Record):
     turns: int
     flagged_turns: int
     flagged_conversations: int
+    not_judged: Mapping[str, int] = {}
+    """What holds no text to judge, or was not asked for: images, thinking, calls of tools, system messages and the like."""
+    rejected_replies: int = 0
+    """Answers that a preference rejected: judged for the next number alone, since they are meant to be worse."""
+    damaged_rejected_replies: int = 0
 
 
 class Scan:
@@ -32,10 +38,14 @@ class Scan:
     `fields` are what conversations are counted by, to find out where the flagged ones come from.
     """
 
-    def __init__(self, fields: Sequence[str] = (), options: JudgeOptions = JUDGE_ALL) -> None:
+    def __init__(
+        self, fields: Sequence[str] = (), options: JudgeOptions = JUDGE_ALL, roles: Mapping[str, Voice] | None = None
+    ) -> None:
         self._options = options
+        self._reading = ReadOptions(fields=tuple(fields), roles=roles or {})
+        self._tally = JudgeTally()
         self._groups = LabelCounter(fields) if fields else None
-        self._conversations = self._turns = self._flagged_conversations = 0
+        self._conversations = self._flagged_conversations = 0
         self._unreadable = 0
         self._names: Counter[str] = Counter()
         self._sampled = 0
@@ -44,8 +54,8 @@ class Scan:
     def scan_entries(self, entries: Iterable[Entry]) -> Iterator[FlaggedTurn | Unreadable]:
         """Judge the entries of one file; yield what is wrong, in the order of the file."""
         flagged_numbers: set[int] = set()
-        fields = () if self._groups is None else self._groups.fields
-        conversations = read_conversations(self._sample_fields(entries) if fields else entries, fields)
+        sampled = entries if self._groups is None else self._sample_fields(entries)
+        conversations = read_conversations(sampled, self._reading)
         for judged in judge_conversations(conversations, self._options):
             if isinstance(judged, Unreadable):
                 self._unreadable += 1
@@ -56,7 +66,7 @@ class Scan:
                 self._conversations += 1
                 if self._groups is not None:
                     self._groups.count_conversation(conversation.labels)
-            self._turns += len(conversation.turns)
+            self._tally.count(judged)
             if flagged and conversation.number not in flagged_numbers:
                 if len(flagged_numbers) >= _MOST_FLAGGED_NUMBERS:
                     flagged_numbers.clear()  # Only shuffled training pairs come to a number again.
@@ -73,10 +83,18 @@ class Scan:
         """The counts so far."""
         return ScanSummary(
             conversations=self._conversations,
-            turns=self._turns,
+            turns=self._tally.turns,
             flagged_turns=self._names.total(),
             flagged_conversations=self._flagged_conversations,
+            not_judged=dict(self._tally.not_judged.most_common()),
+            rejected_replies=self._tally.rejected,
+            damaged_rejected_replies=self._tally.damaged_rejected,
         )
+
+    @property
+    def strangers(self) -> str | None:
+        """What to do about roles that are neither user nor assistant, if there are any."""
+        return describe_strangers(self._tally.strangers)
 
     @property
     def unreadable(self) -> int:

@@ -1,25 +1,21 @@
 """Bytes of a file that somebody else made: only of a regular file, no more of them than it has, unpacked within bounds."""
 
+import codecs
 import gzip
 import os
 import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from core.adapters.files.foreign_formats import LONGEST_START, PARQUET, describe_foreign, find_utf_16
 from core.domain.verdict.limits import LARGEST_FILE, LARGEST_RECORD, LEAST_EXPANDED, MEGABYTE, MOST_EXPANSION
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_FOREIGN_PACKINGS = {
-    b"PK\x03\x04": "zip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-}
+_RECODED_BYTES = 64 * 1024
 _OTHER_KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -116,16 +112,49 @@ def open_bounded(opener: Opener) -> Generator[tuple[BinaryIO, BoundedStream]]:
         is_packed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
         raw.seek(0)
         data = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if is_packed else raw
-        start = data.read(max(map(len, _FOREIGN_PACKINGS)))
-        _check_packing(start, is_packed=is_packed)
+        start = data.read(LONGEST_START)
+        _check_start(start, is_packed=is_packed)
         data.seek(len(_BOM) if start.startswith(_BOM) else 0)
+        encoding = find_utf_16(start)
         most_bytes = max(LEAST_EXPANDED, MOST_EXPANSION * size) if is_packed else size
+        if encoding is not None:
+            data = cast("BinaryIO", BufferedReader(_Recoded(data, encoding)))
+            most_bytes *= 2  # A character of two bytes may take three.
         yield raw, BoundedStream(data, most_bytes, is_packed=is_packed)
 
 
-def _check_packing(start: bytes, *, is_packed: bool) -> None:
+class _Recoded(RawIOBase):
+    """Text in UTF-16 as the same in UTF-8. What is no text in it ends the file with a word."""
+
+    def __init__(self, data: BinaryIO, encoding: str) -> None:
+        super().__init__()
+        self._data = data
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - any buffer of bytes, as its base class has it
+        while not self._rest:
+            piece = self._data.read(_RECODED_BYTES)
+            try:
+                self._rest = self._decoder.decode(piece, final=not piece).encode()
+            except UnicodeError as error:
+                raise FileRefused("it begins as UTF-16 and is none: save it as UTF-8") from error
+            if not piece:
+                break
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def _check_start(start: bytes, *, is_packed: bool) -> None:
     if is_packed and start.startswith(_GZIP_MAGIC):
         raise FileRefused("packed twice: unpack it once")
-    name = next((name for magic, name in _FOREIGN_PACKINGS.items() if start.startswith(magic)), None)
-    if name is not None:
-        raise FileRefused(f"packed with {name}, which is not read: unpack it, or pack it with gzip")
+    if start.startswith(PARQUET):
+        raise FileRefused("a Parquet file packed with gzip: unpack it")
+    words = describe_foreign(start)
+    if words is not None:
+        raise FileRefused(words)

@@ -1,7 +1,8 @@
-"""Files of conversations, read in pieces that fit into memory: JSON by streaming, JSON Lines by lines, gzip or not."""
+"""Files of conversations, read in pieces that fit into memory: JSON by its records, JSON Lines by lines, tables by rows."""
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,29 +11,42 @@ from pathlib import Path
 from typing import BinaryIO, assert_never
 
 from core.adapters.files.bounded_file import BoundedStream, FileRefused, Opener, open_bounded, open_regular_file
-from core.adapters.files.json_items import JSON_ERRORS, Layout, peek_layout, read_items
+from core.adapters.files.foreign_formats import PARQUET
+from core.adapters.files.json_items import BrokenArray, Layout, RawRecord, peek_layout, read_records
+from core.adapters.files.json_text import LONG_NUMBER, parse_record, parse_text
+from core.adapters.files.parquet_file import read_parquet
+from core.adapters.files.tables import describe_table, find_delimiter, read_table
+from core.domain.record import Record
 from core.domain.verdict.bounded_json import TOO_LARGE, ExcessiveJson, parse_json
-from core.domain.verdict.formats.entries import Entry, JsonEntry, TextEntry, Unreadable
-from core.domain.verdict.formats.recognition import recognise_record
-from core.domain.verdict.limits import LARGEST_RECORD, LONGEST_LABEL, MOST_BLANK_LINES
+from core.domain.verdict.formats.chat import is_message
+from core.domain.verdict.formats.entries import Entry, TextEntry, Unreadable
+from core.domain.verdict.formats.recognition import RecordKind, is_evident_reply, recognise_record
+from core.domain.verdict.formats.trees import is_row
+from core.domain.verdict.limits import LARGEST_RECORD, MOST_BLANK_LINES
 from core.errors import InvalidRequest
 
 _FIRST_LINES = 50
-_SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+"""How files are called that are looked for in folders; each but Parquet may be packed with gzip."""
 _DATA_ERRORS = (OSError, EOFError, zlib.error, FileRefused)
-_LONG_NUMBER = "not JSON that can be read: an integer has thousands of digits"
-"""The one thing that Python refuses in what is JSON."""
 _HASHED_BYTES = 256 * 1024
 
 ByteProgress = Callable[[int], None]
 """Told how many bytes of the file, as it lies on the disk, have been read."""
 
 
+class Table(Record):
+    """How records lie in a table: one in each row."""
+
+    delimiter: str
+
+
 def find_files(path: Path) -> list[Path]:
-    """The path itself, or the JSON files in and under a folder, sorted."""
+    """The path itself, or the data files in and under a folder, sorted."""
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.name.lower().endswith(_SUFFIXES) and not file.is_dir())
+    found = (file for file in path.rglob("*") if file.name.lower().removesuffix(".gz").endswith(SUFFIXES))
+    return sorted(file for file in found if not file.is_dir())
 
 
 def measure_file(path: Path) -> int:
@@ -102,12 +116,19 @@ def _hash_file(file: BinaryIO, size: int) -> str:
 
 def _read_opened(opener: Opener, on_progress: ByteProgress) -> Iterator[Entry]:
     try:
+        with opener() as raw:
+            size = raw.seek(0, os.SEEK_END)
+            raw.seek(0)
+            if raw.read(len(PARQUET)) == PARQUET:
+                raw.seek(0)
+                yield from read_parquet(raw, size, on_progress)
+                return
         layout = _find_layout(opener)
         if isinstance(layout, Unreadable):
             yield layout
             return
         with open_bounded(opener) as (raw, data):
-            for entry in _read_layout(layout, opener, data):
+            for entry in _read_layout(layout, data):
                 yield entry
                 on_progress(raw.tell())
     except _DATA_ERRORS as error:
@@ -120,21 +141,21 @@ def _describe_error(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _read_layout(layout: Layout, opener: Opener, data: BoundedStream) -> Iterator[Entry]:
+def _read_layout(layout: Layout | Table, data: BoundedStream) -> Iterator[Entry]:
     match layout:
+        case Table(delimiter=delimiter):
+            return read_table(data, delimiter)
         case Layout.LINES:
             return _read_lines(data)
-        case Layout.ITEMS:
-            return _read_items(data, None, opener)
-        case Layout.CONVERSATIONS | Layout.TRAINING_PAIRS:
-            return _read_items(data, layout, opener)
+        case Layout.ITEMS | Layout.WRAPPED | Layout.SEQUENCE:
+            return _read_items(data, layout)
         case Layout.DOCUMENT:
             return iter((_read_document(data),))
         case _:
             assert_never(layout)
 
 
-def _find_layout(opener: Opener) -> Layout | Unreadable:
+def _find_layout(opener: Opener) -> Layout | Table | Unreadable:
     """How the records lie.
 
     A first line that is a record for itself decides, then one array or object around all records, whose lines may look like
@@ -146,12 +167,42 @@ def _find_layout(opener: Opener) -> Layout | Unreadable:
         return Unreadable(place=None, reason="it begins with nothing but blanks" if has_more else "the file is empty")
     if (len(lines) > 1 or has_more) and _begin_with_record(lines):
         return Layout.LINES
+    if not lines[0].startswith((b"{", b"[")):
+        table = _find_table(lines)
+        if table is not None:
+            return table
     with open_bounded(opener) as (_, data):
-        found = peek_layout(data)
+        layout, first = peek_layout(data)
+    if _is_turn(first) or (layout is Layout.WRAPPED and _is_one_record(opener)):
+        layout = Layout.DOCUMENT
     is_open_array = lines[0].startswith(b"[") and _parse_quietly(lines[0]) is None
-    if found in (Layout.DOCUMENT, Layout.ITEMS) and not is_open_array and any(map(_is_record, lines[1:])):
+    is_wrapped = layout is Layout.WRAPPED and _parse_quietly(first) is not None
+    if not is_wrapped and not is_open_array and any(map(_is_record, lines[1:])):
         return Layout.LINES
-    return found
+    return layout
+
+
+def _find_table(lines: list[bytes]) -> Table | Unreadable | None:
+    header, *others = [line.decode(errors="replace") for line in lines]
+    delimiter = find_delimiter(header)
+    if delimiter is not None:
+        return Table(delimiter=delimiter)
+    words = None if any(map(_is_record, lines)) or is_evident_reply(header) else describe_table([header, *others])
+    return None if words is None else Unreadable(place=None, reason=words)
+
+
+def _is_turn(content: bytes) -> bool:
+    """Whether it is a message of one conversation, not a conversation or a row of many."""
+    value = _parse_quietly(content)
+    return is_message(value) and not is_row(value)
+
+
+def _is_one_record(opener: Opener) -> bool:
+    """Whether an object with lists is a record itself: what is larger than a record is none."""
+    with open_bounded(opener) as (_, data):
+        content = data.read(LARGEST_RECORD + 1)
+    value = _parse_quietly(content) if len(content) <= LARGEST_RECORD else None
+    return recognise_record(value) not in (None, RecordKind.PAIRS, RecordKind.HEADER)
 
 
 def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], bool]:
@@ -204,7 +255,7 @@ def _read_lines(data: BoundedStream) -> Iterator[Entry]:
             continue
         blank_lines = 0
         if len(line) <= LARGEST_RECORD:
-            yield _parse_line(line, place)
+            yield parse_record(line, place)
             continue
         while line and not line.endswith(b"\n"):
             line = data.readline(LARGEST_RECORD)
@@ -212,44 +263,24 @@ def _read_lines(data: BoundedStream) -> Iterator[Entry]:
         yield Unreadable(place=place, reason=TOO_LARGE)
 
 
-def _parse_line(line: bytes, place: str) -> Entry:
-    try:
-        text = line.decode()
-        return JsonEntry(place=place, value=parse_json(text), text=text)
-    except json.JSONDecodeError as error:
-        return Unreadable(place=place, reason=f"not JSON: {error.msg} at column {error.colno}")
-    except UnicodeDecodeError as error:
-        return Unreadable(place=place, reason=f"not UTF-8 at byte {error.start}")
-    except ExcessiveJson as error:
-        return Unreadable(place=place, reason=f"not JSON that can be read: {error}")
-    except ValueError:
-        return Unreadable(place=place, reason=_LONG_NUMBER)
-
-
-def _read_items(data: BoundedStream, key: str | None, opener: Opener) -> Iterator[Entry]:
+def _read_items(data: BoundedStream, layout: Layout) -> Iterator[Entry]:
     index = 0
     try:
-        for index, value in enumerate(read_items(data, key), start=1):
-            yield JsonEntry(place=f"item {index - 1}", value=value)
-    except ExcessiveJson as error:
-        yield Unreadable(place=f"item {index}", reason=f"not JSON that can be read: {error}; it and the rest are left out")
-    except JSON_ERRORS as error:
-        yield _locate_error(opener, str(error), index)
+        for index, record in enumerate(read_records(data, layout), start=1):
+            place = f"item {index - 1}"
+            if record.is_too_large:
+                yield Unreadable(place=place, reason=TOO_LARGE)
+            else:
+                yield _parse_item(record, place, index - 1)
+    except BrokenArray as error:
+        yield Unreadable(place=f"line {error.line}", reason=f"not JSON: {error}; {index} items before it were read")
 
 
-def _locate_error(opener: Opener, reason: str, items_before: int) -> Unreadable:
-    """The streaming parser does not know its line; a file that fits into memory is read again by one that does."""
-    whole = f"{items_before} items before it were read"
-    with open_bounded(opener) as (_, data):
-        entry = _read_document(data)
-    match entry:
-        case TextEntry():
-            return Unreadable(place=f"line {entry.line}", reason=f"not JSON: {entry.reason}; {whole}")
-        case Unreadable(place=str()):
-            return entry
-        case _:
-            told = " ".join(reason.split())[:LONGEST_LABEL]
-            return Unreadable(place=f"behind item {items_before - 1}", reason=f"not JSON: {told}; {whole}")
+def _parse_item(record: RawRecord, place: str, items_before: int) -> Entry:
+    entry = parse_record(record.content, place, first_line=record.line)
+    if isinstance(entry, Unreadable) and entry.place != place:
+        return entry.model_copy(update={"reason": f"{entry.reason}; {items_before} items before it were read"})
+    return entry
 
 
 def _read_document(data: BoundedStream) -> Entry:
@@ -262,10 +293,10 @@ def _read_document(data: BoundedStream) -> Entry:
         line = content.count(b"\n", 0, error.start) + 1
         return Unreadable(place=f"line {line}", reason="not UTF-8")
     try:
-        return JsonEntry(place="line 1", value=parse_json(text), text=text)
+        return parse_text(text, "line 1")
     except json.JSONDecodeError as error:
         return TextEntry(line=error.lineno, reason=f"{error.msg} at column {error.colno}", text=text)
     except ExcessiveJson as error:
         return TextEntry(line=1, reason=str(error), text=text)
     except ValueError:
-        return Unreadable(place="line 1", reason=_LONG_NUMBER)
+        return Unreadable(place="line 1", reason=LONG_NUMBER)

@@ -1,26 +1,35 @@
-"""Items of a large JSON document, one after the other.
+"""Records of a large JSON document, one after the other: where each begins and ends is found before anything is built.
 
-Of the streaming parser only its events are used: its own way to find items keeps the path of each open list and object as
-text, which grows with the square of the depth before anyone sees an item.
+So a record in an array is parsed by the same parser as one on a line, with the same limits, and one that is broken, too deep
+or too large costs no other. Only brackets and strings are looked at on the way.
 """
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, cast
+from typing import NamedTuple
 
-import ijson  # pyright: ignore[reportMissingTypeStubs] - it has none; its answers are cast
+from core.adapters.files.bounded_file import BoundedStream
+from core.domain.verdict.limits import LARGEST_RECORD
 
-from core.adapters.files.bounded_file import BoundedStream, FileRefused
-from core.domain.verdict.bounded_json import TOO_DEEP, TOO_MANY_VALUES, ExcessiveJson
-from core.domain.verdict.formats.recognition import CONTENT_KEYS, ROLE_KEYS, is_message
-from core.domain.verdict.limits import DEEPEST, MOST_VALUES
-
-JSON_ERRORS = (ijson.JSONError, UnicodeDecodeError)
-_STARTS, _ENDS = frozenset({"start_map", "start_array"}), frozenset({"end_map", "end_array"})
-_MESSAGE_KEYS = frozenset((*ROLE_KEYS, *CONTENT_KEYS))
 _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
-_PATH_LENGTH = 2
-_Events = Iterator[tuple[str, Any]]
+_BLANK = re.compile(rb"[ \t\r\n]*+")
+_RUN = re.compile(rb'(?:[^\[\]{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+"""All up to the next bracket, or to a string that does not end here."""
+_STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_SCALAR = re.compile(rb"[^,\[\]{}\s]*+")
+_OPENINGS = frozenset(b"[{")
+_ARRAY, _ARRAY_END, _OBJECT, _OBJECT_END, _COMMA, _COLON, _QUOTE = b'[]{},:"'
+WRAPPER_KEYS = frozenset(
+    (
+        *("data", "rows", "train", "training", "test", "validation", "valid", "val", "dev", "eval", "items", "records"),
+        *("examples", "samples", "instances", "results", "entries", "dataset", "datasets", "splits", "conversations"),
+        *("messages", "dialogs", "dialogues", "chats", "threads", "training_pairs"),
+    )
+)
+"""Members of the outermost object, or of one of these within it, that hold records."""
+_DEPTH_MAX = 3
+_OPEN_ARRAY = "the data end within an array"
 
 
 class Layout(StrEnum):
@@ -28,134 +37,220 @@ class Layout(StrEnum):
 
     LINES = "lines"  #: one on each line
     ITEMS = "items"  #: in one JSON array
-    CONVERSATIONS = "conversations"  #: in the array `conversations` of one object
-    TRAINING_PAIRS = "training_pairs"  #: in the array `training_pairs` of one object
+    WRAPPED = "wrapped"  #: in arrays that are members of one object
+    SEQUENCE = "sequence"  #: one after the other, each over several lines
     DOCUMENT = "document"  #: the file is one record
 
 
-class _Pieces:
-    """What the library reads from: pieces as large as the record so far.
+class RawRecord(NamedTuple):
+    """The text of a record, cut off where it is too large, and the line on which it begins."""
 
-    With each piece it looks again at the string that it is in, from its beginning; of equal pieces that takes the square.
-    """
+    content: bytes
+    line: int
+
+    @property
+    def is_too_large(self) -> bool:
+        return len(self.content) > LARGEST_RECORD
+
+
+class BrokenArray(Exception):
+    """What stands between records is no JSON, so that what follows is not read; the message says what was expected."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+class _Ending:
+    """Looks for the end of the value that begins at a position, in a buffer that grows."""
+
+    def __init__(self, start: int) -> None:
+        self.position = start
+        self._start: int | None = start
+        self._depth = 0
+        self._is_in_string = self._is_scalar = False
+
+    def move(self, distance: int) -> None:
+        """Take note that so much of the buffer's beginning is gone."""
+        self.position -= distance
+
+    def find(self, buffer: bytes) -> int | None:
+        """Return where the value ends; None where that is not within the buffer, of which all was looked at."""
+        if self._start is not None:
+            self._is_scalar = buffer[self._start] not in _OPENINGS and buffer[self._start] != _QUOTE
+            self._start = None
+        if self._is_scalar:
+            self.position = _match_end(_SCALAR, buffer, self.position)
+            return self.position if self.position < len(buffer) else None
+        while self.position < len(buffer):
+            if self._is_in_string:
+                self.position = _match_end(_STRING_REST, buffer, self.position)
+                if buffer[self.position : self.position + 1] != b'"':
+                    return None
+                self._is_in_string = False
+                self.position += 1
+            else:
+                self._step(buffer)
+            if self._depth == 0 and not self._is_in_string:
+                return self.position
+        return None
+
+    def _step(self, buffer: bytes) -> None:
+        """Go to the next bracket and behind it, or into a string that does not end here."""
+        if self._depth:
+            self.position = _match_end(_RUN, buffer, self.position)
+        found = buffer[self.position : self.position + 1]
+        self.position += len(found)
+        if found == b'"':
+            self._is_in_string = True
+        elif found:
+            self._depth += 1 if found in b"[{" else -1
+
+
+class JsonCursor:
+    """Goes through JSON text from its beginning; what it has passed is forgotten."""
 
     def __init__(self, data: BoundedStream) -> None:
         self._data = data
+        self._buffer = b""
+        self._position = 0
+        self._lines_before = 1
+        self.is_cut = False
+        """Whether the file ends within a value."""
 
-    def read(self, size: int) -> bytes:
-        """Return the next piece, or less where that is all."""
-        return self._data.read(min(size, max(_SMALLEST_PIECE, self._data.record_bytes)))
+    @property
+    def line(self) -> int:
+        """The line that it is on."""
+        return self._lines_before + self._buffer.count(b"\n", 0, self._position)
+
+    def peek(self) -> int | None:
+        """Return the next byte that is no blank; None at the end of the file."""
+        while True:
+            self._position = _match_end(_BLANK, self._buffer, self._position)
+            if self._position < len(self._buffer):
+                return self._buffer[self._position]
+            if not self._fill():
+                return None
+
+    def take(self) -> None:
+        """Pass the byte that was peeked at."""
+        self._position += 1
+
+    def read_value(self) -> RawRecord:
+        """Pass the value that begins at the byte that was peeked at, and return its text."""
+        line, kept, ending = self.line, bytearray(), _Ending(self._position)
+        while (end := ending.find(self._buffer)) is None:
+            if len(self._buffer) - self._position > LARGEST_RECORD:
+                self._keep(kept, ending.position)
+            gone = self._position
+            is_more = self._fill()
+            ending.move(gone - self._position)
+            if not is_more:
+                self._keep(kept, len(self._buffer))
+                self.is_cut = True
+                return RawRecord(bytes(kept), line)
+        self._keep(kept, end)
+        return RawRecord(bytes(kept), line)
+
+    def _keep(self, kept: bytearray, end: int) -> None:
+        """Pass all up to here, and keep it as long as it is not too large."""
+        room = max(LARGEST_RECORD + 1 - len(kept), 0)
+        kept += self._buffer[self._position : min(end, self._position + room)]
+        self._position = end
+
+    def _fill(self) -> bool:
+        """Forget what was passed, and read on."""
+        self._lines_before += self._buffer.count(b"\n", 0, self._position)
+        rest = self._buffer[self._position :]
+        self._position = 0
+        self._data.begin_record()
+        piece = self._data.read(min(_LARGEST_PIECE, max(_SMALLEST_PIECE, len(rest))))
+        self._buffer = rest + piece
+        return bool(piece)
 
 
-class _Walk:
-    """Where in a document an event is: the number of arrays and objects around it, and the first steps into them.
-
-    The step into an object is its key, the step into an array is None.
-    """
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self._path: list[str | None] = [None] * _PATH_LENGTH
-
-    def take(self, event: str, value: str) -> None:
-        """Go one event further. Raises ExcessiveJson where it leads too deep."""
-        if event in _ENDS:
-            self.depth -= 1
-            return
-        if event in _STARTS:
-            self.depth += 1
-            if self.depth > DEEPEST:
-                raise ExcessiveJson(TOO_DEEP)
-        if self.depth <= _PATH_LENGTH and (event == "map_key" or event in _STARTS):
-            self._path[self.depth - 1] = value
-
-    def is_within(self, way: list[str | None]) -> bool:
-        """Whether the array at the end of this way is around it."""
-        return self.depth >= len(way) and self._path[: len(way)] == way
+def _match_end(pattern: re.Pattern[bytes], buffer: bytes, start: int) -> int:
+    found = pattern.match(buffer, start)
+    return found.end() if found else start
 
 
-def read_items(data: BoundedStream, key: str | None) -> Iterator[Any]:
-    """Build the items of the outermost array, or of the array that is this member of the outermost object.
+def read_records(data: BoundedStream, layout: Layout) -> Iterator[RawRecord]:
+    """Find the records of an array, of the arrays within an object, or of a sequence. Raises BrokenArray."""
+    cursor = JsonCursor(data)
+    cursor.peek()
+    match layout:
+        case Layout.ITEMS:
+            yield from _read_array(cursor)
+        case Layout.WRAPPED:
+            yield from _read_object(cursor, _DEPTH_MAX)
+        case Layout.SEQUENCE | Layout.LINES | Layout.DOCUMENT:
+            while cursor.peek() in _OPENINGS:
+                yield cursor.read_value()
+    if cursor.peek() is not None:
+        raise BrokenArray(cursor.line, "something stands behind the data")
 
-    Raises one of JSON_ERRORS where it is not JSON, ExcessiveJson where the next item is too deep or of too many values.
-    """
-    walk, way = _Walk(), _find_way(key)
-    events = _parse_events(data)
-    for event, value in events:
-        if walk.is_within(way) and event not in _ENDS:
-            item = _build_container(event, events) if event in _STARTS else value
-            data.begin_record()
-            yield item
-        else:
-            walk.take(event, value)
 
-
-def peek_layout(data: BoundedStream) -> Layout:
-    """Look into the first JSON value, as far as it takes to know whether it is a record or holds them."""
-    keys: dict[str, None] = {}
-    container, walk, way = Layout.ITEMS, _Walk(), _find_way(None)
+def peek_layout(data: BoundedStream) -> tuple[Layout, bytes]:
+    """Look into the first JSON value, as far as it takes to know where records lie; return its first record, too."""
+    cursor = JsonCursor(data)
+    opening = cursor.peek()
     try:
-        for event, value in _parse_events(data):
-            walk.take(event, value)
-            below = walk.depth - len(way)
-            match event:
-                case "map_key" if walk.depth == 1 and value == Layout.TRAINING_PAIRS:
-                    return Layout.TRAINING_PAIRS
-                case "map_key" if walk.depth == 1 and value == Layout.CONVERSATIONS:
-                    container, way = Layout.CONVERSATIONS, _find_way(value)
-                case "map_key" if below == 1 and value in _MESSAGE_KEYS and walk.is_within(way):
-                    keys[value] = None
-                case "end_map" if below == 0 and walk.is_within(way):
-                    return Layout.DOCUMENT if is_message(keys) else container
-                case "end_map" if walk.depth == 0:
-                    return Layout.DOCUMENT
-                case "end_array" if walk.depth == 0:
-                    return Layout.ITEMS
-                case _:
-                    pass
-    except JSON_ERRORS:
-        return Layout.DOCUMENT
-    except (FileRefused, ExcessiveJson):
-        return container if walk.is_within(way) else Layout.DOCUMENT  # Whoever reads it comes to the same and says so.
-    return Layout.DOCUMENT
+        if opening == _ARRAY:
+            return Layout.ITEMS, next(_read_array(cursor), RawRecord(b"", 1)).content
+        if opening == _OBJECT:
+            first = next(_read_object(cursor, _DEPTH_MAX), None)
+            if first is not None:
+                return Layout.WRAPPED, first.content
+            return (Layout.SEQUENCE if cursor.peek() in _OPENINGS else Layout.DOCUMENT), b""
+    except BrokenArray:
+        pass
+    return Layout.DOCUMENT, b""
 
 
-def _find_way(key: str | None) -> list[str | None]:
-    return [None] if key is None else [key, None]
-
-
-def _build_container(start: str, events: _Events) -> Any:  # noqa: ANN401 - any JSON
-    """Build the array or object that begins with this event. The library's builder takes three times as long."""
-    whole: Any = {} if start == "start_map" else []
-    container: Any = whole
-    key: str | None = None
-    values = 1
-    around: list[Any] = []
-    for event, value in events:
-        if event == "map_key":
-            key = value
-            continue
-        if event in _ENDS:
-            if not around:
-                return whole
-            container = around.pop()
-            continue
-        values += 1
-        item: Any = {} if event == "start_map" else [] if event == "start_array" else value
-        if key is None:
-            container.append(item)
+def _read_array(cursor: JsonCursor) -> Iterator[RawRecord]:
+    cursor.take()
+    if cursor.peek() == _ARRAY_END:
+        cursor.take()
+        return
+    while True:
+        if cursor.peek() is None:
+            raise BrokenArray(cursor.line, _OPEN_ARRAY)
+        if cursor.peek() in (_ARRAY_END, _OBJECT_END, _COMMA, _COLON):
+            raise BrokenArray(cursor.line, "a record is missing behind a comma")
+        yield cursor.read_value()
+        if cursor.is_cut:
+            return
+        behind = cursor.peek()
+        if behind == _ARRAY_END:
+            cursor.take()
+            return
+        if behind == _COMMA:
+            cursor.take()
+        elif behind is None:
+            raise BrokenArray(cursor.line, _OPEN_ARRAY)
         else:
-            container[key] = item
-            key = None
-        if event in _STARTS:
-            around.append(container)
-            container = item
-            if len(around) >= DEEPEST:
-                raise ExcessiveJson(TOO_DEEP)
-        if values > MOST_VALUES:
-            raise ExcessiveJson(TOO_MANY_VALUES)
-    raise ijson.IncompleteJSONError("the file ends within a record")
+            raise BrokenArray(cursor.line, "a comma is missing between two records")
 
 
-def _parse_events(data: BoundedStream) -> _Events:
-    return cast("_Events", ijson.basic_parse(_Pieces(data), use_float=True, multiple_values=True, buf_size=_LARGEST_PIECE))
+def _read_object(cursor: JsonCursor, depth: int) -> Iterator[RawRecord]:
+    """The records in those members that hold some; others are passed."""
+    cursor.take()
+    while cursor.peek() == _QUOTE:
+        key = cursor.read_value().content[1:-1].decode(errors="replace")
+        if cursor.peek() != _COLON:
+            raise BrokenArray(cursor.line, "a colon is missing behind a key")
+        cursor.take()
+        value = cursor.peek()
+        if key in WRAPPER_KEYS and value == _ARRAY:
+            yield from _read_array(cursor)
+        elif key in WRAPPER_KEYS and value == _OBJECT and depth > 1:
+            yield from _read_object(cursor, depth - 1)
+        elif value is not None:
+            cursor.read_value()
+        if cursor.is_cut:
+            return
+        if cursor.peek() == _COMMA:
+            cursor.take()
+    if cursor.peek() != _OBJECT_END:
+        raise BrokenArray(cursor.line, "the data end within an object" if cursor.peek() is None else "a key is missing")
+    cursor.take()

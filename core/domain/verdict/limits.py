@@ -26,3 +26,5 @@ MOST_EXPANSION = 100
 """How many times its size a gzip file may unpack to; data sets are 3 to 30 times as large, line breaks 1,000 times."""
 LEAST_EXPANDED = 64 * MEGABYTE
 """Bytes that any gzip file may become, however small it is."""
+LEAST_DECODED = 1024 * MEGABYTE
+"""Bytes of JSON that the rows of any Parquet file may become; more of it only MOST_EXPANSION times its size."""

@@ -36,6 +36,7 @@ from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages
 
 DEEP = 60_000
 NESTED = "[" * DEEP + "]" * DEEP
+MESSAGE = '{"role":"user","content":"Yes."}'
 GOOD_RECORD, CUT_RECORD = json.dumps(make_messages(GOOD)), json.dumps(make_messages(CUT))
 
 
@@ -70,7 +71,7 @@ def test_what_is_nested_behind_the_first_item_is_named_before_it_costs(around: s
         tracemalloc.stop()
 
     assert isinstance(entries[0], JsonEntry)
-    assert [("item 1", True)] == [(entry.place, "nested more than" in entry.reason) for entry in entries[1:]]  # type: ignore[union-attr]
+    assert ("item 1", True) == (entries[1].place, "nested more than" in entries[1].reason)  # type: ignore[union-attr]
     assert peak < 60 * MEGABYTE
 
 
@@ -124,17 +125,24 @@ def test_a_line_that_is_too_much_is_left_out(record: str, words: str) -> None:
     ("item", "words"),
     [
         (f"[{'0,' * MOST_VALUES}0]", "item 1: not JSON that can be read: more than 250,000 values"),
-        ("9" * 5000, "overflow"),
-        ('"' + "x" * 2 * LARGEST_RECORD + '"', "no record ends within 4 MB"),
-        (" " * 2 * LARGEST_RECORD + "1", "no record ends within 4 MB"),
+        (NESTED, f"item 1: not JSON that can be read: nested more than {DEEPEST} levels"),
+        ("9" * 5000, "item 1: not JSON that can be read: an integer has thousands of digits"),
+        ("9" * 2 * LARGEST_RECORD, "item 1: larger than 4 MB"),
+        ('"' + "x" * 2 * LARGEST_RECORD + '"', "item 1: larger than 4 MB"),
+        ('"' + "\\\\" * LARGEST_RECORD + '"', "item 1: larger than 4 MB"),
+        (f'{{"messages":["{"x" * 2 * LARGEST_RECORD}"]}}', "item 1: larger than 4 MB"),
     ],
-    ids=["values", "digits", "text", "blanks"],
+    ids=["values", "levels", "digits", "endless digits", "text", "escapes", "object"],
 )
-def test_an_item_that_is_too_much_ends_an_array(item: str, words: str) -> None:
+def test_an_item_that_is_too_much_is_left_out_and_no_other(item: str, words: str) -> None:
     entries = read_all(f"[{GOOD_RECORD},{item},{GOOD_RECORD}]".encode())
 
-    assert [JsonEntry, Unreadable] == [type(entry) for entry in entries]
-    assert words in say(f"[{GOOD_RECORD},{item},{GOOD_RECORD}]")[0] or "thousands of digits" in str(entries[1])
+    assert [JsonEntry, Unreadable, JsonEntry] == [type(entry) for entry in entries]
+    assert [words] == [told[: len(words)] for told in say(f"[{GOOD_RECORD},{item},{GOOD_RECORD}]")]
+
+
+def test_blanks_between_items_cost_nothing() -> None:
+    assert [] == say(f"[{GOOD_RECORD},{' ' * 2 * LARGEST_RECORD}{GOOD_RECORD}]")
 
 
 def test_text_with_brackets_and_commas_is_text(scan_text: ScanText) -> None:
@@ -147,7 +155,7 @@ def test_text_with_brackets_and_commas_is_text(scan_text: ScanText) -> None:
 
 def test_more_turns_than_anybody_says_are_left_out(scan_text: ScanText) -> None:
     scanned = scan_text(
-        f'{{"messages":[{"0," * MOST_TURNS}0]}}\n{{"training_pairs":[{{"target_response":"","conversation_history":'
+        f'{{"messages":[{MESSAGE}{",0" * MOST_TURNS}]}}\n{{"training_pairs":[{{"target_response":"","conversation_history":'
         f'[{"0," * MOST_TURNS}0]}}]}}\n{{"conversation_metadata":0,"turns":[{"0," * MOST_TURNS}0]}}\n{CUT_RECORD}\n'
     )
 
@@ -198,9 +206,9 @@ class TestPacked:
         [
             ("", b"\n", "nothing but blanks"),
             (f"{GOOD_RECORD}\n{GOOD_RECORD}\n", b"\n", "only blank lines"),
-            (f"[{GOOD_RECORD},", b" ", "no record ends within"),
+            (f"[{GOOD_RECORD},", b" ", "unpacks to more than 100 times its size"),
             (f'{GOOD_RECORD}\n{{"messages":"', b"x", "unpacks to more than 100 times its size"),
-            (f'[{GOOD_RECORD},"', b"x", "no record ends within"),
+            (f'[{GOOD_RECORD},"', b"x", "unpacks to more than 100 times its size"),
         ],
         ids=["line breaks", "line breaks behind", "blanks in an array", "endless line", "endless text"],
     )

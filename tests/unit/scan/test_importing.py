@@ -8,7 +8,7 @@ import pytest
 from core.domain.datasets.importing import IMPORTED_FIELDS, ImportItem, NameIndex, NameKind, build_item, name_import
 from core.domain.verdict.formats.entries import JsonEntry
 from core.domain.verdict.formats.flagging import flag_turns
-from core.domain.verdict.formats.reading import read_conversations
+from core.domain.verdict.formats.reading import ReadOptions, read_conversations
 from core.domain.verdict.grouping import MOST_VALUES
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages, make_written
@@ -21,7 +21,7 @@ def make_index() -> NameIndex:
 
 
 def build(record: object) -> ImportItem:
-    (conversation,) = read_conversations([JsonEntry(place="line 1", value=record)], IMPORTED_FIELDS)
+    (conversation,) = read_conversations([JsonEntry(place="line 1", value=record)], ReadOptions(fields=IMPORTED_FIELDS))
     flagged = flag_turns(conversation)  # type: ignore[arg-type]
     return build_item(conversation, flagged, file="f.json", first_position=7, names=make_index(), now=NOW)  # type: ignore[arg-type]
 

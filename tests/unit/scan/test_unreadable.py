@@ -48,7 +48,7 @@ def test_a_line_of_another_encoding_is_told(scan_text: ScanText) -> None:
         ('{"name": "x",\n "size": 3}', "no known format"),
         ('{\n "name": "x",\n oops\n}', "line 3: not JSON"),
         ("[1, 2]", "item 1: no known format"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\xff\xfe\x00", "begins as UTF-16 and is none"),
         ("[" * 100_000, "not JSON"),
     ],
 )

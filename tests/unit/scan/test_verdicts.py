@@ -42,7 +42,7 @@ def test_half_a_character_is_flagged(scan_text: ScanText) -> None:
         ({"role": "assistant", "content": " \n"}, "empty"),
         ({"role": "assistant", "content": None}, "empty"),
         ({"role": "assistant"}, "empty"),
-        ({"role": "tool", "content": "All is well."}, "validation_error"),
+        ({"role": "narrator", "content": "All is well."}, "validation_error"),
         ({"content": "All is well."}, "validation_error"),
         ({"role": "user", "content": "I said more."}, "validation_error"),
         ({"role": "assistant", "content": 7}, "validation_error"),
@@ -119,7 +119,7 @@ def test_a_cut_envelope_is_flagged(scan_text: ScanText) -> None:
     [
         (make_api_message("I cannot.", stop_reason="refusal"), "refusal"),
         (make_api_message("", stop_reason="end_turn"), "empty"),
-        (make_api_message("Here is the conversation."), "parse_error"),
+        (make_api_message('Here is the conversation: {"turns": []}'), "parse_error"),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "api_error"),
         (make_written(()), "empty"),
         (make_written(GOOD[:1]), "validation_error"),

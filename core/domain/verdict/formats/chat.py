@@ -1,59 +1,99 @@
-"""Chat records: one conversation as a list of messages, under the names that various tools give to the parts."""
+"""Messages: turns from a list of them, under the names that various tools give to the parts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import cast
 
-from core.domain.verdict.conversation import Role
+from core.domain.verdict.bounded_json import parse_json
 from core.domain.verdict.formats.entries import ImportedTurn
-from core.domain.verdict.formats.recognition import CHAT_KEYS, CONTENT_KEYS, ROLE_KEYS
+from core.domain.verdict.formats.parts import CALL_KEYS, Content, read_content, write_data
+from core.domain.verdict.formats.repeated_keys import find_repeated_key
+from core.domain.verdict.formats.roles import RoleNames, Voice
+from core.domain.verdict.formats.stops import read_stop
 from core.domain.verdict.limits import LONGEST_LABEL, MOST_TURNS
 
-_ROLES = {
-    "user": Role.USER,
-    "human": Role.USER,
-    "prompter": Role.USER,
-    "assistant": Role.ASSISTANT,
-    "gpt": Role.ASSISTANT,
-    "chatgpt": Role.ASSISTANT,
-    "model": Role.ASSISTANT,
-    "bot": Role.ASSISTANT,
-}
-_SYSTEM_ROLES = frozenset({"system", "developer"})
-_ID_KEYS = ("id", "conversation_id")
+ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
+CONTENT_KEYS = ("content", "value", "text", "message", "parts", "utterance", "data")
+CHAT_KEYS = (
+    "messages",
+    "conversations",
+    "conversation",
+    "turns",
+    "chat_messages",
+    "contents",
+    "dialog",
+    "dialogue",
+    "chat",
+    "chat_history",
+    "items",
+    "conversation_a",
+    "conversation_b",
+)
+"""Members of a record that hold messages. The first that is there is the conversation; others are other answers."""
+KNOWN_ROLES = RoleNames()
+_ID_KEYS = ("custom_id", "id", "conversation_id", "uuid", "_id", "conversation_hash", "prompt_id", "message_tree_id")
 _ID_HOLDERS = ("metadata", "conversation_metadata")
 _LARGEST_ID = 2**63
+_PAIR_KEYS = ("input", "output")
 
 
 class TooManyTurns(Exception):
     """A conversation of more turns than are judged."""
 
 
-def read_chat_turns(record: object) -> tuple[ImportedTurn, ...]:
-    """The turns of a chat record, which is a list of messages or holds one."""
-    if isinstance(record, list):
-        return read_turns(cast("list[object]", record))
-    members = cast("Mapping[str, object]", record)
-    messages = next(members[key] for key in CHAT_KEYS if isinstance(members.get(key), list))
-    return read_turns(cast("list[object]", messages))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """The turns of a list of messages, and the number of the system's messages that are none of them."""
+
+    turns: tuple[ImportedTurn, ...] = ()
+    system_messages: int = 0
 
 
-def read_turns(messages: Sequence[object]) -> tuple[ImportedTurn, ...]:
+def find_messages(value: object) -> list[object] | None:
+    """Return the messages that a value holds; None where it holds none.
+
+    A list of them, perhaps as JSON text, or columns of roles and contents. An empty list is a conversation without turns.
+    A list of other things (log lines, places, texts without a speaker) is no chat.
+    """
+    if isinstance(value, str):
+        value = parse_list(value)
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return _zip_columns(members) or ([members] if is_message(members) else None)
+    if not isinstance(value, list):
+        return None
+    items = cast("list[object]", value)
+    if not items or any(map(is_message, items)):
+        return items
+    return _split_pairs(items)
+
+
+def is_message(value: object) -> bool:
+    """Whether the value is one message of a conversation, not a conversation."""
+    if not isinstance(value, dict):
+        return False
+    members = cast("Mapping[str, object]", value)
+    has_content = any(key in members for key in CONTENT_KEYS) or any(members.get(key) for key in CALL_KEYS)
+    return has_content and (any(key in members for key in ROLE_KEYS) or _find_typed_role(members) is not None)
+
+
+def read_turns(messages: Sequence[object], names: RoleNames = KNOWN_ROLES) -> tuple[ImportedTurn, ...]:
     """All but the system's messages; one that cannot be read becomes a turn with a problem. Raises TooManyTurns."""
+    return read_talk(messages, names).turns
+
+
+def read_talk(messages: Sequence[object], names: RoleNames = KNOWN_ROLES) -> Talk:
+    """Read the turns, and count the system's messages. Raises TooManyTurns."""
     if len(messages) > MOST_TURNS:
         raise TooManyTurns(f"more than {MOST_TURNS:,} turns in one conversation")
-    turns = (_read_turn(message) for message in messages)
-    return tuple(turn for turn in turns if turn is not None)
+    turns = tuple(turn for message in messages if (turn := _read_turn(message, names)) is not None)
+    return Talk(turns=turns, system_messages=len(messages) - len(turns))
 
 
-def make_turn(role_name: str, content: object) -> ImportedTurn:
+def make_turn(role_name: str, content: object, names: RoleNames = KNOWN_ROLES) -> ImportedTurn:
     """A turn from a role's name in any tool's words and a content in any shape."""
-    role_name = role_name[:LONGEST_LABEL]
-    role = _ROLES.get(role_name.strip().lower())
-    text = _read_text(content)
-    problem = "its content is not text" if text is None else None
-    return ImportedTurn(
-        role=role, role_name=role_name if role is None else str(role), content="" if text is None else text, problem=problem
-    )
+    return _build_turn(role_name, names.find(role_name), content, {})
 
 
 def read_record_id(record: object) -> str | int | None:
@@ -72,34 +112,95 @@ def read_record_id(record: object) -> str | int | None:
     return None
 
 
-def _read_turn(message: object) -> ImportedTurn | None:
+def parse_list(text: str) -> object:
+    """The list or object that a column of text holds as JSON."""
+    if not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        return parse_json(text)
+    except ValueError:
+        return None
+
+
+def _zip_columns(members: Mapping[str, object]) -> list[object] | None:
+    """Messages as two lists, one of roles and one of contents; or one message alone."""
+    role = next((key for key in ROLE_KEYS if isinstance(members.get(key), list)), None)
+    content = next((key for key in CONTENT_KEYS if isinstance(members.get(key), list)), None)
+    if role is None or content is None:
+        return None
+    columns = (cast("list[object]", members[role]), cast("list[object]", members[content]))
+    return [{"role": name, "content": said} for name, said in zip_longest(*columns)]
+
+
+def _split_pairs(items: Sequence[object]) -> list[object] | None:
+    """Messages from a list of what was said and answered, as `input` and `output`."""
+    messages: list[object] = []
+    for item in items:
+        if not isinstance(item, dict):
+            return None
+        members = cast("Mapping[str, object]", item)
+        said, answered = (members.get(key) for key in _PAIR_KEYS)
+        if not isinstance(said, str) or not isinstance(answered, str):
+            return None
+        messages += [{"role": "user", "content": said}, {"role": "assistant", "content": answered}]
+    return messages
+
+
+def _read_turn(message: object, names: RoleNames) -> ImportedTurn | None:
     if not isinstance(message, dict):
         return ImportedTurn(role=None, role_name="", content="", problem="it is not a message")
     members = cast("Mapping[str, object]", message)
-    role = next((members[key] for key in ROLE_KEYS if key in members), None)
-    content_key = next((key for key in CONTENT_KEYS if key in members), None)
-    role_name = role if isinstance(role, str) else ""
-    if role_name.strip().lower() in _SYSTEM_ROLES:
+    role_name = _find_role(members)
+    voice = names.find(role_name)
+    if voice is Voice.SYSTEM:
         return None
-    return make_turn(role_name, None if content_key is None else members[content_key])
+    return _build_turn(role_name, voice, _find_content(members), members)
 
 
-def _read_text(content: object) -> str | None:
-    """Text as it is or in text blocks; no content is no text, and anything else is not readable as text."""
-    if isinstance(content, str):
-        return content
-    if content is None:
-        return ""
-    if not isinstance(content, list):
+def _find_role(members: Mapping[str, object]) -> str:
+    role = next((members[key] for key in ROLE_KEYS if key in members), _find_typed_role(members))
+    if isinstance(role, dict):
+        role = cast("Mapping[str, object]", role).get("role")
+    return role[:LONGEST_LABEL] if isinstance(role, str) else ""
+
+
+def _find_typed_role(members: Mapping[str, object]) -> str | None:
+    """LangChain's messages say by their type who speaks."""
+    kind = members.get("type")
+    if not isinstance(kind, str):
         return None
-    texts = [_block_text(block) for block in cast("list[object]", content)]
-    return None if None in texts else "".join(text for text in texts if text is not None)
+    name = kind.removesuffix("MessageChunk").removesuffix("Message")
+    return name if KNOWN_ROLES.find(name) is not None else None
 
 
-def _block_text(block: object) -> str | None:
-    if isinstance(block, str):
-        return block
-    if isinstance(block, dict):
-        text = cast("Mapping[str, object]", block).get("text")
-        return text if isinstance(text, str) else None
-    return None
+def _find_content(members: Mapping[str, object]) -> object:
+    """The first content that says something: Claude's export has blocks and, where they are missing, the text alone."""
+    found = [members[key] for key in CONTENT_KEYS if key in members]
+    content = next((value for value in found if value not in ("", None, [])), found[0] if found else None)
+    return members.get("refusal") if content in ("", None) and isinstance(members.get("refusal"), str) else content
+
+
+def _build_turn(role_name: str, voice: Voice | None, content: object, message: Mapping[str, object]) -> ImportedTurn:
+    role = None if voice is None else voice.role
+    is_data = voice in (Voice.TOOL, Voice.TOOL_CALL)
+    read = read_content(write_data(content) if is_data else content, message)
+    problem = _find_problem(read, message, is_data=is_data)
+    is_declined = read.text is not None and read.text == message.get("refusal") != ""
+    return ImportedTurn(
+        role=role,
+        role_name=role_name[:LONGEST_LABEL] if role is None else str(role),
+        content=read.text or "",
+        problem=problem,
+        parts=read.parts,
+        data=read.data,
+        is_data=is_data,
+        is_open_ended=read.is_open_ended,
+        stop="refusal" if is_declined else read_stop(message) if message else None,
+    )
+
+
+def _find_problem(read: Content, message: Mapping[str, object], *, is_data: bool) -> str | None:
+    key = find_repeated_key(message)
+    if key is not None:
+        return f"its key {key!r} stands twice"
+    return None if read.text is not None or is_data else "its content is not text"

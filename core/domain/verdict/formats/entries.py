@@ -11,11 +11,15 @@ from core.domain.verdict.verdict import Failed
 
 
 class JsonEntry(Record):
-    """One JSON value of a file; `text` is what it was read from, None where a streaming parser built it."""
+    """One JSON value of a file; `text` is what it was read from, None where it was no JSON there.
+
+    `repeated_key` stands twice in one of its objects.
+    """
 
     place: str
     value: Any
     text: str | None = None
+    repeated_key: str | None = None
 
 
 class TextEntry(Record):

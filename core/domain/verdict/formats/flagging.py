@@ -1,17 +1,22 @@
 """The verdict on imported turns: the same detectors that judge a reply, for each turn and not only the first that fails."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from core.domain.record import Record
 from core.domain.verdict.conversation import Role
 from core.domain.verdict.corruption import find_corruption
-from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn
+from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn, Part, Passage
+from core.domain.verdict.formats.stops import StopKind, classify_stop
+from core.domain.verdict.formats.tool_data import find_cut_data
 from core.domain.verdict.truncation import detect_truncated_content
 from core.domain.verdict.verdict import Confidence, Failed, FailurePattern, FailureType
 
 _TAIL_LENGTH = 80
 _INVISIBLE = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
+_OPEN_ENDINGS = frozenset({FailurePattern.NO_PUNCTUATION, FailurePattern.TRAILING_COLON})
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -33,7 +38,8 @@ class Flag(Record):
 class FlaggedTurn:
     """A turn that must not be trained on. `turn_index` counts from 0; None where no single turn is to blame.
 
-    No Record, for the same reason as ImportedTurn.
+    `field` is the member of the record that holds it, where it is another answer than the conversation's own. No Record, for
+    the same reason as ImportedTurn.
     """
 
     conversation_id: str | int
@@ -41,33 +47,101 @@ class FlaggedTurn:
     role: str | None
     tail: str
     flag: Flag
+    field: str | None = None
 
 
 def flag_turns(conversation: ImportedConversation) -> tuple[FlaggedTurn, ...]:
-    """Everything wrong with a conversation, at most one flag a turn, in the order of the turns."""
-    flags: dict[int | None, Flag] = {}
-    before: Role | None = None
-    for index, turn in enumerate(conversation.turns, start=conversation.first_turn):
-        flag = _flag_turn(turn, before)
-        if flag is not None:
-            flags[index] = flag
-        before = turn.role
+    """Everything wrong with a conversation, at most one flag a turn, in the order of the turns; other answers come last."""
+    flags: dict[int | None, Flag] = dict(_flag_passage(conversation.turns, conversation.first_turn, None))
     failure = conversation.failure
     if failure is not None and _is_news(failure, flags.get(failure.turn_index)):
         flags[failure.turn_index] = Flag.model_validate(failure, from_attributes=True)
-    if failure is None and not conversation.turns:
+    if failure is None and not conversation.turns and not conversation.passages:
         details = "The conversation has no turns"
         flags[None] = Flag(failure_type=FailureType.VALIDATION_ERROR, pattern=FailurePattern.EMPTY, details=details)
-    return tuple(_place_flag(conversation, index, flags[index]) for index in sorted(flags, key=_order_index))
+    own = [_place_flag(conversation, index, flags[index]) for index in sorted(flags, key=_order_index)]
+    others = (flag_passage(conversation, passage) for passage in conversation.passages if not passage.is_rejected)
+    return (*own, *chain.from_iterable(others))
 
 
-def _flag_turn(turn: ImportedTurn, before: Role | None) -> Flag | None:
-    """What is said comes before who says it: a cut turn is a cut turn, whatever its role."""
+def flag_passage(conversation: ImportedConversation, passage: Passage) -> Iterator[FlaggedTurn]:
+    """What is wrong with another answer of a conversation."""
+    for index, flag in _flag_passage(passage.turns, passage.first_turn, passage.before):
+        turn = passage.turns[index - passage.first_turn]
+        yield FlaggedTurn(
+            conversation_id=conversation.id,
+            turn_index=index,
+            role=turn.role_name,
+            tail=turn.content[-_TAIL_LENGTH:],
+            flag=flag,
+            field=passage.field,
+        )
+
+
+def _flag_passage(turns: Sequence[ImportedTurn], first_turn: int, before: Role | None) -> Iterator[tuple[int, Flag]]:
+    speaker: str | None = before
+    is_stranger_named = False
+    for index, turn in enumerate(turns, start=first_turn):
+        flag = _flag_turn(turn, speaker)
+        if flag is None and turn.role is None and not turn.is_data and not is_stranger_named:
+            is_stranger_named = True  # Once is enough: the names that a file has are the same in all of its turns.
+            flag = _flag_stranger(turn)
+        if flag is not None:
+            yield index, flag
+        speaker = None if turn.is_data else turn.role_name
+
+
+def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
+    """What its record says comes first, and what is said before who says it: a cut turn is cut, whatever its role."""
     if turn.problem is not None:
         return Flag(failure_type=FailureType.VALIDATION_ERROR, details=f"Not a turn: {turn.problem}")
+    stopped = None if turn.stop is None else _flag_stop(turn.stop)
+    if stopped is not None:
+        return stopped
+    cut = _flag_data(turn)
+    if cut is not None or (turn.is_data and (turn.role is None or turn.parts)):
+        return cut
     if not turn.content.strip().strip(_INVISIBLE):
+        if any(part is not Part.THINKING for part in turn.parts):
+            return None
         return Flag(failure_type=FailureType.VALIDATION_ERROR, pattern=FailurePattern.EMPTY, details="Nothing is said")
-    return _flag_content(turn.content) or _flag_role(turn, before)
+    if turn.is_data:
+        return None
+    return _flag_said(turn) or _flag_repetition(turn, before)
+
+
+def _flag_said(turn: ImportedTurn) -> Flag | None:
+    """Text before an image or a call of a tool may end as it likes, as with a colon."""
+    flag = _flag_content(turn.content)
+    return None if turn.is_open_ended and flag is not None and flag.pattern in _OPEN_ENDINGS else flag
+
+
+def _flag_stop(reason: str) -> Flag | None:
+    kind = classify_stop(reason)
+    said = f"its record says {reason!r}"
+    match kind:
+        case None:
+            return None
+        case StopKind.REFUSAL:
+            return Flag(failure_type=FailureType.REFUSAL, details=f"The model declined: {said}")
+        case StopKind.LIMIT:
+            details = f"A limit of length was reached: {said}"
+        case StopKind.FILTER:
+            details = f"A filter has taken the rest: {said}"
+        case StopKind.BREAK:
+            details = f"The reply was broken off: {said}"
+    return Flag(failure_type=FailureType.TRUNCATION, pattern=FailurePattern.UNEXPECTED_STOP_REASON, details=details)
+
+
+def _flag_data(turn: ImportedTurn) -> Flag | None:
+    """Arguments and answers of tools: JSON that stops is cut, whatever else is no prose and not judged."""
+    for text in (*turn.data, *((turn.content,) if turn.is_data else ())):
+        opening = find_cut_data(text)
+        if opening is not None:
+            pattern = FailurePattern.OPEN_BRACE if opening == "{" else FailurePattern.OPEN_BRACKET
+            details = f"The JSON of a tool stops before its end: …{text[-_TAIL_LENGTH:]}"
+            return Flag(failure_type=FailureType.TRUNCATION, pattern=pattern, details=details)
+    return None
 
 
 def _flag_content(content: str) -> Flag | None:
@@ -99,14 +173,17 @@ def _flag_damage(content: str) -> Flag | None:
     return None
 
 
-def _flag_role(turn: ImportedTurn, before: Role | None) -> Flag | None:
+def _flag_repetition(turn: ImportedTurn, before: str | None) -> Flag | None:
     """A data set may begin a conversation anywhere, but then the two speakers alternate."""
-    if turn.role is None:
-        details = f"The role {turn.role_name[:40]!r} is neither user nor assistant"
-    elif turn.role is before:
-        details = f"The {turn.role} speaks twice in a row"
-    else:
+    if before is None or turn.role_name != before or not before:
         return None
+    return Flag(failure_type=FailureType.VALIDATION_ERROR, details=f"The {turn.role_name[:40]} speaks twice in a row")
+
+
+def _flag_stranger(turn: ImportedTurn) -> Flag:
+    if not turn.role_name.strip():
+        return Flag(failure_type=FailureType.VALIDATION_ERROR, details="It does not say who speaks")
+    details = f"The role {turn.role_name[:40]!r} is neither user nor assistant"
     return Flag(failure_type=FailureType.VALIDATION_ERROR, details=details)
 
 

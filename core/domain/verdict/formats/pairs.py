@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from core.domain.verdict.conversation import Role
-from core.domain.verdict.formats.chat import make_turn, read_record_id, read_turns
+from core.domain.verdict.formats.chat import KNOWN_ROLES, make_turn, read_record_id, read_turns
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn
+from core.domain.verdict.formats.roles import RoleNames
 
 _ID_KEY = "conversation_id"
 _MOST_SIBLINGS = 100
@@ -30,13 +31,13 @@ def read_pair_id(pair: Mapping[str, object]) -> str | int | None:
     return None
 
 
-def read_pair_turns(pair: Mapping[str, object]) -> tuple[ImportedTurn, ...]:
+def read_pair_turns(pair: Mapping[str, object], names: RoleNames = KNOWN_ROLES) -> tuple[ImportedTurn, ...]:
     """The conversation up to and with this pair.
 
     The user's input usually stands in the history already, as its last item. A pair of a user's turn has no response.
     """
     history = pair.get("conversation_history")
-    turns = list(read_turns(cast("list[object]", history))) if isinstance(history, list) else []
+    turns = list(read_turns(cast("list[object]", history), names)) if isinstance(history, list) else []
     said = make_turn(Role.USER, pair.get("current_user_input"))
     last = turns[-1] if turns else None
     is_repeated = last is not None and last.role is Role.USER and said.content.strip() in ("", last.content.strip())

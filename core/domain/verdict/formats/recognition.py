@@ -1,22 +1,29 @@
 """Which format is a value in? Told by its content, never by the name of its file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import cast
 
-CHAT_KEYS = ("messages", "conversations", "conversation", "turns")
-ROLE_KEYS = ("role", "from", "speaker")
-CONTENT_KEYS = ("content", "value", "text")
+from core.domain.verdict.bounded_json import read_mapping
+from core.domain.verdict.formats.chat import CHAT_KEYS, KNOWN_ROLES, find_messages, is_message
+from core.domain.verdict.formats.envelopes import find_message, find_refused, is_completion, is_request
+from core.domain.verdict.formats.spoken import has_answer, read_spoken
+from core.domain.verdict.formats.trees import is_row
 
 
 class RecordKind(StrEnum):
     """What a JSON value is."""
 
-    CHAT = "chat"  #: one conversation as a list of messages: TRL, ShareGPT, our exports
+    CHAT = "chat"  #: a list of messages
+    SPOKEN = "spoken"  #: messages or columns of what was said and answered: TRL, ShareGPT, Alpaca, preferences, our exports
+    ROW = "row"  #: one message that names its conversation
+    EXPORT = "export"  #: a conversation of ChatGPT's export: a tree of nodes
+    NESTED = "nested"  #: a tree of messages with `replies`
+    COMPLETION = "completion"  #: what another API answered
     WRITTEN = "written"  #: the conversation JSON that Claude was asked for
     API_MESSAGE = "api_message"  #: the API's envelope around what Claude wrote
-    API_ERROR = "api_error"  #: the API's refusal to answer
+    REFUSED = "refused"  #: the API's refusal to answer
     PAIRS = "pairs"  #: one conversation as a list of training pairs
     PAIR = "pair"  #: one training pair
     HEADER = "header"  #: the first line of a JSONL file of training pairs
@@ -26,47 +33,70 @@ _EVIDENT_REPLY = re.compile(
     r'(?:(?:```+|~~~+)\s*(?:json)?\s*)?\{\s*"(?:conversation_(?:m|$)|turns"\s*:\s*\[)|\{\s*"(?:id"\s*:\s*"msg_|type"\s*:\s*"message")',
     re.IGNORECASE,
 )
+_CUT_CELLS = "truncated_cells"
+
+
+def unwrap_record(value: object) -> object:
+    """The record that the Hub's viewer wraps; one of which it has cut cells says so."""
+    members = read_mapping(value)
+    if "row_idx" not in members or not isinstance(members.get("row"), dict):
+        return value
+    row = cast("dict[str, object]", members["row"])
+    return {**row, "truncated": True} if members.get(_CUT_CELLS) else row
 
 
 def recognise_record(value: object) -> RecordKind | None:
     """Name the format; None where it is none that is known."""
     if isinstance(value, list):
-        return RecordKind.CHAT if _are_messages(cast("list[object]", value)) else None
+        return RecordKind.CHAT if any(map(is_message, cast("list[object]", value))) else None
     if not isinstance(value, dict):
         return None
     record = cast("Mapping[str, object]", value)
-    if record.get("type") == "message" and "content" in record:
+    return _recognise_answer(record) or _recognise_object(record)
+
+
+def _recognise_answer(record: Mapping[str, object]) -> RecordKind | None:
+    if find_message(record) is not None:
         return RecordKind.API_MESSAGE
-    if record.get("type") == "error" and isinstance(record.get("error"), dict):
-        return RecordKind.API_ERROR
+    if find_refused(record) is not None:
+        return RecordKind.REFUSED
     if isinstance(record.get("training_pairs"), list):
         return RecordKind.PAIRS
     if "target_response" in record or record.keys() >= {"conversation_history", "current_user_input"}:
         return RecordKind.PAIR
-    if any(isinstance(record.get(key), list) for key in ("messages", "conversations", "conversation")):
-        return RecordKind.CHAT
-    if "conversation_metadata" in record or _are_written_turns(record.get("turns")):
+    return RecordKind.COMPLETION if is_completion(record) else None
+
+
+def _recognise_object(record: Mapping[str, object]) -> RecordKind | None:
+    has_messages = any(find_messages(record.get(key)) is not None for key in CHAT_KEYS if key != "turns")
+    if not has_messages and ("conversation_metadata" in record or _are_written_turns(record.get("turns"))):
         return RecordKind.WRITTEN
-    if isinstance(record.get("turns"), list):
-        return RecordKind.CHAT
+    if has_messages or find_messages(record.get("turns")) is not None:
+        return RecordKind.SPOKEN
+    if isinstance(record.get("mapping"), dict):
+        return RecordKind.EXPORT
+    if is_message(record.get("prompt")) and "replies" in read_mapping(record["prompt"]):
+        return RecordKind.NESTED
+    if is_row(record):
+        return RecordKind.ROW
+    if not is_request(record) and not is_message(record) and _has_columns(record):
+        return RecordKind.SPOKEN
     return RecordKind.HEADER if "_meta" in record else None
 
 
-def is_message(value: object) -> bool:
-    """Whether the value is one message of a conversation, not a conversation."""
-    if not isinstance(value, dict):
-        return False
-    keys = cast("Mapping[str, object]", value).keys()
-    return any(key in keys for key in ROLE_KEYS) and any(key in keys for key in CONTENT_KEYS)
+def _has_columns(record: Mapping[str, object]) -> bool:
+    return ("prompt" in record or has_answer(record)) and read_spoken(record, KNOWN_ROLES) is not None
+
+
+def has_known_columns(names: Sequence[str]) -> bool:
+    """Whether these are columns of a table of conversations."""
+    record = dict.fromkeys(names, "x")
+    return len(names) > 1 and (any(key in record for key in CHAT_KEYS) or is_row(record) or _has_columns(record))
 
 
 def is_evident_reply(text: str) -> bool:
     """Whether text that is no JSON began as a reply of Claude, so that it is cut or malformed and not something else."""
     return _EVIDENT_REPLY.match(text.lstrip("\ufeff\u00a0 \t\r\n")) is not None
-
-
-def _are_messages(items: list[object]) -> bool:
-    return len(items) > 0 and all(is_message(item) for item in items)
 
 
 def _are_written_turns(turns: object) -> bool:

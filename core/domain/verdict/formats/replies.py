@@ -59,14 +59,10 @@ def import_reply(reply: Reply, *, conversation_id: str | int, number: int) -> Im
     )
 
 
-def import_api_error(error: Mapping[str, object], *, conversation_id: str | int, number: int) -> ImportedConversation:
-    """An error of the API where a reply should be."""
-    members = cast("Mapping[str, object]", error["error"])
-    name = str(members.get("type"))[:LONGEST_LABEL]
-    details = f"The API answered with an error: {name}"
+def import_unanswered(details: str, said: str, *, conversation_id: str | int, number: int) -> ImportedConversation:
+    """A request without a reply, such as an error of the API where one should be."""
     failure = Failed(failure_type=FailureType.API_ERROR, confidence=Confidence.HIGH, details=details)
-    ending = str(members.get("message", ""))[-_ENDING_LENGTH:]
-    return ImportedConversation(id=conversation_id, number=number, turns=(), failure=failure, ending=ending)
+    return ImportedConversation(id=conversation_id, number=number, turns=(), failure=failure, ending=said[-_ENDING_LENGTH:])
 
 
 def recover_turns(text: str) -> tuple[ImportedTurn, ...]:

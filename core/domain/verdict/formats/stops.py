@@ -1,0 +1,206 @@
+"""Why a reply ended, as its record says: evidence that counts before its last character.
+
+The spellings are those of OpenAI, Anthropic, Gemini, Vertex, Cohere, Mistral, Bedrock, Ollama, TGI, vLLM, SGLang, llama.cpp,
+watsonx, LangChain and the AI SDK. A value that none of them has says nothing: vLLM's `stop_reason` is the text that
+it stopped at.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import cast
+
+from core.domain.verdict.limits import LONGEST_LABEL
+
+
+class StopKind(StrEnum):
+    """What a stop reason means for the reply."""
+
+    LIMIT = "limit"  #: a limit of length was reached
+    FILTER = "filter"  #: a filter took the rest
+    REFUSAL = "refusal"  #: the model declined
+    BREAK = "break"  #: an error, a time limit or somebody broke it off
+
+
+_REASON_KEYS = (
+    "finish_reason",
+    "stop_reason",
+    "finishReason",
+    "stopReason",
+    "done_reason",
+    "doneReason",
+    "completion_reason",
+    "completionReason",
+    "native_finish_reason",
+    "finish_details",
+    "finishDetails",
+    "incomplete_details",
+    "stop_type",
+    "finish_reasons",
+    "stop_reasons",
+)
+_INNER_KEYS = ("type", "reason")
+_CUT_KEYS = ("truncated", "is_truncated", "was_truncated", "stopped_limit", "truncated_output", "is_cut")
+_CUT = "truncated"
+_STATES = frozenset({"incomplete", "in_progress", "failed", "cancelled", "canceled"})
+_STATE_KEYS = frozenset({"response", "realtime.response"})
+_MEANINGS: Mapping[str, StopKind] = {
+    **dict.fromkeys(
+        (
+            "length",
+            "max_tokens",
+            "max_token",
+            "max_length",
+            "max_output_tokens",
+            "max_completion_tokens",
+            "max_new_tokens",
+            "max_tokens_reached",
+            "token_limit",
+            "token_limit_reached",
+            "limit",
+            "model_length",
+            "context_length",
+            "context_length_exceeded",
+            "context_window_exceeded",
+            "model_context_window_exceeded",
+            "error_limit",
+            "length_limit",
+            "length_capped",
+            "truncated",
+        ),
+        StopKind.LIMIT,
+    ),
+    **dict.fromkeys(
+        (
+            "content_filter",
+            "content_filtered",
+            "contentfilter",
+            "safety",
+            "image_safety",
+            "recitation",
+            "image_recitation",
+            "blocklist",
+            "prohibited_content",
+            "image_prohibited_content",
+            "spii",
+            "language",
+            "guardrail_intervened",
+            "error_toxic",
+            "blocked",
+            "sensitive",
+            "moderation",
+            "filtered",
+        ),
+        StopKind.FILTER,
+    ),
+    **dict.fromkeys(("refusal", "refused"), StopKind.REFUSAL),
+    **dict.fromkeys(
+        (
+            "error",
+            "errored",
+            "failed",
+            "abort",
+            "aborted",
+            "cancel",
+            "cancelled",
+            "canceled",
+            "user_cancel",
+            "user_stop",
+            "timeout",
+            "time_limit",
+            "interrupted",
+            "disconnected",
+            "insufficient_system_resource",
+            "malformed_function_call",
+            "malformed_model_output",
+            "malformed_tool_use",
+            "malformed_response",
+            "unexpected_tool_call",
+            "too_many_tool_calls",
+            "no_image",
+            "other",
+            "incomplete",
+            "in_progress",
+            "not_finished",
+            "pause_turn",
+            "network_error",
+        ),
+        StopKind.BREAK,
+    ),
+}
+_GEMINI_NUMBERS: Mapping[int, str] = {2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SEPARATOR = re.compile(r"[\s\-]+")
+_DEPTH_MAX = 4
+_OBJECTS_MAX = 200
+_NOT_OF_THE_REPLY = frozenset(
+    {"chosen", "rejected", "tools", "functions", "config", "generation_config", "params", "request"}
+)
+
+
+def classify_stop(reason: str) -> StopKind | None:
+    """What a stop reason means; None where the reply ended by itself, or nobody knows."""
+    return _MEANINGS.get(normalise_reason(reason))
+
+
+def normalise_reason(reason: str) -> str:
+    """Return a reason as it is compared: `FinishReason.MAX_TOKENS`, `maxTokens` and `max-tokens` are one."""
+    plain = reason.strip().rpartition(".")[2]
+    return _SEPARATOR.sub("_", _CAMEL.sub("_", plain)).lower().removeprefix("finish_reason_").removeprefix("stop_reason_")
+
+
+def read_stop(members: Mapping[str, object]) -> str | None:
+    """What an object says itself of why its reply ended; the first that means something, as it is written."""
+    said = list(_list_reasons(members))
+    return next((reason for reason in said if classify_stop(reason) is not None), said[0] if said else None)
+
+
+def read_record_stop(record: object) -> str | None:
+    """What a record says of its last reply, in any object within it, but none inside of lists, which hold what was said."""
+    said: str | None = None
+    for members in _walk_objects(record):
+        found = read_stop(members)
+        if found is not None and classify_stop(found) is not None:
+            return found
+        said = said or found
+    return said
+
+
+def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
+    waiting: deque[tuple[object, int]] = deque([(record, 0)])
+    objects = 0
+    while waiting and objects < _OBJECTS_MAX:
+        value, depth = waiting.popleft()
+        if not isinstance(value, dict):
+            continue
+        members = cast("Mapping[str, object]", value)
+        objects += 1
+        yield members
+        if depth < _DEPTH_MAX:
+            waiting.extend((member, depth + 1) for key, member in members.items() if key not in _NOT_OF_THE_REPLY)
+
+
+def _list_reasons(members: Mapping[str, object]) -> Iterator[str]:
+    for key in _REASON_KEYS:
+        if key in members:
+            yield from _read_reason(members[key])
+    if members.get("finish_reason", members.get("finishReason")) in _GEMINI_NUMBERS:
+        yield _GEMINI_NUMBERS[cast("int", members.get("finish_reason", members.get("finishReason")))]
+    if any(members.get(key) is True for key in _CUT_KEYS):
+        yield _CUT
+    state = members.get("status")
+    if members.get("object") in _STATE_KEYS and state in _STATES:
+        yield str(state)
+
+
+def _read_reason(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.strip():
+            yield value[:LONGEST_LABEL]
+    elif isinstance(value, list):
+        for item in cast("list[object]", value)[:1]:
+            yield from _read_reason(item)
+    elif isinstance(value, dict):
+        members = cast("Mapping[str, object]", value)
+        yield from (text[:LONGEST_LABEL] for key in _INNER_KEYS if isinstance(text := members.get(key), str))

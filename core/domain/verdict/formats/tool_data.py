@@ -1,0 +1,48 @@
+"""What tools are told and what they answer: JSON where it is JSON, and never judged as prose."""
+
+import re
+from typing import cast
+
+from core.domain.verdict.bounded_json import decode_value, find_excess, may_hold_values
+
+_WRAPPER = re.compile(r"<(tool_call|tool_response|tool_result|function_call|function)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_BLANK = re.compile(r"[\s,;]*")
+_OPEN_LITERAL = re.compile(r"(?:t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|Na?|-?I\w*|-?[\d.]*(?:[eE][+-]?)?)?\s*\Z")
+_OPEN_STRING = "Unterminated string"
+_OPEN_ESCAPE = "Invalid \\uXXXX escape"
+
+
+def find_cut_data(text: str) -> str | None:
+    """Say where JSON stops, with its opening mark; None where the text is whole JSON, or no JSON at all."""
+    wrapped = cast("list[tuple[str, str]]", _WRAPPER.findall(text))
+    pieces = [piece for _, piece in wrapped] if wrapped else [text]
+    return next((found for piece in pieces if (found := _find_cut_json(piece)) is not None), None)
+
+
+def _find_cut_json(text: str) -> str | None:
+    start = len(text) - len(text.lstrip())
+    if text[start : start + 1] not in ("{", "[") or not may_hold_values(text) or find_excess(text) is not None:
+        return None
+    while start < len(text):
+        opening = text[start]
+        if opening not in "{[":
+            return None
+        try:
+            _, end = decode_value(text, start)
+        except ValueError as error:
+            return opening if _is_at_end(text, error) else None
+        start = cast("re.Match[str]", _BLANK.match(text, end)).end()
+    return None
+
+
+def _is_at_end(text: str, error: ValueError) -> bool:
+    """Whether JSON was good up to its end; what is wrong earlier is another notation and not cut JSON."""
+    position = getattr(error, "pos", None)
+    message = getattr(error, "msg", "")
+    if position is None:
+        return False
+    if message.startswith(_OPEN_STRING):
+        return True
+    if message.startswith(_OPEN_ESCAPE):
+        return len(text) - position < len("uXXXX")
+    return _OPEN_LITERAL.match(text, position) is not None
