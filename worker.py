@@ -1,4 +1,4 @@
-"""The worker process: its jobs, and main(). Start it with `python worker.py`; as many as there is work for."""
+"""The worker process: its jobs, and main(). Start it with `python worker.py`, as many as needed."""
 
 import asyncio
 import multiprocessing
@@ -61,7 +61,7 @@ def reconcile_forever() -> None:
             try:
                 reconciliation.run_once()
             except Exception:
-                # Whatever it is, the next round may go well, and nobody else enqueues orphaned batches.
+                # The next round may succeed, and nobody else enqueues orphaned batches.
                 log.exception("reconcile_failed")
             time.sleep(INTERVAL_SECONDS)
 

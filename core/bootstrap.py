@@ -57,7 +57,7 @@ class PageServices:
     experiments: ExperimentService
     imports: ImportService
     list_unreadable: Callable[[], tuple[UnreadableRow, ...]] = tuple
-    """Returns what of the rows that were read last could not be read, and was left out."""
+    """Returns the rows of the last reads that could not be read and were left out."""
     release: Callable[[], None] = lambda: None
     """Closes the connections."""
 

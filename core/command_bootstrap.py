@@ -1,4 +1,4 @@
-"""The composition root of most commands, apart from the pages', whose diagnosis, health and alerts take a second to load."""
+"""The composition root of most commands. That of the pages loads diagnosis, health and alerts, which takes a second."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

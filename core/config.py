@@ -98,7 +98,7 @@ class PageSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def ignore_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Read an empty variable as unset; only for `sim_faults` does empty say something: no faults."""
+        """Read an empty variable as unset, except `sim_faults`, where empty means no faults."""
         return {name: value for name, value in values.items() if value != "" or name == "sim_faults"}
 
     @property
@@ -187,7 +187,7 @@ class Settings(PageSettings):
 
     @model_validator(mode="after")
     def check_anthropic_key(self) -> Self:
-        """Accept a key of Anthropic, and at a proxy what it takes."""
+        """Accept an Anthropic key, or any key where a proxy is configured."""
         if self.anthropic_api_key is not None:
             try:
                 key = self.anthropic_api_key.get_secret_value()
@@ -301,7 +301,7 @@ def _load(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:
     else:
         if not problems:
             return settings
-    # From nothing: what pydantic says of a value may show it.
+    # No cause: pydantic's message may show the value.
     raise ConfigurationError(f"Settings are wrong: {'; '.join(problems)}. See README, Settings.") from None
 
 
@@ -324,7 +324,7 @@ def _list_keys(field: str, alias: object) -> set[str]:
 
 
 def _find_unknown() -> list[str]:
-    """Name the variables that look like ours and are none: a misspelled one would be passed over in silence."""
+    """Name unknown variables with our prefix: a misspelled one would be ignored silently."""
     known = {
         name for field, info in Settings.model_fields.items() for name in _name_variables(field, info.validation_alias)
     } | NAMES_OF_OTHERS

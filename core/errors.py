@@ -38,7 +38,7 @@ class NotFound(InvalidRequest):
 
     @classmethod
     def of(cls, what: str, record_id: UUID) -> Self:
-        """Return the error that a record of this kind is missed with; whose it is nobody is told."""
+        """Return the error for a missing record; it does not say whether it belongs to somebody else."""
         return cls(f"There is no {what} {record_id}, or it is not yours. Look at the list of {what}s.")
 
 
@@ -47,7 +47,7 @@ class TemplateInvalid(InvalidRequest):
 
 
 class PlanUnreadable(BrightRunError):
-    """A batch holds settings or scaffolding that no worker can follow; the message goes on from `Paused automatically: `."""
+    """A batch holds settings or scaffolding that no worker can follow; the message continues `Paused automatically: `."""
 
 
 class NotSignedIn(BrightRunError):
@@ -55,7 +55,7 @@ class NotSignedIn(BrightRunError):
 
 
 class ServiceUnavailable(BrightRunError):
-    """A part that should answer does not; trying again later may help."""
+    """A part does not answer; a later call may succeed."""
 
 
 class DatabaseUnavailable(ServiceUnavailable):

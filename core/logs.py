@@ -35,7 +35,7 @@ def configure_logging(level: int = logging.INFO) -> None:
             render_safely(renderer),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # Looked up for each line: whoever redirects it, as tests do, may close what it was before.
+        # Looked up for each line: tests redirect it and close the earlier stream.
         logger_factory=lambda *_args: structlog.PrintLogger(sys.stderr),
     )
 

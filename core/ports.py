@@ -1,6 +1,6 @@
-"""What the services need from the outside world. Adapters implement these; tests of decisions script them (`tests/fakes`).
+"""What the services need from the outside world. Adapters implement these; tests script them (`tests/fakes`).
 
-Every method may raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors) beside what it says.
+Every method may also raise DatabaseUnavailable, QueueUnavailable or DatabaseRejected (see core.errors).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from core.domain.paging import Direction, Page, RowCursor
 
-# Ports only name these, so that a service that needs one of them does not load what all of them are made of.
+# For the type checker alone, so that a service with one port does not load the modules of all.
 if TYPE_CHECKING:
     from core.domain.batches.batch import (
         BatchAction,
@@ -101,15 +101,15 @@ class ScaffoldingEditor(Protocol):
     def set_template_active(self, template_id: TemplateId, *, active: bool) -> SaveOutcome: ...
 
     def count_uses(self, kind: ScaffoldKind) -> Mapping[UUID, Uses]:
-        """Return what came of each record so far; records without any are left out."""
+        """Return the results of each record; records without any are left out."""
         ...
 
 
 class TokenCounter(Protocol):
-    """Counts what a prompt takes without sending it."""
+    """Counts the tokens of a prompt without sending it."""
 
     def count_tokens(self, request: ChatRequest) -> int | None:
-        """Return the request's input tokens; None where nobody can say within a few seconds."""
+        """Return the request's input tokens; None where no worker answers within a few seconds."""
         ...
 
 
@@ -179,12 +179,12 @@ class OverviewStore(Protocol):
 
 
 class DatabaseProbe(Protocol):
-    """Asks the database and its storage how they do, with the signed-in analyst's rights."""
+    """Checks database and storage with the signed-in analyst's rights."""
 
     def read_database(self) -> DatabaseHealth: ...
 
     def measure_storage(self) -> StorageUse:
-        """Ask the storage itself, and what it holds."""
+        """Check the storage, and return its size."""
         ...
 
     def read_claude(self) -> ClaudeHealth:
@@ -193,7 +193,7 @@ class DatabaseProbe(Protocol):
 
 
 class QueueProbe(Protocol):
-    """Asks the queue who works on it."""
+    """Reads the queue and its workers."""
 
     def read_queue(self) -> QueueHealth: ...
 
@@ -266,7 +266,7 @@ class ConversationStore(Protocol):
         ...
 
     def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> ConversationPlace:
-        """Return what stands before and behind a conversation under the filters."""
+        """Return the neighbours of a conversation among the filtered ones."""
         ...
 
     def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
@@ -302,11 +302,11 @@ class DiagnosticStore(Protocol):
     """Outcomes of judged items as the signed-in analyst sees them: their own only."""
 
     def count(self, filters: FailureFilters, most_batches: int) -> Outcomes:
-        """Count what matches; the newest batches apart, at most so many, and the others together."""
+        """Count matching outcomes; at most `most_batches` of the newest batches separately, the others together."""
         ...
 
     def list_examples(self, groups: Sequence[ExampleGroup], most: int) -> tuple[tuple[FailureExample, ...], ...]:
-        """Return at most so many failures of each group, in the order of the groups."""
+        """Return at most `most` failures of each group, in the order of the groups."""
         ...
 
 
@@ -342,12 +342,12 @@ class DataSetFile(Protocol):
         ...
 
     def read_entries(self, on_progress: Callable[[int], None]) -> Iterator[Entry]:
-        """Read it from its beginning, telling how many of its bytes have been read."""
+        """Read it from the beginning and report how many bytes have been read."""
         ...
 
 
 class ImportStore(Protocol):
-    """Imports of the signed-in analyst. Nothing of one is seen before it is finished."""
+    """Imports of the signed-in analyst. An import is invisible until it is finished."""
 
     def begin(self, name: str, files: Sequence[FileDigest]) -> ImportStart:
         """Begin an import of those files that are not imported yet."""
@@ -358,7 +358,7 @@ class ImportStore(Protocol):
         ...
 
     def finish(self, import_id: ImportId) -> ImportFinish:
-        """Make a batch of all that was staged, whole or not at all; asking again returns the same batch.
+        """Make a batch of everything staged, or nothing; a second call returns the same batch.
 
         Raises InvalidRequest where that cannot be.
         """
@@ -381,7 +381,7 @@ class AlertStore(Protocol):
     def read(self) -> AlertBoard: ...
 
     def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> bool:
-        """Mark an open alert as seen, or take that back; False where there is no such alert, or it is someone else's."""
+        """Mark an open alert as seen, or undo that; False where there is no such alert, or it is someone else's."""
         ...
 
 
@@ -393,7 +393,7 @@ class AlertRecorder(Protocol):
         ...
 
     def save(self, evaluation_id: UUID, alerts: Sequence[RaisedAlert]) -> bool:
-        """Open, update and resolve, so that exactly these are open; False if another evaluation has begun meanwhile."""
+        """Open, update and resolve, so that exactly these are open; False if a newer evaluation has begun."""
         ...
 
     def claim_unsent(self, most: int) -> tuple[StoredAlert, ...]:
@@ -406,7 +406,7 @@ class AlertRecorder(Protocol):
 
 
 class AlertSender(Protocol):
-    """Tells somebody who is not at a page."""
+    """Notifies people outside of the pages."""
 
     def send(self, alert: StoredAlert) -> None:
         """Send one alert; raises WebhookUnavailable."""
@@ -414,7 +414,7 @@ class AlertSender(Protocol):
 
 
 class PaceBoard(Protocol):
-    """What workers have learnt about how much Claude takes, shared between them; may be lost at any time."""
+    """The pace of calls to Claude, shared between workers; may be lost at any time."""
 
     async def read(self, model: str) -> Pace | None: ...
 
@@ -422,19 +422,19 @@ class PaceBoard(Protocol):
 
 
 class NoticeBoard(Protocol):
-    """Where workers say what somebody should be told of; may be lost at any time."""
+    """Notices of workers for people; may be lost at any time."""
 
     def note_stuck_results(self, host: str, files: int) -> None:
-        """Say how many results wait on a host for somebody to look at them."""
+        """Note how many results on a host need a person."""
         ...
 
     def read(self) -> Notices:
-        """Return what was noticed lately; nothing where that cannot be asked."""
+        """Return recent notices; none where they cannot be read."""
         ...
 
 
 class Pulse(Protocol):
-    """Where a reconciler says that it has looked; may be lost at any time."""
+    """The heartbeat of reconcilers; may be lost at any time."""
 
     def beat(self) -> None: ...
 
@@ -447,7 +447,7 @@ class Spool(Protocol):
         ...
 
     def count_stuck(self) -> int:
-        """Return how many could not be recorded and wait for somebody to look at them."""
+        """Return how many could not be recorded and need a person."""
         ...
 
 
@@ -455,7 +455,7 @@ class Reconciler(Protocol):
     """Finds what lost workers and lost jobs left behind."""
 
     def reconcile(self) -> tuple[BatchId, ...]:
-        """Settle what ran out; return the batches with an item that could be leased now."""
+        """Settle expired leases; return the batches with an item that could be leased now."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Puts the scaffolding into the database: what is there already stays as it is."""
+"""Puts the scaffolding into the database; existing rows stay as they are."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The composition root of the worker, apart from the pages', which need neither Claude's SDK nor its start-up time."""
+"""The composition root of the worker, separate from that of the pages, which need no Claude SDK."""
 
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -30,7 +30,7 @@ from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
 
 SIMULATED_KEY = "simulated"
-"""What the simulated Claude is given for a key; it takes any."""
+"""The key for the simulated Claude, which accepts any."""
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
 
 @contextmanager
 def open_alerting(settings: Settings) -> Generator[AlertingService]:
-    """Open what evaluates alerts, with connections of its own: it runs in a thread beside the reconciliation."""
+    """Open the alert evaluation with its own connections: it runs in a thread beside the reconciliation."""
     url, _ = settings.require_supabase()
     with open_service(url, settings.require_secret_key()) as client:
         redis = connect_redis(settings.require_redis(), retries=PAGE_RETRIES)

@@ -1,4 +1,4 @@
-"""Why do they fail? Rates, suspects, kinds, experiments; or one experiment (`?experiment=ID`); the view is in the link."""
+"""Why do they fail? Rates, suspects, signatures, experiments; or one experiment (`?experiment=ID`)."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""How every part of the installation does, and what to do about what is wrong."""
+"""The health of every part of the installation, and what to do about problems."""
 
 from core.ui.shell.navigation import open_page
 from core.ui.system.view import draw_system

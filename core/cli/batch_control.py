@@ -10,7 +10,7 @@ from core.terminal import escape_lines
 
 
 def control_batch(batch: str, action: BatchAction, budget_usd: float | None = None) -> None:
-    """Do something to a batch and print how it stands."""
+    """Apply an action to a batch and print its status."""
     batch_id = parse_batch_id(batch)
     with open_command_services(load_settings()) as services:
         status = services.batches.control(batch_id, action, budget_usd=budget_usd)

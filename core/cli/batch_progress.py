@@ -1,4 +1,4 @@
-"""What commands about batches print: how a batch stands, now or once it has ended."""
+"""Progress of a batch as commands print it, now or after its end."""
 
 import json
 import time
@@ -17,7 +17,7 @@ POLL_SECONDS = 1.0
 def report_submitted(
     services: CommandServices, submitted: Submitted, what: str, *, wait: bool, as_json: bool, simulated: bool
 ) -> None:
-    """Say what was submitted and how it stands; with `wait` once it has ended, and exit with 1 or 2 if not as wished."""
+    """Print the submitted batch and its progress; with `wait` after its end, with exit code 1 or 2 unless completed."""
     if not as_json:
         typer.echo(f"Batch {submitted.batch_id}: {what}")
     if not submitted.is_enqueued:

@@ -1,4 +1,4 @@
-"""What an error is to whoever started a command of the stack."""
+"""Exit codes for errors of the stack's commands."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

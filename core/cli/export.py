@@ -47,7 +47,7 @@ def _write_standard_output(lines: Iterator[bytes]) -> int:
 
 
 def _write_file(path: Path, lines: Iterator[bytes]) -> int:
-    """Write beside the file and move it there at the end, so that nobody finds half a data set under its name."""
+    """Write to a temporary file and rename it at the end, so that nobody finds half a data set."""
     partial = path.with_name(f".{path.name}.partial")
     written = 0
     try:

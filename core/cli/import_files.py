@@ -37,7 +37,7 @@ def import_files(
     roles: RolesOption = None,
     judge: JudgeOption = None,
 ) -> None:
-    """Judge conversations in files as `scan` does and keep what came of them as a batch, so that they can be diagnosed.
+    """Judge conversations in files as `scan` does and store the results as a batch for diagnosis.
 
     Exits with 0 if every file is imported (now or before), 2 if something was unreadable.
     """

@@ -6,5 +6,5 @@ from core.domain.batches.batch import BatchAction
 
 
 def pause(batch: BatchArgument) -> None:
-    """Pause a batch: running calls finish, nothing more is begun."""
+    """Pause a batch: running calls finish, no new ones start."""
     control_batch(batch, BatchAction.PAUSE)

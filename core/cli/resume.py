@@ -16,5 +16,5 @@ def resume(
         float | None, typer.Option(help="A new budget in USD, more than was spent: for a batch that its budget paused.")
     ] = None,
 ) -> None:
-    """Let a paused batch go on."""
+    """Resume a paused batch."""
     control_batch(batch, BatchAction.RESUME, budget)

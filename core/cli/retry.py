@@ -1,4 +1,4 @@
-"""`brightrun retry`: the failed items of a batch once more."""
+"""`brightrun retry`: new calls for the failed items of a batch."""
 
 from typing import Annotated
 

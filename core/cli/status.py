@@ -1,4 +1,4 @@
-"""`brightrun status`: how a batch stands."""
+"""`brightrun status`: progress of a batch."""
 
 from core.cli.batch_options import BatchArgument, JsonOption, parse_batch_id
 from core.cli.batch_progress import print_progress
@@ -10,7 +10,7 @@ def status(
     batch: BatchArgument,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a batch stands."""
+    """Show the progress of a batch."""
     batch_id = parse_batch_id(batch)
     settings = load_settings()
     with open_command_services(settings) as services:

@@ -1,4 +1,4 @@
-"""What somebody else wrote, as one line to show: no page, no control characters, no more than fits."""
+"""Foreign text as one short line without control characters."""
 
 LONGEST_LINE = 300
 

@@ -1,4 +1,4 @@
-"""Pages by key: a page is found by the row that it begins behind, not by a number of rows to skip."""
+"""Keyset paging: a page begins after a row, not after a number of rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -55,7 +55,7 @@ class Page(Record, Generic[AnyRow]):
 
 
 def parse_cursor(text: str) -> RowCursor:
-    """Return the cursor of an address; raise InvalidRequest if it is none."""
+    """Return the cursor of an address; raise InvalidRequest if it is not a cursor."""
     moment, _, row_id = text.partition(SEPARATOR)
     try:
         created_at = datetime.fromisoformat(moment)

@@ -1,4 +1,4 @@
-"""What looks like a secret, wherever it stands in a text: the one list for failures, reports and logs."""
+"""Patterns of secrets in texts: the one list for failures, reports and logs."""
 
 import re
 

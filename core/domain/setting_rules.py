@@ -1,6 +1,6 @@
 """What addresses and keys may look like: pure checks whose messages say what to do, and never repeat a value.
 
-Each raises ValueError. A wrong one is named when a process starts; found later, it would look like a server that is away.
+Each raises ValueError. Wrong settings are reported at start; later they would look like an outage.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Rows of the database that are not what their record demands: left out of a list, and told."""
+"""Database rows that do not fit their record: left out of lists, and reported."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast

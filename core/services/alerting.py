@@ -1,4 +1,4 @@
-"""Evaluates the rules beside the worker, keeps what they raise, and tells those who are not at a page."""
+"""Evaluates the alert rules beside the worker, stores the alerts and posts them to the webhook."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ log = structlog.get_logger(__name__)
 
 EVALUATE_EVERY_SECONDS = 55.0
 LOOK_EVERY_SECONDS = 15.0
-"""Each worker asks this often whether an evaluation is due, so that one that dies is soon stood in for."""
+"""How often each worker asks whether an evaluation is due, so that another takes over soon if one dies."""
 MOST_WEBHOOKS = 10
-"""Of one evaluation: what could be sent within the time that a claim holds."""
+"""The most alerts that one evaluation sends: as many as fit into the time of a claim."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertingService:
-    """Of all workers at most one evaluates at a time."""
+    """At most one worker evaluates at a time."""
 
     recorder: AlertRecorder
     notices: NoticeBoard
@@ -27,7 +27,7 @@ class AlertingService:
     sender: AlertSender | None = None
 
     def evaluate(self) -> bool:
-        """Evaluate if it is due, and say whether it was. A part that is away is tried next time."""
+        """Evaluate if it is due, and say whether it was. A part that does not answer is tried next time."""
         try:
             evaluation = self.recorder.begin(EVALUATE_EVERY_SECONDS, has_webhook=self.sender is not None)
             if evaluation is None:
@@ -49,7 +49,7 @@ class AlertingService:
             if is_reached:
                 try:
                     sender.send(alert)
-                except ServiceUnavailable as error:  # The others would wait for it as long; all are tried next time.
+                except ServiceUnavailable as error:  # The others would wait as long; all are sent next time.
                     is_reached = False
                     log.warning("alert_not_sent", alert_id=str(alert.id), error=str(error))
             self.recorder.settle(alert.id, was_sent=is_reached)

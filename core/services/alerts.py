@@ -23,7 +23,7 @@ class AlertService:
         self._mark(alert_id, is_seen=True)
 
     def reopen(self, alert_id: UUID) -> None:
-        """Take an acknowledgement back; raises NotFound."""
+        """Undo an acknowledgement; raises NotFound."""
         self._mark(alert_id, is_seen=False)
 
     def _mark(self, alert_id: UUID, *, is_seen: bool) -> None:

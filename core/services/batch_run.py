@@ -1,4 +1,4 @@
-"""A worker's run of one batch: lease items, keep up to the pace's number of them in flight, record what came of each.
+"""A worker's run of one batch: lease items, keep as many in flight as the pace allows, record each result.
 
 A slot is used again only when its result is in the database.
 """
@@ -21,7 +21,7 @@ from core.services.shared_pace import SharedPace
 log = structlog.get_logger(__name__)
 
 MAX_HOLD_SECONDS = 5.0
-"""Another worker may learn meanwhile that calls are welcome, or an analyst cancel, so a held-back loop looks this often."""
+"""How often a held-back loop checks again: another worker may have raised the pace, or an analyst cancelled."""
 IDLE_WAIT_SECONDS = 1.0
 """How long a loop with free slots waits before it asks for items again."""
 
@@ -53,12 +53,12 @@ class BatchRun:
                 await asyncio.wait(self.in_flight)
 
     async def _take_items(self) -> float | None:
-        """Fill the free slots. Return the seconds until asking again makes sense; None: when a call ends."""
+        """Fill the free slots. Return the seconds until the next lease; None: when a call ends."""
         pace = await self.pace.read()
         held_seconds = pace.wait_seconds(datetime.now(UTC))
         free = min(self.plan.settings.concurrency, pace.limit) - len(self.in_flight)
         if held_seconds > 0:
-            free = 0  # Asked all the same: the batch may have been cancelled meanwhile.
+            free = 0  # Still called: the batch may have been cancelled.
         elif free <= 0:
             return None
         try:
@@ -80,7 +80,7 @@ class BatchRun:
         if lease.next_available_in_seconds <= 0:
             # Items are there, but the batch's concurrency is used up, by this worker or by others.
             return None if self.in_flight else IDLE_WAIT_SECONDS
-        # Who cancels or pauses meanwhile must not wait for a delay to pass, nor keep this worker from other batches.
+        # A cancel or pause must not wait for a delay, nor keep this worker from other batches.
         return min(lease.next_available_in_seconds, MAX_HOLD_SECONDS)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
@@ -101,7 +101,7 @@ class BatchRun:
         try:
             outcome = await self.recorder.record(result)
         except Exception as error:  # noqa: BLE001 - whatever it is, the reply is paid for
-            # Recording it again would be refused again, and giving the item back would pay for the same reply again.
+            # Recording again would be refused again, and another attempt would be paid for again.
             rejected = describe_rejected(result, error, self.plan.settings)
             try:
                 outcome = await self.recorder.record(rejected)
@@ -129,5 +129,5 @@ class BatchRun:
             try:
                 await self.store.extend(self.plan.id, items, self.lease_seconds)
             except BrightRunError as error:
-                # The results say later whether the leases held; a call that is paid for is not broken off.
+                # Recording will tell whether the leases held; a paid call is not aborted.
                 log.warning("leases_not_extended", batch_id=str(self.plan.id), items=len(items), error=str(error))

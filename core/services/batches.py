@@ -55,17 +55,17 @@ class BatchService:
         """Write the batch and enqueue it. Without a name it is called by the time in `zone`, the submitter's.
 
         Raises InvalidRequest for an empty selection or one that the database refuses, TemplateInvalid if no template of an
-        arc can be filled; nothing is written then. If only the queue is away, the batch is kept and starts later.
+        arc can be filled; nothing is written then. If only the queue does not answer, the batch is kept and starts later.
         """
         _check_price(settings.model, settings.budget_usd)
         selection = _without_repeats(selection)
         if selection.grid_size == 0:
             raise InvalidRequest("Select at least one persona, one arc and one topic.")
         without_templates = self._find_useless_templates([selection])
-        # Even the whole grid is generated in spread order, so that a canary, the circuit breaker and whoever watches see all
-        # personas, arcs and topics from the start.
+        # Even the whole grid is generated in spread order, so that canary, circuit breaker and analyst see all personas,
+        # arcs and topics from the start.
         wanted = selection.planned if selection.skip_existing is None else selection.grid_size
-        if wanted > MOST_ITEMS:  # Before so many positions are written down.
+        if wanted > MOST_ITEMS:  # Checked before a list of that length is built.
             raise InvalidRequest(
                 f"A batch holds at most {MOST_ITEMS:,} conversations; this selection has {wanted:,}. "
                 "Select fewer or set a limit."
@@ -144,9 +144,9 @@ class BatchService:
         return selection.count_planned(0 if skip is None else self.count_existing(selection, skip))
 
     def _find_useless_templates(self, selections: Sequence[Selection]) -> tuple[TemplateId, ...]:
-        """Return what the database would take for an arc though it cannot be filled, and another one can.
+        """Return the templates that cannot be filled although another one of their arc can.
 
-        The database chooses, and has only this to be told. Raises TemplateInvalid where none of an arc's can be filled.
+        The database chooses among the others. Raises TemplateInvalid where no template of an arc can be filled.
         """
         offered = self.scaffolding.list_offered_templates()
         useless: list[TemplateId] = []
@@ -173,7 +173,7 @@ def _check_price(model: str, budget_usd: float | None) -> None:
 
 
 def find_history(history: tuple[GenerationHistory, ...], model: str) -> GenerationHistory | None:
-    """Return the model's history, what was really paid before what was simulated."""
+    """Return the model's history, charged calls before simulated ones."""
     fitting = sorted((row for row in history if row.model == model), key=lambda row: row.simulated)
     return fitting[0] if fitting else None
 

@@ -1,4 +1,4 @@
-"""What is chosen in the Bulk Generator, as the parameters of a link, and back. Keys, not ids: they last."""
+"""The choices of the Bulk Generator as parameters of a link, and back. Keys instead of ids, since they last."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -20,7 +20,7 @@ Part = TypeVar("Part", Selection, BatchSettings)
 
 
 class LinkedChoices(Record):
-    """What a link asks for, as far as it can be had; `problems` names the rest."""
+    """The choices of a link that are available; `problems` names the others."""
 
     selection: Selection
     settings: BatchSettings
@@ -30,7 +30,7 @@ class LinkedChoices(Record):
 def encode_choices(
     choices: Choices, selection: Selection, settings: BatchSettings, defaults: BatchSettings
 ) -> dict[str, str]:
-    """Return the parameters; settings that are as by default are left out."""
+    """Return the parameters; settings with their default are left out."""
     chosen = {
         PERSONAS: _encode_keys(choices.personas, selection.persona_ids),
         ARCS: _encode_keys(choices.usable_arcs_of(selection.category), selection.arc_ids),
@@ -46,7 +46,7 @@ def encode_choices(
 
 
 def decode_choices(choices: Choices, parameters: Mapping[str, str], defaults: BatchSettings) -> LinkedChoices:
-    """Return what the parameters ask for. Whatever is unknown or wrong is named and left as by default."""
+    """Return the choices of the parameters. Unknown or wrong ones are reported and stay at their default."""
     problems: list[str] = []
     category = _read(ConversationCategory, CATEGORY, parameters, problems) or ConversationCategory.CORE
     selection = Selection(

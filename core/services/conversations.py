@@ -58,7 +58,7 @@ class ConversationService:
         return self.store.list_options()
 
     def find_place(self, conversation_id: UUID, filters: ConversationFilters = ANY_CONVERSATION) -> ConversationPlace:
-        """Return what stands before and behind a conversation under the filters."""
+        """Return the neighbours of a conversation among the filtered ones."""
         return self.store.find_place(filters, conversation_id)
 
     def review(self, conversation_id: UUID, status: ReviewStatus) -> None:

@@ -56,13 +56,13 @@ class DiagnosisReport(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What was counted under one filter, and the rates; causes are not looked for yet."""
+    """Counts and rates for one filter, without causes."""
 
     outcomes: Outcomes
     facts: Facts
     diagnosis: Diagnosis
     id: UUID = field(default_factory=uuid4)
-    """By which caches know what was found out about just this one."""
+    """Cache key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class DiagnosticsService:
         return self.explain(self.measure_outcomes(filters, bucket=bucket, zone=zone))
 
     def measure_outcomes(self, filters: FailureFilters, *, bucket: Bucket | None = None, zone: tzinfo = UTC) -> Measurement:
-        """Return the first half of a diagnosis, which can be drawn while the other is made.
+        """Return counts and rates, which can be drawn while the causes are computed.
 
         `bucket` None: hours where the time line spans less than three days, else days; both in the time zone `zone`.
         """
@@ -95,7 +95,7 @@ class DiagnosticsService:
         return Measurement(outcomes=outcomes, facts=facts, diagnosis=diagnosis)
 
     def explain(self, measurement: Measurement) -> DiagnosisReport:
-        """Look for what the failures come from, and fetch examples."""
+        """Find the causes of the failures, and fetch examples."""
         outcomes, facts, diagnosis = measurement.outcomes, measurement.facts, measurement.diagnosis
         report = find_suspects(facts, unpaired=(Dimension.BATCH,))
         shown = diagnosis.fingerprints[:MOST_FINGERPRINTS]
@@ -121,7 +121,7 @@ def write_figures(diagnosis: Diagnosis) -> bytes:
 
 
 def write_suspects(report: SuspectReport) -> bytes:
-    """Return everything that was compared as CSV, worst first."""
+    """Return every comparison as CSV, worst first."""
     return write_csv(list_suspects(report.suspects), tuple(SuspectRow.model_fields))
 
 
@@ -154,7 +154,7 @@ def collect_evidence(outcomes: Outcomes, members: Sequence[int], examples: tuple
 
 
 def _are_all_imported(outcomes: Outcomes, members: Sequence[int]) -> bool:
-    """Whether these cells hold records of files only: those alone do not say whether their output was structured."""
+    """Whether these cells hold imported records only: only those have no setting of structured output."""
     imported = {combination.id for combination in outcomes.combinations if combination.structured_outputs is None}
     return bool(members) and all(outcomes.cells.combination[index] in imported for index in members)
 
@@ -162,8 +162,8 @@ def _are_all_imported(outcomes: Outcomes, members: Sequence[int]) -> bool:
 def _are_all_counted(outcomes: Outcomes, members: Sequence[int]) -> bool:
     """Whether the last reply of every failure in these cells surely has a count of its tokens.
 
-    A cell says only whether any of its items has one. How many have none is known in total: if that is more than the cells
-    without any hold, the others are somewhere, perhaps here.
+    A cell only says whether any of its items has a count. The number without one is known in total: if it is larger than the
+    number in cells without any count, the others may be in these cells.
     """
     cells = outcomes.cells
     failed = [index for index, kind in enumerate(cells.kind) if kind != ACCEPTED]

@@ -20,7 +20,7 @@ from core.ports import ExperimentStore, JobQueue
 
 
 class ExperimentReport(Record):
-    """An experiment with its pairs as they stand, and what they say."""
+    """An experiment with its pairs so far, and their comparison."""
 
     pairs: ExperimentPairs
     comparison: Comparison
@@ -36,7 +36,7 @@ class ExperimentService:
     def compare(self, plan: ExperimentPlan) -> Experiment:
         """Write the batch of the changed arm and enqueue it.
 
-        Raises NotFound, or InvalidRequest where the change is none or more than one, or no judged item fits.
+        Raises NotFound, or InvalidRequest unless exactly one setting changes and a judged item fits.
         """
         if len(plan.change.model_dump(exclude_none=True)) != 1:
             raise InvalidRequest("Change exactly one setting: with two, nobody could tell which one made the difference.")
@@ -58,7 +58,7 @@ class ExperimentService:
 
 
 def propose_change(step: StepKind, settings: BatchSettings) -> ExperimentChange | None:
-    """Return the change that a next step asks for; None where a person has to choose what to change to."""
+    """Return the change that a next step proposes; None where a person has to choose."""
     match step:
         case StepKind.COMPARE_STRUCTURED_OUTPUT:
             return ExperimentChange(structured_outputs=not settings.structured_outputs)

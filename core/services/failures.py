@@ -50,7 +50,7 @@ class FailedGenerationService:
         return self.store.list_options()
 
     def get_report(self, failure_id: UUID) -> dict[str, Any]:
-        """Return the RAW error report: the stored file, or, where it is not uploaded yet, the same made afresh."""
+        """Return the RAW error report: the stored file, or, where it is not uploaded yet, the same made now."""
         material = self.get(failure_id)
         path = material.failure.raw_file_path
         stored = None if path is None else self.store.download(path)

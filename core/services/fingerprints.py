@@ -1,4 +1,4 @@
-"""Fingerprints for failures that were recorded without one: by an older worker, or before there were any."""
+"""Fingerprints for failures that an older worker recorded without one."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ GROUP = 200
 
 @dataclass(frozen=True, kw_only=True)
 class FingerprintService:
-    """Marks what is unmarked; a failure with a fingerprint is never touched."""
+    """Adds missing fingerprints; existing ones stay."""
 
     store: FingerprintStore
 
     def mark_missing(self) -> int:
-        """Mark the oldest unmarked failures, a group at a time; return how many. What fails is tried at the next call."""
+        """Mark the oldest unmarked failures, a group at a time; return how many. Errors are retried in the next call."""
         try:
             failures = self.store.list_unmarked(GROUP)
             if failures:

@@ -1,4 +1,4 @@
-"""The worker's use case: ask Claude for an item, judge the reply, say what comes of it (`BatchRun` leases and records)."""
+"""The worker's use case: ask Claude for an item, judge the reply, decide the result (`BatchRun` leases and records)."""
 
 import asyncio
 import random
@@ -80,7 +80,7 @@ class GenerationService:
             ).run()
 
     async def generate_item(self, plan: BatchPlan, item: LeasedItem, pace: SharedPace) -> ItemResult:
-        """Make one attempt at an item and decide what it means; whatever is raised on the way is a result, too."""
+        """Make one attempt at an item and return its result; an exception becomes a result, too."""
         if item.lost_leases >= self.retry_limits.max_attempts:
             return fail_unattempted(plan, item, describe_lost(item))
         try:
@@ -101,7 +101,7 @@ class GenerationService:
         try:
             result = self._judge(plan, item, prompt, attempt, answer)
         except Exception as error:
-            # A defect of ours: the reply is paid for, so it is kept as a failure instead of being asked for again.
+            # A defect of ours: the reply is paid for, so it is kept as a failure instead of being generated again.
             log.exception("judging_failed", batch_id=str(plan.id), item_id=str(item.item_id))
             text = answer.text if isinstance(answer, Reply) else None
             failure = make_failure(f"Judging the reply failed: {describe_error(error)}", FailureType.VALIDATION_ERROR)
@@ -110,7 +110,7 @@ class GenerationService:
         return result
 
     async def _ask(self, plan: BatchPlan, item: LeasedItem, prompt: Prompt) -> Reply | CallFailure:
-        """Call Claude. What leaves the call as an exception was foreseen by nobody, and is told with where it came from."""
+        """Call Claude. An exception from the call is unexpected, and recorded with its stack."""
         begun = time.monotonic()
         try:
             return await self.model.complete(ChatRequest(prompt=prompt, settings=plan.settings))
@@ -194,7 +194,7 @@ class GenerationService:
 
 
 def _price(model: str, usage: TokenUsage) -> Decimal | None:
-    """Return what a reply cost; a price that cannot be computed is not known, and costs no reply."""
+    """Return the cost of a reply; None where it cannot be computed, so that the reply is still kept."""
     try:
         return compute_cost_usd(model, usage)
     except Exception:

@@ -1,4 +1,4 @@
-"""How every part does, found out in parallel and within a moment, and what to do about what is wrong."""
+"""The health of all parts, checked in parallel within a moment, and what to do about problems."""
 
 import platform
 import time
@@ -25,13 +25,13 @@ from core.services.probing import Probe, Silence
 WAIT_SECONDS = 1.5
 KEEP_SECONDS, KEEP_STORAGE_SECONDS = 3.0, 60.0
 LEAST_CALLS = 5
-"""Fewer calls of the last hour than this say too little about Claude."""
+"""With fewer calls in the last hour Claude is not judged."""
 PACKAGES = ("brightrun", "streamlit", "anthropic", "supabase", "rq", "redis", "plotly", "pydantic")
 Answer = TypeVar("Answer")
 
 
 class HealthService:
-    """Asks the parts; none of them can hold a page up for longer than `wait_seconds`."""
+    """Asks the parts; none can delay a page longer than `wait_seconds`."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class HealthService:
         self._claude = Probe(database.read_claude, keep_seconds=KEEP_SECONDS)
 
     def check(self) -> Health:
-        """Return what every part says; what does not answer in time is down."""
+        """Return the health of every part; a part that does not answer in time is down."""
         for probe in (self._database, self._storage, self._queue, self._claude):
             probe.begin(self._executor)
         until, now = time.monotonic() + self._wait_seconds, datetime.now(UTC)
@@ -74,7 +74,7 @@ class HealthService:
         )
 
     def close(self) -> None:
-        """Ask nothing more; what hangs is left behind."""
+        """Stop asking; threads that hang are left."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

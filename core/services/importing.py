@@ -28,7 +28,7 @@ from core.ports import DataSetFile, ImportStore, ScaffoldingStore
 
 CHUNK_ITEMS, CHUNK_CHARACTERS = 500, 2_000_000
 MOST_PROBLEMS = 100
-"""Unreadable parts that are told one by one; all are counted."""
+"""How many unreadable parts are listed; all are counted."""
 
 
 class ImportProblem(Record):
@@ -40,7 +40,7 @@ class ImportProblem(Record):
 
 
 class ImportReport(Record):
-    """What an import brought. `batch_id` is None where nothing was new; `known` are files that were imported before."""
+    """The result of an import. `batch_id` is None where nothing was new; `known` are files that were imported before."""
 
     batch_id: BatchId | None
     name: str
@@ -179,7 +179,7 @@ class ImportService:
 
 
 def _collect_chunks(items: Iterable[ImportItem]) -> Iterator[tuple[ImportItem, ...]]:
-    """As many items as one call carries well."""
+    """Items of one call."""
     chunk: list[ImportItem] = []
     positions, characters = set[int](), 0
     for item in items:

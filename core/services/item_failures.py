@@ -1,4 +1,4 @@
-"""Failed items as they are recorded: after a call, without one, and where a result could not be stored."""
+"""Records of failed items: after a call, without one, and where a result could not be stored."""
 
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from core.domain.verdict.verdict import Confidence, Failed, FailureType
 
 
 def make_failure(details: str, failure_type: FailureType) -> Failed:
-    """Return a failure that is not judged but known."""
+    """Return a failure that is known without judging a reply."""
     return Failed(failure_type=failure_type, confidence=Confidence.HIGH, details=details)
 
 
@@ -53,7 +53,7 @@ def fail_item(
 
 
 def describe_rejected(result: ItemResult, error: Exception, settings: BatchSettings) -> ItemFailed:
-    """Make of a result that could not be recorded a failure that can, the reply's bytes included."""
+    """Turn a result that could not be recorded into a failure that can, with the reply's bytes."""
     details = make_line(f"The reply could not be stored: {describe_error(error)}")
     attempt = result.attempt
     failure = make_failure(details, FailureType.VALIDATION_ERROR)
@@ -69,10 +69,10 @@ def describe_rejected(result: ItemResult, error: Exception, settings: BatchSetti
 
 
 def describe_unstorable(rejected: ItemFailed, error: Exception) -> ItemFailed:
-    """Make of a failure that could not be recorded either one of which nothing came from outside.
+    """Turn a failure that could not be recorded either into one without any foreign data.
 
-    The item must close, or it would be called, and paid for, again and again. It closes under an attempt of another id, so
-    that what is on disk under the first one, the paid reply with its bytes, stays there and is set aside.
+    The item must close, or it would be called and paid for again and again. It closes with another attempt id, so that the
+    paid reply on disk under the first id stays there and is set aside.
     """
     attempt = rejected.attempt
     bare = None
@@ -94,7 +94,7 @@ _FAILED_BY_US = {"failure_type": FailureType.VALIDATION_ERROR, "failure_pattern"
 
 
 def describe_lost(item: LeasedItem) -> str:
-    """Say why an item is given up that no worker came back from."""
+    """Say why an item is given up after its workers were lost."""
     return (
         f"Given up: {item.lost_leases} workers in a row took this item and were gone before they had a result (killed, out "
         "of memory, or their machine stopped). Look into the worker's log, then retry the item."

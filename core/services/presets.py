@@ -10,7 +10,7 @@ TRIAL_TOPICS = 2
 
 
 class Preset(Record):
-    """One selection, or several that are submitted together as a batch each."""
+    """One selection, or several that are submitted together, each as a batch."""
 
     name: str
     selections: tuple[Selection, ...]

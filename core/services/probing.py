@@ -1,4 +1,4 @@
-"""Asks a part how it does without ever waiting long: a part that hangs costs one thread, not the page."""
+"""Asks a part for its health without waiting long: a part that hangs blocks one thread, not the page."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 class Silence(Record):
-    """A part that gave no answer, and why."""
+    """A part did not answer, and why."""
 
     because: str
 
@@ -28,7 +28,7 @@ class Probe(Generic[Answer]):
         self._asked_at = 0.0
 
     def begin(self, executor: Executor) -> None:
-        """Ask, unless an answer is fresh or still on its way."""
+        """Ask, unless an answer is fresh or pending."""
         if self._future is not None:
             is_fresh = time.monotonic() - self._asked_at < self._keep_seconds
             if is_fresh or not self._future.done():

@@ -1,4 +1,4 @@
-"""Prompts before they are sent: how many tokens they take."""
+"""Token counts of prompts before they are sent."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from core.ports import TokenCounter
 
 @dataclass(frozen=True, kw_only=True)
 class PromptService:
-    """Asks Claude what a prompt takes."""
+    """Asks Claude for token counts."""
 
     counter: TokenCounter
 

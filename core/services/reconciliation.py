@@ -57,7 +57,7 @@ class ReconciliationService:
 
 
 def _attempt(step: Callable[[], Result]) -> Result | None:
-    """Take one step of a round; whatever goes wrong with it, the others are taken, and all of them again next time."""
+    """Take one step of a round; if it fails, the others still run, and all run again next time."""
     try:
         return step()
     except (ServiceUnavailable, OSError) as error:

@@ -39,9 +39,9 @@ class ResultRecorder:
             await asyncio.gather(writer, return_exceptions=True)
 
     async def record(self, result: ItemResult) -> RecordOutcome:
-        """Return when the result is in the database; waits through an outage, also through one of keys or rights.
+        """Return when the result is in the database; waits through an outage, also of keys or rights.
 
-        Raises DatabaseRejected for a result that the database refuses by itself, and whatever a defect in writing it raises.
+        Raises DatabaseRejected for a result that the database refuses even alone, and any unexpected exception.
         """
         acknowledged: asyncio.Future[RecordOutcome] = asyncio.get_running_loop().create_future()
         await self._waiting.put((result, acknowledged))
@@ -55,7 +55,7 @@ class ResultRecorder:
             try:
                 outcomes = await self._write([result for result, _ in group])
             except Exception as error:  # noqa: BLE001 - nothing may end this task: every result would wait for ever
-                # One result spoils its group, so each is written alone and only the guilty one fails.
+                # One result fails its group, so each is written alone and only that one fails.
                 log.warning("group_not_written", results=len(group), error=repr(error))
                 await self._write_singly(group)
                 continue
@@ -79,7 +79,7 @@ class ResultRecorder:
             except DatabaseRejected:
                 raise
             except BrightRunError as error:
-                # Away, or its keys are no longer accepted: whoever puts that right finds the replies still here.
+                # An outage, or keys that are no longer accepted: the replies wait here until it is over.
                 log.warning("results_wait", results=len(results), retry_in_seconds=delay_seconds, error=str(error))
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, MAX_RETRY_SECONDS)

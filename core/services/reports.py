@@ -1,4 +1,4 @@
-"""RAW error reports: written into the bucket after their failure is safe in the database, and again until it works."""
+"""RAW error reports: uploaded after their failure is safe in the database, and retried until it works."""
 
 import json
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ GROUP = 50
 
 @dataclass(frozen=True, kw_only=True)
 class ReportService:
-    """Uploads what is missing. Nothing waits for it: a failure has its whole diagnosis in its row already."""
+    """Uploads missing reports. Nothing waits for it: the row of a failure has its whole diagnosis."""
 
     store: ReportStore
 
     def upload_missing(self) -> int:
-        """Upload the oldest missing reports; return how many. What fails is tried again at the next call."""
+        """Upload the oldest missing reports; return how many. A failed upload is retried in the next call."""
         try:
             missing = self.store.list_missing(GROUP)
             return sum(self._upload(failure_id) for failure_id in missing)

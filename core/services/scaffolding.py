@@ -1,4 +1,4 @@
-"""What there is to choose from."""
+"""The active scaffolding: what can be chosen."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Choices:
         return tuple(arc for arc in self.arcs if arc.conversation_category is category)
 
     def usable_arcs_of(self, category: ConversationCategory) -> tuple[EmotionalArc, ...]:
-        """Return the arcs of one category that a template is offered for; what only somebody else has one for is not."""
+        """Return the arcs of one category with a template for this analyst."""
         with_template = {template.emotional_arc_id for template in self.offered_templates}
         return tuple(arc for arc in self.arcs_of(category) if arc.id in with_template)
 
@@ -64,7 +64,7 @@ def pick_personas(choices: Choices, keys: str) -> tuple[Persona, ...]:
 
 
 def pick_arcs(choices: Choices, category: ConversationCategory, keys: str) -> tuple[EmotionalArc, ...]:
-    """Return arcs of one category, as pick_personas does; `all` are those that a template is offered for, if any."""
+    """Return arcs of one category, as pick_personas does; `all` are those with a template, if any."""
     usable = choices.usable_arcs_of(category)
     if usable and _asks_for_all(keys):
         return usable
@@ -72,7 +72,7 @@ def pick_arcs(choices: Choices, category: ConversationCategory, keys: str) -> tu
 
 
 def find_left_out_arcs(choices: Choices, category: ConversationCategory, keys: str) -> tuple[EmotionalArc, ...]:
-    """Return the arcs of one category that `all` leaves out; what is named is never left out."""
+    """Return the arcs of one category that `all` leaves out; named ones are never left out."""
     picked = pick_arcs(choices, category, keys)
     return tuple(arc for arc in choices.arcs_of(category) if _asks_for_all(keys) and arc not in picked)
 

@@ -1,4 +1,4 @@
-"""Changing what there is to choose from. Past batches keep the snapshot that they were made from."""
+"""Editing the scaffolding. Existing batches keep their snapshot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from core.ports import ScaffoldingEditor, ScaffoldingStore
 
 @dataclass(frozen=True, kw_only=True)
 class ScaffoldingEditingService:
-    """Reads the scaffolding whole, active or not, and saves what is edited."""
+    """Reads the whole scaffolding, active or not, and saves edits."""
 
     store: ScaffoldingStore
     editor: ScaffoldingEditor
@@ -49,7 +49,7 @@ class ScaffoldingEditingService:
         return choose_template(self.store.list_offered_templates(), arc_id)
 
     def count_uses(self, kind: ScaffoldKind) -> Mapping[UUID, Uses]:
-        """Return what came of each record so far; records without any are left out."""
+        """Return the results of each record; records without any are left out."""
         return self.editor.count_uses(kind)
 
     def save(self, record: Scaffold) -> SaveOutcome:

@@ -1,4 +1,4 @@
-"""How many calls to Claude may be in flight, as all workers have learnt it together."""
+"""How many calls to Claude may be in flight, shared by all workers."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 class SharedPace:
     """The pace of one batch: shared by its model through the board, noted in the batch for the monitor.
 
-    Whatever goes wrong with it costs speed at most: the answers that it learns from may be paid for.
+    Errors in it cost speed at most: the replies that it learns from may be paid for.
     """
 
     board: PaceBoard
@@ -28,7 +28,7 @@ class SharedPace:
     _learning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self) -> None:
-        """Note the pace that holds now: what an earlier worker noted may be out of date, and the database leases by it."""
+        """Note the current pace: an earlier worker's may be out of date, and the database leases by it."""
         await self._note(await self.read())
 
     async def read(self) -> Pace:

@@ -11,7 +11,7 @@ _SEPARATOR = re.compile(r"([;\t\n\v\f\r\x85\u2028\u2029])")
 """Where a spreadsheet may begin a new cell in the middle of a text: where the decimal mark is a comma, it splits files at
 semicolons, and what stands in quotes then does not hold together."""
 _FORMULA = re.compile(r"[\W_]*?[=+\-@＝＋－＠﹢﹣﹦﹫]")
-"""What would be run, whatever is stripped or widened first: spaces, quotes, characters that nobody sees."""
+"""Beginnings of formulas, also after spaces, quotes or invisible characters."""
 
 
 def write_csv(rows: Iterable[Record], fields: Sequence[str]) -> bytes:
@@ -30,7 +30,7 @@ def write_cells(header: Sequence[str], rows: Iterable[Sequence[object]]) -> byte
 
 
 def _disarm(cell: object) -> object:
-    """Put an apostrophe before what would be run: text of Claude or of an analyst is text."""
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
     if cell is None or isinstance(cell, int | float):
         return cell
     parts = _SEPARATOR.split(str(cell).replace("\0", ""))

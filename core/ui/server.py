@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_pages() -> None:
-    """Import the modules of the pages; one that cannot be imported is told by the page that needs it, too."""
+    """Import the modules of the pages; a page reports a module that it cannot import."""
     for module in walk_packages(core.ui.__path__, "core.ui."):
         try:
             import_module(module.name)

@@ -114,9 +114,9 @@ def test_the_template_whose_conversations_are_cut_is_named_first(imports: Import
 @pytest.mark.parametrize(
     ("others", "clause"),
     [
-        ({"max_tokens": 800, "output_tokens": 200}, "25-50 % of max_tokens used."),
-        ({"output_tokens": 200}, "50 % of max_tokens used (of those with a count)."),
-        ({"max_tokens": 800}, "50 % of max_tokens used (of those with a count)."),
+        ({"max_tokens": 800, "output_tokens": 200}, "25-50 % of max output tokens used."),
+        ({"output_tokens": 200}, "50 % of max output tokens used (of those with a count)."),
+        ({"max_tokens": 800}, "50 % of max output tokens used (of those with a count)."),
     ],
 )
 def test_a_finding_says_where_failures_have_no_count(imports: Imports, others: dict[str, int], clause: str) -> None:
@@ -405,7 +405,7 @@ def test_a_record_that_used_more_tokens_than_its_limit_used_all_of_it(imports: I
 
     (finding,) = report.findings
     assert (1.0, 1.0) == (finding.evidence.share_low, finding.evidence.share_high)
-    assert "100 % of max_tokens used" in finding.figures
+    assert "100 % of max output tokens used" in finding.figures
     assert [(1.0, 0, 9)] == [(row.share_from, row.accepted, row.failed) for row in report.diagnosis.tokens]
 
 

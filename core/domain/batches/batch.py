@@ -1,4 +1,4 @@
-"""Batches: what one submission asks for, how it goes, and what may be done with it."""
+"""Batches: settings, selection, status, progress and allowed actions."""
 
 from enum import StrEnum
 from typing import NewType, assert_never
@@ -18,7 +18,7 @@ MAX_OUTPUT_TOKENS = 128_000
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands."""
+    """The status of a batch."""
 
     QUEUED = "queued"  #: submitted, no worker has begun
     PROCESSING = "processing"
@@ -77,19 +77,19 @@ class ErrorHandling(StrEnum):
 
 
 class SkipExisting(StrEnum):
-    """Which combinations a batch leaves out: those with a conversation of the analyst already."""
+    """Which existing conversations of the analyst make a batch skip their combinations."""
 
     REAL = "real"  #: only what Claude wrote counts
     ANY = "any"  #: simulated conversations count, too
 
 
 def choose_skip(*, simulated: bool) -> SkipExisting:
-    """Say what counts as existing: where Claude is simulated all there is, else only what Claude wrote."""
+    """Return what counts as existing: all conversations where Claude is simulated, else only those that Claude wrote."""
     return SkipExisting.ANY if simulated else SkipExisting.REAL
 
 
 class BatchSettings(Record):
-    """How the calls of a batch are made."""
+    """The settings of a batch's calls."""
 
     model: str = Field(min_length=1, max_length=100)
     max_tokens: int = Field(ge=1, le=MAX_OUTPUT_TOKENS)
@@ -98,9 +98,9 @@ class BatchSettings(Record):
     concurrency: int = Field(default=3, ge=1, le=200)
     error_handling: ErrorHandling = ErrorHandling.CONTINUE
     raise_max_tokens: bool = False
-    """Try a reply that max_tokens cut once more, with twice the limit."""
+    """Retry a reply that max_tokens cut off once, with twice as many."""
     budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """The batch pauses itself before it spends more, what is in flight included."""
+    """The batch pauses automatically before it spends more, calls in flight included."""
     canary_items: int = Field(default=0, ge=0)
     """This many items, spread over the grid, run first; the rest only if few enough of them fail."""
 
@@ -143,7 +143,7 @@ class Selection(Record):
         return self.explain(0)
 
     def count_planned(self, existing: int) -> int:
-        """Return how many conversations will be asked for where `existing` combinations are left out."""
+        """Return how many conversations will be generated if `existing` combinations are skipped."""
         left = max(self.grid_size - existing, 0)
         return left if self.limit is None else min(self.limit, left)
 
@@ -165,12 +165,12 @@ def _count(number: int, noun: str) -> str:
 
 
 class Submitted(Record):
-    """A batch is in the database."""
+    """A batch that was written to the database."""
 
     batch_id: BatchId
     planned: int
     is_enqueued: bool = True
-    """False where the queue could not be told; the reconciler will."""
+    """False where the queue did not answer; the reconciler enqueues it later."""
 
 
 _REASON_WORDINGS = {"Paused by itself:": "Paused automatically:", "Paused by the analyst.": "Paused by you."}
@@ -190,7 +190,7 @@ class BatchProgress(Record):
     conversation_category: ConversationCategory
     model: str
     max_tokens: int | None
-    """Like `structured_outputs` None only where the records of an imported batch do not say."""
+    """None (as for `structured_outputs`) only where the records of an imported batch do not say."""
     effort: Effort | None = None
     structured_outputs: bool | None
     concurrency: int
@@ -223,7 +223,7 @@ class BatchProgress(Record):
     imported: bool = False
     """Read from files: judged like the others, but nothing of it was or will be generated here."""
     recent_since: AwareDatetime | None = None
-    """From here to `recent_until`, the last time an item was judged, `recent_judged` were: no pause is in between."""
+    """From here to `recent_until`, when the last item was judged, `recent_judged` items were judged without a pause."""
     recent_until: AwareDatetime | None = None
     recent_judged: int = 0
     needed_budget_usd: float | None = None
@@ -240,7 +240,7 @@ class BatchProgress(Record):
         return self.status_reason
 
     def is_simulated(self, *, claude_is_simulated: bool) -> bool:
-        """Say whether its calls are simulated; before the first they will be as Claude is now."""
+        """Say whether its calls are simulated; before the first call, whether Claude is simulated now."""
         return self.simulated or (claude_is_simulated and self.attempts == 0 and not self.imported)
 
     @property

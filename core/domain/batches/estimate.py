@@ -1,4 +1,4 @@
-"""What a batch will take and cost: the document's figures until the database has real ones."""
+"""Estimated time and cost of a batch: default figures until the database has a history."""
 
 from math import ceil, sqrt
 
@@ -7,14 +7,14 @@ from core.domain.record import Record
 DEFAULT_SECONDS_PER_CONVERSATION = 60.0
 DEFAULT_COST_USD_PER_CONVERSATION = 0.45
 MIN_HISTORY_ITEMS = 20
-"""Fewer finished items than this say too little."""
+"""With fewer finished items the history is ignored."""
 DEVIATIONS_OF_RANGE = 1.2816
-"""From the 10th to the 90th percentile of a normal variable: 8 times in 10 it lies so near to its mean."""
+"""Standard deviations around the mean that hold 8 of 10 values of a normal variable."""
 DEFAULT_CHARACTERS_PER_TOKEN = 4.0
 
 
 class GenerationHistory(Record):
-    """What the latest items of one model have taken, retries included; deviations are those of one item."""
+    """Time and cost of the latest items of one model, retries included; deviations are those of one item."""
 
     model: str
     simulated: bool
@@ -27,14 +27,14 @@ class GenerationHistory(Record):
 
 
 class Range(Record):
-    """Where a value lies 8 times in 10."""
+    """The range of a value in 8 of 10 cases."""
 
     low: float
     high: float
 
 
 class Estimate(Record):
-    """Expected time and spend of a batch; `basis` says what it rests on. Without a history there is no range."""
+    """Expected time and spend of a batch; `basis` names the data behind it. Without a history there is no range."""
 
     conversations: int
     seconds: float
@@ -82,18 +82,18 @@ def estimate_batch(conversations: int, *, concurrency: int, history: GenerationH
 
 
 def estimate_tokens(characters: int, history: GenerationHistory | None) -> int:
-    """Return about how many tokens a prompt has, by the model's own ratio where there is one."""
+    """Return about how many tokens a prompt has, by the model's measured ratio where there is one."""
     ratio = None if history is None else history.characters_per_token
     return ceil(characters / (ratio or DEFAULT_CHARACTERS_PER_TOKEN))
 
 
 def _share_seconds(work_seconds: float, concurrency: int, shortest: float) -> float:
-    """Return how long work takes that runs `concurrency` at once; the last item takes its own time however many do."""
+    """Return the duration with `concurrency` parallel calls; the last item always takes its whole time."""
     return max(work_seconds / concurrency, shortest)
 
 
 def _find_range(conversations: int, total: float, deviation: float | None, items: int) -> Range | None:
-    """Return the range of a sum of independent items whose mean is itself only known from `items` of them."""
+    """Return the range of a sum of independent items whose mean is estimated from `items` of them."""
     if deviation is None or not conversations:
         return None
     spread = DEVIATIONS_OF_RANGE * deviation * sqrt(conversations + conversations**2 / items)

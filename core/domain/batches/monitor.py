@@ -31,7 +31,7 @@ class BatchPage(Record):
 
 
 class BatchLink(Record):
-    """Another batch, to go to."""
+    """A link to another batch."""
 
     id: BatchId
     name: str
@@ -39,7 +39,7 @@ class BatchLink(Record):
 
 
 class TrendPoint(Record):
-    """Items closed in a stretch of so many seconds. A stretch in which nothing was closed has no point."""
+    """Items closed within `seconds`. Intervals in which nothing was closed have no point."""
 
     begins_at: AwareDatetime
     seconds: float
@@ -92,7 +92,7 @@ class ItemRow(Record):
     cost_usd: float | None = None
     simulated: bool = False
     last_error: str | None = None
-    """What the last call without a reply said it was."""
+    """The kind of error of the last call without a reply."""
     last_http_status: int | None = None
     conversation_id: UUID | None = None
     turn_count: int | None = None
@@ -165,7 +165,7 @@ def find_retry_template(templates: Sequence[RetryTemplate], wanted: str) -> Retr
 
 
 def describe_item(item: ItemRow) -> str:
-    """Say what happened to an item, in a few words."""
+    """Return the result of an item in a few words."""
     match item.status:
         case ItemStatus.QUEUED:
             return f"waits after {_name_last_call(item)}" if item.attempts else "waits"

@@ -7,7 +7,7 @@ from core.domain.scaffolding.records import ArcId, ConversationCategory, Persona
 
 
 class PatternSeen(Record):
-    """A truncation pattern and when it was met first."""
+    """A truncation pattern and when it was first seen."""
 
     pattern: str
     first_seen_at: AwareDatetime
@@ -29,7 +29,7 @@ class CoveredArc(Record):
 
 
 class CoverageCell(Record):
-    """What a persona and an arc have together; pairs without a conversation have no cell."""
+    """The coverage of a persona and an arc; pairs without a conversation have no cell."""
 
     persona_id: PersonaId
     emotional_arc_id: ArcId
@@ -39,10 +39,10 @@ class CoverageCell(Record):
 
 
 class Coverage(Record):
-    """Accepted topics of the possible ones, for each active persona and arc."""
+    """Topics with an accepted conversation, for each active persona and arc."""
 
     topics: int
-    """Active topics: what a cell can reach."""
+    """Active topics: the most that a cell can have."""
     personas: tuple[CoveredPersona, ...] = ()
     arcs: tuple[CoveredArc, ...] = ()
     cells: tuple[CoverageCell, ...] = ()
@@ -63,7 +63,7 @@ class Overview(Record):
     conversations: int
     simulated_conversations: int
     spend_usd: float
-    """What was really charged."""
+    """Charged spend, without simulated calls."""
     simulated_spend_usd: float
     batches: int
     active_batches: int

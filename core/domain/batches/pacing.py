@@ -1,4 +1,4 @@
-"""How many calls at once: down quickly when Claude is busy, up slowly after. Pure; the clock comes in from outside."""
+"""How many parallel calls: fewer at once when Claude is busy, slowly more afterwards. Pure; the time is an argument."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,17 +13,17 @@ from core.domain.record import Record
 LOW_HEADROOM = 0.05
 """Below this share of a limit left, calls are held back until it resets."""
 FREE_HEADROOM = 0.2
-"""Above this share left, more calls may be tried."""
+"""Above this share left, parallel calls may be raised."""
 REDUCTION_PAUSE = timedelta(seconds=2)
 """Refusals of calls that were in flight together count once."""
 LONGEST_HOLD = timedelta(minutes=15)
-"""Longer, calls are not held back: a limit with a later reset is asked again, and a longer wait pauses the batch."""
+"""Calls are held back no longer than this: a limit with a later reset is checked again, a longer wait pauses the batch."""
 STORM = timedelta(seconds=120)
 STORM_REFUSALS = 10
 
 
 class Headroom(Record):
-    """The rate limit that is nearest to its end, as the headers of a reply say."""
+    """The rate limit with the smallest share left, from the headers of a reply."""
 
     kind: str
     share_left: float
@@ -50,7 +50,7 @@ class Pace(Record):
 
 
 def begin_pace(ceiling: int, now: datetime) -> Pace:
-    """Return the pace of a batch that nobody has learnt anything about yet."""
+    """Return the pace of a batch before its first reply."""
     return Pace(limit=ceiling, reason="as chosen for the batch", changed_at=now)
 
 
@@ -65,7 +65,7 @@ def read_headroom(headers: Mapping[str, str]) -> Headroom | None:
 
 
 def pace_after_reply(pace: Pace, headroom: Headroom | None, *, ceiling: int, now: datetime) -> Pace:
-    """Return the pace after a reply: one more call at once after as many replies as calls, if there is room."""
+    """Return the pace after a reply: one more parallel call after as many replies as calls, if there is room."""
     if headroom is not None and headroom.resets_at is not None:
         headroom = headroom.model_copy(update={"resets_at": min(headroom.resets_at, now + LONGEST_HOLD)})
     rested = pace.model_copy(update={"successes": pace.successes + 1, "refused_since": None, "refusals": 0})
@@ -102,7 +102,7 @@ def pace_after_failure(pace: Pace, failure: CallFailure, *, now: datetime) -> Pa
 
 
 def find_storm(pace: Pace, now: datetime) -> str | None:
-    """Return why to pause a batch: nothing but refusals for too long."""
+    """Return the reason to pause a batch: only refusals for too long; None otherwise."""
     if pace.refused_since is None or pace.refusals < STORM_REFUSALS or now - pace.refused_since < STORM:
         return None
     minutes = (now - pace.refused_since).total_seconds() / 60

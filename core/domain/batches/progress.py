@@ -1,4 +1,4 @@
-"""How fast a batch goes and how long it still takes, from what has been closed so far."""
+"""Throughput and remaining time of a batch, from the items closed so far."""
 
 from datetime import datetime
 
@@ -6,30 +6,30 @@ from core.domain.batches.batch import BatchProgress, BatchStatus
 
 MIN_CLOSED = 3
 MIN_SECONDS = 10.0
-"""Three closed items, or one and ten seconds, say more than the estimate from before the start."""
+"""From here on (items, or items and seconds) measured times replace the estimate."""
 
 
 RECENT_JUDGED = 30
-"""The pace of an open batch is that of the latest so many; that of one that has ended, of all since it was last resumed."""
+"""An open batch's throughput is that of its latest items (this many); after its end, of all since it was last resumed."""
 
 
 def measure_elapsed_seconds(progress: BatchProgress, now: datetime) -> float | None:
-    """Return the time from the first call to the end, or to now; None before the first. Pauses count."""
+    """Return the time from the first call to the end, or to now, pauses included; None before the first call."""
     if progress.started_at is None:
         return None
     return max(0.0, ((progress.completed_at or now) - progress.started_at).total_seconds())
 
 
 def measure_throughput(progress: BatchProgress, now: datetime) -> float | None:
-    """Return judged conversations per minute while the batch last ran; None where none was judged in that time."""
+    """Return judged conversations per minute of the last run; None where none was judged."""
     seconds = _measure_recent_seconds(progress, now)
     return progress.recent_judged / seconds * 60 if seconds and progress.recent_judged else None
 
 
 def estimate_remaining_seconds(progress: BatchProgress, now: datetime) -> float | None:
-    """Return the time until everything is closed at the pace so far, or by the estimate while there is no pace yet.
+    """Return the time until everything is closed at the throughput so far, or by the estimate before there is one.
 
-    None where nothing more is being done, or nothing is known.
+    None where nothing is running or nothing is known.
     """
     if progress.remaining == 0 or progress.status.is_final or progress.status is BatchStatus.PAUSED:
         return None
@@ -42,7 +42,7 @@ def estimate_remaining_seconds(progress: BatchProgress, now: datetime) -> float 
 
 
 def _measure_recent_seconds(progress: BatchProgress, now: datetime) -> float:
-    """Return the time in which the recent ones were judged: to now while more come, else to the last of them."""
+    """Return the time span of the recent judgements: until now while the batch runs, else until the last one."""
     until = now if progress.status.is_active else progress.recent_until
     if progress.recent_since is None or until is None:
         return 0.0

@@ -14,7 +14,7 @@ from core.domain.batches.work import ChatRequest
 from core.domain.record import Record
 
 MOST_REQUEST_BYTES = 1_000_000
-"""Of a request whose tokens are counted; more than any model reads would only keep a worker from its batches."""
+"""The largest request whose tokens are counted; a larger one fits no model."""
 MOST_NAME_LENGTH = 60
 
 
@@ -38,7 +38,7 @@ class TokenCountJob(Record):
 
 
 class RefusedJob(Record):
-    """A job that does not run, and why. Both texts are safe to show: one short line of plain characters."""
+    """A refused job and the reason; both are short lines of plain characters, safe to show."""
 
     function: str
     reason: str
@@ -75,7 +75,7 @@ def find_batch(job_id: str) -> BatchId | None:
 
 
 def clean_name(name: str) -> str:
-    """Return a name that somebody else chose as a short word of plain characters."""
+    """Return a foreign name as a short word of plain characters."""
     cleaned = re.sub(r"[^A-Za-z0-9_.:-]", "?", name[: MOST_NAME_LENGTH + 1])
     return cleaned if len(cleaned) <= MOST_NAME_LENGTH else f"{cleaned[: MOST_NAME_LENGTH - 3]}..."
 
@@ -105,5 +105,5 @@ def _read_batch_id(text: str) -> BatchId | None:
 
 
 def _read_uuid(text: str) -> UUID | None:
-    """Read the one way in which we write UUIDs: Python's constructor takes braces, URNs and more."""
+    """Read a UUID in canonical form only: Python's constructor also takes braces and URNs."""
     return UUID(text) if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) else None

@@ -6,14 +6,14 @@ from core.domain.record import Record
 
 
 class Option(Record):
-    """A row that can be chosen, by the name that readers know."""
+    """An option of a filter: an id with its name."""
 
     id: UUID
     name: str
 
 
 class ResultOptions(Record):
-    """Scaffolding by name, active or not, since results outlive it; the newest batches first."""
+    """Scaffolding by name, also inactive rows, since results outlive them; the newest batches first."""
 
     personas: tuple[Option, ...] = ()
     arcs: tuple[Option, ...] = ()

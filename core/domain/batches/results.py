@@ -1,4 +1,4 @@
-"""What came of a batch, as rows to look at."""
+"""Results of batches, and the filters on them."""
 
 from uuid import UUID
 
@@ -75,14 +75,14 @@ class FailureFilters(Record):
 
     @property
     def asks_how(self) -> bool:
-        """Whether not every failure is meant, whatever failed."""
+        """Whether any filter is on the failure signature."""
         return any(getattr(self, name) is not None for name in SIGNATURE_FILTERS)
 
 
 class FailureStatistics(Record):
     """Counts over all matching failures; `none` stands for a missing stop_reason or pattern.
 
-    Each of the three leaves its own filter out, so that a chart shows what else could be chosen.
+    Each of the three ignores its own filter, so that a chart shows the other choices.
     """
 
     total: int

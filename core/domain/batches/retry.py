@@ -1,4 +1,4 @@
-"""What follows a call that brought no reply: try again later, give the item up, or stop the batch."""
+"""What follows a call without a reply: retry later, give the item up, or stop the batch."""
 
 from typing import assert_never
 
@@ -15,11 +15,11 @@ LONGEST_CAUSE = LONGEST_LINE - len("Paused automatically: ")
 
 
 class RetryLimits(Record):
-    """How long one item is tried, whichever ends first."""
+    """When an item is given up: after this many calls or this long, whichever comes first."""
 
     max_attempts: int
     max_seconds: float
-    """Of calls and waits; while its batch is paused an item spends none."""
+    """Calls and waits together; pauses of the batch do not count."""
 
 
 class RetryLater(Record):
@@ -42,9 +42,9 @@ class StopBatch(Record):
 
 
 def raise_limit(reply: Reply, settings: BatchSettings, *, raised_before: bool) -> int | None:
-    """Return the limit for one more try of a reply that max_tokens cut; None where the batch or the model allows none.
+    """Return the raised limit for a reply that max_tokens cut off; None where the batch or the model allows none.
 
-    Any other cut is never tried again unchanged: the same prompt would most likely be cut again, and paid for again.
+    Other cuts are never retried unchanged: the same prompt would most likely be cut off and paid for again.
     """
     if reply.stop_reason != StopReason.MAX_TOKENS or not settings.raise_max_tokens or raised_before:
         return None
@@ -74,7 +74,7 @@ def decide_retry(
         case CallFailureKind.INVALID_REQUEST:
             return GiveUp(because=make_line(failure.message))
         case CallFailureKind.UNEXPECTED:
-            # A defect of ours, or something new under the sun: the next call would most likely end like this one.
+            # An unexpected error: the next call would most likely fail like this one.
             return GiveUp(because=make_line(failure.message))
         case CallFailureKind.CONTENT_FILTERED:
             because = f"A content filter blocked the prompt or the reply. ({failure.message})"
@@ -111,7 +111,7 @@ _CAUSES = {
         "A proxy answered in place of Claude. Sign in to it or let it pass (HTTPS_PROXY, ANTHROPIC_BASE_URL), then resume."
     ),
 }
-"""What happened and what to do, where no call can succeed until someone acts."""
+"""What happened and what to do, where no call can succeed until somebody acts."""
 
 
 def _decide_passing(

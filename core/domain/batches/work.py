@@ -60,7 +60,7 @@ class LeasedItem(Record):
     training_topic_id: TopicId
     template_id: TemplateId
     max_tokens: int | None = None
-    """Overrides the batch's limit, after a reply that it cut."""
+    """Overrides the batch's limit after a reply that it cut off."""
     spent_seconds: float = 0.0
     """What earlier attempts at the item have taken, calls and waits."""
     lost_leases: int = 0
@@ -68,7 +68,7 @@ class LeasedItem(Record):
 
 
 class Lease(Record):
-    """What the database gave, and how the batch stands. `status` is None where there is no such batch."""
+    """Leased items and the batch's status; None where there is no such batch."""
 
     status: BatchStatus | None
     items: tuple[LeasedItem, ...] = ()
@@ -99,10 +99,10 @@ class CallFailureKind(StrEnum):
     SPEND_LIMIT = "spend_limit"
     ACCOUNT_BLOCKED = "account_blocked"  #: the organisation or account is disabled
     REGION_BLOCKED = "region_blocked"  #: Claude is not offered where the call came from
-    WRONG_ADDRESS = "wrong_address"  #: somebody answered who is not Claude
+    WRONG_ADDRESS = "wrong_address"  #: something other than Claude answered
     PROXY = "proxy"  #: a proxy wants a sign-in, or lets nothing through
     CONTENT_FILTERED = "content_filtered"  #: prompt or reply was blocked by a content filter
-    UNEXPECTED = "unexpected"  #: an exception that nobody foresaw left the call
+    UNEXPECTED = "unexpected"  #: an unexpected exception
 
 
 class CallFailure(Record):
@@ -118,11 +118,11 @@ class CallFailure(Record):
     """When calls will be taken again, in words; None where the answer does not say."""
     raw: RawResponse | None = None
     usage: TokenUsage = TokenUsage()
-    """Of a message that came beside the error, which may have been paid for."""
+    """Tokens of a message that came with the error, which may have been paid for."""
     duration_ms: int
     simulated: bool
     error_stack: str | None = None
-    """Where the exception came from, if it was one that nobody foresaw."""
+    """The stack of an unexpected exception."""
 
 
 class AttemptOutcome(StrEnum):
@@ -171,8 +171,8 @@ class ItemAccepted(Record):
 class ItemFailed(Record):
     """Close an item with its failed generation.
 
-    `stop_batch_because` names what lets no call succeed: the batch is paused with it, and of the items that met it only the
-    first is closed, as the evidence. The others go back to the queue, since they have done nothing wrong.
+    `stop_batch_because` is a cause that lets no call succeed: the batch is paused with it. Of the items that met it only the
+    first is closed, as evidence; the others go back to the queue.
     """
 
     kind: Literal["failure"] = "failure"
@@ -188,7 +188,7 @@ class ItemFailed(Record):
 
 
 class ItemReleased(Record):
-    """Give an item back, after an attempt that is to be repeated or untouched."""
+    """Give an item back, untouched or for another attempt."""
 
     kind: Literal["release"] = "release"
     item: LeasedItem

@@ -1,4 +1,4 @@
-"""Conversations as chat `messages`, one JSON object a line: the form that training tools read. Pure."""
+"""Conversations as chat `messages`, one JSON object per line, as training tools read them. Pure."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ def make_file_name(now: datetime) -> str:
 
 
 def make_record(conversation: ExportedConversation) -> dict[str, Any]:
-    """Return messages and metadata; a last turn of the user, which nobody answers, is dropped."""
+    """Return messages and metadata; a last, unanswered user turn is dropped."""
     turns = conversation.turns
     if turns and turns[-1].role is Role.USER:
         turns = turns[:-1]

@@ -25,11 +25,11 @@ ImportId = NewType("ImportId", UUID)
 UNNAMED = "not given"
 """What a record does not say: persona, arc, topic, template or model."""
 MOST_CONVERSATIONS, MOST_IMPORTED_TURNS = 100_000, 3_000_000
-"""Of one import: what takes minutes to judge."""
+"""The most conversations of one import; judging them takes minutes."""
 LONGEST_TEXT = 2_000_000
 """Characters of a failed conversation that are kept; more than any reply of Claude has."""
 LONGEST_DETAILS = 20_000
-"""Characters of what is wrong with a conversation; the database holds to it, too, and to LONGEST_TEXT."""
+"""Most characters of a failure's details; the database enforces it and LONGEST_TEXT, too."""
 LONGEST_MODEL, LONGEST_STOP_REASON = 100, 50
 MOST_TOKENS = 2_147_483_647
 _MOST_NAMED_TURNS = 50
@@ -37,7 +37,7 @@ _ELSEWHERE = "(in an earlier part of the file)"
 
 
 class NameKind(StrEnum):
-    """What of a record is looked for in the scaffolding."""
+    """The fields of a record that are looked up in the scaffolding."""
 
     PERSONA = "persona"
     ARC = "arc"
@@ -46,11 +46,11 @@ class NameKind(StrEnum):
 
 
 IMPORTED_FIELDS = (*NameKind, "model", "stop_reason", "max_tokens", "input_tokens", "output_tokens", "made_at")
-"""What is looked for in each record (`formats/metadata.py` knows under which names)."""
+"""The metadata of each record (`formats/metadata.py` knows their names)."""
 
 
 class ImportedName(Record):
-    """A persona, arc, topic or template that a record names; `id` is that of the scaffolding, None where it is not there."""
+    """A persona, arc, topic or template that a record names; `id` is that of the scaffolding, None where it is unknown."""
 
     id: UUID | None = None
     name: str
@@ -117,14 +117,14 @@ class ImportStart(Record):
 
 
 class ImportFinish(Record):
-    """`batch_id` is None where the same file was imported meanwhile; `known` says in which batch."""
+    """`batch_id` is None where the same file was imported by another import; `known` says in which batch."""
 
     batch_id: BatchId | None = None
     known: tuple[KnownFile, ...] = ()
 
 
 class NameIndex:
-    """Finds scaffolding by what records call it: its id, its key, its name; in any case, keys before names.
+    """Finds scaffolding by id, key or name, ignoring case; keys come before names.
 
     Of a template the newest version is meant, unless the record says "NAME v2". Beyond a thousand names of a kind that are
     not in the scaffolding, new ones are counted together as `(other)`.
@@ -249,7 +249,7 @@ def _choose_flag(conversation: ImportedConversation, flagged: Sequence[FlaggedTu
 
 
 def _write_text(conversation: ImportedConversation) -> str:
-    """A reply as it is; what was never one as JSON, so that turns are found in it as in a reply."""
+    """A reply as it is; other conversations as JSON, so that turns are found in them as in a reply."""
     if conversation.text:
         return clean_text(conversation.text[:LONGEST_TEXT])
     before = [{"role": "", "content": _ELSEWHERE}] * conversation.first_turn
@@ -266,7 +266,7 @@ def _read_count(text: str | None, *, least: int = 0) -> int | None:
 
 
 def _read_moment(text: str | None, now: datetime) -> datetime | None:
-    """A time in ISO form, or in seconds since 1970; without a zone it is UTC. What is still to come is no time of making."""
+    """A time in ISO form, or in seconds since 1970; without a zone it is UTC. A time in the future is ignored."""
     if text is None:
         return None
     try:

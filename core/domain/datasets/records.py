@@ -15,11 +15,11 @@ class ReviewStatus(StrEnum):
     PENDING_REVIEW = "pending_review"
     APPROVED = "approved"
     REJECTED = "rejected"
-    ARCHIVED = "archived"  #: kept by older data; nobody sets it here
+    ARCHIVED = "archived"  #: only in older data
 
 
 class ConversationFilters(Record):
-    """Which conversations are meant; None: any.
+    """Filters of conversations; None: any.
 
     `text` means words: each of them, or the beginning of one, is in the name or in what is said, in any case. A conversation
     without a quality score has no minimum.
@@ -64,7 +64,7 @@ class ConversationCounts(Record):
 
 
 class ConversationPlace(Record):
-    """Where a conversation stands under the filters: `newer` of `total` stand before it."""
+    """The place of a conversation among the filtered ones: `newer` of `total` come before it."""
 
     newer_id: UUID | None = None
     older_id: UUID | None = None

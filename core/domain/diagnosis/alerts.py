@@ -1,9 +1,9 @@
-"""When to raise the alarm: pure rules over counted facts. A worker evaluates them, the database keeps what they raise.
+"""Alert rules: pure functions of counted facts. A worker evaluates them, the database stores their alerts.
 
 What is wrong right now (a part is down, no worker is alive) is found by the pages themselves (`part_alerts.py`).
 
-A rate near its threshold would open and resolve an alert again and again, and tell somebody each time. So an open alert
-stays until the figure has clearly left the threshold.
+A rate near its threshold would open and resolve an alert again and again, with a notification each time. So an open
+alert stays until the figure is clearly below the threshold.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,11 +25,11 @@ from core.domain.record import Record
 TARGET_FAILURE_RATE, ALARM_FAILURE_RATE, CALM_FAILURE_RATE = 0.05, 0.10, 0.08
 """An alert opens over the second and stays until the rate is no longer over the third."""
 LEAST_SAMPLE = 20
-"""Fewer judged items than this say too little about a rate."""
+"""With fewer judged items no rate is judged."""
 LEAST_BASELINE = 50
-"""Likewise about what is usual: a rate of the week before, or which patterns there are."""
+"""With fewer judged items there is no baseline of rates and patterns."""
 DRIFT_ALPHA, DRIFT_CALM_ALPHA = 0.001, 0.01
-"""A day is looked at some thousand times while its items come in; at 5 % nearly every week would have its false alarm."""
+"""A day is evaluated about a thousand times while its items come in; at 5 % most weeks would have a false alarm."""
 DRIFT_LEAST_RISE, DRIFT_CALM_RISE = 0.05, 0.025
 NEW_PATTERN_HOURS = 24
 STORAGE_WARNING_SHARE, STORAGE_ALARM_SHARE, STORAGE_CALM_SHARE = 0.8, 0.95, 0.75
@@ -40,11 +40,11 @@ class AlertSeverity(StrEnum):
     """How soon somebody should look, the most urgent first."""
 
     CRITICAL = "critical"  #: work stops, or money is lost
-    WARNING = "warning"  #: it will be, if nobody looks
+    WARNING = "warning"  #: the same, if nobody acts
 
 
 class AlertTarget(StrEnum):
-    """Where to look; the pages know the way."""
+    """The page that an alert leads to."""
 
     ANALYTICS = "analytics"
     FAILURES = "failures"
@@ -52,7 +52,7 @@ class AlertTarget(StrEnum):
 
 
 class AlertRule(StrEnum):
-    """What raises alerts that are kept."""
+    """The rules whose alerts are stored."""
 
     FAILURE_RATE = "failure_rate"
     DRIFT = "drift"
@@ -63,7 +63,7 @@ class AlertRule(StrEnum):
 
 
 class Alert(Record):
-    """Something to look at: what happened and what to do. The first sentence of the message says it in short."""
+    """What happened and what to do. The first sentence of the message is the headline."""
 
     severity: AlertSeverity
     message: str
@@ -71,12 +71,12 @@ class Alert(Record):
 
     @property
     def headline(self) -> str:
-        """What happened, in short."""
+        """The first sentence of the message."""
         return self.message.split(". ")[0].rstrip(".")
 
 
 class RaisedAlert(Alert):
-    """What a rule found. There is at most one open alert of a rule, subject and owner."""
+    """An alert of a rule. There is at most one open alert for a rule, subject and owner."""
 
     rule: AlertRule
     subject: str = ""
@@ -105,7 +105,7 @@ class RaisedAlert(Alert):
 
 
 class StoredAlert(RaisedAlert):
-    """An alert as it is kept."""
+    """A stored alert."""
 
     id: UUID
     created_at: AwareDatetime
@@ -114,7 +114,7 @@ class StoredAlert(RaisedAlert):
     """When the condition no longer held."""
     acknowledged_at: AwareDatetime | None = None
     acknowledged_by_reader: bool = False
-    """Of an alert of the installation: whether it was the one who reads it now."""
+    """Whether the reader acknowledged it; alerts of the installation may be acknowledged by others."""
     webhook_sent_at: AwareDatetime | None = None
 
 
@@ -142,7 +142,7 @@ class JudgedCount(Record):
 
 
 class OwnerFacts(Record):
-    """What the rules look at, of one analyst's conversations. All of them are simulated, or none."""
+    """Facts about one analyst's conversations, all simulated or none."""
 
     created_by: UUID
     first_batch_at: AwareDatetime
@@ -150,7 +150,7 @@ class OwnerFacts(Record):
     day: JudgedCount = JudgedCount()
     """The last 24 hours."""
     week: JudgedCount = JudgedCount()
-    """The last seven days, this day among them."""
+    """The last seven days, including the last day."""
     week_before_day: JudgedCount = JudgedCount()
     """The seven days before the last 24 hours."""
     earlier_judged: int = 0
@@ -160,7 +160,7 @@ class OwnerFacts(Record):
 
 
 class OpenAlert(Record):
-    """An alert that is open as the rules are evaluated."""
+    """An alert that is open when the rules are evaluated."""
 
     rule: AlertRule
     subject: str = ""
@@ -168,7 +168,7 @@ class OpenAlert(Record):
 
 
 class AlertFacts(Record):
-    """What the rules look at. None: not known, so no alert."""
+    """The facts for the rules. None: unknown, so no alert."""
 
     now: AwareDatetime
     owners: tuple[OwnerFacts, ...] = ()
@@ -178,7 +178,7 @@ class AlertFacts(Record):
 
 
 class AlertEvaluation(Record):
-    """One look at the facts; what it finds is saved under its id, unless another has begun meanwhile."""
+    """One evaluation of the facts; its alerts are saved under its id, unless a newer one has begun."""
 
     id: UUID
     facts: AlertFacts
@@ -197,14 +197,14 @@ def find_alerts(facts: AlertFacts, *, storage_limit_bytes: int) -> tuple[RaisedA
 
 
 def _check_failure_rate(owner: OwnerFacts, *, is_open: bool) -> Iterator[RaisedAlert]:
-    """Take the last day where it says enough, else the week: small amounts every day are a sample, too."""
+    """Use the last day if it has enough judged items, else the week."""
     is_enough = owner.day.judged >= LEAST_SAMPLE
     count, window = (owner.day, "the last 24 hours") if is_enough else (owner.week, "the last 7 days")
     if count.judged < LEAST_SAMPLE:
         return
     interval = wilson_interval(count.failed, count.judged)
     is_over = count.failed > (CALM_FAILURE_RATE if is_open else ALARM_FAILURE_RATE) * count.judged
-    # Two of twenty-one are over 10 %, but may well be chance at a rate within the target.
+    # In a small sample more than 10 % can fail by chance at a rate within the target.
     if not is_over or (not is_open and interval.low <= TARGET_FAILURE_RATE):
         return
     yield RaisedAlert(

@@ -30,7 +30,7 @@ from core.domain.verdict.verdict import FailureType
 
 
 class Dimension(StrEnum):
-    """What an item has, whether it failed or not. A suspect with several names is called by the first of this order."""
+    """A setting of an item, whether it failed or not. The names of a suspect are in this order."""
 
     TEMPLATE = "template"
     ARC = "arc"
@@ -105,14 +105,14 @@ class TokenRow(Record):
 
 
 class TurnRow(Record):
-    """Of the conversations that came as far as turn `turn_index` (from 0), those that broke there."""
+    """Of the conversations that reached turn `turn_index` (from 0), those that failed there."""
 
     turn_index: int
     rate: Rate
 
 
 class Waste(Record):
-    """What did not become a conversation, of all that was spent on judged items, retried calls included."""
+    """Calls, time and cost of judged items, and the part that did not become a conversation."""
 
     attempts: int
     duration_seconds: float
@@ -123,7 +123,7 @@ class Waste(Record):
 
 
 class Diagnosis(Record):
-    """Everything that the analytics show for one filter, but for suspects and examples. `batches`: the newest of them."""
+    """Everything that the analytics show for one filter, except suspects and examples. `batches`: the newest ones."""
 
     overall: Rate
     rates: tuple[RateRow, ...]
@@ -145,7 +145,7 @@ class Diagnosis(Record):
 
 
 class Bucket(StrEnum):
-    """How fine the time line is."""
+    """The resolution of the time line."""
 
     HOUR = "hour"
     DAY = "day"
@@ -210,7 +210,7 @@ def _build_field(
     slots: Sequence[int],
     judged: Ints,
 ) -> Field:
-    """Name each combination once; `places` says of each group which of them it has, `slots` its batch."""
+    """Name each combination once; `places` is the combination of each group, `slots` its batch."""
     if dimension is Dimension.BATCH:
         names = _name_batches(outcomes)
         return make_field(dimension, [names[slot] for slot in slots])
@@ -239,7 +239,7 @@ def _make_namer(outcomes: Outcomes, dimension: Dimension) -> Callable[[Combinati
 
 
 def _name_ids(outcomes: Outcomes, dimension: Dimension) -> dict[UUID, str]:
-    """Name the scaffolding; two of one name, as from imports, are told apart by their ids."""
+    """Name the scaffolding; rows of the same name, as from imports, get part of their id."""
     labels, attribute = outcomes.labels, _ID_ATTRIBUTES[dimension]
     ids: set[UUID] = {getattr(each, attribute) for each in outcomes.combinations}
     names = {key: labels[key].label if key in labels else str(key) for key in ids}
@@ -294,7 +294,7 @@ def _list_rates(outcomes: Outcomes, facts: Facts) -> Iterable[RateRow]:
         for code, value in enumerate(column.values):
             label = value if column.steps is None else _label_step(column, code)
             is_pooled = dimension is Dimension.BATCH and value not in keys
-            # What imports do not name of the scaffolding has an id of its own; what they do not say of settings has none.
+            # Scaffolding that an import does not name has an id of its own; settings that it does not name have none.
             is_missing = value not in keys and (
                 value == UNNAMED or (dimension is Dimension.TOPIC_CATEGORY and value == NONE)
             )
@@ -399,7 +399,7 @@ def _list_tokens(outcomes: Outcomes) -> tuple[TokenRow, ...]:
 
 
 def _list_turns(outcomes: Outcomes) -> tuple[TurnRow, ...]:
-    """A conversation of ten turns came past the turns 0 to 9; one that broke at turn 3 came as far as turn 3."""
+    """A conversation of ten turns reached turns 0 to 9; one that failed at turn 3 reached turn 3."""
     last = max((each.turn for each in outcomes.turns if each.failed), default=-1)
     broken = {each.turn: each.failed for each in outcomes.turns}
     whole = {each.turn: each.accepted for each in outcomes.turns}

@@ -13,7 +13,7 @@ _SIGNATURE_PARTS = (("failure_type",), ("stop_reason",), ("truncation_pattern",)
 class FigureRow(Record):
     """Failed of judged items with one value of a dimension; `low` and `high` are the 95 % interval of the rate, 0 to 1.
 
-    What is no count of items has `amount` of `all`, in `unit`, instead.
+    Figures other than counts of items have `amount` of `all` in `unit` instead.
     """
 
     dimension: str

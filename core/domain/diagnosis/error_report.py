@@ -1,4 +1,4 @@
-"""The RAW error report: one failed generation, whole, with what can be said about why. Pure."""
+"""The RAW error report: one failed generation, whole, with an analysis of the cause. Pure."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ FAR_BELOW_LIMIT = 0.2
 
 
 class FailedGeneration(FailureRow):
-    """One failed generation whole, as its row holds it."""
+    """One failed generation, with all columns of its row."""
 
     batch_id: UUID | None = Field(default=None, validation_alias="run_id")
     prompt: str
@@ -60,7 +60,7 @@ class FailedGeneration(FailureRow):
 
 
 class FailureOrigin(Record):
-    """What a failure was generated from, by key and name as its batch keeps them."""
+    """The scaffolding of a failure, by key and name, from its batch's snapshot."""
 
     persona_key: str | None = None
     persona_name: str | None = None

@@ -1,4 +1,4 @@
-"""Where an exception came from, as it is kept with a failure: functions and lines, never the values of variables."""
+"""The stack of an exception as stored with a failure: functions and lines, never the values of variables."""
 
 import traceback
 

@@ -1,9 +1,9 @@
-"""Exact tests for counts, and the correction for having looked at many of them.
+"""Exact tests for counts, and the correction for multiple comparisons.
 
-Failures are few (four of ninety is an ordinary batch), so nothing here leans on large samples: the probabilities are those
-of the hypergeometric and binomial distributions. The correction is Holm's. It holds the chance of even one false name at the
-given level whatever depends on whatever, and arc, template and prompt length do depend on each other; Benjamini-Hochberg
-would allow a share of the names to be wrong, but each name here sends a person to work. Tests that no outcome could make
+Failures are few (four of ninety is an ordinary batch), so no test assumes large samples: the probabilities are those of the
+hypergeometric and binomial distributions. The correction is Holm's. It keeps the chance of even one false suspect at the
+given level, whatever the dependencies between tests (arc, template and prompt length depend on each other). Benjamini-
+Hochberg would accept a share of false suspects, but each suspect here costs a person work. Tests that no outcome could make
 significant (Tarone: three items of a topic among four failures) are left out before the correction, since they can raise no
 false alarm; with few failures that is what keeps Holm able to find anything.
 """
@@ -86,7 +86,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def choose_testable(least_p: Sequence[float], alpha: float) -> tuple[bool, ...]:
-    """Say which tests are worth making: Tarone's rule, from what the margins alone allow."""
+    """Say which tests can become significant at all (Tarone's rule, from the margins alone)."""
     ordered = np.sort(np.array(least_p, dtype=np.float64))
     ranks = np.arange(1, len(ordered) + 1)
     enough = np.flatnonzero(np.searchsorted(ordered, alpha / ranks, side="right") <= ranks)
@@ -116,7 +116,7 @@ def _log_factorials(highest: int) -> Floats:
 
 @cache
 def _tabulate_log_factorials(bits: int) -> Floats:
-    """For whole numbers that come again and again scipy is no faster, and takes most of a second to import."""
+    """For repeated whole numbers scipy is no faster, and takes most of a second to import."""
     return np.fromiter(map(lgamma, range(1, 2**bits + 1)), dtype=np.float64, count=2**bits)
 
 
@@ -128,7 +128,7 @@ def _log_probabilities(first: int, last: int, total: int, other_total: int, draw
 
 
 def _log_probability(count: int, total: int, other_total: int, drawn: int) -> float:
-    """One of `_log_probabilities`, without an array around it."""
+    """A single value of `_log_probabilities`."""
 
     def log_choose(top: int, below: int) -> float:
         return lgamma(top + 1) - lgamma(below + 1) - lgamma(top - below + 1)

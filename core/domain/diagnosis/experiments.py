@@ -23,7 +23,7 @@ MOST_ITEMS = 10_000
 
 
 class ExperimentChange(Record):
-    """The one setting that the changed arm has otherwise. `template_id` replaces the template of its arc."""
+    """The one setting that differs in the changed arm. `template_id` replaces the template of its arc."""
 
     model: str | None = Field(default=None, min_length=1, max_length=100)
     max_tokens: int | None = Field(default=None, ge=1, le=MAX_OUTPUT_TOKENS)

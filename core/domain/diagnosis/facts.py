@@ -1,4 +1,4 @@
-"""What was judged and what failed, counted by combinations of settings: all that the search for suspects needs.
+"""Judged and failed items, counted by combinations of settings: the input of the search for suspects.
 
 A cell is one combination of values that occurred, with its counts. Ninety items make ninety cells, half a million make some
 thousand, so everything after this is quick.
@@ -15,9 +15,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NOT_GIVEN = "(none)"
-"""The value of items that do not say; it is a value like any other, since a missing one may be the cause."""
+"""The value of items without one; it is treated like any other, since a missing value may be the cause."""
 UNKNOWN = -1
-"""The code of cells that do not say the number of an ordered field: they are in no span of it, and nobody suspects them."""
+"""The code of cells without a number in an ordered field: they are in no range of it and never a suspect."""
 MOST_STEPS = 10
 
 
@@ -124,7 +124,7 @@ def make_field(name: str, values: Sequence[str | None]) -> Field:
 
 
 def make_ordered_field(name: str, values: Sequence[int | None], judged: Ints, unit: str) -> Field:
-    """Cut an ordered field at every value that occurs, or, where there are many, at ten that split the items evenly."""
+    """Split an ordered field at every value, or, if there are many, at ten that divide the items evenly."""
     is_known = np.array([value is not None for value in values], dtype=np.bool_)
     known = np.array([value for value in values if value is not None], dtype=np.int64)
     distinct = np.unique(known)

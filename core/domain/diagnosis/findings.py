@@ -73,7 +73,7 @@ class NextStep(Record):
 
 
 class Finding(Record):
-    """A named suspect, explained: what was found, what its failures share, and the figures behind it."""
+    """A named suspect, explained: what was found, what its failures have in common, and the figures behind it."""
 
     suspect: Suspect
     evidence: Evidence
@@ -257,11 +257,11 @@ def _describe_tokens(evidence: Evidence) -> str:
         return ""
     is_one = format_percent(evidence.share_low) == format_percent(evidence.share_high)
     used = format_percent(evidence.share_low) if is_one else format_percent_range(evidence.share_low, evidence.share_high)
-    return f" {used} of max_tokens used{'' if evidence.all_counted else ' (of those with a count)'}."
+    return f" {used} of max output tokens used{'' if evidence.all_counted else ' (of those with a count)'}."
 
 
 def _judge_limit(evidence: Evidence) -> str:
-    """Only what the data shows: most stopped by the limit, or all far from it, each by its count or its stop_reason."""
+    """Judge only what the data shows: most stopped by the limit, or all below it."""
     if _is_most(evidence.stop_reasons.get(StopReason.MAX_TOKENS, 0), evidence):
         is_full = evidence.share_high is not None and evidence.share_high >= _NEAR_LIMIT
         return "The token limit is the cause." if is_full else ""

@@ -1,8 +1,7 @@
 """The fingerprint of a failure: a key that is the same for all failures that end alike, so a thousand read as five.
 
-Failures of what Claude wrote are told apart by the shape of their end; calls without a reply, refusals and wrong structures
-by their message with everything removed that differs from one to the next. The key is stored with the failure when it is
-recorded; the label is read out of the key.
+Failures with a text are grouped by the shape of its end; calls without a reply, refusals and wrong structures by their
+message without numbers, ids and quotations. The key is stored with the failure; its label is derived from the key.
 """
 
 import re
@@ -20,7 +19,7 @@ from core.domain.verdict.verdict import FailureType
 KEY_LENGTH = 160
 _MESSAGE_LENGTH = 110
 _CONSIDERED_LENGTH = 2_000
-"""Of a message; an opening mark that nothing closes is looked for to the end, once for each such mark."""
+"""Characters of a message that are considered: the search for a closing mark takes time by their number."""
 _SEPARATOR = "|"
 
 _NORMAL_FORMS = (
@@ -84,7 +83,7 @@ class TailShape(Record):
 
 
 class UnmarkedFailure(Record):
-    """A failure that was recorded without a fingerprint, with what one is made of."""
+    """A failure without a fingerprint, with the data for one."""
 
     id: UUID
     failure_type: FailureType
@@ -110,7 +109,7 @@ def fingerprint_failure(
             # Only imported conversations have none: how they end is then all that is known.
             parts = (stop_reason or "none", *_encode_shape(describe_tail(find_failing_text(reply_text or "", turn_index))))
         case FailureType.TRUNCATION:
-            # A limit stops anywhere, so the last sign says nothing; whether it was within what somebody says does.
+            # A limit stops anywhere, so the last character says nothing; whether it is inside a turn does.
             parts = (stop_reason or "none", "in_text" if turn_index is not None else "between_texts")
         case FailureType.PARSE_ERROR:
             parts = (stop_reason or "none", *_encode_shape(describe_tail(reply_text or "")))
@@ -167,7 +166,7 @@ def find_failing_text(reply_text: str, turn_index: int | None) -> str:
 
 
 def normalise_message(message: str) -> str:
-    """Remove from a message what differs between failures of one kind: numbers, ids, addresses and quoted parts."""
+    """Remove what differs between messages of the same cause: numbers, ids, addresses and quotations."""
     message = message[:_CONSIDERED_LENGTH]
     for form, replacement in _NORMAL_FORMS:
         message = form.sub(replacement, message)

@@ -1,4 +1,4 @@
-"""How the parts of the installation do, and what is to be done about those that do not."""
+"""The health of each part of the installation, and what to do about problems."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from core.domain.batches.pacing import Pace
 from core.domain.record import Record
 
 WORKER_SILENT_AFTER = timedelta(seconds=30)
-"""An idle worker says something every few seconds; one that has been silent for this long is dead or stuck."""
+"""An idle worker sends a heartbeat every few seconds; one that is silent for this long is dead or stuck."""
 
 
 class Part(StrEnum):
@@ -25,7 +25,7 @@ class Part(StrEnum):
 
 
 class PartState(StrEnum):
-    """How a part does."""
+    """The state of a part."""
 
     UP = "up"
     PROBLEM = "problem"
@@ -34,7 +34,7 @@ class PartState(StrEnum):
 
 
 class PartHealth(Record):
-    """One part: what was found, and what to do where something is wrong."""
+    """The state of one part, and what to do if something is wrong."""
 
     part: Part
     state: PartState
@@ -43,7 +43,7 @@ class PartHealth(Record):
 
 
 class DatabaseHealth(Record):
-    """What the database says of itself."""
+    """Versions and migrations of the database."""
 
     database: str
     migrations: tuple[str, ...]
@@ -51,7 +51,7 @@ class DatabaseHealth(Record):
 
 
 class StorageUse(Record):
-    """What the bucket of RAW error reports holds, of all analysts."""
+    """Size of the bucket of RAW error reports of all analysts."""
 
     bytes: int
     files: int
@@ -69,7 +69,7 @@ class ClaudeHealth(Record):
 
 
 class WorkerHealth(Record):
-    """One worker as it announces itself."""
+    """One worker, from its own heartbeat."""
 
     name: str
     state: str
@@ -94,7 +94,7 @@ class QueueHealth(Record):
     workers: tuple[WorkerHealth, ...] = ()
     paces: Mapping[str, Pace] = {}
     reconciled_at: AwareDatetime | None = None
-    """When a reconciler last looked for what lost workers left behind."""
+    """When a reconciler last ran."""
 
     def count_alive(self, now: datetime) -> int:
         """Return how many workers were heard lately."""
@@ -102,7 +102,7 @@ class QueueHealth(Record):
 
 
 class Health(Record):
-    """Everything that was found; None where it could not be asked."""
+    """The health of all parts; None where a part could not be asked."""
 
     parts: tuple[PartHealth, ...]
     database: DatabaseHealth | None = None

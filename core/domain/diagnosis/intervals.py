@@ -1,4 +1,4 @@
-"""Rates with what a sample of that size can say about them: 95 % intervals that hold for small samples and for rates near 0.
+"""Rates with 95 % intervals that hold for small samples and for rates near 0.
 
 Wilson's interval stays inside 0 to 1 and does not shrink to nothing at 0 of 72, where the usual "plus or minus" does; its
 sister for the difference of two rates is Newcombe's (his method 10), made of two Wilson intervals. For rates of the same

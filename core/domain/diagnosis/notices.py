@@ -1,4 +1,4 @@
-"""What workers noticed, beside the work itself, and somebody should be told of."""
+"""Problems that workers noticed and somebody should know of."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ PlainLine = Annotated[str, StringConstraints(max_length=100, pattern=r"^[ -~]*$"
 
 
 class RefusedJobs(Record):
-    """Jobs of the last day that were not Bright Run's and did not run; `function` and `reason` are the last one's."""
+    """Foreign jobs that were refused in the last day; `function` and `reason` are those of the last one."""
 
     count: int = Field(ge=1, le=1_000_000_000)
     function: PlainLine

@@ -1,4 +1,4 @@
-"""What came of judged items, counted by what they had in common: the form in which the database answers a diagnosis.
+"""Outcomes of judged items, counted by combinations of settings: the database's answer to a diagnosis.
 
 Judged items are those that were accepted or failed; cancelled ones never were. A filter on settings (batch, persona,
 template, time, ...) chooses which items are judged; a filter on failures (type, stop_reason, pattern, text) chooses which of
@@ -72,10 +72,10 @@ class SignatureTotal(Record):
 
 
 class OutcomeCells(Record):
-    """Columns of equal length: so many `items` of this combination, batch slot and failure signature (`kind`).
+    """Columns of equal length: `items` of this combination, batch slot and failure signature (`kind`).
 
     `share_low` and `share_high` are the least and greatest share of max_tokens used, in hundredths of a percent; None for
-    accepted items and where there was no reply. Of the items so many are `simulated`.
+    accepted items and where there was no reply. `simulated` of the items are simulated.
     """
 
     combination: tuple[int, ...] = ()
@@ -107,7 +107,7 @@ class TokenCount(Record):
 
 
 class TurnCount(Record):
-    """`failed`: items whose turn `turn` is to blame. `accepted`: items with so many turns."""
+    """`failed`: items whose turn `turn` failed. `accepted`: items with this number of turns."""
 
     turn: int
     accepted: int

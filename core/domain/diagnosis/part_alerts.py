@@ -1,6 +1,5 @@
-"""What is wrong right now: a part is down, no worker is alive. Found as a page is drawn, never kept.
-
-A worker that is down could not keep it, and what has passed needs nobody to look.
+"""What is wrong right now: a part is down, no worker is alive. Found when a page is drawn, never stored: a
+worker that is down could not store it.
 """
 
 from collections.abc import Iterator

@@ -1,16 +1,17 @@
-"""Which setting do the failures come from? Every value of every field is compared with the rest, and few are named.
+"""Which setting do the failures come from? Every value of every field is compared with the rest.
 
 1. Values that hold the same items cannot be told apart (an arc and its only template): one suspect with several names.
 2. Each is compared with all other items by Fisher's exact test, corrected by Holm for the number of comparisons.
 3. The strongest is named. All others are then compared within its items and outside of them, apart (a stratified exact
-   test). What only looked bad because of the named one has nothing left to show; what has, is named next, and so on.
+   test). A value that failed more often only because of the named one is then explained; the strongest of the
+   others is named next, and so on.
 4. A pair of values (template x structured output) is named instead of a value if it fails more often than either value does
    without the other, and more often than the two would fail as causes of their own; and instead of a batch if it is just
    what only that batch has.
 
-The chance to name anybody where failures are mere accident is held under 5 % in all, as far as items fail independently of
-each other; the same prompt asked again, as by retries and comparisons, may not. A second cause that is not significant over
-all items is not named beside the first; under a filter that leaves the first one's items out it is.
+The chance to name any suspect where failures are random is under 5 % in all, as far as items fail independently; retries
+and comparisons send the same prompt again and may not. A second cause that is not significant over all items is named only
+under a filter that excludes the items of the first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,7 +50,7 @@ class SuspectStatus(StrEnum):
 
     NAMED = "named"  #: fails more often, and nothing stronger explains it
     EXPLAINED = "explained"  #: fails more often, but not once a named suspect is taken into account
-    UNPROVEN = "unproven"  #: the difference may be chance
+    UNPROVEN = "unproven"  #: the difference could be chance
     TOO_FEW = "too_few"  #: no outcome of so few items could prove anything
 
 
@@ -77,7 +78,7 @@ class Suspect(Record):
 
     @property
     def label(self) -> str:
-        """All names in one line; of several, a template is the last that an analyst thinks of."""
+        """All names in one line; a template comes last, since its arc says more."""
         if self.parts:
             return " with ".join(part.label for part in self.parts)
         first = next((name for name in self.names if name.field != _TEMPLATE), self.names[0])
@@ -243,7 +244,7 @@ def _sum_by(strata: Ints, counts: Ints, size: int) -> list[int]:
 
 
 def _explain_others(facts: Facts, singles: Sequence[_Candidate], named: Sequence[_Candidate]) -> None:
-    """Say of each that is not named why not, and which of them the data cannot tell apart from a named one."""
+    """Set the status of the others, and note those that the data cannot tell apart from a named one."""
     for each in singles:
         if each in named:
             continue
@@ -309,7 +310,7 @@ def _test_pairs(facts: Facts, pairs: Sequence[_Candidate]) -> None:
 
 
 def _stands_out(facts: Facts, each: _Candidate) -> bool:
-    """More than one and a half standard deviations above what chance would give; less is never significant."""
+    """Whether it is over 1.5 standard deviations above the expected count; less is never significant."""
     share = facts.total_failed / facts.total_judged
     expected = each.judged * share
     return each.failed - expected > _LEAST_DEVIATION * sqrt(expected * (1 - share) * (1 - each.judged / facts.total_judged))
@@ -330,15 +331,15 @@ def _find_pair(
 
 
 def _find_same(facts: Facts, chosen: _Candidate, pairs: Sequence[_Candidate]) -> _Candidate | None:
-    """The pair of settings that makes a batch what it is: that is what can be changed, so it is named instead."""
+    """The pair of settings that only this batch has: settings can be changed, so it is named instead."""
     same = [pair for pair in pairs if not np.any((pair.members != chosen.members) & (facts.judged > 0))]
     return min(same, key=lambda pair: pair.p_value, default=None)
 
 
 def _adds_to_parts(facts: Facts, pair: _Candidate, partners: int) -> bool:
-    """Whether it beats both of its values without the other, and both as causes that know nothing of each other.
+    """Whether it fails more often than each of its values alone, and than both as independent causes.
 
-    Each value has so many `partners` to be tried with, hence Bonferroni's factor.
+    Each value is tried with `partners` others, hence Bonferroni's factor.
     """
     first, second = pair.parts
     neither = ~(first.members | second.members)
@@ -350,7 +351,7 @@ def _adds_to_parts(facts: Facts, pair: _Candidate, partners: int) -> bool:
         if judged == 0 or fisher_p(pair.failed, pair.judged, failed, judged) * partners > ALPHA_PAIR:
             return False
         alone.append(failed / judged)
-    # As independent causes: an item escapes both. The base is in either rate, so it is taken out once.
+    # Independent causes: an item must escape both. The base rate is part of both rates, so it is divided out once.
     independent = 1 - (1 - alone[0]) * (1 - alone[1]) / max(1 - base, 1e-9)
     low = measure_rate(pair.failed, pair.judged).low
     return low is not None and low > independent

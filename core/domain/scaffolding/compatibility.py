@@ -1,4 +1,4 @@
-"""What an arc was written for: hints that never forbid anything."""
+"""What an arc is recommended for: hints that never forbid anything."""
 
 from collections.abc import Sequence
 

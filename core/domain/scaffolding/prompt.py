@@ -1,7 +1,7 @@
 """Prompts: the text that Claude is sent, made from a template and a scaffolding.
 
 A template has the placeholders below and nothing else, in the language of `template_language`; an unknown or a missing one
-is an error when a template is saved and before a batch starts, so no prompt leaves with a hole in it.
+is an error when a template is saved and before a batch starts, so no prompt is sent with a missing value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ TEXT_PLACEHOLDERS = frozenset(
 )
 PLACEHOLDERS = NUMBER_PLACEHOLDERS | LIST_PLACEHOLDERS | TEXT_PLACEHOLDERS
 NAMED_UNKNOWN, NAMED_CHARACTERS = 10, 60
-"""So many unknown placeholders are named, and so much of each."""
+"""How many unknown placeholders are named, and how much of each."""
 
 _KINDS = MappingProxyType(
     dict.fromkeys(NUMBER_PLACEHOLDERS, Kind.NUMBER)
@@ -109,16 +109,16 @@ def check_template(system_prompt: str, user_prompt: str) -> tuple[str, ...]:
 
 
 def choose_template(offered: Iterable[PromptTemplate], arc_id: ArcId) -> PromptTemplate | None:
-    """Return what a new batch takes for an arc: the first that can be filled, or the first of all, which says why."""
+    """Return the template of a new batch for an arc: the first that can be filled, else the first, whose error says why."""
     of_arc = [template for template in offered if template.emotional_arc_id == arc_id]
     fillable = (template for template in of_arc if not check_template(template.system_prompt, template.user_prompt))
     return next(fillable, of_arc[0] if of_arc else None)
 
 
 def render_prompt(template: PromptTemplate, persona: Persona, arc: EmotionalArc, topic: TrainingTopic) -> Prompt:
-    """Fill a template; raise TemplateInvalid rather than return a prompt with a hole, and for nothing else.
+    """Fill a template; raise TemplateInvalid if a value is missing, and for nothing else.
 
-    The system prompt ends with a line that names the scaffolding by key, for whoever reads a request later.
+    The system prompt ends with a line that names the scaffolding by key, for later readers of the request.
     """
     title = f"Prompt template {template.template_key} v{template.version}"
     if problems := check_template(template.system_prompt, template.user_prompt):

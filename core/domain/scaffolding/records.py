@@ -144,7 +144,7 @@ class SaveOutcome(Record):
 
 
 class Uses(Record):
-    """What came of a persona, an arc, a topic or a template so far: the analyst's items."""
+    """The analyst's items of a persona, an arc, a topic or a template."""
 
     accepted: int = 0
     failed: int = 0

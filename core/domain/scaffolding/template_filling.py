@@ -1,4 +1,4 @@
-"""Filling a template: what it may write and do is counted, so no template takes long or grows large."""
+"""Filling a template within limits, so that none takes long or grows large."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

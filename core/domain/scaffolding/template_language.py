@@ -21,7 +21,7 @@ MAX_TOKENS = 5_000
 """Of each text, as Jinja counts: names, operators, spaces in tags, stretches of plain text. Parsing takes time by them."""
 MAX_NUMBER = 1e15
 MAX_DEPTH = 20
-"""How deep loops, conditions and comparisons may stand in one another."""
+"""How deep loops, conditions and comparisons may be nested."""
 QUOTED_CHARACTERS, SEARCHED_CHARACTERS = 80, 2000
 """Of the line that is at fault: as many as a message shows, and as many as are searched for it."""
 ADVICE = "Use placeholders, {% for %} over lists and {% if %}."

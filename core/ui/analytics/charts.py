@@ -147,7 +147,7 @@ def _draw_upright(place: float | datetime) -> dict[str, object]:
 
 
 def _widen(times: Sequence[datetime], begins: Sequence[datetime]) -> dict[str, object]:
-    """A range with room at both ends: a mark on the frame would be cut in half, a single one would fill the years."""
+    """A range with room at both ends: a mark on the frame would be cut, a single one would span years."""
     moments = [*times, *begins]
     if not moments:
         return {}

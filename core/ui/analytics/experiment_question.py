@@ -48,7 +48,7 @@ SCOPES = {ItemScope.JUDGED: "All judged items", ItemScope.FAILED: "Failed items 
 
 
 class ExperimentQuestion(Record):
-    """What a comparison was asked for: the next step, the suspect's items as the link filters them, and their name."""
+    """A requested comparison: the next step, and filters and name of the suspect's items."""
 
     step: StepKind
     mark: dict[str, str]
@@ -56,7 +56,7 @@ class ExperimentQuestion(Record):
 
 
 def ask_experiment(step: StepKind, mark: dict[str, str] | None = None, about: str | None = None) -> None:
-    """Open the question with the next run of the page, which this begins."""
+    """Open the question and rerun the page."""
     st.session_state[QUESTION] = ExperimentQuestion(step=step, mark=mark or {}, about=about)
     st.rerun()
 
@@ -189,7 +189,7 @@ def _change_template(templates: tuple[RetryTemplate, ...]) -> ExperimentChange:
 
 
 def _draw_cost(services: PageServices, progress: BatchProgress, plan: ExperimentPlan) -> int:
-    """Say what the comparison takes; return the number of items."""
+    """Show cost and time of the comparison; return the number of items."""
     if plan.change == ExperimentChange():
         st.caption("Choose the new value of the setting.")
         return 0

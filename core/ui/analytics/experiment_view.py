@@ -26,8 +26,8 @@ BASE_LABEL = "before the change"
 
 
 def draw_experiment(services: PageServices, experiment_id: UUID) -> None:
-    """Draw one experiment, again and again while its batch is active; raise NotFound."""
-    fresh = [_read(services, experiment_id)]  # What was read for this run is drawn by it; each refresh reads anew.
+    """Draw one experiment, refreshed while its batch is active; raise NotFound."""
+    fresh = [_read(services, experiment_id)]  # The first drawing uses what this run has read; each refresh reads again.
     refreshes = _is_active(*fresh[0])
     st.session_state[REFRESHES] = refreshes
 
@@ -36,7 +36,7 @@ def draw_experiment(services: PageServices, experiment_id: UUID) -> None:
             report, progress = fresh.pop() if fresh else _read(services, experiment_id)
             _draw_report(report, progress)
             if _is_active(report, progress) != st.session_state.get(REFRESHES):
-                st.rerun()  # One run of the whole page drops the timer.
+                st.rerun()  # A full rerun removes the timer.
 
     st.fragment(draw, run_every=ACTIVE_SECONDS if refreshes else None)()
 

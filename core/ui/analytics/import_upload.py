@@ -1,4 +1,4 @@
-"""Uploading an existing data set: judged, kept as an imported batch, and on to its diagnosis."""
+"""Upload of an existing data set: it is judged and stored as an imported batch, with links to its diagnosis."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from core.ui.shell.links import open_analytics, open_batch, open_failures
 from core.ui.shell.tables import draw_table
 
 OPEN, REPORT = "import_dialog_open", "import_report"
-"""Session state: whether the dialog is open, and what the import that it shows has brought."""
+"""Session state: whether the dialog is open, and the result of its import."""
 DROPPED = "import_dropped"
 """Session state: how often files were dropped because they were too much together."""
 FILE_TYPES = ("json", "jsonl", "gz")
@@ -84,7 +84,7 @@ def _draw_form(services: PageServices) -> None:
         report = _run_import(services, files, name)
         if report is not None:
             st.session_state[REPORT] = report
-            load_failure_options.clear()  # The new batch is something to filter by.
+            load_failure_options.clear()  # The new batch is a new option of the filters.
             st.rerun()
 
 
@@ -127,7 +127,7 @@ def _draw_report(report: ImportReport) -> None:
 
 
 def _draw_way_on(report: ImportReport, batch_id: BatchId) -> None:
-    """To the diagnosis where something failed; a batch without failures is shown whole."""
+    """Link to the diagnosis if something failed, else to the batch."""
     if report.batch_id is not None and not report.flagged:
         if st.button("Open the batch", type="primary", icon=":material/monitoring:", key="import_batch"):
             _close()

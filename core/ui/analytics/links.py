@@ -1,4 +1,4 @@
-"""From a mark of the analytics to the failures behind it: the filters of the page and of the mark, as the link has them."""
+"""Links from marks of the analytics to their failures: the filters of the page and of the mark."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -41,7 +41,7 @@ PARAMETERS: dict[Dimension, str] = {
 
 
 def show_failures(mark: Mapping[str, str]) -> None:
-    """Go to the failures of a mark, under the filters of this page; stay where the mark has none to show."""
+    """Go to the failures of a mark, with the filters of this page; stay if the mark has none."""
     if not mark:
         return
     kept = {name: value for name, value in st.query_params.items() if name in NAMES and value}

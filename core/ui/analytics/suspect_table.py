@@ -162,14 +162,14 @@ def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     words: Sequence[str] = list(dict.fromkeys(word for word, _ in STATUSES.values()))
     return {
-        "suspect": column.TextColumn("Suspect", width=380),
+        "suspect": column.TextColumn("Suspect", width=490),
         "status": column.MultiselectColumn(
-            "Status", options=words, color=[color for _, color in STATUSES.values()], width=140
+            "Status", options=words, color=[color for _, color in STATUSES.values()], width=130
         ),
         "failed": column.TextColumn("Failed of judged", width=125, alignment="right"),
         "rate": column.TextColumn("Fails here", width=90, alignment="right"),
         "rest": column.TextColumn("Elsewhere", width=90, alignment="right"),
-        "why": column.TextColumn("Explained by", width=260),
+        "why": column.TextColumn("Explained by", width=170),
     }
 
 

@@ -1,4 +1,4 @@
-"""The failure analytics: the answer first, then what it rests on, one view at a time."""
+"""The failure analytics: the answer first, then its data, one view at a time."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -64,16 +64,16 @@ VIEW_LABELS = {
 
 
 def load_measurement(services: PageServices, user: str, filters: FailureFilters) -> Measurement:
-    """Return what was counted under some filters, a few seconds old at most: another view counts nothing anew."""
+    """Return the counts for some filters, a few seconds old at most: changing the view does not count again."""
     return _measure(services, user, filters.model_dump_json(), st.context.timezone, filters)
 
 
 def load_report(services: PageServices, measurement: Measurement) -> DiagnosisReport:
-    """Return the causes of what was counted; kept for as long."""
+    """Return the causes for some counts, cached as long."""
     return _explain(services, measurement.id, measurement)
 
 
-# Kept for all tabs of an analyst: `user` is in the key, so that nobody is shown another's.
+# Cached for all tabs of an analyst: `user` is part of the key, so that nobody sees another's.
 @st.cache_resource(ttl=DIAGNOSIS_SECONDS, max_entries=20, show_spinner=False)
 def _measure(
     _services: PageServices,
@@ -95,7 +95,7 @@ def _explain(
 
 
 def draw_export(report: DiagnosisReport) -> None:
-    """Draw the downloads of every figure and of every suspect under the filters."""
+    """Draw the downloads of all filtered figures and suspects."""
     with st.popover("CSV", icon=":material/download:", help="A chart is saved as SVG by the camera that appears on it."):
         for name, write, help_text in (
             ("Figures", lambda: write_figures(report.diagnosis), "One per line, with sample size and 95 % interval"),
@@ -125,7 +125,7 @@ def draw_nothing(*, filtered: bool) -> None:
 
 
 def draw_measurement(diagnosis: Diagnosis) -> None:
-    """Draw how often it fails, and how."""
+    """Draw failure rate and failure signatures."""
     _draw_totals(diagnosis)
     if diagnosis.overall.failed:
         _draw_first_charts(diagnosis)
@@ -145,7 +145,7 @@ def draw_report(services: PageServices, report: DiagnosisReport) -> None:
 
 @st.fragment
 def _draw_views(services: PageServices, report: DiagnosisReport) -> None:
-    """A fragment: another view draws neither filters nor first charts again."""
+    """A fragment: changing the view does not redraw filters and first charts."""
     with report_errors():
         _draw_view(services, report, _choose_view(report))
 
@@ -174,7 +174,7 @@ def _draw_view(services: PageServices, report: DiagnosisReport, view: View) -> N
 
 
 def choose_bucket(diagnosis: Diagnosis) -> Bucket:
-    """Say how fine the time line is: two of its rows on one day mean hours."""
+    """Return the resolution of the time line: two rows on one day mean hours."""
     starts = [row.start for row in diagnosis.timeline]
     is_hourly = any(start.hour for start in starts) or len({start.date() for start in starts}) < len(starts)
     return Bucket.HOUR if is_hourly else Bucket.DAY

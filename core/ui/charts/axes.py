@@ -44,7 +44,7 @@ def make_frame(
 
 
 def make_axis(**settings: object) -> dict[str, object]:
-    """Return an axis that stays as it is: it is neither zoomed nor does it look for room."""
+    """Return an axis that neither zooms nor makes room for its labels."""
     return {"fixedrange": True, "automargin": False, **settings}
 
 
@@ -67,7 +67,7 @@ def make_category_axis(names: Sequence[str], **settings: object) -> dict[str, ob
 
 
 def estimate_room(labels: Sequence[str]) -> float:
-    """Return how many pixels the longest label takes beside an axis: rather some too many than one too few."""
+    """Return how many pixels the longest label takes beside an axis: rather too many than too few."""
     longest = max((sum(map(_estimate_em, label)) for label in labels), default=0.0)
     return round(longest * FONT_PIXELS) + _GAP_PIXELS if longest else 4
 
@@ -93,7 +93,7 @@ def escape_label(text: str) -> str:
 
 
 def _estimate_em(character: str) -> float:
-    """The share of the font's size that a character is wide; letters that nobody listed count as capitals."""
+    """The width of a character as a share of the font size; unlisted letters count as capitals."""
     if character in _NARROW:
         return _NARROW_EM
     if character in _WIDE:

@@ -1,4 +1,4 @@
-"""A chart whose bars are filters: a click on one filters the page by it, a click on the chosen one takes the filter away."""
+"""A chart whose bars are filters: a click filters the page by it, a click on the chosen one removes the filter."""
 
 from collections.abc import Callable, Mapping
 
@@ -55,7 +55,7 @@ def choose_bars(counts: Mapping[str, int], chosen: str | None) -> dict[str, int]
 
 
 def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str | None, color: str) -> go.Figure:
-    """Return the bars; where one is chosen the others stand back."""
+    """Return the bars; if one is chosen, the others are faded."""
     names, numbers = [labels[value] for value in counts], list(counts.values())
     bars = go.Bar(
         x=numbers,
@@ -71,7 +71,7 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
     room = map(shorten_label, names)
     layout = make_frame(BAR_PIXELS * MOST_BARS + FRAME_PIXELS, left=room, right=48, top=2, bottom=2) | {
         "bargap": 0.3,
-        "hovermode": "y",  # A row is pointed at as a whole: the bar of a rare value is too small to hit.
+        "hovermode": "y",  # The whole row reacts to the pointer: the bar of a rare value is too small.
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
         "yaxis": make_category_axis(names, range=[MOST_BARS - 0.5, -0.5]),

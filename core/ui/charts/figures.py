@@ -22,7 +22,7 @@ FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
 """Vermilion and blue of the Okabe-Ito palette: told apart by everyone, readable on light and dark."""
 ALARM_COLOR = "#999999"
 KEEP_OPACITY = {"selected": {"marker": {"opacity": 1.0}}, "unselected": {"marker": {"opacity": 1.0}}}
-"""For marks that lead elsewhere: Streamlit fades what is not selected, and a click on these selects nothing."""
+"""For marks that are links: Streamlit would fade the unselected ones."""
 BAR_PIXELS, FRAME_PIXELS = 30, 12
 TREND_PIXELS = 130
 GAP = 1.5
@@ -30,7 +30,7 @@ GAP = 1.5
 
 
 def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str]) -> go.Scatter:
-    """Return words at the ends of bars. As texts of the bars themselves, the browser would measure one after the other."""
+    """Return words at the ends of bars; as texts of the bars they would be slow to draw."""
     return go.Scatter(
         x=x,
         y=y,

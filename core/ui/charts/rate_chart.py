@@ -19,9 +19,9 @@ from core.ui.charts.axes import (
 from core.ui.charts.figures import FAILURE_COLOR, KEEP_OPACITY, label_bars
 
 FEW_COLOR, WHISKER_COLOR = "#9AA0A6", "#7A7F85"
-"""Grey is what says too little to be read."""
+"""Grey: too few items."""
 FEWEST_ITEMS = 5
-"""A bar or cell of fewer items is grey: any of them failing would look like a fifth or more."""
+"""A bar or cell of fewer items is marked: a single failure would look like 20 % or more."""
 BAR_PIXELS, FRAME_PIXELS = 25, 30
 NARROW_PIXELS, WIDE_PIXELS = 360, 1180
 """What a chart has in a row of three and by itself, where the window is 1366 wide."""
@@ -77,7 +77,7 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
     numbers = label_bars(highs, places, words)
     layout = make_frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS, left=labels) | {
         "bargap": 0.35,
-        "hovermode": "y",  # A row is pointed at as a whole: the bar of a rare value is too small to hit.
+        "hovermode": "y",  # The whole row reacts to the pointer: the bar of a rare value is too small.
         "xaxis": make_axis(range=[0, top / bar_share], visible=False),
         "yaxis": make_label_axis(labels),
     }

@@ -30,7 +30,7 @@ READERS: Mapping[str, Callable[[str], object | None]] = {
     REVIEW: lambda name: read_choice(name, ReviewStatus),
     QUALITY: read_number,
 }
-"""What is not any text."""
+"""Parsers of parameters that are not free text."""
 
 
 def read_conversation_filters() -> ConversationFilters:

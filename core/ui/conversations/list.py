@@ -34,7 +34,7 @@ REVIEW_COLORS: dict[ReviewStatus, BadgeColor] = {
 
 @st.cache_resource(scope="session", ttl=30, show_spinner=False)
 def load_conversation_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
-    """Return what conversations can be filtered by, read anew every half minute."""
+    """Return the filter options, at most half a minute old."""
     return _services.conversations.list_options()
 
 

@@ -50,12 +50,12 @@ READERS: Mapping[str, Callable[[str], object | None]] = {
     STRUCTURED: lambda name: ON_OFF.get(st.query_params[name]),
     PROMPT: lambda name: next((end for end in read_span(name) if end is not None), None),
 }
-"""What is not any text."""
+"""Parsers of parameters that are not free text."""
 LONGEST_SEARCH = 200
 
 
 def read_failure_filters() -> FailureFilters:
-    """Return the filters of the link; an id that is none filters nothing."""
+    """Return the filters of the link; an invalid id filters nothing."""
     link, days, hour, turn = st.query_params, read_dates(), read_hour(), read_whole(TURN)
     begin, end = (None, None) if days is None else find_moments(days, st.context.timezone)
     if hour is not None:
@@ -77,7 +77,7 @@ def read_failure_filters() -> FailureFilters:
 
 
 def read_mark(link: Mapping[str, str]) -> FailureFilters:
-    """Return of the filters of a link, or of a suspect's mark, those that say how items were made."""
+    """Return the filters on settings of a link or of a suspect's mark."""
     prompt_from, prompt_to = read_span(PROMPT, link)
     return FailureFilters(
         persona_id=read_uuid(PERSONA, link),

@@ -1,6 +1,6 @@
-"""The failures under the filters: pages, table, and the report of the one that the link names.
+"""The filtered failures: pages, table, and the report of the one that the link names.
 
-A fragment: whoever turns a page, opens a report or downloads one does not wait for filters and charts to be drawn again.
+A fragment: turning a page, opening or downloading a report does not redraw filters and charts.
 """
 
 import streamlit as st

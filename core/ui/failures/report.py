@@ -62,7 +62,7 @@ def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
 
 
 def _draw_parts(material: FailureMaterial, report: dict[str, Any]) -> None:
-    """All tabs are drawn, so that changing between them needs no answer from here, which a quick second click could miss."""
+    """All tabs are drawn, so that changing between them needs no rerun, which a quick second click could miss."""
     row = material.failure
     reply, prompt, attempts, origin = st.tabs(["Reply", "Prompt", "Attempts", "Origin"])
     with reply:

@@ -1,4 +1,4 @@
-"""What stands around the table of failed generations: charts, empty states, what can be filtered by."""
+"""Around the table of failed generations: charts, empty states, filter options."""
 
 import streamlit as st
 
@@ -15,12 +15,12 @@ STATISTICS_SECONDS = 5
 
 @st.cache_resource(scope="session", ttl=30, show_spinner=False)
 def load_failure_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
-    """Return what failures can be filtered by, read anew every half minute."""
+    """Return the filter options, at most half a minute old."""
     return _services.failures.list_options()
 
 
 def load_failure_statistics(services: PageServices, user: str, filters: FailureFilters) -> FailureStatistics:
-    """Return the counts under some filters, a few seconds old at most: opening a report counts nothing."""
+    """Return the counts for some filters, a few seconds old at most: opening a report does not count again."""
     return _count(services, user, filters.model_dump_json(), filters)
 
 

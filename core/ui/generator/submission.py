@@ -1,4 +1,4 @@
-"""Submitting once, however often the button is pressed before the page has changed."""
+"""One submission, however often the button is clicked before the page changes."""
 
 import time
 from collections.abc import Callable

@@ -18,7 +18,7 @@ LARGE_CONVERSATIONS, LARGE_COST_USD = 200, 50.0
 
 @st.cache_resource(scope="session", ttl=10, show_spinner=False)
 def load_history(_services: PageServices, user: str) -> tuple[GenerationHistory, ...]:  # noqa: ARG001 - the cache's key
-    """Return what items have taken so far, read anew every ten seconds."""
+    """Return time and cost of past items, at most ten seconds old."""
     return _services.batches.list_history()
 
 

@@ -23,7 +23,7 @@ MOST_IN_SHORT = 2
 
 
 def draw_alerts(services: PageServices) -> None:
-    """Draw every alert; they refresh themselves, whether anything runs or not."""
+    """Draw every alert, refreshed even if nothing runs."""
 
     @st.fragment(run_every=REFRESH_SECONDS)
     def draw() -> None:
@@ -56,7 +56,7 @@ def draw_alerts_in_short(services: PageServices) -> None:
 
 
 def draw_alerting(services: PageServices) -> None:
-    """Say when a worker last evaluated alerts, and whether it tells anybody."""
+    """Say when a worker last evaluated alerts, and whether a webhook is set."""
     board = _read_board(services)
     checked = "not yet" if board.evaluated_at is None else format_age(board.evaluated_at, datetime.now(UTC))
     st.caption(f"Alerts last evaluated: {checked} · webhook {'set' if board.has_webhook else 'not set'}")
@@ -84,7 +84,7 @@ def _draw_in_short(alerts: Sequence[StoredAlert], now: datetime) -> None:
 
 
 def _describe_beginning(alert: StoredAlert, now: datetime) -> str:
-    """Say since when; the figures of an alert are those of now."""
+    """Say since when; the figures of an alert are current."""
     return f"first seen {format_age(alert.created_at, now)}"
 
 
@@ -138,7 +138,7 @@ def _draw_target(alert: StoredAlert, kind: Literal["secondary", "tertiary"]) -> 
 
 
 def _draw_all_clear(health: Health, board: AlertBoard, now: datetime) -> None:
-    """Say that all is well, and how old that knowledge is."""
+    """Say that all is well, and when that was checked."""
     if any(part.state not in (PartState.UP, PartState.UNKNOWN) for part in health.parts):
         return
     parts = "every part answers and a worker is alive"

@@ -1,4 +1,4 @@
-"""Home: what runs, what came out so far, what to look at, the latest batches."""
+"""Home: alerts, totals, running batches, coverage and the latest batches."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ OPEN = BatchFilters(statuses=(BatchStatus.PROCESSING, BatchStatus.QUEUED, BatchS
 
 
 def draw_overview() -> None:
-    """Draw the page; the upper half refreshes itself while a batch is active."""
+    """Draw the page; the upper half is refreshed while a batch is active."""
     with open_body() as services:
         overview, running = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
         with draw_header("Home"):
@@ -70,7 +70,7 @@ def draw_welcome() -> None:
 def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -> None:
     refreshes = _is_active(running)
     st.session_state[REFRESH] = refreshes
-    fresh = [(overview, running)]  # What was read for this run is drawn by it; each refresh reads anew.
+    fresh = [(overview, running)]  # The first drawing uses what this run has read; each refresh reads again.
 
     def draw() -> None:
         with report_errors():
@@ -93,7 +93,7 @@ def _is_active(running: BatchPage) -> bool:
 
 def _draw_totals(overview: Overview) -> None:
     places = st.columns(5, gap="small")
-    to_go = f"{overview.open_items:,} to go" if overview.active_batches else "nothing to wait for"
+    to_go = f"{overview.open_items:,} to go" if overview.active_batches else "no open items"
     paused = f", {overview.paused_batches:,} paused" if overview.paused_batches else ""
     _draw_card(places[0], "Batches running", f"{overview.active_batches:,}", to_go + paused)
     simulated = overview.simulated_conversations

@@ -50,9 +50,9 @@ def draw_batch_list(services: PageServices) -> None:
 
 
 def _draw_batches(services: PageServices, filters: BatchFilters, page: int, found: BatchPage) -> None:
-    """Draw the page, again and again while any batch on it is active."""
+    """Draw the page, refreshed while any batch on it is active."""
     is_active = _has_active(found)
-    fresh = [found]  # What was read for this run is drawn by it; each refresh reads anew.
+    fresh = [found]  # The first drawing uses what this run has read; each refresh reads again.
 
     def draw() -> None:
         with report_errors():
@@ -60,7 +60,7 @@ def _draw_batches(services: PageServices, filters: BatchFilters, page: int, foun
             draw_batch_table(now.batches, "monitor_batches", "batches")
             st.caption(_describe_page(len(now.batches), now.total, page))
             if is_active and not _has_active(now):
-                st.rerun()  # One run of the whole page ends the refreshing.
+                st.rerun()  # A full rerun ends the refreshing.
 
     st.fragment(draw, run_every=ACTIVE_SECONDS if is_active else None)()
 

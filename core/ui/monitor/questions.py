@@ -39,7 +39,7 @@ class Question(StrEnum):
 
 
 def ask(question: Question, batch_id: BatchId) -> None:
-    """Open a question with the next run of the page, which this begins."""
+    """Open a question and rerun the page."""
     st.session_state[QUESTION] = (question, batch_id)
     st.rerun()
 
@@ -146,7 +146,7 @@ def _ask_retry(services: PageServices, progress: BatchProgress) -> None:
 
 
 def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...]) -> RetryChanges:
-    """Draw what can be changed, set to what the batch had, and return what is different."""
+    """Draw the settings with the batch's values, and return the changed ones."""
     name = st.text_input("Name", value=f"Retry of {progress.name}", max_chars=200, key="retry_name")
     left, right = st.columns(2, gap="small")
     model = left.text_input("Model", value=progress.model, max_chars=100, key="retry_model")

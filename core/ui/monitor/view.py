@@ -34,25 +34,25 @@ REFRESH = "batch_refresh_seconds"
 
 
 def watch_batch(services: PageServices, batch_id: BatchId) -> None:
-    """Draw the batch, again and again while it is active."""
+    """Draw the batch, refreshed while it is active."""
     now = services.monitor.watch(batch_id)
     every = find_refresh_seconds(now.progress)
     st.session_state[REFRESH] = every
-    fresh = [now]  # What was read for this run is drawn by it; each refresh reads anew.
+    fresh = [now]  # The first drawing uses what this run has read; each refresh reads again.
 
     def draw() -> None:
         with report_errors():
             watched = fresh.pop() if fresh else services.monitor.watch(batch_id)
             _draw_batch(services, watched)
             if find_refresh_seconds(watched.progress) != st.session_state.get(REFRESH):
-                st.rerun()  # One run of the whole page sets the new pace, or none.
+                st.rerun()  # A full rerun sets the new interval, or none.
 
     st.fragment(draw, run_every=every)()
     draw_question(services, now.progress)
 
 
 def find_refresh_seconds(progress: BatchProgress) -> int | None:
-    """Return how often to look again: often while anything runs, seldom while paused, not at all after the end."""
+    """Return the refresh interval: short while anything runs, long while paused, None after the end."""
     if progress.has_work_in_flight:
         return ACTIVE_SECONDS
     return PAUSED_SECONDS if progress.status is BatchStatus.PAUSED else None
@@ -150,7 +150,7 @@ def describe_concurrency(progress: BatchProgress) -> str:
 
 
 def describe_spend(progress: BatchProgress) -> str:
-    """Say what the spend is to be measured by: the budget where there is one, and the estimate."""
+    """Say what to compare the spend with: the budget, if any, and the estimate."""
     budget, estimate = progress.budget_usd, progress.estimated_cost_usd
     if budget is not None and estimate is not None:
         return f"budget {format_money(budget)}, est. {format_money(estimate)}"

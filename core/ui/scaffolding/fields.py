@@ -17,8 +17,8 @@ class Shape(StrEnum):
 
     LINE = "line"
     TEXT = "text"
-    LINES = "lines"  #: one entry a line
-    FACTS = "facts"  #: `name: text`, one a line
+    LINES = "lines"  #: one entry per line
+    FACTS = "facts"  #: one `name: text` per line
     SHARE = "share"
     COUNT = "count"
     CHOICE = "choice"
@@ -188,7 +188,7 @@ def _name_option(option: str) -> str:
 
 
 def read_field(field: Field, entered: object) -> object:
-    """Return what a record holds of what stands in a field."""
+    """Return the record's value for the content of a field."""
     match field.shape:
         case Shape.LINES:
             return tuple(line.strip() for line in str(entered).splitlines() if line.strip())

@@ -35,7 +35,7 @@ def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | No
         with answer:
             say_outcome(outcome, str(values["name"]), st.form_submit_button)
         if outcome.outcome == "conflict":
-            # Whatever is typed now, it would be refused again. Anything else can be put right in the form and sent again.
+            # A conflict: saving would be refused again. Other errors can be corrected in the form.
             place.form_submit_button("Save", type="primary", icon=":material/save:", disabled=True, key="save_refused")
 
 

@@ -1,4 +1,4 @@
-"""The searchable list of one kind of scaffolding, with a switch for each row and the way to its form."""
+"""The searchable list of one kind of scaffolding, with a switch for each row and a link to its form."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ MEANING = "Inactive records are not offered for new batches. Nothing is deleted;
 
 
 def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -> None:
-    """Draw the rows that the search finds, with what came of them."""
+    """Draw the rows that the search finds, with their results."""
     active = sum(row.is_active for row in rows)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         words = _draw_search()

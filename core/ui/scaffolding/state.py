@@ -1,4 +1,4 @@
-"""What the Scaffolding page remembers: which record is open, as it was then, and what came of the last save."""
+"""State of the Scaffolding page: the open record as it was when opened, and the result of the last save."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,13 +32,13 @@ def close_record() -> None:
 
 
 def forget_opened() -> None:
-    """Read the record anew at the next run, with nothing of what was typed."""
+    """Read the record again in the next run and discard what was typed."""
     for key in [OPENED, *(key for key in st.session_state if str(key).startswith("scaffold_"))]:
         st.session_state.pop(key, None)
 
 
 def remember_opened(current: Row | None) -> Row | None:
-    """Return the record as it was when it was opened: what somebody else saves meanwhile must not slip in unseen."""
+    """Return the record as it was when it was opened: a newer version of somebody else must not be overwritten."""
     opened: Row | None = st.session_state.get(OPENED)
     if current is None or opened is None or opened.id != current.id:
         st.session_state[OPENED] = opened = current

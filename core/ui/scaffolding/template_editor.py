@@ -57,7 +57,7 @@ def _draw_save(
     problems: Sequence[str],
 ) -> None:
     label = "Save as a new version" if opened else "Save template"
-    # As it was when the editor was opened: a version that somebody saves meanwhile must not be passed over unseen.
+    # As it was when the editor was opened: a newer version of somebody else must not be overwritten.
     versions = [row.version for row in templates if opened is not None and row.template_key == opened.template_key]
     based_on = st.session_state.setdefault(BASED_ON, max(versions, default=None))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -67,7 +67,7 @@ def _draw_save(
     if saved:
         with answer:
             say_outcome(services.scaffolding_editing.save_template(draft, based_on), draft.name)
-        # Not saved: the same text would be refused again. What is typed next brings the button back.
+        # Not saved: the same text would be refused again. Typing shows the button again.
         place.button(label, type="primary", icon=":material/save:", disabled=True, key="save_refused_template")
 
 
@@ -148,7 +148,7 @@ def _draw_texts(opened: PromptTemplate | None, arcs: Sequence[EmotionalArc]) -> 
 
 
 def _draw_preview(services: PageServices, draft: PromptTemplate, arcs: Sequence[EmotionalArc]) -> tuple[str, ...]:
-    """Show the draft filled with a persona and a topic; return what keeps it from being filled."""
+    """Show the draft filled with a persona and a topic; return the problems."""
     personas, topics = services.scaffolding_editing.list_personas(), services.scaffolding_editing.list_topics()
     arc = next((arc for arc in arcs if arc.id == draft.emotional_arc_id), None)
     if not personas or not topics or arc is None:

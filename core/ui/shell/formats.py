@@ -22,7 +22,7 @@ _REWRITTEN = re.compile(
 )
 """What Streamlit rewrites after the escapes are gone, with the first character that must stand by itself to stop it."""
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters; those that turn the direction of writing would turn the words of the page behind them, too."""
+"""Control characters; those that change the writing direction would affect the rest of the page, too."""
 
 
 def format_duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ OLDER_THAN, NEWER_THAN = "after", "before"
 """The cursor of a page: what follows a row, or what precedes it."""
 DATES, HOUR = "dates", "hour"
 YEARS = range(1970, 2200)
-"""What a link may ask for; the ends of the calendar have no day before or after them."""
+"""Valid years; the ends of the calendar have no day before or after them."""
 Choice = TypeVar("Choice", bound=StrEnum)
 _LONGEST_NUMBER = 9
 """Digits; more would not fit into the database's integers."""
@@ -37,7 +37,7 @@ def change_link(changes: Mapping[str, str | None], *, keep_page: bool = False) -
 
 
 def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> None:
-    """Take out of the link what cannot be read, and say so: what a filter shows is what it does."""
+    """Remove unreadable parameters from the link, and say so."""
     link = st.query_params
     damaged = {name: link[name] for name, read in readers.items() if link.get(name) and read(name) is None}
     if damaged:
@@ -50,7 +50,7 @@ def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> No
 
 
 def read_uuid(name: str, link: Mapping[str, str] = st.query_params) -> UUID | None:
-    """Return the id of a parameter; None without one, or if it is none."""
+    """Return the id of a parameter; None if absent or invalid."""
     try:
         return UUID(link.get(name, ""))
     except ValueError:
@@ -165,7 +165,7 @@ def draw_search(name: str, label: str, help_text: str) -> None:
 
 def draw_dates(label: str) -> None:
     """Draw a range of days; the link changes when both are chosen, or none."""
-    # The key changes with the link, so the widget begins anew with what the link says.
+    # The key changes with the link, so the widget starts again with the link's value.
     key = f"link_{DATES}_{st.query_params.get(DATES, '')}"
 
     def write() -> None:
@@ -191,7 +191,7 @@ def draw_clear(names: Sequence[str]) -> None:
 
 
 def shorten(text: str) -> str:
-    """Return a value of the link that nobody knows, at most as long as a list shows."""
+    """Return an unknown value of the link, shortened for a list."""
     return text if len(text) <= 30 else text[:12] + "…"  # noqa: PLR2004 - enough to recognise an id
 
 

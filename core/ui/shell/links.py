@@ -23,7 +23,7 @@ FROM = "from"
 OPEN_PAGE = "open_page"
 """Session state: the path of the page that is open."""
 LEFT = "left_views"
-"""Session state: by the path of a page that was left, what its link would say then, and what it had said."""
+"""Session state: by the path of a page that was left, its parameters then and before."""
 
 
 def enter_page(path: str) -> None:

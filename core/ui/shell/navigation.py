@@ -1,4 +1,4 @@
-"""The pages, and the one way in."""
+"""The pages, and how each is entered."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def enter_home() -> StreamlitPage:
     """Let signed-in analysts in, draw the navigation and return the page that the address asks for."""
     configure_page()
     if not is_signed_in():
-        _draw_navigation("hidden")  # The browser keeps what it was last sent; after a sign-out that is the pages.
+        _draw_navigation("hidden")  # The browser keeps the last navigation; after a sign-out that is the pages.
     require_services()
     return _draw_navigation("top")
 

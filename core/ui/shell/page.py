@@ -26,7 +26,7 @@ def configure_page() -> None:
 
 @contextmanager
 def open_body() -> Generator[PageServices]:
-    """Say what the page before left to say, report this page's errors, and say what it could not read.
+    """Show the notice of the page before, this page's errors, and unreadable rows.
 
     Files in pages/ begin with `open_page`.
     """

@@ -32,7 +32,7 @@ SERVICES = "services"
 SETTINGS = "settings"
 SIGNED_IN_AT = "signed_in_at"
 SHORTEST_SESSION_SECONDS = 10.0
-"""A session that ends sooner was not really open: signing in again by ourselves would go round in circles."""
+"""A session that ends sooner was not really open: signing in again automatically would loop."""
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def report_errors() -> Generator[None]:
 
 
 def _open_services(settings: PageSettings) -> PageServices:
-    """Sign in: by itself on this machine, by form elsewhere. A session kept in a cookie would be looked for here."""
+    """Sign in: automatically on this machine, by form elsewhere. A session kept in a cookie would be looked for here."""
     settings.require_supabase()
     settings.require_redis()
     if settings.embedded:
@@ -107,7 +107,7 @@ def _open_shared_services(url: str, email: str, _settings: PageSettings) -> Page
 
 
 def open_early() -> None:
-    """On this machine sign in before the first page asks for it; what goes wrong is told there."""
+    """On this machine sign in before the first page asks for it; errors are shown there."""
     try:
         settings = load_page_settings()
         if settings.embedded:

@@ -14,7 +14,7 @@ TIER_COLORS: dict[Tier, BadgeColor] = {Tier.TEMPLATE: "blue", Tier.SCENARIO: "gr
 
 
 class StatusLook(Record):
-    """The icon tells statuses apart for those who cannot by colour."""
+    """The icon distinguishes statuses without colour."""
 
     icon: str
     color: BadgeColor

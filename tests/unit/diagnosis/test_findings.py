@@ -65,7 +65,7 @@ def test_sentence_says_what_and_how_sure_and_what_they_share() -> None:
     )
     assert finding.figures == (
         "28 % (21-37 %) here, 0 % (0-1.3 %) elsewhere (95 % intervals); p < 1e-20 by Fisher's exact test, "
-        "p < 1e-20 after Holm's correction. 4-9 % of max_tokens used."
+        "p < 1e-20 after Holm's correction. 4-9 % of max output tokens used."
     )
     assert [step.kind for step in finding.next_steps] == [
         StepKind.CHECK_ESCAPING,
@@ -142,8 +142,8 @@ def test_replies_without_a_count_are_said_to_be_left_out() -> None:
     counted = make_evidence("mid_word", "end_turn", shares=(0.12, 5.0))
     partly = counted.model_copy(update={"all_counted": False})
 
-    assert describe_finding(make_suspect(), counted, 31).figures.endswith(" 12-500 % of max_tokens used.")
-    assert describe_finding(make_suspect(), partly, 31).figures.endswith(" of max_tokens used (of those with a count).")
+    assert describe_finding(make_suspect(), counted, 31).figures.endswith(" 12-500 % of max output tokens used.")
+    assert "of max output tokens used (of those with a count)." in describe_finding(make_suspect(), partly, 31).figures
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_fault_of_one_arc_names_the_arc_and_its_template_as_one_suspect() -> Non
         "The token limit is not the cause."
     )
     assert "0 % (0-5.1 %) elsewhere (95 % intervals); p = 0.0012 by Fisher's exact test" in finding.figures
-    assert finding.figures.endswith(" 4.5 % of max_tokens used.")
+    assert finding.figures.endswith(" 4.5 % of max output tokens used.")
 
 
 def test_fault_of_one_arc_is_named_whenever_four_items_fail_and_nothing_else_ever_is() -> None:
