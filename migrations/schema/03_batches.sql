@@ -37,6 +37,7 @@ create table public.batches (
     completed_at timestamptz,
     imported boolean not null default false,
     stopped_at timestamptz,
+    dataset_id uuid,
     constraint batches_settings_check check (imported or (max_tokens is not null and structured_outputs is not null)),
     constraint batches_imported_check check (not imported or (status in ('completed', 'failed') and retry_of is null)),
     constraint batches_name_line check (public.is_line(name)),
@@ -62,6 +63,7 @@ comment on column public.batches.pace_limit is
     'Calls that may be in flight now, as Claude''s answers allow; null: as many as concurrency says';
 comment on column public.batches.temperature is 'Null: none was sent (the API no longer takes one)';
 comment on column public.batches.imported is 'Made by finish_import from files; closed from the beginning, nothing of it is ever generated';
+comment on column public.batches.dataset_id is 'The data set whose plan it serves';
 comment on column public.batches.stopped_at is 'When it was cancelled or stopped by a failure; calls that ran then may still end';
 comment on constraint batches_model_line on public.batches is
     'Model: 1 to 100 characters on one line, some of them visible, no control or hidden characters.';
@@ -109,6 +111,7 @@ create table public.batch_items (
     finished_at timestamptz,
     imported boolean not null default false,
     lost_leases integer not null default 0 check (lost_leases >= 0),
+    variation integer not null default 1 check (variation >= 1),
     unique (batch_id, position),
     check ((status = 'processing') = (lease_token is not null)),
     check ((lease_token is null) = (lease_expires_at is null))
@@ -118,6 +121,7 @@ comment on column public.batch_items.last_lease_token is
 comment on column public.batch_items.max_tokens is
     'Overrides the batch''s limit: set when a reply was cut by it and the batch allows one raise';
 comment on column public.batch_items.available_at is 'Not leased before this time; a retry waits here, so a wait survives its worker';
+comment on column public.batch_items.variation is 'Counts the items of one combination, in its batch or over its data set';
 comment on column public.batch_items.lost_leases is
     'How many workers in a row took the item and were gone before they had a result';
 create index idx_batch_items_next on public.batch_items (batch_id, available_at, position) where status = 'queued';
@@ -137,7 +141,7 @@ create type public.batch_request as (
     name text, conversation_category text, persona_ids uuid[], arc_ids uuid[], topic_ids uuid[], "limit" integer,
     skip_existing text, picks integer[], without_templates uuid[], model text, max_tokens integer, effort text,
     structured_outputs boolean, concurrency integer, error_handling text, raise_max_tokens boolean, budget_usd numeric,
-    canary_items integer, estimated_seconds double precision, estimated_cost_usd numeric
+    canary_items integer, estimated_seconds double precision, estimated_cost_usd numeric, dataset_id uuid
 );
 
 -- What a retry or a comparison may change of a batch's settings.
@@ -146,7 +150,8 @@ create type public.batch_changes as (
 );
 
 -- Makes a batch of the caller with an item for each combination of the selection. `picks` chooses positions of the
--- grid (persona x arc x topic) and their order; `skip_existing` leaves out combinations that have a conversation
+-- grid (persona x arc x topic) and their order, and with `dataset_id` only what its plan still misses is taken of them;
+-- `skip_existing` leaves out combinations that have a conversation
 -- ('real': one that Claude wrote; 'any': or the simulation); `without_templates` are offered templates that the
 -- caller knows to be of no use. Returns {"outcome": "submitted" | "rejected", "batch_id", "planned", "reason"}.
 create function public.submit_batch(request jsonb) returns jsonb
@@ -209,7 +214,29 @@ begin
             'Not there, not active or of the other category: ' || missing || '. Reload and select again.');
     end if;
 
-    if skip is not null then
+    if r.dataset_id is not null then
+        -- Two who top up at once take turns here, and what is missing is bought once.
+        perform 1 from public.datasets d where d.id = r.dataset_id and d.created_by = owner for update;
+        if not found then
+            return jsonb_build_object('outcome', 'rejected', 'reason', 'This data set is not there any more.');
+        end if;
+        picks := array(
+            select c.position
+            from (
+                select p.position, p.n, row_number() over (partition by p.position order by p.n) as copy
+                from unnest(picks) with ordinality p(position, n)
+            ) c
+            join public.count_dataset_cells(r.dataset_id, skip = 'any') cell
+                on cell.persona_id = persona_ids[1 + c.position / (arcs * topics)]
+                    and cell.emotional_arc_id = arc_ids[1 + c.position / topics % arcs]
+                    and cell.training_topic_id = topic_ids[1 + c.position % topics]
+                    and cell.to_generate >= c.copy
+            order by c.n limit most
+        );
+        if cardinality(picks) = 0 then
+            return jsonb_build_object('outcome', 'rejected', 'reason', 'Nothing of this data set is missing.');
+        end if;
+    elsif skip is not null then
         picks := array(
             select c.position
             from unnest(picks) with ordinality c(position, n)
@@ -245,7 +272,8 @@ begin
 
     insert into public.batches (
         name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
-        raise_max_tokens, budget_usd, canary_items, selection, snapshot, estimated_seconds, estimated_cost_usd, created_by
+        raise_max_tokens, budget_usd, canary_items, selection, snapshot, estimated_seconds, estimated_cost_usd, created_by,
+        dataset_id
     )
     select r.name, r.conversation_category, r.model, r.max_tokens, r.effort, r.structured_outputs, r.concurrency,
         r.error_handling, coalesce(r.raise_max_tokens, false), r.budget_usd, coalesce(r.canary_items, 0),
@@ -257,17 +285,23 @@ begin
             'topics', (select jsonb_object_agg(t.id, to_jsonb(t)) from public.training_topics t where t.id = any (topic_ids)),
             'templates', (select jsonb_object_agg(t.value ->> 'id', t.value) from jsonb_each(templates) t)
         ),
-        r.estimated_seconds, r.estimated_cost_usd, owner
+        r.estimated_seconds, r.estimated_cost_usd, owner, r.dataset_id
     returning id into new_batch_id;
 
     insert into public.batch_items (
-        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by
+        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by, variation
     )
-    select new_batch_id, c.n - 1, persona_ids[1 + c.position / (arcs * topics)], arc.id, topic_ids[1 + c.position % topics],
-        (templates -> arc.id::text ->> 'id')::uuid,
-        case when arc.conversation_category = 'edge' then 'edge_case' else arc.tier end, owner
-    from unnest(picks) with ordinality c(position, n)
-    join public.emotional_arcs arc on arc.id = arc_ids[1 + c.position / topics % arcs];
+    select new_batch_id, c.n - 1, c.persona_id, arc.id, c.topic_id, (templates -> arc.id::text ->> 'id')::uuid,
+        case when arc.conversation_category = 'edge' then 'edge_case' else arc.tier end, owner,
+        coalesce(cell.made, 0) + row_number() over (partition by c.persona_id, arc.id, c.topic_id order by c.n)
+    from (
+        select p.n, persona_ids[1 + p.position / (arcs * topics)] as persona_id, arc_ids[1 + p.position / topics % arcs] as arc_id,
+            topic_ids[1 + p.position % topics] as topic_id
+        from unnest(picks) with ordinality p(position, n)
+    ) c
+    join public.emotional_arcs arc on arc.id = c.arc_id
+    left join public.count_dataset_cells(r.dataset_id, true) cell
+        on cell.persona_id = c.persona_id and cell.emotional_arc_id = arc.id and cell.training_topic_id = c.topic_id;
     get diagnostics planned = row_count;
 
     return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
@@ -317,6 +351,7 @@ as $$
         when 'bytes of batches that wait or were stopped' then 1000000000
         when 'imports that have not ended' then 20
         when 'bytes of imports' then 1000000000
+        when 'data sets' then 1000
     end
 $$;
 
@@ -431,7 +466,8 @@ begin
 
     insert into public.batches (
         name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
-        raise_max_tokens, budget_usd, retry_of, selection, snapshot, created_by, estimated_cost_usd, estimated_seconds
+        raise_max_tokens, budget_usd, retry_of, selection, snapshot, created_by, estimated_cost_usd, estimated_seconds,
+        dataset_id
     )
     select coalesce(changes ->> 'name', left('Retry of ' || old_batch.name, 200)), old_batch.conversation_category,
         coalesce(changes ->> 'model', old_batch.model),
@@ -442,7 +478,8 @@ begin
         target_batch_id, old_batch.selection,
         case when template.id is null then old_batch.snapshot
             else jsonb_set(old_batch.snapshot, array['templates', template.id::text], to_jsonb(template)) end,
-        old_batch.created_by, old_batch.estimated_cost_usd * share.retried::numeric, old_batch.estimated_seconds * share.retried
+        old_batch.created_by, old_batch.estimated_cost_usd * share.retried::numeric, old_batch.estimated_seconds * share.retried,
+        old_batch.dataset_id
     from (
         select count(*) filter (where i.status = 'failed')::double precision / count(*) as retried
         from public.batch_items i where i.batch_id = target_batch_id
@@ -450,11 +487,12 @@ begin
     returning id into new_batch_id;
 
     insert into public.batch_items (
-        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by
+        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by, variation
     )
     select new_batch_id, row_number() over (order by i.position) - 1, i.persona_id, i.emotional_arc_id,
         i.training_topic_id,
-        case when i.emotional_arc_id = template.emotional_arc_id then template.id else i.template_id end, i.tier, i.created_by
+        case when i.emotional_arc_id = template.emotional_arc_id then template.id else i.template_id end, i.tier, i.created_by,
+        i.variation
     from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed';
     get diagnostics planned = row_count;
     return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);

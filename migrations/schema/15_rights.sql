@@ -10,13 +10,13 @@ grant select on
     public.batches, public.batch_items, public.generation_attempts, public.conversations, public.failed_generations,
     public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
     public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
-    public.alert_evaluations
+    public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows
     to authenticated;
 
 revoke execute on all functions in schema public from public, anon, authenticated;
 grant execute on all functions in schema public to service_role;
 grant execute on function
-    public.acknowledge_alert(uuid, boolean), public.begin_import(jsonb), public.control_batch(uuid, text, numeric),
+    public.acknowledge_alert(uuid, boolean), public.begin_dataset_version(uuid), public.begin_import(jsonb), public.control_batch(uuid, text, numeric),
     public.count_conversations(jsonb), public.count_existing_combinations(jsonb), public.count_experiment_pairs(uuid),
     public.count_failed_generations(jsonb), public.count_outcomes(jsonb, integer), public.count_scaffolding_uses(text),
     public.create_experiment(jsonb), public.describe_conversation(uuid), public.describe_failure(uuid),
@@ -35,5 +35,9 @@ grant execute on function
     public.retry_failed_items(uuid, jsonb), public.review_conversation(uuid, text), public.save_arc(jsonb),
     public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),
     public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
-    public.watch_batch(uuid, integer)
+    public.watch_batch(uuid, integer), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
+    public.describe_dataset(uuid, boolean), public.describe_version_row(public.conversations),
+    public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
+    public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

@@ -1,0 +1,142 @@
+"""Which conversations train and which are held back: seeded, stratified by arc, what belongs together on one side. Pure."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from itertools import groupby
+
+from pydantic import Field
+
+from core.domain.record import Record
+from core.errors import InvalidRequest
+
+
+class Split(StrEnum):
+    """A part of a data set, by the names that trainers and the Hub know."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class SplitRule(Record):
+    """How a version is divided; without anything all of it is training data."""
+
+    validation_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    test_share: float = Field(default=0.0, ge=0.0, lt=1.0)
+    held_out_topics: frozenset[str] = frozenset()
+    held_out_personas: frozenset[str] = frozenset()
+    """Keys; all conversations of these are the test split, so that it measures what was never seen."""
+    seed: int = 0
+
+
+class SplitMember(Record):
+    """What a split needs to know of a conversation; `text_hash` is equal for exact copies."""
+
+    position: int
+    persona: str
+    arc: str
+    topic: str
+    text_hash: str
+
+    @property
+    def combination(self) -> tuple[str, str, str]:
+        """Variations of one combination are never divided."""
+        return self.persona, self.arc, self.topic
+
+
+class SharedValues(Record):
+    """What two splits have in common: combinations and texts must be none, personas, arcs and topics mostly are."""
+
+    first: Split
+    second: Split
+    personas: int
+    arcs: int
+    topics: int
+    combinations: int
+    texts: int
+
+
+def parse_split_rule(text: str, *, seed: int = 0) -> SplitRule:
+    """Read `validation=0.1,test=0.1`; raise InvalidRequest."""
+    shares: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, share = part.partition("=")
+        try:
+            shares[Split(name.strip())] = float(share)
+        except ValueError as error:
+            raise InvalidRequest(
+                f"“{part}” is no split. Write for example validation=0.1 or validation=0.1,test=0.1."
+            ) from error
+    shares.pop(Split.TRAIN, None)
+    if not all(0 <= share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
+        raise InvalidRequest("Shares of splits are between 0 and 1, and leave some of the data to train on.")
+    return SplitRule(validation_share=shares.get("validation", 0.0), test_share=shares.get("test", 0.0), seed=seed)
+
+
+def assign_splits(members: Sequence[SplitMember], rule: SplitRule) -> dict[int, Split]:
+    """Return the split of each position. The same members and rule give the same splits, in whatever order they come."""
+    assigned: dict[int, Split] = {}
+    groups: list[tuple[str, tuple[SplitMember, ...]]] = []
+    for group in _group_members(members):
+        if any(each.topic in rule.held_out_topics or each.persona in rule.held_out_personas for each in group):
+            assigned |= {each.position: Split.TEST for each in group}
+        else:
+            groups.append((group[0].arc, group))
+    for _, stratum in groupby(sorted(groups, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
+        assigned |= _divide_stratum([group for _, group in stratum], rule)
+    return assigned
+
+
+def check_splits(members: Sequence[SplitMember], assigned: Mapping[int, Split]) -> tuple[SharedValues, ...]:
+    """Return what each pair of splits shares."""
+    sides = {split: [each for each in members if assigned[each.position] is split] for split in Split}
+    pairs = [(Split.TRAIN, Split.VALIDATION), (Split.TRAIN, Split.TEST), (Split.VALIDATION, Split.TEST)]
+    return tuple(
+        SharedValues(
+            first=first,
+            second=second,
+            personas=len({each.persona for each in sides[first]} & {each.persona for each in sides[second]}),
+            arcs=len({each.arc for each in sides[first]} & {each.arc for each in sides[second]}),
+            topics=len({each.topic for each in sides[first]} & {each.topic for each in sides[second]}),
+            combinations=len({each.combination for each in sides[first]} & {each.combination for each in sides[second]}),
+            texts=len({each.text_hash for each in sides[first]} & {each.text_hash for each in sides[second]}),
+        )
+        for first, second in pairs
+        if sides[first] and sides[second]
+    )
+
+
+def _group_members(members: Sequence[SplitMember]) -> list[tuple[SplitMember, ...]]:
+    """Put members together that share a combination or a text, also by way of others (union-find)."""
+    parent: dict[object, object] = {}
+
+    def find(key: object) -> object:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for member in members:
+        parent[find(member.combination)] = find(("text", member.text_hash))
+    groups: dict[object, list[SplitMember]] = {}
+    for member in sorted(members, key=lambda each: (each.combination, each.text_hash, each.position)):
+        groups.setdefault(find(member.combination), []).append(member)
+    return [tuple(group) for group in groups.values()]
+
+
+def _divide_stratum(groups: Sequence[tuple[SplitMember, ...]], rule: SplitRule) -> dict[int, Split]:
+    """Fill test and validation with whole groups, in an order drawn from the seed, until each has its share."""
+
+    def draw(group: tuple[SplitMember, ...]) -> str:
+        return sha256(f"{rule.seed}/{'/'.join(group[0].combination)}".encode()).hexdigest()
+
+    total = sum(map(len, groups))
+    wanted = {Split.TEST: round(total * rule.test_share), Split.VALIDATION: round(total * rule.validation_share)}
+    assigned: dict[int, Split] = {}
+    for group in sorted(groups, key=draw):
+        side = next((split for split, count in wanted.items() if count >= len(group)), Split.TRAIN)
+        if side is not Split.TRAIN:
+            wanted[side] -= len(group)
+        assigned |= {each.position: side for each in group}
+    return assigned

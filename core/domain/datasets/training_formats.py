@@ -1,0 +1,77 @@
+"""A frozen conversation as the rows that trainers read. Pure: no file is written here.
+
+Names of the metadata columns are none that a trainer claims (`prompt`, `completion`, `text`, `label`, `chosen`, `rejected`,
+`tools`, `images`, `instruction`, `output`, `system`, `train`, `weight`).
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, assert_never
+
+from core.domain.datasets.versions import FrozenConversation
+from core.domain.verdict.conversation import Role
+
+
+class TrainingFormat(StrEnum):
+    """A form of the data, by its name on the command line and of its folder."""
+
+    MESSAGES_JSONL = "messages-jsonl"
+    MESSAGES_PARQUET = "messages-parquet"
+    SHAREGPT = "sharegpt"
+    PROMPT_COMPLETION = "prompt-completion"
+
+    @property
+    def suffix(self) -> str:
+        """How its files end."""
+        return "parquet" if self is TrainingFormat.MESSAGES_PARQUET else "jsonl"
+
+
+SHAREGPT_SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
+Message = dict[str, str]
+
+
+def list_messages(conversation: FrozenConversation, system: str | None = None) -> list[Message]:
+    """Return chat messages: an optional system message, then user and assistant in turn.
+
+    A last message of the user, which nobody answers, is dropped: LLaMA-Factory skips a conversation of an odd number.
+    """
+    turns = conversation.turns
+    if turns and turns[-1].role is Role.USER:
+        turns = turns[:-1]
+    first = [{"role": "system", "content": system}] if system else []
+    return first + [{"role": turn.role.value, "content": turn.content} for turn in turns]
+
+
+def make_rows(conversation: FrozenConversation, form: TrainingFormat, system: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a conversation: one, or with prompt and completion one for each answer of the assistant."""
+    messages = list_messages(conversation, system)
+    columns = describe_origin(conversation)
+    match form:
+        case TrainingFormat.MESSAGES_JSONL | TrainingFormat.MESSAGES_PARQUET:
+            yield {"messages": messages, **columns}
+        case TrainingFormat.SHAREGPT:
+            said = [{"from": SHAREGPT_SPEAKERS[each["role"]], "value": each["content"]} for each in messages]
+            yield {"conversations": said, **columns}
+        case TrainingFormat.PROMPT_COMPLETION:
+            for number, message in enumerate(messages):
+                if message["role"] == Role.ASSISTANT:
+                    yield {"prompt": messages[:number], "completion": [message], "message_number": number, **columns}
+        case _:
+            assert_never(form)
+
+
+def describe_origin(conversation: FrozenConversation) -> dict[str, Any]:
+    """Return where a conversation comes from, as flat columns."""
+    return {
+        "conversation_id": str(conversation.id),
+        "category": conversation.category.value,
+        "persona": conversation.persona,
+        "emotional_arc": conversation.arc,
+        "topic": conversation.topic,
+        "variation": conversation.variation,
+        "tier": conversation.tier.value,
+        "template": conversation.template,
+        "template_version": conversation.template_version,
+        "model": conversation.model,
+        "is_simulated": conversation.simulated,
+    }

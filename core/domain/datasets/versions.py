@@ -1,0 +1,92 @@
+"""A frozen version of a data set: which conversations are in it, which are not and why, and what identifies it. Pure."""
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+from core.domain.datasets.records import ReviewStatus
+from core.domain.record import Record
+from core.domain.scaffolding.records import ConversationCategory, Tier
+from core.domain.verdict.conversation import Turn
+
+
+class CountedStatus(StrEnum):
+    """Which conversations fill a plan."""
+
+    ACCEPTED = "accepted"
+    APPROVED = "approved"
+
+
+class ExclusionReason(StrEnum):
+    """Why a conversation is not in a version."""
+
+    REJECTED = "rejected"  #: by a reviewer
+    ARCHIVED = "archived"
+    NOT_REVIEWED = "not_reviewed"  #: the data set takes approved ones only
+    SIMULATED = "simulated"
+    FAILED_VERDICT = "failed_verdict"  #: what is stored now is cut off, malformed or corrupted
+    DUPLICATE = "duplicate"  #: its text is that of an earlier one
+    TOO_LONG = "too_long"
+    BEYOND_PLAN = "beyond_plan"  #: its combination has as many as the plan asks for
+
+
+class FrozenConversation(Record):
+    """A conversation as a version keeps it; scaffolding by key."""
+
+    id: UUID
+    position: int
+    category: ConversationCategory
+    persona: str
+    arc: str
+    topic: str
+    variation: int = 1
+    tier: Tier
+    template: str | None = None
+    template_version: int | None = None
+    model: str
+    simulated: bool
+    cost_usd: float | None = None
+    turns: tuple[Turn, ...]
+
+    @property
+    def text_hash(self) -> str:
+        """Equal for equal texts."""
+        return hash_turns(self.turns)
+
+
+class VersionRule(Record):
+    """What may be in a version."""
+
+    counted: CountedStatus
+    include_simulated: bool = False
+    longest_tokens: int | None = None
+
+
+def hash_turns(turns: Sequence[Turn]) -> str:
+    """Return the SHA-256 of what is said by whom."""
+    return sha256(json.dumps([[turn.role.value, turn.content] for turn in turns], ensure_ascii=False).encode()).hexdigest()
+
+
+def find_review_exclusion(status: ReviewStatus, *, simulated: bool, rule: VersionRule) -> ExclusionReason | None:
+    """Return why review or origin keep a conversation out."""
+    if simulated and not rule.include_simulated:
+        return ExclusionReason.SIMULATED
+    match status:
+        case ReviewStatus.REJECTED:
+            return ExclusionReason.REJECTED
+        case ReviewStatus.ARCHIVED:
+            return ExclusionReason.ARCHIVED
+        case ReviewStatus.PENDING_REVIEW:
+            return ExclusionReason.NOT_REVIEWED if rule.counted is CountedStatus.APPROVED else None
+        case ReviewStatus.APPROVED:
+            return None
+
+
+def make_fingerprint(members: Iterable[tuple[UUID, str]]) -> str:
+    """Return what identifies a version: ids and hashes of the texts, in order."""
+    digest = sha256()
+    for conversation_id, text_hash in members:
+        digest.update(f"{conversation_id} {text_hash}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,706 @@
+-- Data sets: a plan of combinations, the batches that serve it, and frozen versions. A batch may belong to a data set, an
+-- item has a variation, and several reviews are noted in one call.
+
+alter table public.batches add column dataset_id uuid;
+comment on column public.batches.dataset_id is 'The data set whose plan it serves';
+alter table public.batch_items add column variation integer not null default 1 check (variation >= 1);
+comment on column public.batch_items.variation is 'Counts the items of one combination, in its batch or over its data set';
+alter type public.batch_request add attribute dataset_id uuid;
+
+create table public.datasets (
+    id uuid primary key default gen_random_uuid(),
+    name text not null,
+    counted text not null check (counted in ('accepted', 'approved')),
+    created_by uuid not null references auth.users (id) on delete cascade,
+    created_at timestamptz not null default now(),
+    constraint datasets_name_line check (public.is_line(name)),
+    constraint datasets_name_taken unique (created_by, name)
+);
+comment on table public.datasets is 'A data set: a plan (dataset_cells), the batches that serve it (batches.dataset_id) and its frozen versions';
+comment on column public.datasets.counted is 'Which conversations fill the plan: accepted ones, or only those that a reviewer approved';
+comment on constraint datasets_counted_check on public.datasets is 'A plan counts accepted or approved conversations.';
+comment on constraint datasets_name_taken on public.datasets is 'You have a data set of this name. Choose another one.';
+alter table public.datasets enable row level security;
+create policy "Users read their data sets" on public.datasets
+    for select to authenticated using (created_by = (select auth.uid()));
+
+create table public.dataset_cells (
+    dataset_id uuid not null references public.datasets (id) on delete cascade,
+    persona_id uuid not null references public.personas (id),
+    emotional_arc_id uuid not null references public.emotional_arcs (id),
+    training_topic_id uuid not null references public.training_topics (id),
+    wanted integer not null check (wanted between 1 and 1000),
+    primary key (dataset_id, persona_id, emotional_arc_id, training_topic_id)
+);
+comment on table public.dataset_cells is 'The plan of a data set: so many conversations of each combination';
+comment on constraint dataset_cells_wanted_check on public.dataset_cells is 'Conversations of a combination: 1 to 1,000.';
+-- For the foreign keys alone.
+create index idx_dataset_cells_persona on public.dataset_cells (persona_id);
+create index idx_dataset_cells_arc on public.dataset_cells (emotional_arc_id);
+create index idx_dataset_cells_topic on public.dataset_cells (training_topic_id);
+alter table public.dataset_cells enable row level security;
+create policy "Users read the plans of their data sets" on public.dataset_cells
+    for select to authenticated using (dataset_id in (select d.id from public.datasets d where d.created_by = (select auth.uid())));
+
+alter table public.batches add constraint batches_dataset_id_fkey
+    foreign key (dataset_id) references public.datasets (id) on delete set null;
+create index idx_batches_dataset on public.batches (dataset_id) where dataset_id is not null;
+
+create table public.dataset_versions (
+    id uuid primary key default gen_random_uuid(),
+    dataset_id uuid not null references public.datasets (id) on delete cascade,
+    number integer check (number >= 1),
+    conversations integer not null default 0,
+    fingerprint text check (fingerprint ~ '^[0-9a-f]{64}$'),
+    summary jsonb not null default '{}',
+    created_by uuid not null references auth.users (id) on delete cascade,
+    created_at timestamptz not null default now(),
+    frozen_at timestamptz,
+    constraint dataset_versions_number_taken unique (dataset_id, number),
+    constraint dataset_versions_frozen_check
+        check ((frozen_at is null) = (number is null) and (frozen_at is null) = (fingerprint is null))
+);
+comment on table public.dataset_versions is 'A frozen version of a data set; one without a number is being written, and nobody reads it';
+comment on column public.dataset_versions.summary is 'What freeze_dataset_version was told: rule, counts by cell, exclusions by reason';
+create index idx_dataset_versions_created_by on public.dataset_versions (created_by);
+alter table public.dataset_versions enable row level security;
+create policy "Users read their versions" on public.dataset_versions
+    for select to authenticated using (created_by = (select auth.uid()));
+
+create table public.dataset_version_rows (
+    version_id uuid not null references public.dataset_versions (id) on delete cascade,
+    position integer not null check (position >= 0),
+    conversation_id uuid not null,
+    content jsonb not null,
+    primary key (version_id, position),
+    constraint dataset_version_rows_once unique (version_id, conversation_id)
+);
+comment on table public.dataset_version_rows is 'The conversations of a version as they were when it was frozen, whatever becomes of them later';
+alter table public.dataset_version_rows enable row level security;
+create policy "Users read the conversations of their versions" on public.dataset_version_rows
+    for select to authenticated
+    using (version_id in (select v.id from public.dataset_versions v where v.created_by = (select auth.uid())));
+
+-- A frozen version stays as it is: it and its rows go only with their data set.
+create function public.keep_frozen_version() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    if tg_table_name = 'dataset_versions' then
+        if old.frozen_at is null then
+            return case when tg_op = 'DELETE' then old else new end;
+        end if;
+        if tg_op = 'DELETE' and not exists (select 1 from public.datasets d where d.id = old.dataset_id) then
+            return old;
+        end if;
+    else
+        if not exists (select 1 from public.dataset_versions v where v.id = old.version_id and v.frozen_at is not null) then
+            return case when tg_op = 'DELETE' then old else new end;
+        end if;
+    end if;
+    raise exception 'A frozen version never changes.';
+end
+$$;
+create trigger keep_frozen_version before update or delete on public.dataset_versions
+    for each row execute function public.keep_frozen_version();
+create trigger keep_frozen_rows before update or delete on public.dataset_version_rows
+    for each row execute function public.keep_frozen_version();
+
+-- What came of each combination of a plan in the batches of its data set. A conversation that a reviewer rejected or
+-- archived counts for nothing; simulated ones count where `counts_simulated` says so. `to_generate` is what neither
+-- counts, waits for review nor is being generated.
+create function public.count_dataset_cells(target_dataset_id uuid, counts_simulated boolean)
+returns table (
+    persona_id uuid, emotional_arc_id uuid, training_topic_id uuid, wanted integer, accepted integer, approved integer,
+    rejected integer, failed integer, open integer, made integer, to_generate integer
+)
+language sql stable rows 1000 set search_path = ''
+as $$
+    with made as materialized (
+        select i.persona_id, i.emotional_arc_id, i.training_topic_id,
+            count(*) filter (where c.review_status in ('pending_review', 'approved') and (counts_simulated or not c.simulated))
+                as accepted,
+            count(*) filter (where c.review_status = 'approved' and (counts_simulated or not c.simulated)) as approved,
+            count(*) filter (where c.review_status = 'rejected') as rejected,
+            count(*) filter (where i.status = 'failed') as failed,
+            count(*) filter (where i.status in ('queued', 'processing')) as open,
+            count(*) as made
+        from public.batches b
+        join public.batch_items i on i.batch_id = b.id
+        left join public.conversations c on c.batch_item_id = i.id
+        where b.dataset_id = target_dataset_id
+        group by 1, 2, 3
+    )
+    select cell.persona_id, cell.emotional_arc_id, cell.training_topic_id, cell.wanted,
+        coalesce(m.accepted, 0)::integer, coalesce(m.approved, 0)::integer, coalesce(m.rejected, 0)::integer,
+        coalesce(m.failed, 0)::integer, coalesce(m.open, 0)::integer, coalesce(m.made, 0)::integer,
+        greatest(cell.wanted - coalesce(m.accepted, 0) - coalesce(m.open, 0), 0)::integer
+    from public.dataset_cells cell
+    left join made m using (persona_id, emotional_arc_id, training_topic_id)
+    where cell.dataset_id = target_dataset_id
+$$;
+
+-- A part of a plan, as create_dataset is sent it.
+create type public.plan_part as (
+    conversation_category text, persona_ids uuid[], arc_ids uuid[], topic_ids uuid[], per_combination integer
+);
+
+-- Makes a data set of the caller. `request`: {"name", "counted", "plan": [{"conversation_category", "persona_ids",
+-- "arc_ids", "topic_ids", "per_combination"}]}; where parts of the plan overlap, the larger number counts. Returns
+-- {"outcome": "created" | "rejected", "dataset_id", "planned", "reason"}.
+create function public.create_dataset(request jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+declare
+    most constant integer := 100000;
+    owner uuid := auth.uid();
+    part jsonb;
+    cells bigint := 0;
+    missing text;
+    new_dataset_id uuid;
+    at_table text;
+    at_column text;
+    violated text;
+begin
+    if owner is null then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: a data set belongs to a user.');
+    end if;
+    perform public.require_object(request);
+    if jsonb_typeof(request -> 'plan') is distinct from 'array' or jsonb_array_length(request -> 'plan') not between 1 and 100 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A plan has 1 to 100 parts.');
+    end if;
+    if jsonb_typeof(request -> 'name') is distinct from 'string' or jsonb_typeof(request -> 'counted') is distinct from 'string' then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A data set has a name, and says whether accepted or approved conversations count.');
+    end if;
+    if (select count(*) from public.datasets d where d.created_by = owner) >= public.most_of_an_analyst('data sets') then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'You have as many data sets as may be. Delete one first.');
+    end if;
+    for part in select p.value from jsonb_array_elements(request -> 'plan') p loop
+        perform public.require_shape(part, 'public.plan_part');
+        cells := cells + cardinality(public.read_ids(part -> 'persona_ids', 'personas'))::bigint
+            * cardinality(public.read_ids(part -> 'arc_ids', 'arcs')) * cardinality(public.read_ids(part -> 'topic_ids', 'topics'));
+        if cells > most then
+            return jsonb_build_object('outcome', 'rejected', 'reason', format(
+                'A plan has at most %s combinations; this one has more. Choose fewer personas, arcs or topics.', most));
+        end if;
+        select a.name into missing from public.emotional_arcs a
+        where a.id = any (public.read_ids(part -> 'arc_ids', 'arcs'))
+            and a.conversation_category is distinct from part ->> 'conversation_category' limit 1;
+        if found then
+            return jsonb_build_object('outcome', 'rejected', 'reason',
+                format('The arc "%s" is of the other category.', missing));
+        end if;
+    end loop;
+
+    insert into public.datasets (name, counted, created_by) values (request ->> 'name', request ->> 'counted', owner)
+    returning id into new_dataset_id;
+    insert into public.dataset_cells (dataset_id, persona_id, emotional_arc_id, training_topic_id, wanted)
+    select new_dataset_id, persona.id, arc.id, topic.id, max((p.value ->> 'per_combination')::integer)
+    from jsonb_array_elements(request -> 'plan') p
+    cross join lateral unnest(public.read_ids(p.value -> 'persona_ids', 'personas')) persona(id)
+    cross join lateral unnest(public.read_ids(p.value -> 'arc_ids', 'arcs')) arc(id)
+    cross join lateral unnest(public.read_ids(p.value -> 'topic_ids', 'topics')) topic(id)
+    group by 1, 2, 3, 4;
+    return jsonb_build_object('outcome', 'created', 'dataset_id', new_dataset_id, 'planned',
+        (select sum(c.wanted) from public.dataset_cells c where c.dataset_id = new_dataset_id));
+exception when data_exception or integrity_constraint_violation then
+    get stacked diagnostics at_table = table_name, at_column = column_name, violated = constraint_name;
+    return public.explain_error(at_table, at_column, violated, sqlerrm);
+end
+$$;
+
+-- The caller's data sets, newest first, each with the sums of its plan and the number of its newest version.
+create function public.list_datasets(counts_simulated boolean) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
+        'version', (select max(v.number) from public.dataset_versions v where v.dataset_id = d.id)
+    ) order by d.created_at desc, d.id), '[]')
+    from public.datasets d
+    cross join lateral (
+        select count(*) as combinations, coalesce(sum(c.wanted), 0) as planned, coalesce(sum(c.accepted), 0) as accepted,
+            coalesce(sum(c.approved), 0) as approved, coalesce(sum(c.rejected), 0) as rejected,
+            coalesce(sum(c.failed), 0) as failed, coalesce(sum(c.open), 0) as open,
+            coalesce(sum(c.to_generate), 0) as to_generate,
+            coalesce(sum(greatest(c.wanted - case d.counted when 'approved' then c.approved else c.accepted end, 0)), 0) as missing
+        from public.count_dataset_cells(d.id, counts_simulated) c
+    ) sums
+    where d.created_by = (select auth.uid())
+$$;
+
+-- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
+-- newest first; null where there is none, or it is someone else's.
+create function public.describe_dataset(target_dataset_id uuid, counts_simulated boolean) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select jsonb_build_object(
+        'cells', (select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('category', a.conversation_category)
+            order by a.conversation_category, p.persona_key, a.arc_key, t.topic_key), '[]')
+            from public.count_dataset_cells(d.id, counts_simulated) c
+            join public.personas p on p.id = c.persona_id
+            join public.emotional_arcs a on a.id = c.emotional_arc_id
+            join public.training_topics t on t.id = c.training_topic_id),
+        'batches', (select coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'name', b.name, 'status', b.status,
+            'created_at', b.created_at) order by b.created_at desc), '[]') from public.batches b where b.dataset_id = d.id),
+        'versions', (select coalesce(jsonb_agg(jsonb_build_object('id', v.id, 'number', v.number,
+            'conversations', v.conversations, 'fingerprint', v.fingerprint, 'frozen_at', v.frozen_at, 'summary', v.summary)
+            order by v.number desc), '[]') from public.dataset_versions v where v.dataset_id = d.id and v.number is not null)
+    )
+    from public.datasets d
+    where d.id = target_dataset_id and d.created_by = (select auth.uid())
+$$;
+
+-- A conversation as a version keeps it: what is said, and where it comes from, by key.
+create function public.describe_version_row(c public.conversations) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select jsonb_build_object(
+        'id', c.id, 'turns', c.turns, 'category', c.conversation_category, 'tier', c.tier, 'model', c.model,
+        'variation', (select i.variation from public.batch_items i where i.id = c.batch_item_id),
+        'simulated', c.simulated, 'cost_usd', c.cost_usd, 'persona_id', c.persona_id,
+        'emotional_arc_id', c.emotional_arc_id, 'training_topic_id', c.training_topic_id,
+        'persona', c.scaffolding_snapshot -> 'persona' ->> 'persona_key',
+        'arc', c.scaffolding_snapshot -> 'emotional_arc' ->> 'arc_key',
+        'topic', c.scaffolding_snapshot -> 'training_topic' ->> 'topic_key',
+        'template', c.scaffolding_snapshot -> 'template' ->> 'template_key',
+        'template_version', (c.scaffolding_snapshot -> 'template' ->> 'version')::integer
+    )
+$$;
+
+-- A page of the conversations of a data set's batches, oldest first, after the one that the cursor names. `revision`
+-- changes with the text, so that what was judged is what is frozen.
+create function public.list_dataset_conversations(
+    target_dataset_id uuid, page_size integer, cursor_created_at timestamptz default null, cursor_id uuid default null
+) returns jsonb
+language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+    ids uuid[] := array(select c.id from public.batches b join public.conversations c on c.batch_id = b.id
+        where b.dataset_id = target_dataset_id and (cursor_id is null or (c.created_at, c.id) > (cursor_created_at, cursor_id))
+        order by c.created_at, c.id limit least(greatest(page_size, 1), 500));
+begin
+    return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
+        'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text)
+    ) order by c.created_at, c.id), '[]') from public.conversations c where c.id = any (ids));
+end
+$$;
+
+-- Notes a review of several of the caller's conversations at once. Returns {"outcome", "reviewed", "reason"}.
+create function public.review_conversations(conversation_ids uuid[], new_status text) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    done integer;
+begin
+    if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
+    end if;
+    if cardinality(conversation_ids) > 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are reviewed in one call.');
+    end if;
+    update public.conversations c set review_status = new_status
+    where c.id = any (conversation_ids) and c.created_by = (select auth.uid());
+    get diagnostics done = row_count;
+    return jsonb_build_object('outcome', 'done', 'reviewed', done);
+end
+$$;
+
+-- Begins a version of a data set of the caller; what was begun an hour ago and not frozen is forgotten. Returns
+-- {"outcome": "begun" | "not_found", "version_id"}.
+create function public.begin_dataset_version(target_dataset_id uuid) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    new_version_id uuid;
+begin
+    delete from public.dataset_versions v
+    where v.created_by = auth.uid() and v.frozen_at is null and v.created_at < now() - interval '1 hour';
+    insert into public.dataset_versions (dataset_id, created_by)
+    select d.id, d.created_by from public.datasets d where d.id = target_dataset_id and d.created_by = auth.uid()
+    returning id into new_version_id;
+    if not found then
+        return jsonb_build_object('outcome', 'not_found');
+    end if;
+    return jsonb_build_object('outcome', 'begun', 'version_id', new_version_id);
+end
+$$;
+
+-- Puts conversations into a version that is not frozen yet, as they are now. `members`: [{"position", "id",
+-- "revision"}]. Returns {"outcome": "done" | "changed" | "rejected"}; 'changed' if one of them is no longer what it was
+-- when it was judged, and then none is put in.
+create function public.stage_dataset_rows(target_version_id uuid, members jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+declare
+    target public.dataset_versions;
+    staged integer;
+begin
+    select v.* into target from public.dataset_versions v
+    where v.id = target_version_id and v.created_by = auth.uid() and v.frozen_at is null for update;
+    if not found or jsonb_typeof(members) is distinct from 'array' then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'This version is not being written. Freeze the data set again.');
+    end if;
+    if jsonb_array_length(members) > 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are sent in one call.');
+    end if;
+    insert into public.dataset_version_rows (version_id, position, conversation_id, content)
+    select target.id, m.position, c.id, public.describe_version_row(c)
+    from jsonb_to_recordset(members) m(position integer, id uuid, revision text)
+    join public.conversations c on c.id = m.id and md5(c.turns::text) = m.revision
+    join public.batches b on b.id = c.batch_id and b.dataset_id = target.dataset_id;
+    get diagnostics staged = row_count;
+    if staged <> jsonb_array_length(members) then
+        delete from public.dataset_version_rows r where r.version_id = target.id
+            and r.position in (select (m.value ->> 'position')::integer from jsonb_array_elements(members) m);
+        return jsonb_build_object('outcome', 'changed');
+    end if;
+    return jsonb_build_object('outcome', 'done');
+end
+$$;
+
+-- Freezes a version: gives it the next number of its data set. From here on it never changes. Returns {"outcome":
+-- "frozen" | "rejected", "number", "reason"}.
+create function public.freeze_dataset_version(target_version_id uuid, fingerprint text, summary jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+declare
+    target public.dataset_versions;
+    members integer;
+    next_number integer;
+begin
+    perform public.require_object(summary);
+    select v.* into target from public.dataset_versions v
+    where v.id = target_version_id and v.created_by = auth.uid() and v.frozen_at is null for update;
+    if not found then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'This version is not being written. Freeze the data set again.');
+    end if;
+    -- Two who freeze at once take turns here, and get two numbers.
+    perform 1 from public.datasets d where d.id = target.dataset_id for update;
+    select count(*) into members from public.dataset_version_rows r where r.version_id = target.id;
+    if members = 0 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'There is no conversation to freeze.');
+    end if;
+    select coalesce(max(v.number), 0) + 1 into next_number from public.dataset_versions v where v.dataset_id = target.dataset_id;
+    update public.dataset_versions v
+    set number = next_number, conversations = members, fingerprint = freeze_dataset_version.fingerprint,
+        summary = freeze_dataset_version.summary, frozen_at = now()
+    where v.id = target.id;
+    return jsonb_build_object('outcome', 'frozen', 'number', next_number);
+end
+$$;
+
+-- A page of the conversations of a version, in their order, from a position on.
+create function public.read_version_rows(target_version_id uuid, from_position integer, page_size integer) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select coalesce(jsonb_agg(page.content || jsonb_build_object('position', page.position) order by page.position), '[]')
+    from (
+        select r.position, r.content from public.dataset_version_rows r
+        where r.version_id = target_version_id and r.position >= from_position
+        order by r.position limit least(greatest(page_size, 1), 500)
+    ) page
+$$;
+
+-- The wanted positions of a grid in their order, one that stands twice for two variations; without a list all of them. Raises a data exception in
+-- plain words before it reads more than a batch holds.
+create or replace function public.read_picks(given jsonb, grid_size bigint) returns integer[]
+language plpgsql immutable set search_path = ''
+as $$
+declare
+    most constant integer := 100000;
+    wanted constant bigint := case when jsonb_typeof(given) = 'array' then jsonb_array_length(given) else grid_size end;
+    picks integer[];
+begin
+    if coalesce(jsonb_typeof(given), 'null') not in ('array', 'null') then
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'Picks are a list of positions.';
+    end if;
+    if wanted = 0 then
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            'Select at least one persona, one arc and one topic.';
+    end if;
+    if wanted > most then
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            format('A batch holds at most %s conversations; this selection has %s. Select fewer or set a limit.', most, wanted);
+    end if;
+    if jsonb_typeof(given) is distinct from 'array' then
+        return array(select generate_series(0, grid_size - 1)::integer);
+    end if;
+    picks := array(select e.position::integer from jsonb_array_elements_text(given) with ordinality e(position, n) order by e.n);
+    if exists (select 1 from unnest(picks) p where p is null or p < 0 or p >= grid_size) then
+        raise invalid_parameter_value using constraint = 'in_words', message =
+            format('Picks are positions of the grid, from 0 to %s.', grid_size - 1);
+    end if;
+    return picks;
+end
+$$;
+
+-- Makes a batch of the caller with an item for each combination of the selection. `picks` chooses positions of the
+-- grid (persona x arc x topic) and their order, and with `dataset_id` only what its plan still misses is taken of them;
+-- `skip_existing` leaves out combinations that have a conversation
+-- ('real': one that Claude wrote; 'any': or the simulation); `without_templates` are offered templates that the
+-- caller knows to be of no use. Returns {"outcome": "submitted" | "rejected", "batch_id", "planned", "reason"}.
+create or replace function public.submit_batch(request jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+declare
+    r public.batch_request;
+    owner uuid := auth.uid();
+    skip text;
+    persona_ids uuid[];
+    arc_ids uuid[];
+    topic_ids uuid[];
+    picks integer[];
+    arcs integer;
+    topics integer;
+    most integer;
+    templates jsonb;
+    missing text;
+    new_batch_id uuid;
+    planned integer;
+    at_table text;
+    at_column text;
+    violated text;
+begin
+    if owner is null then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: a batch belongs to a user.');
+    end if;
+    r := jsonb_populate_record(null::public.batch_request, public.require_shape(request, 'public.batch_request'));
+    skip := r.skip_existing;
+    persona_ids := public.read_ids(request -> 'persona_ids', 'personas');
+    arc_ids := public.read_ids(request -> 'arc_ids', 'arcs');
+    topic_ids := public.read_ids(request -> 'topic_ids', 'topics');
+    arcs := cardinality(arc_ids);
+    topics := cardinality(topic_ids);
+    picks := public.read_picks(request -> 'picks', cardinality(persona_ids)::bigint * arcs * topics);
+    most := r."limit";
+    if most < 1 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Limit: at least 1.');
+    end if;
+    if skip is not null and skip not in ('real', 'any') then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'skip_existing is "real", "any" or null.');
+    end if;
+
+    select string_agg(w.what, ', ') into missing from (
+        select 'persona ' || i as what from unnest(persona_ids) i
+        where not exists (select 1 from public.personas p where p.id = i and p.is_active)
+        union all
+        select 'arc ' || i from unnest(arc_ids) i
+        where not exists (
+            select 1 from public.emotional_arcs a
+            where a.id = i and a.is_active and a.conversation_category = r.conversation_category
+        )
+        union all
+        select 'topic ' || i from unnest(topic_ids) i
+        where not exists (select 1 from public.training_topics t where t.id = i and t.is_active)
+        limit 10
+    ) w;
+    if missing is not null then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'Not there, not active or of the other category: ' || missing || '. Reload and select again.');
+    end if;
+
+    if r.dataset_id is not null then
+        -- Two who top up at once take turns here, and what is missing is bought once.
+        perform 1 from public.datasets d where d.id = r.dataset_id and d.created_by = owner for update;
+        if not found then
+            return jsonb_build_object('outcome', 'rejected', 'reason', 'This data set is not there any more.');
+        end if;
+        picks := array(
+            select c.position
+            from (
+                select p.position, p.n, row_number() over (partition by p.position order by p.n) as copy
+                from unnest(picks) with ordinality p(position, n)
+            ) c
+            join public.count_dataset_cells(r.dataset_id, skip = 'any') cell
+                on cell.persona_id = persona_ids[1 + c.position / (arcs * topics)]
+                    and cell.emotional_arc_id = arc_ids[1 + c.position / topics % arcs]
+                    and cell.training_topic_id = topic_ids[1 + c.position % topics]
+                    and cell.to_generate >= c.copy
+            order by c.n limit most
+        );
+        if cardinality(picks) = 0 then
+            return jsonb_build_object('outcome', 'rejected', 'reason', 'Nothing of this data set is missing.');
+        end if;
+    elsif skip is not null then
+        picks := array(
+            select c.position
+            from unnest(picks) with ordinality c(position, n)
+            where not exists (
+                select 1 from public.conversations done
+                where done.created_by = owner
+                    and done.persona_id = persona_ids[1 + c.position / (arcs * topics)]
+                    and done.emotional_arc_id = arc_ids[1 + c.position / topics % arcs]
+                    and done.training_topic_id = topic_ids[1 + c.position % topics]
+                    and done.review_status <> 'rejected' and (skip = 'any' or not done.simulated)
+            )
+            order by c.n limit most
+        );
+        if cardinality(picks) = 0 then
+            return jsonb_build_object('outcome', 'rejected', 'reason',
+                'Every combination of this selection has a conversation already; nothing is left to generate.');
+        end if;
+    end if;
+
+    -- Of each arc the first that is offered and that the caller does not know to be of no use.
+    select jsonb_object_agg(t.emotional_arc_id, to_jsonb(t)) into templates
+    from (
+        select distinct on (pt.emotional_arc_id) pt.* from public.list_offered_templates() pt
+        where pt.emotional_arc_id = any (arc_ids) and not pt.id = any (coalesce(r.without_templates, '{}'))
+        order by pt.emotional_arc_id, pt.version desc, pt.created_at desc
+    ) t;
+    select string_agg(a.name, ', ' order by a.name) into missing from public.emotional_arcs a
+    where a.id = any (arc_ids) and not coalesce(templates, '{}') ? a.id::text;
+    if missing is not null then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'No active prompt template for: ' || missing || '. Add one, or leave these arcs out.');
+    end if;
+
+    insert into public.batches (
+        name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
+        raise_max_tokens, budget_usd, canary_items, selection, snapshot, estimated_seconds, estimated_cost_usd, created_by,
+        dataset_id
+    )
+    select r.name, r.conversation_category, r.model, r.max_tokens, r.effort, r.structured_outputs, r.concurrency,
+        r.error_handling, coalesce(r.raise_max_tokens, false), r.budget_usd, coalesce(r.canary_items, 0),
+        jsonb_build_object('conversation_category', r.conversation_category, 'persona_ids', persona_ids, 'arc_ids', arc_ids,
+            'topic_ids', topic_ids, 'limit', most, 'skip_existing', skip),
+        jsonb_build_object(
+            'personas', (select jsonb_object_agg(p.id, to_jsonb(p)) from public.personas p where p.id = any (persona_ids)),
+            'arcs', (select jsonb_object_agg(a.id, to_jsonb(a)) from public.emotional_arcs a where a.id = any (arc_ids)),
+            'topics', (select jsonb_object_agg(t.id, to_jsonb(t)) from public.training_topics t where t.id = any (topic_ids)),
+            'templates', (select jsonb_object_agg(t.value ->> 'id', t.value) from jsonb_each(templates) t)
+        ),
+        r.estimated_seconds, r.estimated_cost_usd, owner, r.dataset_id
+    returning id into new_batch_id;
+
+    insert into public.batch_items (
+        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by, variation
+    )
+    select new_batch_id, c.n - 1, c.persona_id, arc.id, c.topic_id, (templates -> arc.id::text ->> 'id')::uuid,
+        case when arc.conversation_category = 'edge' then 'edge_case' else arc.tier end, owner,
+        coalesce(cell.made, 0) + row_number() over (partition by c.persona_id, arc.id, c.topic_id order by c.n)
+    from (
+        select p.n, persona_ids[1 + p.position / (arcs * topics)] as persona_id, arc_ids[1 + p.position / topics % arcs] as arc_id,
+            topic_ids[1 + p.position % topics] as topic_id
+        from unnest(picks) with ordinality p(position, n)
+    ) c
+    join public.emotional_arcs arc on arc.id = c.arc_id
+    left join public.count_dataset_cells(r.dataset_id, true) cell
+        on cell.persona_id = c.persona_id and cell.emotional_arc_id = arc.id and cell.training_topic_id = c.topic_id;
+    get diagnostics planned = row_count;
+
+    return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
+exception when data_exception or integrity_constraint_violation then
+    get stacked diagnostics at_table = table_name, at_column = column_name, violated = constraint_name;
+    return public.explain_error(at_table, at_column, violated, sqlerrm);
+end
+$$;
+
+-- The most that one analyst may take of the database, whatever others take: the one place with these figures
+-- (docs/security.md lists them).
+create or replace function public.most_of_an_analyst(what text) returns bigint
+language sql stable parallel safe set search_path = ''
+as $$
+    select case what
+        when 'batches that have not ended' then 100
+        when 'bytes of batches that wait or were stopped' then 1000000000
+        when 'imports that have not ended' then 20
+        when 'bytes of imports' then 1000000000
+        when 'data sets' then 1000
+    end
+$$;
+
+-- Makes a new batch of a batch's failed items, perhaps with other settings. A new template replaces that of its arc;
+-- others stay. Returns what submit_batch does, or {"outcome": "not_found"}.
+create or replace function public.retry_failed_items(target_batch_id uuid, changes jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+declare
+    old_batch public.batches;
+    template public.prompt_templates;
+    new_batch_id uuid;
+    planned integer;
+    at_table text;
+    at_column text;
+    violated text;
+begin
+    select b.* into old_batch from public.batches b where b.id = target_batch_id and b.created_by = auth.uid();
+    if not found then
+        return jsonb_build_object('outcome', 'not_found');
+    end if;
+    if old_batch.imported then
+        return public.refuse_imported_batch();
+    end if;
+    perform public.require_shape(changes, 'public.batch_changes');
+    if not exists (
+        select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed'
+    ) then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'No item of this batch has failed; there is nothing to retry.');
+    end if;
+    if changes ->> 'template_id' is not null then
+        select t.* into template from public.prompt_templates t
+        where t.id = (changes ->> 'template_id')::uuid and t.is_active;
+        if not found or not old_batch.snapshot -> 'arcs' ? template.emotional_arc_id::text then
+            return jsonb_build_object('outcome', 'rejected', 'reason',
+                'This template is not active or belongs to an arc that the batch does not have.');
+        end if;
+    end if;
+
+    insert into public.batches (
+        name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
+        raise_max_tokens, budget_usd, retry_of, selection, snapshot, created_by, estimated_cost_usd, estimated_seconds,
+        dataset_id
+    )
+    select coalesce(changes ->> 'name', left('Retry of ' || old_batch.name, 200)), old_batch.conversation_category,
+        coalesce(changes ->> 'model', old_batch.model),
+        coalesce((changes ->> 'max_tokens')::integer, old_batch.max_tokens),
+        case when changes ? 'effort' then changes ->> 'effort' else old_batch.effort end,
+        coalesce((changes ->> 'structured_outputs')::boolean, old_batch.structured_outputs),
+        old_batch.concurrency, old_batch.error_handling, old_batch.raise_max_tokens, old_batch.budget_usd,
+        target_batch_id, old_batch.selection,
+        case when template.id is null then old_batch.snapshot
+            else jsonb_set(old_batch.snapshot, array['templates', template.id::text], to_jsonb(template)) end,
+        old_batch.created_by, old_batch.estimated_cost_usd * share.retried::numeric, old_batch.estimated_seconds * share.retried,
+        old_batch.dataset_id
+    from (
+        select count(*) filter (where i.status = 'failed')::double precision / count(*) as retried
+        from public.batch_items i where i.batch_id = target_batch_id
+    ) share
+    returning id into new_batch_id;
+
+    insert into public.batch_items (
+        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by, variation
+    )
+    select new_batch_id, row_number() over (order by i.position) - 1, i.persona_id, i.emotional_arc_id,
+        i.training_topic_id,
+        case when i.emotional_arc_id = template.emotional_arc_id then template.id else i.template_id end, i.tier, i.created_by,
+        i.variation
+    from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed';
+    get diagnostics planned = row_count;
+    return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
+exception when data_exception or integrity_constraint_violation then
+    get stacked diagnostics at_table = table_name, at_column = column_name, violated = constraint_name;
+    return public.explain_error(at_table, at_column, violated, sqlerrm);
+end
+$$;
+
+revoke all on public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows from anon, authenticated;
+grant select on public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows to authenticated;
+grant all on public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows to service_role;
+
+revoke execute on function
+    public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
+    public.describe_dataset(uuid, boolean), public.describe_version_row(public.conversations),
+    public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
+    public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb),
+    public.keep_frozen_version()
+    from public, anon, authenticated;
+grant execute on function
+    public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
+    public.describe_dataset(uuid, boolean), public.describe_version_row(public.conversations),
+    public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
+    public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
+    to authenticated;
