@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from core.adapters.queue.redis_connection import PAGE_RETRIES, connect_redis
 from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.supabase.conversations import SupabaseConversationStore
+from core.adapters.supabase.datasets import SupabaseDatasetStore
 from core.adapters.supabase.failures import SupabaseReportStore
 from core.adapters.supabase.monitor import SupabaseMonitorStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import open_service, sign_in
 from core.config import PageSettings, Settings
+from core.domain.batches.batch import choose_skip
 from core.ports import ReportStore
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
+from core.services.datasets import DatasetService
 from core.services.monitor import MonitorService
 from core.services.scaffolding import ScaffoldingService
 
@@ -27,6 +30,7 @@ class CommandServices:
     batches: BatchService
     monitor: MonitorService
     conversations: ConversationService
+    datasets: DatasetService
 
 
 @contextmanager
@@ -38,11 +42,17 @@ def open_command_services(settings: PageSettings) -> Generator[CommandServices]:
         with connect_redis(settings.require_redis(), retries=PAGE_RETRIES) as redis:
             scaffolding = SupabaseScaffoldingStore(analyst=analyst)
             queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
+            batches = BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue)
             yield CommandServices(
                 scaffolding=ScaffoldingService(store=scaffolding),
-                batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue),
+                batches=batches,
                 monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
                 conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
+                datasets=DatasetService(
+                    store=SupabaseDatasetStore(analyst=analyst),
+                    batches=batches,
+                    skip=choose_skip(simulated=settings.simulated),
+                ),
             )
     finally:
         analyst.close()

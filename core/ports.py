@@ -36,7 +36,9 @@ if TYPE_CHECKING:
         FailureStatistics,
     )
     from core.domain.batches.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
+    from core.domain.datasets.freezing import Candidate
     from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
+    from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, PlanPart, VersionId
     from core.domain.datasets.records import (
         ConversationCounts,
         ConversationFilters,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         ReviewStatus,
         StoredConversation,
     )
+    from core.domain.datasets.versions import CountedStatus, FrozenConversation
     from core.domain.diagnosis.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
     from core.domain.diagnosis.error_report import FailureMaterial
     from core.domain.diagnosis.experiments import Experiment, ExperimentPairs, ExperimentPlan
@@ -113,6 +116,44 @@ class TokenCounter(Protocol):
         ...
 
 
+class DatasetStore(Protocol):
+    """The analyst's data sets. Simulated conversations fill a plan where `counts_simulated` says so."""
+
+    def create(self, name: str, counted: CountedStatus, plan: Sequence[PlanPart]) -> DatasetId:
+        """Write a data set; raise InvalidRequest with the reason if the database refuses."""
+        ...
+
+    def list_all(self, *, counts_simulated: bool) -> tuple[Dataset, ...]: ...
+
+    def describe(self, dataset_id: DatasetId, *, counts_simulated: bool) -> DatasetDetail:
+        """Return plan, batches and versions; raise NotFound."""
+        ...
+
+    def list_candidates(self, dataset_id: DatasetId, page_size: int, cursor: RowCursor | None) -> tuple[Candidate, ...]:
+        """Return a page of the conversations of its batches, oldest first."""
+        ...
+
+    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
+        """Note a review of up to 1,000 conversations; return how many there were."""
+        ...
+
+    def begin_version(self, dataset_id: DatasetId) -> VersionId:
+        """Begin a version that nobody reads before it is frozen; raise NotFound."""
+        ...
+
+    def stage(self, version_id: VersionId, members: Sequence[tuple[int, Candidate]]) -> bool:
+        """Put conversations at their positions; False if one of them is no longer what it was when it was listed."""
+        ...
+
+    def freeze(self, version_id: VersionId, fingerprint: str, summary: Mapping[str, object]) -> int:
+        """Freeze a version and return its number; from then on it never changes."""
+        ...
+
+    def read_version(self, version_id: VersionId, position: int, page_size: int) -> tuple[FrozenConversation, ...]:
+        """Return a page of a version's conversations, from a position on."""
+        ...
+
+
 class BatchStore(Protocol):
     """Batches as the signed-in analyst sees them: their own only."""
 
@@ -125,8 +166,9 @@ class BatchStore(Protocol):
         picks: Sequence[int] | None,
         *,
         without_templates: Sequence[TemplateId] = (),
+        dataset_id: DatasetId | None = None,
     ) -> Submitted:
-        """Write the batch and all items of its grid, or nothing.
+        """Write the batch and all items of its grid, or nothing; for a data set, what its plan still misses of `picks`.
 
         `picks` are row-major positions of the grid. With `selection.skip_existing` they are all of it in the order in which
         they are wanted: what exists is left out, then the first `selection.limit` are taken. Raises InvalidRequest with the

@@ -19,6 +19,7 @@ from core.domain.batches.batch import (
 )
 from core.domain.batches.estimate import Estimate, GenerationHistory, estimate_batch
 from core.domain.batches.pricing import find_price
+from core.domain.datasets.plans import DatasetId
 from core.domain.scaffolding.grid import sample_grid
 from core.domain.scaffolding.prompt import check_template, choose_template
 from core.domain.scaffolding.records import PromptTemplate, TemplateId
@@ -75,6 +76,21 @@ class BatchService:
         chosen_name = (name or "").strip() or _name_by_time(selection, zone)
         submitted = self.batches.submit(
             chosen_name, selection, settings, estimate, picks, without_templates=without_templates
+        )
+        return submitted.model_copy(update={"is_enqueued": self._enqueue(submitted.batch_id)})
+
+    def submit_picks(
+        self, selection: Selection, picks: Sequence[int], settings: BatchSettings, *, name: str, dataset_id: DatasetId
+    ) -> Submitted:
+        """Write and enqueue a batch of a data set: of these positions what its plan still misses. Raises as submit does."""
+        _check_price(settings.model, settings.budget_usd)
+        without_templates = self._find_useless_templates([selection])
+        if len(picks) > MOST_ITEMS:
+            picks = picks[:MOST_ITEMS]  # The next top-up goes on from there.
+        history = find_history(self.list_history(), settings.model)
+        estimate = estimate_batch(len(picks), concurrency=settings.concurrency, history=history)
+        submitted = self.batches.submit(
+            name, selection, settings, estimate, picks, without_templates=without_templates, dataset_id=dataset_id
         )
         return submitted.model_copy(update={"is_enqueued": self._enqueue(submitted.batch_id)})
 

@@ -22,6 +22,7 @@ from core.domain.batches.batch import (
     Submitted,
 )
 from core.domain.batches.estimate import Estimate, GenerationHistory
+from core.domain.datasets.plans import DatasetId
 from core.domain.record import Record
 from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
 from core.errors import InvalidRequest, NotFound
@@ -84,6 +85,7 @@ class SupabaseBatchStore:
         picks: Sequence[int] | None,
         *,
         without_templates: Sequence[TemplateId] = (),
+        dataset_id: DatasetId | None = None,
     ) -> Submitted:
         request = {
             "name": name,
@@ -94,6 +96,7 @@ class SupabaseBatchStore:
             **settings.model_dump(mode="json"),
             "estimated_seconds": estimate.seconds,
             "estimated_cost_usd": estimate.cost_usd,
+            "dataset_id": None if dataset_id is None else str(dataset_id),
         }
         answer = call_function(self.analyst.client, "submit_batch", request=request)
         return _require_submitted(_SubmitOutcome.model_validate(answer))

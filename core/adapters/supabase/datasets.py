@@ -1,0 +1,102 @@
+"""Data sets, with the analyst's rights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.reading import keep_readable, read_record
+from core.adapters.supabase.session import Analyst
+from core.domain.datasets.freezing import Candidate
+from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, PlanPart, VersionId
+from core.domain.datasets.records import ReviewStatus
+from core.domain.datasets.versions import CountedStatus, FrozenConversation
+from core.domain.paging import RowCursor
+from core.domain.record import Record
+from core.errors import InvalidRequest, NotFound
+
+REFUSED = "The database refused this without saying why."
+
+
+class _Outcome(Record):
+    outcome: Literal["created", "begun", "done", "changed", "frozen", "rejected", "not_found"]
+    dataset_id: DatasetId | None = None
+    version_id: VersionId | None = None
+    number: int | None = None
+    reviewed: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupabaseDatasetStore:
+    """Implements DatasetStore over the database's functions."""
+
+    analyst: Analyst
+
+    def create(self, name: str, counted: CountedStatus, plan: Sequence[PlanPart]) -> DatasetId:
+        request = {"name": name, "counted": counted, "plan": [part.model_dump(mode="json") for part in plan]}
+        outcome = self._call("create_dataset", request=request)
+        if outcome.dataset_id is None:
+            raise InvalidRequest(outcome.reason or REFUSED)
+        return outcome.dataset_id
+
+    def list_all(self, *, counts_simulated: bool) -> tuple[Dataset, ...]:
+        rows = call_function(self.analyst.client, "list_datasets", counts_simulated=counts_simulated)
+        return keep_readable(Dataset, rows, "data set", self.analyst.unreadable)
+
+    def describe(self, dataset_id: DatasetId, *, counts_simulated: bool) -> DatasetDetail:
+        parameters = {"target_dataset_id": str(dataset_id), "counts_simulated": counts_simulated}
+        answer = call_function(self.analyst.client, "describe_dataset", **parameters)
+        if answer is None:
+            raise NotFound.of("data set", dataset_id)
+        return read_record(DatasetDetail, answer, "data set")
+
+    def list_candidates(self, dataset_id: DatasetId, page_size: int, cursor: RowCursor | None) -> tuple[Candidate, ...]:
+        rows = call_function(
+            self.analyst.client,
+            "list_dataset_conversations",
+            target_dataset_id=str(dataset_id),
+            page_size=page_size,
+            cursor_created_at=None if cursor is None else cursor.created_at.isoformat(),
+            cursor_id=None if cursor is None else str(cursor.id),
+        )
+        return tuple(read_record(Candidate, row, "conversation") for row in rows)
+
+    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
+        outcome = self._call(
+            "review_conversations", conversation_ids=[str(each) for each in conversation_ids], new_status=status
+        )
+        if outcome.reviewed is None:
+            raise InvalidRequest(outcome.reason or REFUSED)
+        return outcome.reviewed
+
+    def begin_version(self, dataset_id: DatasetId) -> VersionId:
+        outcome = self._call("begin_dataset_version", target_dataset_id=str(dataset_id))
+        if outcome.version_id is None:
+            raise NotFound.of("data set", dataset_id)
+        return outcome.version_id
+
+    def stage(self, version_id: VersionId, members: Sequence[tuple[int, Candidate]]) -> bool:
+        if not members:
+            return True
+        rows = [{"position": place, "id": str(each.id), "revision": each.revision} for place, each in members]
+        outcome = self._call("stage_dataset_rows", target_version_id=str(version_id), members=rows)
+        if outcome.outcome == "rejected":
+            raise InvalidRequest(outcome.reason or REFUSED)
+        return outcome.outcome == "done"
+
+    def freeze(self, version_id: VersionId, fingerprint: str, summary: Mapping[str, object]) -> int:
+        parameters = {"target_version_id": str(version_id), "fingerprint": fingerprint, "summary": dict(summary)}
+        outcome = self._call("freeze_dataset_version", **parameters)
+        if outcome.number is None:
+            raise InvalidRequest(outcome.reason or REFUSED)
+        return outcome.number
+
+    def read_version(self, version_id: VersionId, position: int, page_size: int) -> tuple[FrozenConversation, ...]:
+        parameters = {"target_version_id": str(version_id), "from_position": position, "page_size": page_size}
+        rows = call_function(self.analyst.client, "read_version_rows", **parameters)
+        return tuple(read_record(FrozenConversation, row, "conversation") for row in rows)
+
+    def _call(self, function: str, **parameters: object) -> _Outcome:
+        return _Outcome.model_validate(call_function(self.analyst.client, function, **parameters))

@@ -1,0 +1,136 @@
+"""Data sets: the plan of combinations, how far it is, and what the next batch of it takes. Pure."""
+
+from collections.abc import Sequence
+from typing import Any, NewType
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from core.domain.batches.batch import BatchId, BatchStatus, Selection, SkipExisting
+from core.domain.datasets.versions import CountedStatus
+from core.domain.record import Record
+from core.domain.scaffolding.grid import sample_grid
+from core.domain.scaffolding.records import ArcId, ConversationCategory, PersonaId, TopicId
+
+DatasetId = NewType("DatasetId", UUID)
+VersionId = NewType("VersionId", UUID)
+
+LARGEST_SAMPLED_GRID = 1_000_000
+"""Of a grid larger than this (a plan of many small parts) the cells are taken in the order of the plan."""
+
+
+class PlanPart(Record):
+    """So many conversations of each combination of these; a plan is one or several of it."""
+
+    conversation_category: ConversationCategory
+    persona_ids: tuple[PersonaId, ...]
+    arc_ids: tuple[ArcId, ...]
+    topic_ids: tuple[TopicId, ...]
+    per_combination: int = Field(default=1, ge=1, le=1_000)
+
+
+class Progress(Record):
+    """How far a plan or one of its cells is.
+
+    `missing` is what the plan lacks of the conversations that it counts; `to_generate` leaves out of it what waits for
+    review or is being generated.
+    """
+
+    accepted: int
+    approved: int
+    rejected: int
+    failed: int
+    open: int
+    to_generate: int
+
+
+class CellProgress(Progress):
+    """One combination of a plan."""
+
+    persona_id: PersonaId
+    emotional_arc_id: ArcId
+    training_topic_id: TopicId
+    category: ConversationCategory
+    wanted: int
+
+
+class Dataset(Progress):
+    """A data set with the sums of its plan; `version` is the number of its newest frozen version."""
+
+    id: DatasetId
+    name: str
+    counted: CountedStatus
+    created_at: AwareDatetime
+    combinations: int
+    planned: int
+    missing: int
+    version: int | None = None
+
+
+class DatasetBatch(Record):
+    """A batch that serves a data set."""
+
+    id: BatchId
+    name: str
+    status: BatchStatus
+    created_at: AwareDatetime
+
+
+class DatasetVersion(Record):
+    """A frozen version; `summary` is what was noted when it was frozen."""
+
+    id: VersionId
+    number: int
+    conversations: int
+    fingerprint: str
+    frozen_at: AwareDatetime
+    summary: dict[str, Any]
+
+
+class DatasetDetail(Record):
+    """The plan cell by cell, and what belongs to the data set, newest first."""
+
+    cells: tuple[CellProgress, ...]
+    batches: tuple[DatasetBatch, ...]
+    versions: tuple[DatasetVersion, ...]
+
+
+class TopUp(Record):
+    """What one batch of a top-up asks for: `picks` are positions of the selection's grid, in the order to be generated."""
+
+    selection: Selection
+    picks: tuple[int, ...]
+
+
+def plan_top_ups(cells: Sequence[CellProgress], skip: SkipExisting) -> tuple[TopUp, ...]:
+    """Return a batch for each category of which something is missing; `skip` says whether simulated ones count."""
+    top_ups: list[TopUp] = []
+    for category in ConversationCategory:
+        missing = [cell for cell in cells if cell.category is category and cell.to_generate]
+        if missing:
+            top_ups.append(_plan_top_up(category, missing, skip))
+    return tuple(top_ups)
+
+
+def _plan_top_up(category: ConversationCategory, missing: Sequence[CellProgress], skip: SkipExisting) -> TopUp:
+    selection = Selection(
+        category=category,
+        persona_ids=tuple(dict.fromkeys(cell.persona_id for cell in missing)),
+        arc_ids=tuple(dict.fromkeys(cell.emotional_arc_id for cell in missing)),
+        topic_ids=tuple(dict.fromkeys(cell.training_topic_id for cell in missing)),
+        skip_existing=skip,
+    )
+    personas, arcs, topics = selection.persona_ids, selection.arc_ids, selection.topic_ids
+    places = [{each: place for place, each in enumerate(ids)} for ids in (personas, arcs, topics)]
+    wanted = {
+        (places[0][cell.persona_id] * len(arcs) + places[1][cell.emotional_arc_id]) * len(topics)
+        + places[2][cell.training_topic_id]: cell.to_generate
+        for cell in missing
+    }
+    order: Sequence[int] = tuple(wanted)
+    if selection.grid_size <= LARGEST_SAMPLED_GRID:
+        order = sample_grid(len(personas), len(arcs), len(topics), limit=selection.grid_size)
+    most = max(wanted.values())
+    # The first of each combination before the second of any.
+    picks = tuple(position for copy in range(most) for position in order if wanted.get(position, 0) > copy)
+    return TopUp(selection=selection, picks=picks)

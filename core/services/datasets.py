@@ -1,0 +1,136 @@
+"""Data sets: plan, top up, approve, freeze."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from core.domain.batches.batch import BatchSettings, SkipExisting, Submitted
+from core.domain.datasets.freezing import Candidate, VersionBuilder, is_whole
+from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion, PlanPart, plan_top_ups
+from core.domain.datasets.records import ReviewStatus
+from core.domain.datasets.versions import CountedStatus, FrozenConversation, VersionRule, make_fingerprint
+from core.domain.paging import RowCursor
+from core.errors import InvalidRequest, NotFound
+from core.ports import DatasetStore
+from core.services.batches import BatchService
+
+PAGE_SIZE = 200
+"""About 3 MB in memory at a time."""
+MOST_FREEZES = 3
+"""Attempts, where somebody edits meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetService:
+    """Plans, fills and freezes the analyst's data sets; `skip` says whether simulated conversations fill a plan."""
+
+    store: DatasetStore
+    batches: BatchService
+    skip: SkipExisting
+
+    def create(self, name: str, counted: CountedStatus, plan: Sequence[PlanPart]) -> Dataset:
+        """Make a data set; raise InvalidRequest that says what is wrong with the plan."""
+        self.store.create(name.strip(), counted, plan)
+        return self.get(name.strip())
+
+    def list_all(self) -> tuple[Dataset, ...]:
+        """Return all data sets, newest first."""
+        return self.store.list_all(counts_simulated=self._counts_simulated)
+
+    def get(self, name: str) -> Dataset:
+        """Return the data set of this name; raise NotFound."""
+        found = next((each for each in self.list_all() if each.name == name), None)
+        if found is None:
+            raise NotFound(f"There is no data set {name!r}. `brightrun dataset list` shows yours.")
+        return found
+
+    def describe(self, dataset: Dataset) -> DatasetDetail:
+        """Return the plan cell by cell, batches and versions."""
+        return self.store.describe(dataset.id, counts_simulated=self._counts_simulated)
+
+    def top_up(self, dataset: Dataset, settings: BatchSettings) -> tuple[Submitted, ...]:
+        """Submit what the plan still misses, a batch for each category; nothing where nothing is missing.
+
+        The database takes of it only what is missing at that moment, so two top-ups at once buy nothing twice.
+        """
+        top_ups = plan_top_ups(self.describe(dataset).cells, self.skip)
+        return tuple(
+            self.batches.submit_picks(
+                each.selection,
+                each.picks,
+                settings,
+                name=f"{dataset.name}: {len(each.picks):,} {each.selection.category}",
+                dataset_id=dataset.id,
+            )
+            for each in top_ups
+        )
+
+    def approve_passing(self, dataset: Dataset) -> tuple[int, int]:
+        """Approve what waits for review and passes the verdict; return how many were approved and how many did not pass."""
+        approved = refused = 0
+        for page in self._list_candidates(dataset):
+            waiting = [each for each in page if each.review_status is ReviewStatus.PENDING_REVIEW]
+            passing = [each.id for each in waiting if is_whole(each.turns)]
+            if passing:
+                approved += self.store.review(passing, ReviewStatus.APPROVED)
+            refused += len(waiting) - len(passing)
+        return approved, refused
+
+    def freeze(self, dataset: Dataset, *, include_simulated: bool, longest_tokens: int | None = None) -> DatasetVersion:
+        """Freeze what may be in a version; raise InvalidRequest where nothing may, saying why each was kept out."""
+        rule = VersionRule(counted=dataset.counted, include_simulated=include_simulated, longest_tokens=longest_tokens)
+        wanted = {
+            (cell.persona_id, cell.emotional_arc_id, cell.training_topic_id): cell.wanted
+            for cell in self.describe(dataset).cells
+        }
+        for _ in range(MOST_FREEZES):
+            builder = VersionBuilder(rule, wanted)
+            version_id = self.store.begin_version(dataset.id)
+            staged = all(
+                self.store.stage(version_id, self._choose(builder, page)) for page in self._list_candidates(dataset)
+            )
+            if not staged:
+                continue  # Something was edited between judging and freezing; judge again.
+            if not builder.members:
+                raise InvalidRequest(f"Nothing of {dataset.name} can be frozen. {describe_exclusions(builder)}")
+            number = self.store.freeze(version_id, make_fingerprint(builder.members), builder.summarize())
+            return self.get_version(dataset, number)
+        raise InvalidRequest("The conversations are being edited at this moment. Freeze again when that is done.")
+
+    def get_version(self, dataset: Dataset, number: int | None = None) -> DatasetVersion:
+        """Return a frozen version, the newest without a number; raise NotFound."""
+        versions = self.describe(dataset).versions
+        found = next((each for each in versions if number is None or each.number == number), None)
+        if found is None:
+            which = "no frozen version" if number is None else f"no version {number}"
+            raise NotFound(f"{dataset.name} has {which}. `brightrun dataset freeze` makes one.")
+        return found
+
+    def read_version(self, version: DatasetVersion) -> Iterator[FrozenConversation]:
+        """Yield the conversations of a version in their order."""
+        position = 0
+        while rows := self.store.read_version(version.id, position, PAGE_SIZE):
+            yield from rows
+            position = rows[-1].position + 1
+
+    @property
+    def _counts_simulated(self) -> bool:
+        return self.skip is SkipExisting.ANY
+
+    def _list_candidates(self, dataset: Dataset) -> Iterator[tuple[Candidate, ...]]:
+        cursor: RowCursor | None = None
+        while rows := self.store.list_candidates(dataset.id, PAGE_SIZE, cursor):
+            yield rows
+            cursor = RowCursor(created_at=rows[-1].created_at, id=rows[-1].id)
+
+    @staticmethod
+    def _choose(builder: VersionBuilder, page: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
+        placed = [(builder.add(each), each) for each in page]
+        return [(position, each) for position, each in placed if position is not None]
+
+
+def describe_exclusions(builder: VersionBuilder) -> str:
+    """Say how many were kept out for which reason."""
+    exclusions = builder.summarize()["exclusions"]
+    if not exclusions:
+        return "It has no accepted conversation yet; top it up first."
+    return "Kept out: " + ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in exclusions.items()) + "."
