@@ -5,9 +5,9 @@ Every method may also raise DatabaseUnavailable, QueueUnavailable or DatabaseRej
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from core.domain.paging import Direction, Page, RowCursor
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         ReviewStatus,
         StoredConversation,
     )
+    from core.domain.datasets.splits import Split
+    from core.domain.datasets.training_formats import TrainingFormat
     from core.domain.datasets.versions import CountedStatus, FrozenConversation
     from core.domain.diagnosis.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
     from core.domain.diagnosis.error_report import FailureMaterial
@@ -152,6 +154,31 @@ class DatasetStore(Protocol):
     def read_version(self, version_id: VersionId, position: int, page_size: int) -> tuple[FrozenConversation, ...]:
         """Return a page of a version's conversations, from a position on."""
         ...
+
+
+class ExportFolder(Protocol):
+    """Where the files of an export go; paths are relative to it."""
+
+    def write_text(self, path: str, text: str) -> None: ...
+
+    def write_rows(self, path: str, rows: Iterable[dict[str, Any]]) -> int:
+        """Write rows one by one, in the form that the name's ending says; return how many there were."""
+        ...
+
+
+class HubCard(Protocol):
+    """Puts the data that the Hub reads before the text of a card."""
+
+    def __call__(
+        self,
+        text: str,
+        *,
+        name: str,
+        formats: Sequence[TrainingFormat],
+        splits: Sequence[Split],
+        rows: int,
+        licence: str,
+    ) -> str: ...
 
 
 class BatchStore(Protocol):

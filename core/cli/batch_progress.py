@@ -22,14 +22,14 @@ def report_submitted(
         typer.echo(f"Batch {submitted.batch_id}: {what}")
     if not submitted.is_enqueued:
         typer.echo("The batch is saved, but the queue does not answer. It starts when the queue is back.", err=True)
-    progress = _wait(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
+    progress = wait_for_batch(services, submitted.batch_id) if wait else services.batches.get(submitted.batch_id)
     print_progress(services, progress, as_json=as_json, simulated=simulated)
     if wait and progress.status is not BatchStatus.COMPLETED:
         typer.echo(escape_lines(f"brightrun: the batch is {progress.status}: {progress.reason}"), err=True)
         raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
 
 
-def _wait(services: CommandServices, batch_id: BatchId) -> BatchProgress:
+def wait_for_batch(services: CommandServices, batch_id: BatchId) -> BatchProgress:
     """Poll until the batch has ended and nothing is in flight; a bar on standard error where that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

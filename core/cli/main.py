@@ -32,6 +32,15 @@ MEASUREMENTS = {
     "start": "core.cli.bench.start",
     "uploads": "core.cli.bench.uploads",
 }
+DATASET_COMMANDS = {
+    "create": "core.cli.dataset.create",
+    "list": "core.cli.dataset.list",
+    "show": "core.cli.dataset.show",
+    "top-up": "core.cli.dataset.top_up",
+    "approve": "core.cli.dataset.approve",
+    "freeze": "core.cli.dataset.freeze",
+    "export": "core.cli.dataset.export",
+}
 
 
 class _Commands(LazyGroup):
@@ -42,6 +51,11 @@ class _Measurements(LazyGroup):
     modules: ClassVar = MEASUREMENTS
 
 
+class _DatasetCommands(LazyGroup):
+    modules: ClassVar = DATASET_COMMANDS
+
+
+dataset = typer.Typer(cls=_DatasetCommands, help="Plan, top up, approve, freeze and export data sets.", no_args_is_help=True)
 bench = typer.Typer(cls=_Measurements, help="Measure the product on this machine; takes minutes.", no_args_is_help=True)
 app = typer.Typer(
     cls=_Commands,
@@ -50,6 +64,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(dataset, name="dataset")
 app.add_typer(bench, name="bench")
 
 

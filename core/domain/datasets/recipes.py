@@ -4,6 +4,7 @@ Facts of the trainers as of 2026-11: TRL 1.16, Axolotl 0.19, LLaMA-Factory 0.9.5
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,11 @@ class Export(Record):
     formats: tuple[TrainingFormat, ...]
     splits: tuple[Split, ...]
     length: int
+
+
+def choose_recipe_name(name: str) -> str:
+    """Return a data set's name as trainers take it: letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "dataset"
 
 
 def find_path(form: TrainingFormat, split: Split) -> str:

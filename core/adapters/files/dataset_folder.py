@@ -1,0 +1,91 @@
+"""The folder of an export: written beside its name and moved there at the end, so that nobody finds half a data set."""
+
+import json
+import shutil
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from core.errors import InvalidRequest
+
+pa: Any = import_module("pyarrow")
+parquet: Any = import_module("pyarrow.parquet")
+"""They have no types."""
+ROW_GROUP = 1_000
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+COLUMN_TYPES = {
+    "messages": MESSAGES,
+    "variation": pa.int64(),
+    "template_version": pa.int64(),
+    "is_simulated": pa.bool_(),
+}
+"""All others are texts."""
+
+
+class DatasetFolder:
+    """Writes the files of one export; paths are relative to it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write_text(self, path: str, text: str) -> None:
+        """Write a text file in UTF-8."""
+        self._open_place(path).write_text(text, encoding="utf-8", newline="\n")
+
+    def write_rows(self, path: str, rows: Iterable[dict[str, Any]]) -> int:
+        """Write rows as JSON Lines or Parquet, by the name's ending; return how many there were."""
+        place = self._open_place(path)
+        return _write_parquet(place, rows) if place.suffix == ".parquet" else _write_lines(place, rows)
+
+    def _open_place(self, path: str) -> Path:
+        place = self._root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+@contextmanager
+def write_folder(target: Path, *, force: bool) -> Generator[DatasetFolder]:
+    """Give a folder to write to, which becomes `target` if nothing goes wrong; raise InvalidRequest where it cannot."""
+    if target.exists() and not force:
+        raise InvalidRequest(f"{target} is there already. Name another folder, or replace it with --force.")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield DatasetFolder(partial)
+        if target.is_dir():
+            shutil.rmtree(target)
+        partial.replace(target)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written: {error.strerror or error}. Name another folder.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_lines(place: Path, rows: Iterable[dict[str, Any]]) -> int:
+    written = 0
+    with place.open("wb") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            written += 1
+    return written
+
+
+def _write_parquet(place: Path, rows: Iterable[dict[str, Any]]) -> int:
+    written = 0
+    writer: Any = None
+    try:
+        remaining = iter(rows)
+        while group := list(islice(remaining, ROW_GROUP)):
+            if writer is None:
+                schema = pa.schema([(name, COLUMN_TYPES.get(name, pa.string())) for name in group[0]])
+                writer = parquet.ParquetWriter(place, schema, compression="zstd")
+            writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
+            written += len(group)
+    finally:
+        if writer is not None:
+            writer.close()
+    return written

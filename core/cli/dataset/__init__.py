@@ -1,0 +1,1 @@
+"""`brightrun dataset`: plan, top up, approve, freeze and export data sets."""

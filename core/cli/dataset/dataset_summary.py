@@ -1,0 +1,66 @@
+"""What commands about data sets print."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from core.command_bootstrap import CommandServices
+from core.domain.datasets.plans import Dataset, DatasetVersion
+from core.errors import InvalidRequest
+from core.terminal import escape_lines
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the data set.")]
+VersionArgument = Annotated[str, typer.Argument(help="Name of the data set, or NAME@VERSION for one of its versions.")]
+
+
+def parse_version(text: str) -> tuple[str, int | None]:
+    """Read NAME or NAME@VERSION; raise InvalidRequest."""
+    name, at, number = text.rpartition("@")
+    if not at:
+        return text, None
+    if not number.isascii() or not number.isdigit():
+        raise InvalidRequest(f"{text!r}: after @ stands the number of a version, such as {name or 'NAME'}@1.")
+    return name, int(number)
+
+
+def summarize(services: CommandServices, dataset: Dataset) -> dict[str, Any]:
+    """Return a data set as one JSON object."""
+    detail = services.datasets.describe(dataset)
+    newest = detail.versions[0].summary if detail.versions else {}
+    fields = ("name", "counted", "combinations", "planned", "accepted", "approved", "rejected", "failed", "open", "missing")
+    summary = {field: getattr(dataset, field) for field in (*fields, "to_generate")}
+    exclusions: dict[str, int] = newest.get("exclusions", {})
+    return summary | {
+        "duplicates": exclusions.get("duplicate", 0),
+        "excluded": sum(exclusions.values()),
+        "batches": [str(batch.id) for batch in detail.batches],
+        "versions": [summarize_version(version) for version in detail.versions],
+    }
+
+
+def summarize_version(version: DatasetVersion) -> dict[str, Any]:
+    """Return a version as one JSON object."""
+    return {
+        "version": version.number,
+        "conversations": version.conversations,
+        "excluded": version.summary.get("exclusions", {}),
+        "fingerprint": version.fingerprint,
+        "frozen_at": version.frozen_at.isoformat(),
+    }
+
+
+def print_dataset(services: CommandServices, dataset: Dataset, *, as_json: bool) -> None:
+    """Print how far a data set is."""
+    summary = summarize(services, dataset)
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    typer.echo(escape_lines(f"{dataset.name}: {dataset.planned} planned in {dataset.combinations} combinations"))
+    typer.echo(
+        f"accepted {dataset.accepted}, approved {dataset.approved}, rejected {dataset.rejected}, failed {dataset.failed}, "
+        f"being generated {dataset.open}"
+    )
+    typer.echo(f"missing {dataset.missing} {dataset.counted}, to generate {dataset.to_generate}")
+    for version in summary["versions"]:
+        typer.echo(f"version {version['version']}: {version['conversations']} conversations, {version['fingerprint']}")

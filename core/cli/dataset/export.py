@@ -1,0 +1,63 @@
+"""`brightrun dataset export`: a frozen version as a folder that trainers read."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.batch_options import JsonOption
+from core.cli.dataset.dataset_summary import VersionArgument, parse_version
+from core.command_bootstrap import open_command_services
+from core.config import load_settings
+from core.dataset_bootstrap import make_exporter, write_folder
+from core.domain.datasets.splits import parse_split_rule
+from core.domain.datasets.training_formats import TrainingFormat
+from core.errors import InvalidRequest
+from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
+
+ALL_FORMATS = ",".join(TrainingFormat)
+
+
+def export(
+    dataset: VersionArgument,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    formats: Annotated[str, typer.Option(help=f"Comma separated: {ALL_FORMATS}.")] = TrainingFormat.MESSAGES_JSONL,
+    split: Annotated[str, typer.Option(help="Shares that are held back, such as validation=0.1,test=0.1.")] = "",
+    hold_out_topics: Annotated[str, typer.Option(help="Topic keys, comma separated: the test split is these.")] = "",
+    hold_out_personas: Annotated[str, typer.Option(help="Persona keys, comma separated, likewise.")] = "",
+    seed: Annotated[int, typer.Option(help="Another seed divides otherwise.")] = 0,
+    system: Annotated[str | None, typer.Option(help="A system message before each conversation.")] = None,
+    licence: Annotated[str, typer.Option("--license", help="Licence that the card names.")] = DEFAULT_LICENCE,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
+    name, number = parse_version(dataset)
+    rule = parse_split_rule(split, seed=seed).model_copy(
+        update={"held_out_topics": _split_keys(hold_out_topics), "held_out_personas": _split_keys(hold_out_personas)}
+    )
+    options = ExportOptions(formats=_parse_formats(formats), split=rule, system=system, licence=licence)
+    with open_command_services(load_settings()) as services:
+        found = services.datasets.get(name)
+        version = services.datasets.get_version(found, number)
+        with write_folder(output, force=force) as folder:
+            summary = make_exporter(services.datasets).export(found, version, options, folder)
+    if as_json:
+        typer.echo(json.dumps({"version": version.number} | summary.model_dump(mode="json")))
+        return
+    parts = ", ".join(f"{split.value} {count}" for split, count in summary.splits.items())
+    typer.echo(f"{output}: version {version.number}, {summary.conversations} conversations ({parts})")
+    typer.echo(f"about {summary.lengths.median} tokens each, the longest {summary.lengths.longest}")
+
+
+def _parse_formats(text: str) -> tuple[TrainingFormat, ...]:
+    try:
+        return tuple(dict.fromkeys(TrainingFormat(part.strip()) for part in text.split(",") if part.strip()))
+    except ValueError as error:
+        raise InvalidRequest(f"--formats {text}: there are {ALL_FORMATS}.") from error
+
+
+def _split_keys(text: str) -> frozenset[str]:
+    return frozenset(key.strip() for key in text.split(",") if key.strip())

@@ -1,0 +1,31 @@
+"""`brightrun dataset freeze`: a version that never changes."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from core.cli.batch_options import JsonOption
+from core.cli.dataset.dataset_summary import NameArgument, summarize_version
+from core.command_bootstrap import open_command_services
+from core.config import load_settings
+
+
+def freeze(
+    name: NameArgument,
+    *,
+    include_simulated: Annotated[bool, typer.Option("--include-simulated", help="Take simulated ones, too.")] = False,
+    longest_tokens: Annotated[int | None, typer.Option(help="Leave out what is longer, in tokens (estimated).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Freeze what the data set holds now as its next version, after judging each conversation once more."""
+    with open_command_services(load_settings()) as services:
+        dataset = services.datasets.get(name)
+        version = services.datasets.freeze(dataset, include_simulated=include_simulated, longest_tokens=longest_tokens)
+    summary = summarize_version(version)
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    kept_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in summary["excluded"].items())
+    typer.echo(f"Version {version.number}: {version.conversations} conversations, fingerprint {version.fingerprint}")
+    typer.echo(f"kept out: {kept_out or 'none'}")

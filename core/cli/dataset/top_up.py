@@ -1,0 +1,38 @@
+"""`brightrun dataset top-up`: generate what a plan misses."""
+
+from typing import Annotated
+
+import typer
+
+from core.cli.batch_options import JsonOption, WaitOption, check_options
+from core.cli.batch_progress import wait_for_batch
+from core.cli.dataset.dataset_summary import NameArgument, print_dataset
+from core.command_bootstrap import open_command_services
+from core.config import load_settings
+from core.domain.batches.batch import BatchSettings, BatchStatus
+
+
+def top_up(
+    name: NameArgument,
+    *,
+    concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
+    model: Annotated[str | None, typer.Option(help="Model id.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Each batch pauses before it spends more.")] = None,
+    canary: Annotated[int | None, typer.Option(help="Generate this many first, the rest only if they pass.")] = None,
+    wait: WaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate exactly what the plan misses; repeat it until nothing is missing."""
+    settings = load_settings()
+    asked = {"concurrency": concurrency, "model": model, "budget_usd": budget_usd, "canary_items": canary}
+    fields = ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
+    values = {field: getattr(settings, field) for field in fields}
+    batch_settings = check_options(BatchSettings, values | {key: value for key, value in asked.items() if value is not None})
+    with open_command_services(settings) as services:
+        submitted = services.datasets.top_up(services.datasets.get(name), batch_settings)
+        lines = [f"Batch {each.batch_id}: {each.planned} conversations" for each in submitted] or ["Nothing is missing."]
+        typer.echo("\n".join(lines), err=as_json)
+        ended = [wait_for_batch(services, each.batch_id) for each in submitted] if wait else []
+        print_dataset(services, services.datasets.get(name), as_json=as_json)
+    if any(each.status is not BatchStatus.COMPLETED for each in ended):
+        raise typer.Exit(1)

@@ -1,0 +1,13 @@
+"""The composition root of exports, apart from the others since Parquet and the Hub's library take a while to load."""
+
+from core.adapters.files.dataset_folder import write_folder
+from core.adapters.hub.card import add_hub_data
+from core.services.dataset_export import DatasetExporter
+from core.services.datasets import DatasetService
+
+__all__ = ["make_exporter", "write_folder"]
+
+
+def make_exporter(datasets: DatasetService) -> DatasetExporter:
+    """Return what writes versions of the analyst's data sets."""
+    return DatasetExporter(read_version=datasets.read_version, add_hub_data=add_hub_data)
