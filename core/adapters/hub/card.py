@@ -25,11 +25,11 @@ def add_hub_data(
         for number, form in enumerate(formats)
     ]
     data: Any = DatasetCardData(  # Its types are partly unknown.
-        language="en",
+        language=["en"],
         license=licence,
         pretty_name=name,
-        size_categories=next((size for most, size in SIZES if rows < most), "100K<n<1M"),
-        task_categories="text-generation",
+        size_categories=[next((size for most, size in SIZES if rows < most), "100K<n<1M")],
+        task_categories=["text-generation"],
         configs=configs,
     )
     return f"---\n{data.to_yaml()}\n---\n\n{text}"

@@ -1,6 +1,7 @@
 """Which conversations train and which are held back: seeded, stratified by arc, what belongs together on one side. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from itertools import groupby
@@ -83,8 +84,9 @@ def assign_splits(members: Sequence[SplitMember], rule: SplitRule) -> dict[int, 
             assigned |= {each.position: Split.TEST for each in group}
         else:
             groups.append((group[0].arc, group))
+    quotas = {Split.TEST: _Quota(share=rule.test_share), Split.VALIDATION: _Quota(share=rule.validation_share)}
     for _, stratum in groupby(sorted(groups, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
-        assigned |= _divide_stratum([group for _, group in stratum], rule)
+        assigned |= _divide_stratum([group for _, group in stratum], quotas, rule.seed)
     return assigned
 
 
@@ -125,18 +127,33 @@ def _group_members(members: Sequence[SplitMember]) -> list[tuple[SplitMember, ..
     return [tuple(group) for group in groups.values()]
 
 
-def _divide_stratum(groups: Sequence[tuple[SplitMember, ...]], rule: SplitRule) -> dict[int, Split]:
+@dataclass(kw_only=True)
+class _Quota:
+    """What a split is still to get. What one stratum could not give for its size the next ones do."""
+
+    share: float
+    seen: int = 0
+    given: int = 0
+
+    @property
+    def left(self) -> int:
+        return round(self.seen * self.share) - self.given
+
+
+def _divide_stratum(
+    groups: Sequence[tuple[SplitMember, ...]], quotas: Mapping[Split, _Quota], seed: int
+) -> dict[int, Split]:
     """Fill test and validation with whole groups, in an order drawn from the seed, until each has its share."""
 
     def draw(group: tuple[SplitMember, ...]) -> str:
-        return sha256(f"{rule.seed}/{'/'.join(group[0].combination)}".encode()).hexdigest()
+        return sha256(f"{seed}/{'/'.join(group[0].combination)}".encode()).hexdigest()
 
-    total = sum(map(len, groups))
-    wanted = {Split.TEST: round(total * rule.test_share), Split.VALIDATION: round(total * rule.validation_share)}
+    for quota in quotas.values():
+        quota.seen += sum(map(len, groups))
     assigned: dict[int, Split] = {}
     for group in sorted(groups, key=draw):
-        side = next((split for split, count in wanted.items() if count >= len(group)), Split.TRAIN)
+        side = next((split for split, quota in quotas.items() if quota.left >= len(group)), Split.TRAIN)
         if side is not Split.TRAIN:
-            wanted[side] -= len(group)
+            quotas[side].given += len(group)
         assigned |= {each.position: side for each in group}
     return assigned

@@ -1,0 +1,81 @@
+"""What gets into a version, and why the rest does not."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from core.domain.datasets.freezing import VersionBuilder, is_whole
+from core.domain.datasets.versions import CountedStatus, ExclusionReason, VersionRule, make_fingerprint
+from core.domain.verdict.conversation import Role
+from tests.support.datasets import TEXTS, make_candidate, make_turns
+
+COMBINATION = (UUID(int=1), UUID(int=2), UUID(int=3))
+APPROVED = VersionRule(counted=CountedStatus.APPROVED)
+
+
+def make_builder(rule: VersionRule = APPROVED, wanted: int = 10) -> VersionBuilder:
+    return VersionBuilder(rule, {COMBINATION: wanted})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"review_status": "rejected"}, ExclusionReason.REJECTED),
+        ({"review_status": "archived"}, ExclusionReason.ARCHIVED),
+        ({"review_status": "pending_review"}, ExclusionReason.NOT_REVIEWED),
+        ({"simulated": True}, ExclusionReason.SIMULATED),
+        ({"turns": make_turns(TEXTS[0], "First the rate, because it dec")}, ExclusionReason.FAILED_VERDICT),
+        ({"turns": make_turns(TEXTS[0])}, ExclusionReason.FAILED_VERDICT),
+        ({"turns": make_turns()[1:]}, ExclusionReason.FAILED_VERDICT),
+        ({"persona_id": UUID(int=7)}, ExclusionReason.BEYOND_PLAN),
+    ],
+)
+def test_what_may_not_be_in_it_is_kept_out_with_the_reason(changes: dict[str, Any], reason: ExclusionReason) -> None:
+    builder, candidate = make_builder(), make_candidate(**changes)
+
+    assert builder.add(candidate) is None
+
+    assert {candidate.id: reason} == builder.excluded
+    assert {reason.value: 1} == builder.summarize()["exclusions"]
+
+
+def test_the_first_of_equal_texts_counts_and_positions_have_no_holes() -> None:
+    builder = make_builder()
+
+    placed = [builder.add(make_candidate(turns=make_turns())) for _ in range(3)] + [builder.add(make_candidate())]
+
+    assert [0, None, None, 1] == placed
+    assert {"duplicate": 2} == builder.summarize()["exclusions"]
+
+
+def test_as_many_as_the_plan_asks_for_and_no_more() -> None:
+    builder = make_builder(wanted=2)
+
+    assert [0, 1, None] == [builder.add(make_candidate()) for _ in range(3)]
+    assert {"core": 2} == builder.summarize()["counts"]["category"]
+
+
+def test_accepted_ones_count_unread_and_simulated_ones_where_asked_for() -> None:
+    rule = VersionRule(counted=CountedStatus.ACCEPTED, include_simulated=True, longest_tokens=90)
+    builder = make_builder(rule)
+
+    assert 0 == builder.add(make_candidate(review_status="pending_review", simulated=True))
+    long = make_candidate(turns=make_turns(TEXTS[0], "It is a long story. " * 20 + "It ends here."))
+    assert builder.add(long) is None
+    assert ExclusionReason.TOO_LONG is builder.excluded[long.id]
+
+
+def test_turns_that_do_not_alternate_are_not_whole() -> None:
+    turns = make_turns()
+    twice = (turns[0], turns[1].model_copy(update={"role": Role.USER}), *turns[2:])
+
+    assert is_whole(turns)
+    assert not is_whole(twice)
+
+
+def test_a_fingerprint_tells_of_order_ids_and_texts() -> None:
+    one, two = (UUID(int=1), "a"), (UUID(int=2), "b")
+
+    assert make_fingerprint([one, two]) == make_fingerprint([one, two])
+    assert 4 == len({make_fingerprint(each) for each in ([one, two], [two, one], [one], [one, (UUID(int=2), "c")])})

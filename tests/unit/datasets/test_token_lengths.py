@@ -1,0 +1,23 @@
+"""Lengths, and what trainers would do to them."""
+
+from core.domain.datasets.token_lengths import choose_length, describe_defaults, estimate_tokens, summarize_lengths
+
+
+def test_statistics_and_what_defaults_cut() -> None:
+    lengths = summarize_lengths([*range(100, 1100, 10), 3000])
+
+    assert (101, 600, 3000) == (lengths.conversations, lengths.median, lengths.longest)
+    assert lengths.p95 in range(1040, 1060)
+    assert 101 == sum(lengths.histogram)
+    assert {"TRL": 8, "Axolotl": 59, "LLaMA-Factory": 1, "Unsloth": 1} == lengths.over_default
+    assert "TRL's default of 1,024 tokens would cut 8 of 101." in describe_defaults(lengths)
+    assert "Axolotl's default of 512 tokens would drop 59 of 101." in describe_defaults(lengths)
+    assert 4096 == choose_length(lengths)
+
+
+def test_short_ones_need_no_warning() -> None:
+    lengths = summarize_lengths([40])
+
+    assert () == describe_defaults(lengths)
+    assert 512 == choose_length(lengths)
+    assert 35 == estimate_tokens(["x" * 40, "y" * 60])
