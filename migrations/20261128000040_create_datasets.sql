@@ -272,11 +272,11 @@ $$;
 create function public.list_dataset_conversations(
     target_dataset_id uuid, page_size integer, cursor_created_at timestamptz default null, cursor_id uuid default null
 ) returns jsonb
-language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
     ids uuid[] := array(select c.id from public.batches b join public.conversations c on c.batch_id = b.id
-        where b.dataset_id = target_dataset_id and (cursor_id is null or (c.created_at, c.id) > (cursor_created_at, cursor_id))
+        where b.dataset_id = target_dataset_id and b.created_by = auth.uid() and (cursor_id is null or (c.created_at, c.id) > (cursor_created_at, cursor_id))
         order by c.created_at, c.id limit least(greatest(page_size, 1), 500));
 begin
     return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
@@ -373,6 +373,9 @@ begin
     where v.id = target_version_id and v.created_by = auth.uid() and v.frozen_at is null for update;
     if not found then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'This version is not being written. Freeze the data set again.');
+    end if;
+    if fingerprint is null or fingerprint !~ '^[0-9a-f]{64}$' then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A fingerprint is a SHA-256 in hexadecimal digits.');
     end if;
     -- Two who freeze at once take turns here, and get two numbers.
     perform 1 from public.datasets d where d.id = target.dataset_id for update;
@@ -691,16 +694,14 @@ grant all on public.datasets, public.dataset_cells, public.dataset_versions, pub
 
 revoke execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
-    public.describe_dataset(uuid, boolean), public.describe_version_row(public.conversations),
-    public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
     public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb),
-    public.keep_frozen_version()
+    public.keep_frozen_version(), public.describe_version_row(public.conversations)
     from public, anon, authenticated;
 grant execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
-    public.describe_dataset(uuid, boolean), public.describe_version_row(public.conversations),
-    public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
     public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

@@ -36,8 +36,7 @@ grant execute on function
     public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),
     public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
     public.watch_batch(uuid, integer), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
-    public.describe_dataset(uuid, boolean), public.describe_version_row(public.conversations),
-    public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
     public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

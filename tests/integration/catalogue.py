@@ -43,6 +43,10 @@ READING: Mapping[str, Reading] = {
     "alerts": Reading.OWN,
     "imported_names": Reading.OWN,
     "import_files": Reading.OWN,
+    "datasets": Reading.OWN,
+    "dataset_cells": Reading.OWN,
+    "dataset_versions": Reading.OWN,
+    "dataset_version_rows": Reading.OWN,
     "imports": Reading.HIDDEN,
     "import_rows": Reading.HIDDEN,
     "import_sizes": Reading.HIDDEN,
@@ -69,6 +73,10 @@ class World:
     experiment: UUID
     alert: UUID
     import_id: UUID
+    dataset: UUID
+    version: UUID
+    draft: UUID
+    """A version that is being written."""
 
 
 Check = Callable[[Any], bool]
@@ -142,7 +150,14 @@ def _request() -> dict[str, Any]:
     return {"name": "A batch", "conversation_category": "core", **ids, **make_settings().model_dump(mode="json")}
 
 
-AT_LAST = ("submit_batch", "begin_import", "finish_import")
+def make_dataset_request() -> dict[str, Any]:
+    """Return what create_dataset is sent, with a name that nothing has."""
+    ids = make_selection().model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids"})
+    plan = [{"conversation_category": "core", **ids, "per_combination": 1}]
+    return {"name": f"Set {uuid4().hex}", "counted": "accepted", "plan": plan}
+
+
+AT_LAST = ("submit_batch", "create_dataset", "begin_import", "finish_import")
 """After these somebody else has something, too."""
 KIND = ("failure_type", "stop_reason", "truncation_pattern", "fingerprint")
 SETTINGS = (
@@ -342,6 +357,45 @@ CALLS: Mapping[str, Call] = {
         limits={"items": ([{}] * 1_001, is_refused)},
     ),
     "finish_import": Call(arguments=lambda world: {"target_import_id": str(world.import_id)}, owner=is_refused),
+    "create_dataset": Call(
+        arguments=lambda _: {"request": make_dataset_request()},
+        owner=is_done,
+        stranger=is_done,
+        limits={"request": (make_dataset_request() | {"plan": [{}] * 101}, is_refused)},
+    ),
+    "list_datasets": Call(arguments=lambda _: {"counts_simulated": True}),
+    "count_dataset_cells": Call(arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True}),
+    "describe_dataset": Call(
+        arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True},
+        owner=lambda answer: len(answer["cells"]) == 2 and len(answer["versions"]) == 1,
+    ),
+    "list_dataset_conversations": Call(
+        arguments=lambda world: {"target_dataset_id": str(world.dataset), "page_size": 10},
+        limits={"page_size": (LARGEST, lambda answer: len(answer) == 1)},
+    ),
+    "review_conversations": Call(
+        arguments=lambda world: {"conversation_ids": [str(world.conversation)], "new_status": "approved"},
+        owner=lambda answer: answer["reviewed"] == 1,
+        stranger=lambda answer: answer["reviewed"] == 0,
+        limits={"conversation_ids": (MANY_IDS, is_refused), "new_status": (LONG, is_refused)},
+    ),
+    "begin_dataset_version": Call(arguments=lambda world: {"target_dataset_id": str(world.dataset)}, owner=is_done),
+    "stage_dataset_rows": Call(
+        arguments=lambda world: {"target_version_id": str(world.draft), "members": []},
+        owner=is_done,
+        stranger=is_refused,
+        limits={"members": ([{}] * 1_001, is_refused)},
+    ),
+    "freeze_dataset_version": Call(
+        arguments=lambda world: {"target_version_id": str(world.draft), "fingerprint": "0" * 64, "summary": {}},
+        owner=is_refused,  # It holds no conversation.
+        stranger=is_refused,
+        limits={"fingerprint": (LONG, is_refused), "summary": ({"a": "x" * 5_000_000}, is_refused)},
+    ),
+    "read_version_rows": Call(
+        arguments=lambda world: {"target_version_id": str(world.version), "from_position": 0, "page_size": 10},
+        limits={"from_position": (LARGEST, is_nothing), "page_size": (LARGEST, lambda answer: len(answer) == 1)},
+    ),
     "read_ids": Call(
         arguments=lambda _: {"given": [str(uuid4())], "what": "topics"},
         stranger=bool,
@@ -381,6 +435,7 @@ WORKER = {
 INNER = {
     "settle_batch", "stop_batch", "reclaim_items", "check_breaker", "check_limits", "insert_attempt", "take_leased_item",
     "record_superseded", "note_outcomes", "note_closed_item", "describe_outcomes", "count_alert_facts",
+    "keep_frozen_version", "describe_version_row",
     "check_item_scaffolding", "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes",
     "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author",
     "most_of_an_analyst", "check_batch_room", "refuse_import_size", "count_characters", "check_record_length",

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from core.adapters.files.dataset_files import UploadedFile
+from core.adapters.supabase.datasets import SupabaseDatasetStore
 from core.adapters.supabase.diagnostics import SupabaseExperimentStore
 from core.adapters.supabase.failures import BUCKET, SupabaseReportStore
 from core.adapters.supabase.imports import SupabaseImportStore
@@ -19,6 +20,8 @@ from core.adapters.supabase.pages import SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.datasets.importing import FileDigest
+from core.domain.datasets.plans import PlanPart
+from core.domain.datasets.versions import CountedStatus
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.scaffolding_data import load_training_topics
 from core.services.importing import ImportService
@@ -34,6 +37,7 @@ from tests.integration.catalogue import (
     WORKER,
     Reading,
     World,
+    make_dataset_request,
 )
 from tests.support.results import accept, fail
 from tests.support.stack import sign_up
@@ -98,6 +102,7 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         service = ImportService(store=imports, scaffolding=SupabaseScaffoldingStore(analyst=analyst))
         service.import_files([UploadedFile(name="old.jsonl", content=make_old_data_set())])
         begun = imports.begin("Begun", [FileDigest(digest=uuid4().hex * 2, name="a")]).import_id
+        dataset, version, draft = make_dataset(seeded, analyst, batch)
         with open_service(url, seeded.require_secret_key()) as client:
             upload_reports(SupabaseReportStore(client=client))
         with psycopg.connect(seeded.require_db_url()) as connection:
@@ -116,7 +121,7 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         assert begun is not None
         world = World(
             batch=batch, large_batch=large_batch, conversation=conversation, failure=failure, experiment=experiment.id,
-            alert=alert, import_id=begun,
+            alert=alert, import_id=begun, dataset=dataset, version=version, draft=draft,
         )  # fmt: skip
         secrets |= {str(value) for value in vars(world).values()} | {str(analyst.user_id), analyst.email}
         yield Stage(
@@ -132,6 +137,20 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         with psycopg.connect(seeded.require_db_url()) as connection:
             for statement in FORGET:
                 connection.execute(statement, (NEW_KEY,))
+
+
+def make_dataset(settings: Settings, analyst: Analyst, batch: UUID) -> tuple[UUID, UUID, UUID]:
+    """Make a data set of a batch that is there already, with a frozen version and one that is being written."""
+    store = SupabaseDatasetStore(analyst=analyst)
+    request = make_dataset_request()
+    plan = [PlanPart.model_validate(part) for part in request["plan"]]
+    dataset = store.create(request["name"], CountedStatus.ACCEPTED, plan)
+    with psycopg.connect(settings.require_db_url()) as connection:
+        connection.execute("update public.batches set dataset_id = %s where id = %s", (dataset, batch))
+    version = store.begin_version(dataset)
+    assert store.stage(version, list(enumerate(store.list_candidates(dataset, 10, None))))
+    assert 1 == store.freeze(version, "0" * 64, {})
+    return dataset, version, store.begin_version(dataset)
 
 
 FORGET: tuple[LiteralString, ...] = (

@@ -1,0 +1,262 @@
+"""Data sets on the real database: what is missing is bought once, what is frozen stays, nobody sees another's."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from core.adapters.supabase.datasets import SupabaseDatasetStore
+from core.config import Settings
+from core.domain.batches.batch import SkipExisting
+from core.domain.datasets.plans import Dataset, PlanPart
+from core.domain.datasets.records import ReviewStatus
+from core.domain.datasets.versions import CountedStatus, ExclusionReason
+from core.domain.scaffolding.records import ConversationCategory
+from core.errors import InvalidRequest, NotFound
+from core.services.batches import BatchService
+from core.services.datasets import DatasetService
+from tests.factories import make_selection, make_settings
+from tests.fakes.queue import ScriptedQueue
+from tests.support.results import accept, fail
+from tests.support.stores import Stores, lease, open_stores, record
+
+
+def make_service(stores: Stores, skip: SkipExisting = SkipExisting.ANY) -> DatasetService:
+    batches = BatchService(batches=stores.batches, scaffolding=stores.scaffolding, queue=ScriptedQueue())
+    return DatasetService(store=SupabaseDatasetStore(analyst=stores.analyst), batches=batches, skip=skip)
+
+
+def make_plan(topics: int = 2, per_combination: int = 1) -> list[PlanPart]:
+    selection = make_selection(1, 1, topics)
+    return [
+        PlanPart(
+            conversation_category=ConversationCategory.CORE,
+            persona_ids=selection.persona_ids,
+            arc_ids=selection.arc_ids,
+            topic_ids=selection.topic_ids,
+            per_combination=per_combination,
+        )
+    ]
+
+
+def generate(stores: Stores, batch_id: UUID, accepted: int, failed: int = 0) -> None:
+    items = lease(stores, batch_id, accepted + failed)
+    record(stores, *[accept(item) for item in items[:accepted]], *[fail(item) for item in items[accepted:]])
+
+
+def fill(stores: Stores, service: DatasetService, dataset: Dataset) -> Sequence[UUID]:
+    """Top up, and have all of it accepted."""
+    submitted = service.top_up(dataset, make_settings())
+    for each in submitted:
+        generate(stores, each.batch_id, each.planned)
+    return [each.batch_id for each in submitted]
+
+
+def test_a_plan_is_topped_up_until_it_is_full(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Money talks", CountedStatus.ACCEPTED, make_plan(3))
+    assert (3, 3, 3) == (dataset.planned, dataset.missing, dataset.to_generate)
+
+    (first,) = service.top_up(dataset, make_settings())
+    assert 0 == service.get("Money talks").to_generate  # What runs is not asked for again.
+    assert () == service.top_up(dataset, make_settings())
+    generate(stores, first.batch_id, 2, failed=1)
+    after = service.get("Money talks")
+    assert (2, 1, 1, 1) == (after.accepted, after.failed, after.missing, after.to_generate)
+
+    (second,) = service.top_up(dataset, make_settings())
+    assert 1 == second.planned
+    generate(stores, second.batch_id, 1)
+    assert 0 == service.get("Money talks").missing
+    assert () == service.top_up(dataset, make_settings())
+
+
+def test_a_retry_of_its_batch_serves_the_same_plan(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("With a retry", CountedStatus.ACCEPTED, make_plan(2))
+    (first,) = service.top_up(dataset, make_settings())
+    generate(stores, first.batch_id, 1, failed=1)
+
+    retried = service.batches.retry_failed(first.batch_id)
+
+    assert 0 == service.get("With a retry").to_generate
+    generate(stores, retried.batch_id, 1)
+    assert 0 == service.get("With a retry").missing
+
+
+def test_two_who_top_up_at_once_buy_nothing_twice(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Twice", CountedStatus.ACCEPTED, make_plan(4))
+
+    def top_up(_: int) -> int:
+        try:
+            return sum(each.planned for each in service.top_up(dataset, make_settings()))
+        except InvalidRequest:  # Nothing of it is missing any more.
+            return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        assert 4 == sum(pool.map(top_up, range(4)))
+
+
+def test_rejected_ones_are_missing_again_and_unread_ones_wait(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Reviewed", CountedStatus.APPROVED, make_plan(2))
+    fill(stores, service, dataset)
+    unread = service.get("Reviewed")
+    assert (2, 0, 2, 0) == (unread.accepted, unread.approved, unread.missing, unread.to_generate)
+
+    (first, second) = (each for page in service._list_candidates(dataset) for each in page)
+    assert 1 == service.store.review([first.id], ReviewStatus.REJECTED)
+    assert 1 == service.store.review([second.id], ReviewStatus.APPROVED)
+
+    reviewed = service.get("Reviewed")
+    assert (1, 1, 1) == (reviewed.approved, reviewed.missing, reviewed.to_generate)
+
+
+def test_variations_are_counted_over_the_whole_data_set(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Variations", CountedStatus.ACCEPTED, make_plan(1, per_combination=3))
+    (first,) = service.top_up(dataset, make_settings())
+    assert 3 == first.planned
+    generate(stores, first.batch_id, 2, failed=1)
+    (second,) = service.top_up(dataset, make_settings())
+    generate(stores, second.batch_id, 1)
+
+    found = [each.variation for page in service._list_candidates(dataset) for each in page]
+
+    assert 3 == len(found)
+    assert {1, 2, 3, 4} >= set(found)
+    assert 4 in found
+
+
+def test_what_was_simulated_fills_a_plan_only_where_claude_is_simulated(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Simulated", CountedStatus.ACCEPTED, make_plan(2))
+    (first,) = service.top_up(dataset, make_settings())
+    items = lease(stores, first.batch_id, 2)
+    record(stores, accept(items[0], simulated=True), accept(items[1], simulated=False))
+
+    assert 0 == service.get("Simulated").missing
+    assert 1 == make_service(stores, SkipExisting.REAL).get("Simulated").missing
+
+
+def test_a_frozen_version_stays_whatever_becomes_of_its_conversations(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Frozen", CountedStatus.ACCEPTED, make_plan(1))
+    fill(stores, service, dataset)
+    version = service.freeze(dataset, include_simulated=True)
+    before = list(service.read_version(version))
+
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute("update public.conversations set turns = turns - 0 where id = %s", (before[0].id,))
+        for attempt in (
+            "update public.dataset_versions set conversations = 9 where id = %s",
+            "delete from public.dataset_versions where id = %s",
+            "update public.dataset_version_rows set position = 9 where version_id = %s",
+            "delete from public.dataset_version_rows where version_id = %s",
+        ):
+            with pytest.raises(psycopg.errors.RaiseException), connection.transaction():
+                connection.execute(attempt, (version.id,))  # type: ignore[arg-type]
+
+    assert before == list(service.read_version(version))
+    assert version == service.get_version(dataset, 1)
+
+
+def test_a_conversation_cut_after_it_was_accepted_gets_into_no_version(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Cut later", CountedStatus.ACCEPTED, make_plan(2))
+    fill(stores, service, dataset)
+    first = next(each for page in service._list_candidates(dataset) for each in page)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute(
+            "update public.conversations set turns = jsonb_set(turns, '{1,content}', to_jsonb(%s::text)) where id = %s",
+            ("Thank you for tell", first.id),
+        )
+
+    version = service.freeze(dataset, include_simulated=True)
+
+    assert {str(first.id): ExclusionReason.FAILED_VERDICT} == version.summary["excluded"]
+    assert first.id not in {each.id for each in service.read_version(version)}
+
+
+def test_what_is_edited_between_judging_and_freezing_is_not_frozen(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Edited", CountedStatus.ACCEPTED, make_plan(1))
+    fill(stores, service, dataset)
+    (candidate,) = service.store.list_candidates(dataset.id, 10, None)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute("update public.conversations set turns = turns - 0 where id = %s", (candidate.id,))
+
+    version_id = service.store.begin_version(dataset.id)
+
+    assert not service.store.stage(version_id, [(0, candidate)])
+    with pytest.raises(InvalidRequest, match="no conversation to freeze"):
+        service.store.freeze(version_id, "0" * 64, {})
+
+
+def test_two_who_freeze_at_once_get_two_numbers(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Numbers", CountedStatus.ACCEPTED, make_plan(2))
+    fill(stores, service, dataset)
+
+    with ThreadPoolExecutor(3) as pool:
+        versions = list(pool.map(lambda _: service.freeze(dataset, include_simulated=True), range(3)))
+
+    assert {1, 2, 3} == {version.number for version in versions}
+    assert 1 == len({version.fingerprint for version in versions})
+
+
+def test_nothing_to_freeze_says_why(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Nothing", CountedStatus.APPROVED, make_plan(1))
+    with pytest.raises(InvalidRequest, match="top it up first"):
+        service.freeze(dataset, include_simulated=True)
+    fill(stores, service, dataset)
+    with pytest.raises(InvalidRequest, match="1 not reviewed"):
+        service.freeze(dataset, include_simulated=True)
+    with pytest.raises(NotFound, match="no frozen version"):
+        service.get_version(dataset)
+
+
+def test_plans_that_cannot_be_are_refused_in_words(stores: Stores) -> None:
+    service = make_service(stores)
+    service.create("Taken", CountedStatus.ACCEPTED, make_plan(1))
+    ids = tuple(UUID(int=number) for number in range(200))
+    huge = make_plan()[0].model_copy(update={"persona_ids": ids, "arc_ids": ids, "topic_ids": ids})
+    other = make_plan()[0].model_copy(update={"conversation_category": ConversationCategory.EDGE})
+    unknown = make_plan()[0].model_copy(update={"persona_ids": ids[:1]})
+
+    for name, plan, word in (
+        ("Taken", make_plan(1), "You have a data set of this name"),
+        ("\u200b", make_plan(1), "Name: 1 to 200 characters"),
+        ("Huge", [huge], "at most 100000 combinations"),
+        ("Other", [other], "is of the other category"),
+        ("Unknown", [unknown], "."),
+        ("Empty", [], "1 to 100 parts"),
+    ):
+        with pytest.raises(InvalidRequest, match=word):
+            service.create(name, CountedStatus.ACCEPTED, plan)
+    assert {"Taken"} == {each.name for each in service.list_all()}
+
+
+def test_nobody_sees_or_fills_the_data_set_of_another(seeded: Settings, stores: Stores) -> None:
+    dataset = make_service(stores).create("Mine", CountedStatus.ACCEPTED, make_plan(1))
+
+    with open_stores(seeded) as others:
+        service = make_service(others)
+        assert () == service.list_all()
+        with pytest.raises(NotFound):
+            service.describe(dataset)
+        with pytest.raises(NotFound):
+            service.store.begin_version(dataset.id)
+        with pytest.raises(InvalidRequest, match="not there any more"):
+            others.batches.submit(
+                "A batch",
+                make_selection(1, 1, 1),
+                make_settings(),
+                service.batches.estimate(make_selection(1, 1, 1), make_settings()),
+                [0],
+                dataset_id=dataset.id,
+            )
