@@ -39,7 +39,7 @@ def make_candidate(**changes: Any) -> Candidate:
         "review_status": "approved",
         "created_at": "2026-11-22T12:00:00Z",
         "revision": "0",
-        "turns": make_turns(f"This is question {uuid4()}.", *TEXTS[1:]),
+        "turns": make_turns(f"Question {uuid4()} is mine, and I ask it here.", *TEXTS[1:]),
     }
     return Candidate.model_validate(_describe() | more | changes)
 

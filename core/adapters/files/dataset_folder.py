@@ -4,23 +4,24 @@ import json
 import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
 from core.errors import InvalidRequest
 
-pa: Any = import_module("pyarrow")
-parquet: Any = import_module("pyarrow.parquet")
+arrow, parquet = cast("Any", pa), cast("Any", pq)
 """They have no types."""
 ROW_GROUP = 1_000
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+MESSAGES = arrow.list_(arrow.struct([("role", arrow.string()), ("content", arrow.string())]))
 COLUMN_TYPES = {
     "messages": MESSAGES,
-    "variation": pa.int64(),
-    "template_version": pa.int64(),
-    "is_simulated": pa.bool_(),
+    "variation": arrow.int64(),
+    "template_version": arrow.int64(),
+    "is_simulated": arrow.bool_(),
 }
 """All others are texts."""
 
@@ -81,9 +82,9 @@ def _write_parquet(place: Path, rows: Iterable[dict[str, Any]]) -> int:
         remaining = iter(rows)
         while group := list(islice(remaining, ROW_GROUP)):
             if writer is None:
-                schema = pa.schema([(name, COLUMN_TYPES.get(name, pa.string())) for name in group[0]])
+                schema = arrow.schema([(name, COLUMN_TYPES.get(name, arrow.string())) for name in group[0]])
                 writer = parquet.ParquetWriter(place, schema, compression="zstd")
-            writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
+            writer.write_table(arrow.Table.from_pylist(group, schema=writer.schema))
             written += len(group)
     finally:
         if writer is not None:

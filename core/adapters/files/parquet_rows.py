@@ -1,7 +1,7 @@
 """The program that turns a Parquet file, its standard input, into lines of JSON on its standard output.
 
-Only here is pyarrow loaded. Pages are decoded a few rows at a time; a page, a repeated text or a list that takes more memory
-than this process may have ends it.
+Foreign Parquet is read by this process alone (`dataset_folder.py` writes our own). Pages are decoded a few rows at a time; a
+page, a repeated text or a list that takes more memory than this process may have ends it.
 """
 
 import json

@@ -22,7 +22,7 @@ def top_up(
     wait: WaitOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate exactly what the plan misses; repeat it until nothing is missing."""
+    """Generate exactly what the plan misses. Run it until nothing is missing."""
     settings = load_settings()
     asked = {"concurrency": concurrency, "model": model, "budget_usd": budget_usd, "canary_items": canary}
     fields = ("model", "max_tokens", "effort", "structured_outputs", "concurrency")

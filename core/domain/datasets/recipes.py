@@ -72,7 +72,7 @@ MODEL = sys.argv[1] if len(sys.argv) > 1 else "{EXAMPLE_MODEL}"
 data = load_dataset("{_name_loader(form)}", data_files={files!r})
 settings = SFTConfig(
     output_dir="trained",
-    max_length={export.length},  # TRL cuts at 1024 by itself; nothing here is longer than this.
+    max_length={export.length},  # TRL would cut at 1024; nothing here is longer than this.
     assistant_only_loss=True,  # TRL marks the assistant in the templates of Qwen, Llama 3, Gemma and others.
     per_device_train_batch_size=1,
     gradient_accumulation_steps=8,
