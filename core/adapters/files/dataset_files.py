@@ -26,6 +26,7 @@ from core.domain.verdict.limits import LARGEST_RECORD, MOST_BLANK_LINES
 from core.errors import InvalidRequest
 
 _FIRST_LINES = 50
+_MORE_FOLLOWS = "Extra data"
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 """How files are called that are looked for in folders; each but Parquet may be packed with gzip."""
 _DATA_ERRORS = (OSError, EOFError, zlib.error, FileRefused)
@@ -173,8 +174,7 @@ def _find_layout(opener: Opener) -> Layout | Table | Unreadable:
             return table
     with open_bounded(opener) as (_, data):
         layout, first = peek_layout(data)
-    if _is_turn(first) or (layout is Layout.WRAPPED and _is_one_record(opener)):
-        layout = Layout.DOCUMENT
+    layout = _refine_layout(layout, first, opener)
     is_open_array = lines[0].startswith(b"[") and _parse_quietly(lines[0]) is None
     is_wrapped = layout is Layout.WRAPPED and _parse_quietly(first) is not None
     if not is_wrapped and not is_open_array and any(map(_is_record, lines[1:])):
@@ -197,12 +197,25 @@ def _is_turn(content: bytes) -> bool:
     return is_message(value) and not is_row(value)
 
 
-def _is_one_record(opener: Opener) -> bool:
-    """Whether an object with lists is a record itself: what is larger than a record is none."""
+def _refine_layout(layout: Layout, first: bytes, opener: Opener) -> Layout:
+    """Tell a record that has lists from an object that holds records: what is larger than a record is none."""
+    is_turn = _is_turn(first)
+    if layout is not Layout.WRAPPED:
+        return Layout.DOCUMENT if is_turn else layout
     with open_bounded(opener) as (_, data):
         content = data.read(LARGEST_RECORD + 1)
-    value = _parse_quietly(content) if len(content) <= LARGEST_RECORD else None
-    return recognise_record(value) not in (None, RecordKind.PAIRS, RecordKind.HEADER)
+    if len(content) > LARGEST_RECORD:
+        return Layout.SEQUENCE if is_turn else Layout.WRAPPED
+    try:
+        value: object = parse_json(content.decode())
+    except json.JSONDecodeError as error:
+        if error.msg == _MORE_FOLLOWS:
+            return Layout.SEQUENCE
+        value = None
+    except ValueError:
+        value = None
+    is_record = is_turn or recognise_record(value) not in (None, RecordKind.PAIRS, RecordKind.HEADER)
+    return Layout.DOCUMENT if is_record else Layout.WRAPPED
 
 
 def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], bool]:

@@ -1,16 +1,18 @@
 """Messages: turns from a list of them, under the names that various tools give to the parts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import cast
 
 from core.domain.verdict.bounded_json import parse_json
-from core.domain.verdict.formats.entries import ImportedTurn
-from core.domain.verdict.formats.parts import CALL_KEYS, Content, read_content, write_data
+from core.domain.verdict.formats.entries import ImportedTurn, Part
+from core.domain.verdict.formats.parts import CALL_KEYS, read_content, write_data
 from core.domain.verdict.formats.repeated_keys import find_repeated_key
 from core.domain.verdict.formats.roles import RoleNames, Voice
-from core.domain.verdict.formats.stops import read_stop
+from core.domain.verdict.formats.stops import read_record_stop
+from core.domain.verdict.formats.tool_data import find_calls
 from core.domain.verdict.limits import LONGEST_LABEL, MOST_TURNS
 
 ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
@@ -27,6 +29,7 @@ CHAT_KEYS = (
     "chat",
     "chat_history",
     "items",
+    "data",
     "conversation_a",
     "conversation_b",
 )
@@ -35,6 +38,12 @@ KNOWN_ROLES = RoleNames()
 _ID_KEYS = ("custom_id", "id", "conversation_id", "uuid", "_id", "conversation_hash", "prompt_id", "message_tree_id")
 _ID_HOLDERS = ("metadata", "conversation_metadata")
 _LARGEST_ID = 2**63
+_PLAIN_MEMBERS = 2
+"""Of a message that has a role and a content and says nothing of itself."""
+_OTHER_LISTS = re.compile(
+    "prompt|completion|chosen|reject|response|output|answer|history|replies|target|generation|choices|candidates|solution"
+)
+"""Members that hold an answer or what was said before it, and not the conversation."""
 _PAIR_KEYS = ("input", "output")
 
 
@@ -67,6 +76,26 @@ def find_messages(value: object) -> list[object] | None:
     if not items or any(map(is_message, items)):
         return items
     return _split_pairs(items)
+
+
+def find_chats(record: Mapping[str, object]) -> dict[str, list[object]]:
+    """Return the lists of messages that a record holds, by their names.
+
+    Under a name that is not known only a list counts of which all say who speaks.
+    """
+    found = {key: messages for key in CHAT_KEYS if (messages := find_messages(record.get(key))) is not None}
+    if found:
+        return found
+    unknown = {
+        key: cast("list[object]", value)
+        for key, value in record.items()
+        if isinstance(value, list) and value and not _OTHER_LISTS.match(key)
+    }
+    return {key: items for key, items in unknown.items() if all(map(_is_known_message, items))}
+
+
+def _is_known_message(value: object) -> bool:
+    return is_message(value) and KNOWN_ROLES.find(_find_role(cast("Mapping[str, object]", value))) is not None
 
 
 def is_message(value: object) -> bool:
@@ -158,7 +187,8 @@ def _read_turn(message: object, names: RoleNames) -> ImportedTurn | None:
 
 
 def _find_role(members: Mapping[str, object]) -> str:
-    role = next((members[key] for key in ROLE_KEYS if key in members), _find_typed_role(members))
+    key = next((key for key in ROLE_KEYS if key in members), None)
+    role = _find_typed_role(members) if key is None else members[key]
     if isinstance(role, dict):
         role = cast("Mapping[str, object]", role).get("role")
     return role[:LONGEST_LABEL] if isinstance(role, str) else ""
@@ -184,23 +214,17 @@ def _build_turn(role_name: str, voice: Voice | None, content: object, message: M
     role = None if voice is None else voice.role
     is_data = voice in (Voice.TOOL, Voice.TOOL_CALL)
     read = read_content(write_data(content) if is_data else content, message)
-    problem = _find_problem(read, message, is_data=is_data)
+    calls = find_calls(read.text) if voice is Voice.ASSISTANT and read.text else []
     is_declined = read.text is not None and read.text == message.get("refusal") != ""
     return ImportedTurn(
         role=role,
         role_name=role_name[:LONGEST_LABEL] if role is None else str(role),
         content=read.text or "",
-        problem=problem,
-        parts=read.parts,
-        data=read.data,
+        problem=None if read.text is not None or is_data else "its content is not text",
+        parts=(*read.parts, *[Part.TOOL_CALL] * len(calls)),
+        data=(*read.data, *calls),
         is_data=is_data,
-        is_open_ended=read.is_open_ended,
-        stop="refusal" if is_declined else read_stop(message) if message else None,
+        is_open_ended=read.is_open_ended or bool(calls),
+        repeated_key=find_repeated_key(message),
+        stop="refusal" if is_declined else read_record_stop(message) if len(message) > _PLAIN_MEMBERS else None,
     )
-
-
-def _find_problem(read: Content, message: Mapping[str, object], *, is_data: bool) -> str | None:
-    key = find_repeated_key(message)
-    if key is not None:
-        return f"its key {key!r} stands twice"
-    return None if read.text is not None or is_data else "its content is not text"

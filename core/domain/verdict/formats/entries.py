@@ -59,8 +59,9 @@ class ImportedTurn:
 
     `problem` says why the content cannot be read as text. `parts` are counted, not judged; `data` are the arguments of tool
     calls, which are JSON. Of a tool's turn (`is_data`) the content is data, too. `is_open_ended`: something that is no text
-    follows the text, so that it need not end as texts do. `stop` is what the turn itself or its record says of why it ended.
-    A conversation may have tens of thousands of turns, and a Record takes ten times the memory.
+    follows the text, so that it need not end as texts do. `repeated_key` stands twice in the message. `stop` is what the
+    turn itself or its record says of why it ended. A conversation may have tens of thousands of turns, and a Record takes
+    ten times the memory.
     """
 
     role: Role | None
@@ -71,6 +72,7 @@ class ImportedTurn:
     data: tuple[str, ...] = ()
     is_data: bool = False
     is_open_ended: bool = False
+    repeated_key: str | None = None
     stop: str | None = None
 
 

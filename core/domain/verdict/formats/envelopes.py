@@ -77,7 +77,7 @@ def read_completion(record: Mapping[str, object], names: RoleNames) -> Spoken | 
     if answer is None:
         return None
     found = _read_request(record, names)
-    stop = read_record_stop({key: value for key, value in answer.items() if key not in _CHOICE_KEYS})
+    stop = read_record_stop({key: value for key, value in answer.items() if key not in _CHOICE_KEYS}) or read_stop(record)
     for index, choice in enumerate(_list_choices(answer)):
         turns = _read_choice(choice, names)
         if turns:

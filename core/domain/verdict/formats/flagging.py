@@ -10,7 +10,7 @@ from core.domain.verdict.conversation import Role
 from core.domain.verdict.corruption import find_corruption
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn, Part, Passage
 from core.domain.verdict.formats.stops import StopKind, classify_stop
-from core.domain.verdict.formats.tool_data import find_cut_data
+from core.domain.verdict.formats.tool_data import find_cut_data, remove_calls
 from core.domain.verdict.truncation import detect_truncated_content
 from core.domain.verdict.verdict import Confidence, Failed, FailurePattern, FailureType
 
@@ -95,6 +95,9 @@ def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
     """What its record says comes first, and what is said before who says it: a cut turn is cut, whatever its role."""
     if turn.problem is not None:
         return Flag(failure_type=FailureType.VALIDATION_ERROR, details=f"Not a turn: {turn.problem}")
+    if turn.repeated_key is not None:
+        details = f"It can be read in two ways: its key {turn.repeated_key!r} stands twice"
+        return Flag(failure_type=FailureType.PARSE_ERROR, details=details)
     stopped = None if turn.stop is None else _flag_stop(turn.stop)
     if stopped is not None:
         return stopped
@@ -112,7 +115,8 @@ def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
 
 def _flag_said(turn: ImportedTurn) -> Flag | None:
     """Text before an image or a call of a tool may end as it likes, as with a colon."""
-    flag = _flag_content(turn.content)
+    said = remove_calls(turn.content) if Part.TOOL_CALL in turn.parts else turn.content
+    flag = _flag_content(said) if said.strip() else None
     return None if turn.is_open_ended and flag is not None and flag.pattern in _OPEN_ENDINGS else flag
 
 

@@ -8,6 +8,7 @@ from core.domain.verdict.formats.chat import CHAT_KEYS, CONTENT_KEYS, is_message
 from core.domain.verdict.formats.envelopes import is_request
 from core.domain.verdict.limits import LONGEST_LABEL
 
+PLAIN_TEXT = "looks like plain text, which does not say who speaks: write it as `messages`, or as `prompt` and `completion`"
 UNKNOWN_FORMAT = "no known format of conversations (see docs/scan.md)"
 _SHOWN_KEYS = 8
 _TEXT_KEYS = ("text", "content", "body", "raw", "markdown")
@@ -82,7 +83,7 @@ _HINTS: tuple[tuple[Callable[[Mapping[str, object]], bool], str], ...] = (
     ),
     (
         _is_text,
-        "looks like plain text, which does not say who speaks: write it as `messages`, or as `prompt` and `completion`",
+        PLAIN_TEXT,
     ),
 )
 

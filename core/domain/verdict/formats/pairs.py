@@ -5,11 +5,13 @@ together if their ids agree and what the one tells of the conversation continues
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from core.domain.verdict.conversation import Role
 from core.domain.verdict.formats.chat import KNOWN_ROLES, make_turn, read_record_id, read_turns
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn
+from core.domain.verdict.formats.repeated_keys import find_repeated_key
 from core.domain.verdict.formats.roles import RoleNames
 
 _ID_KEY = "conversation_id"
@@ -45,6 +47,9 @@ def read_pair_turns(pair: Mapping[str, object], names: RoleNames = KNOWN_ROLES) 
         turns.append(said)
     if pair.get("target_response") is not None:
         turns.append(make_turn(Role.ASSISTANT, pair["target_response"]))
+    key = find_repeated_key(pair)
+    if key is not None:
+        turns[-1] = replace(turns[-1], repeated_key=key)
     return tuple(turns)
 
 

@@ -38,6 +38,7 @@ _FILE_KEYS: Mapping[str, Part] = {
     **dict.fromkeys(("files", "attachments"), Part.FILE),
 }
 CALL_KEYS = ("tool_calls", "function_call", "toolCalls", "functionCall")
+_BESIDE_KEYS = frozenset((*_THINKING_KEYS, *_FILE_KEYS, *CALL_KEYS))
 _ARGUMENT_KEYS = ("arguments", "args", "input", "parameters")
 _MOST_COUNTED = 1_000
 
@@ -139,6 +140,8 @@ def _read_beside(message: Mapping[str, object]) -> tuple[list[Part], list[str]]:
     """What other members of the message hold: calls of tools, thinking, files."""
     parts: list[Part] = []
     data: list[str] = []
+    if _BESIDE_KEYS.isdisjoint(message):
+        return parts, data
     for key in CALL_KEYS:
         value = message.get(key)
         calls = cast("list[object]", value if isinstance(value, list) else [value] if isinstance(value, dict) else [])

@@ -18,7 +18,7 @@ from core.domain.verdict.formats.entries import (
     Unreadable,
 )
 from core.domain.verdict.formats.envelopes import Refused, find_message, find_refused, read_answer, read_completion
-from core.domain.verdict.formats.hints import describe_unknown
+from core.domain.verdict.formats.hints import PLAIN_TEXT, describe_unknown
 from core.domain.verdict.formats.metadata import read_labels
 from core.domain.verdict.formats.pairs import PairAssembler, read_pair_id, read_pair_turns
 from core.domain.verdict.formats.recognition import RecordKind, is_evident_reply, recognise_record, unwrap_record
@@ -123,7 +123,9 @@ class _Reader:
 
     def _read_text(self, entry: TextEntry) -> ImportedConversation | Unreadable:
         if not is_evident_reply(entry.text):
-            return Unreadable(place=f"line {entry.line}", reason=f"not JSON: {entry.reason}")
+            is_json = entry.text.lstrip()[:1] in ("{", "[", '"')
+            hint = "" if is_json else f"; {PLAIN_TEXT}"
+            return Unreadable(place=f"line {entry.line}", reason=f"not JSON: {entry.reason}{hint}")
         number = next(self._numbers)
         return import_reply(read_written(entry.text), conversation_id=number, number=number)
 
@@ -148,7 +150,11 @@ class _Reader:
         elif kind is not RecordKind.HEADER:
             found = self._read_record(entry, value, kind, self._number_record())
             changes: dict[str, object] = {"labels": read_labels(value, self._fields)}
-            if entry.repeated_key is not None and found.failure is None and not any(turn.problem for turn in found.turns):
+            if (
+                entry.repeated_key is not None
+                and found.failure is None
+                and not any(turn.repeated_key for turn in found.turns)
+            ):
                 changes["failure"] = _describe_repeated_key(entry.repeated_key)
             yield found.model_copy(update=changes)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import cast
 
 from core.domain.verdict.bounded_json import read_mapping
-from core.domain.verdict.formats.chat import CHAT_KEYS, KNOWN_ROLES, find_messages, is_message
+from core.domain.verdict.formats.chat import CHAT_KEYS, KNOWN_ROLES, find_chats, is_message
 from core.domain.verdict.formats.envelopes import find_message, find_refused, is_completion, is_request
 from core.domain.verdict.formats.spoken import has_answer, read_spoken
 from core.domain.verdict.formats.trees import is_row
@@ -68,10 +68,10 @@ def _recognise_answer(record: Mapping[str, object]) -> RecordKind | None:
 
 
 def _recognise_object(record: Mapping[str, object]) -> RecordKind | None:
-    has_messages = any(find_messages(record.get(key)) is not None for key in CHAT_KEYS if key != "turns")
-    if not has_messages and ("conversation_metadata" in record or _are_written_turns(record.get("turns"))):
+    chats = find_chats(record)
+    if not chats.keys() - {"turns"} and ("conversation_metadata" in record or _are_written_turns(record.get("turns"))):
         return RecordKind.WRITTEN
-    if has_messages or find_messages(record.get("turns")) is not None:
+    if chats:
         return RecordKind.SPOKEN
     if isinstance(record.get("mapping"), dict):
         return RecordKind.EXPORT

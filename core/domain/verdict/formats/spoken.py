@@ -12,7 +12,7 @@ from typing import cast
 
 from core.domain.verdict.bounded_json import read_mapping
 from core.domain.verdict.conversation import Role
-from core.domain.verdict.formats.chat import CHAT_KEYS, Talk, find_messages, make_turn, parse_list, read_talk
+from core.domain.verdict.formats.chat import Talk, find_chats, find_messages, make_turn, parse_list, read_talk
 from core.domain.verdict.formats.entries import ImportedTurn, Passage
 from core.domain.verdict.formats.roles import RoleNames
 from core.domain.verdict.formats.stops import classify_stop, read_record_stop, read_stop
@@ -130,7 +130,7 @@ def has_answer(record: Mapping[str, object]) -> bool:
 
 
 def _read_messages(record: Mapping[str, object], names: RoleNames) -> Spoken | None:
-    lists = {key: messages for key in CHAT_KEYS if (messages := find_messages(record.get(key))) is not None}
+    lists = find_chats(record)
     if not lists:
         return None
     first, *others = lists

@@ -40,11 +40,12 @@ _REASON_KEYS = (
     "finish_reasons",
     "stop_reasons",
 )
-_INNER_KEYS = ("type", "reason")
 _CUT_KEYS = ("truncated", "is_truncated", "was_truncated", "stopped_limit", "truncated_output", "is_cut")
 _CUT = "truncated"
-_STATES = frozenset({"incomplete", "in_progress", "failed", "cancelled", "canceled"})
-_STATE_KEYS = frozenset({"response", "realtime.response"})
+_TELLING_KEYS = frozenset((*_REASON_KEYS, *_CUT_KEYS, "object"))
+_INNER_KEYS = ("type", "reason")
+_STATES = ("incomplete", "in_progress", "failed", "cancelled", "canceled")
+_STATE_OBJECTS = ("response", "realtime.response")
 _MEANINGS: Mapping[str, StopKind] = {
     **dict.fromkeys(
         (
@@ -133,9 +134,10 @@ _GEMINI_NUMBERS: Mapping[int, str] = {2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATI
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[\s\-]+")
 _DEPTH_MAX = 4
+_CHOICE_KEYS = ("choices", "candidates")
 _OBJECTS_MAX = 200
 _NOT_OF_THE_REPLY = frozenset(
-    {"chosen", "rejected", "tools", "functions", "config", "generation_config", "params", "request"}
+    {"chosen", "rejected", "content", "tools", "functions", "config", "generation_config", "params", "request"}
 )
 
 
@@ -157,7 +159,10 @@ def read_stop(members: Mapping[str, object]) -> str | None:
 
 
 def read_record_stop(record: object) -> str | None:
-    """What a record says of its last reply, in any object within it, but none inside of lists, which hold what was said."""
+    """What a record (or a message) says of its last reply, in any object within it.
+
+    Lists hold what was said and are left out, but for the choices of an answer, of which the first counts.
+    """
     said: str | None = None
     for members in _walk_objects(record):
         found = read_stop(members)
@@ -178,19 +183,27 @@ def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
         objects += 1
         yield members
         if depth < _DEPTH_MAX:
-            waiting.extend((member, depth + 1) for key, member in members.items() if key not in _NOT_OF_THE_REPLY)
+            inner = (member for key, member in members.items() if key not in _NOT_OF_THE_REPLY)
+            waiting.extend((member, depth + 1) for member in inner)
+            for key in _CHOICE_KEYS:
+                choices = members.get(key)
+                if isinstance(choices, list):
+                    waiting.extend((choice, _DEPTH_MAX) for choice in cast("list[object]", choices)[:1])
 
 
 def _list_reasons(members: Mapping[str, object]) -> Iterator[str]:
+    if _TELLING_KEYS.isdisjoint(members):
+        return
     for key in _REASON_KEYS:
         if key in members:
             yield from _read_reason(members[key])
-    if members.get("finish_reason", members.get("finishReason")) in _GEMINI_NUMBERS:
-        yield _GEMINI_NUMBERS[cast("int", members.get("finish_reason", members.get("finishReason")))]
+    number = members.get("finish_reason", members.get("finishReason"))
+    if isinstance(number, int) and number in _GEMINI_NUMBERS:
+        yield _GEMINI_NUMBERS[number]
     if any(members.get(key) is True for key in _CUT_KEYS):
         yield _CUT
     state = members.get("status")
-    if members.get("object") in _STATE_KEYS and state in _STATES:
+    if members.get("object") in _STATE_OBJECTS and state in _STATES:
         yield str(state)
 
 

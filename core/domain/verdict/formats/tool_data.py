@@ -6,10 +6,21 @@ from typing import cast
 from core.domain.verdict.bounded_json import decode_value, find_excess, may_hold_values
 
 _WRAPPER = re.compile(r"<(tool_call|tool_response|tool_result|function_call|function)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _BLANK = re.compile(r"[\s,;]*")
 _OPEN_LITERAL = re.compile(r"(?:t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|Na?|-?I\w*|-?[\d.]*(?:[eE][+-]?)?)?\s*\Z")
 _OPEN_STRING = "Unterminated string"
 _OPEN_ESCAPE = "Invalid \\uXXXX escape"
+
+
+def find_calls(text: str) -> list[str]:
+    """Return the calls that a text holds between tags, as Hermes and Qwen write them."""
+    return _CALL.findall(text) if "<tool_call>" in text else []
+
+
+def remove_calls(text: str) -> str:
+    """Return what a text says beside its calls."""
+    return _CALL.sub("", text)
 
 
 def find_cut_data(text: str) -> str | None:
@@ -30,7 +41,7 @@ def _find_cut_json(text: str) -> str | None:
         try:
             _, end = decode_value(text, start)
         except ValueError as error:
-            return opening if _is_at_end(text, error) else None
+            return opening if _is_at_end(text, error) or _is_open_python(text[start:]) else None
         start = cast("re.Match[str]", _BLANK.match(text, end)).end()
     return None
 
@@ -46,3 +57,8 @@ def _is_at_end(text: str, error: ValueError) -> bool:
     if message.startswith(_OPEN_ESCAPE):
         return len(text) - position < len("uXXXX")
     return _OPEN_LITERAL.match(text, position) is not None
+
+
+def _is_open_python(text: str) -> bool:
+    """Whether it begins as an object in Python's notation, and does not end as one."""
+    return text.startswith(("{'", "[{'")) and not text.rstrip().endswith(("}", "]"))

@@ -29,6 +29,7 @@ _GROUP_KEYS = (
     "conversationId",
 )
 _BRANCH = "branch"
+_PARTIAL = ("in_progress", "finished_partial_completion")
 _MOST_KNOWN = 200_000
 """Rows of which is remembered whom they belong to: 40 MB."""
 _Key = str | int
@@ -291,11 +292,12 @@ def _is_hidden(message: Mapping[str, object]) -> bool:
 
 
 def _read_node(message: object, names: RoleNames) -> Talk:
-    """A message of ChatGPT, with what its metadata say of its end. What it tells a tool is a call."""
+    """A message of ChatGPT. What it tells a tool is a call."""
     if not isinstance(message, dict) or _is_hidden(cast("Mapping[str, object]", message)):
         return Talk()
     members = cast("Mapping[str, object]", message)
-    talk = read_talk([{**members, "finish_details": read_mapping(members.get("metadata")).get("finish_details")}], names)
+    is_partial = members.get("status") in _PARTIAL
+    talk = read_talk([{**members, "finish_reason": "interrupted"} if is_partial else members], names)
     if not talk.turns or not (talk.turns[0].content.strip() or talk.turns[0].parts):
         return Talk(system_messages=talk.system_messages)
     if members.get("recipient", "all") != "all":
