@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.bench.browser import VIEWPORT, BrowserMissingError, open_browser
 from core.config import load_settings
-from tests.e2e.running_stack import run_stack
+from tests.support.browser import open_watched_page
+from tests.support.running_stack import run_stack
 
 expect.set_options(timeout=15_000)
 
@@ -42,33 +41,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def is_problem(message: ConsoleMessage) -> bool:
-    """Say whether the console reports an error; a deep link makes Streamlit look for its server under the page first."""
-    searched = message.location["url"].endswith(("/_stcore/health", "/_stcore/host-config"))
-    return message.type == "error" and not searched
-
-
 @pytest.fixture
 def page(context: BrowserContext, url: str) -> Iterator[Page]:
     with open_watched_page(context, url) as page:
         yield page
-
-
-@contextmanager
-def open_watched_page(context: BrowserContext, url: str) -> Iterator[Page]:
-    """Open a page that must stay free of errors in the console and of requests to other hosts."""
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    own = urlsplit(url).hostname
-
-    def watch(address: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname != own:
-            problems.append(f"request to {address}")
-
-    page.on("request", lambda request: watch(request.url))
-    page.on("websocket", lambda socket: watch(socket.url))
-    yield page
-    assert not problems

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from core.bench.browser import VIEWPORT, open_browser
 from core.config import load_settings
-from tests.e2e.running_stack import FOREIGN, ROOT, UP_SECONDS
+from tests.support.running_stack import FOREIGN, ROOT, UP_SECONDS
 
 FAULTS = "cut_string@shame_to_acceptance=0.4,max_tokens=0.04,refusal=0.02"
 BATCHES = (

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from core.bench.browser import VIEWPORT, open_browser
 from core.config import load_settings
-from tests.e2e.running_stack import run_stack
+from tests.support.running_stack import run_stack
 
 # Few enough that the circuit breaker (30 % of the last 20) does not pause the batch that is pictured.
 FAULTS = "cut_string@shame_to_acceptance=0.3,max_tokens=0.04,refusal=0.02,overloaded=0.03"

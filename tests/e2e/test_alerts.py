@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.running_stack import run_stack
-from tests.e2e.test_watch import submit
+from tests.support.browser import submit_batch
+from tests.support.running_stack import run_stack
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(600)]
 
@@ -26,7 +26,7 @@ def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_an_alert_appears_by_itself_is_acknowledged_and_stays_away(page: Page, url: str) -> None:
     page.goto(url, timeout=120_000)
     expect(page.get_by_role("link", name="System")).to_be_visible(timeout=90_000)  # The first run imports everything.
-    batch = submit(page, url, "Too many fail", topics=20, arcs=2)
+    batch = submit_batch(page, url, "Too many fail", topics=20, arcs=2)
     expect(page.get_by_role("button", name=re.compile("Generate more|Resume"))).to_be_enabled(timeout=120_000)
     page.goto(url)
 

@@ -12,10 +12,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.bootstrap import open_local_services
 from core.config import load_settings
-from tests.e2e.conftest import open_watched_page
-from tests.e2e.running_stack import run_stack
-from tests.e2e.test_records import CUT_ARC, Results, choose, generate, read_download, settle
+from core.ui.charts.axes import label_value
+from tests.support.browser import choose_option, click_mark, click_table, open_watched_page, read_download, settle
 from tests.support.heat_maps import HEAT_CELL
+from tests.support.product import CUT_ARC, Results, generate_batch
+from tests.support.running_stack import run_stack
 
 FAULTS = f"cut_string@{CUT_ARC}=0.5"
 
@@ -25,8 +26,8 @@ def results(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A batch of the guilty arc and one of another."""
     home: Path = tmp_path_factory.mktemp("analytics") / "home"
     with run_stack(home, faults=FAULTS) as url, closing(open_local_services(load_settings(home=home))) as services:
-        cut = generate(services, CUT_ARC, 10, "Cut *turns*")
-        whole = generate(services, "confusion_to_clarity", 10, "Whole")
+        cut = generate_batch(services, CUT_ARC, 10, "Cut *turns*")
+        whole = generate_batch(services, "confusion_to_clarity", 10, "Whole")
         yield Results(url, services, cut, whole)
 
 
@@ -42,14 +43,6 @@ def open_analytics(page: Page, results: Results, query: str = "") -> None:
     settle(page)
 
 
-def click_mark(page: Page, chart: str, mark: str, *, number: int = 0) -> None:
-    found = page.locator(f".st-key-{chart} {mark}").nth(number)
-    found.scroll_into_view_if_needed()
-    frame = found.bounding_box()
-    assert frame is not None
-    page.mouse.click(frame["x"] + min(frame["width"] / 2, 5), frame["y"] + frame["height"] / 2)
-
-
 def count_failures(page: Page) -> int:
     """The total above the list of failures."""
     place = page.get_by_text(re.compile(r"^\d+–\d+ of \d+ failures?$"))
@@ -63,7 +56,7 @@ def test_the_cause_is_named_and_a_bar_leads_to_its_failures(page: Page, results:
 
     expect(page.get_by_text(f"{len(failed)} of {len(failed)} failures come from template")).to_be_visible()
     expect(page.get_by_text("The token limit is not the cause.")).to_be_visible()
-    click_mark(page, "by_stop_reason", ".point path")
+    click_mark(page, "by_stop_reason", rf"^{label_value('end_turn')}(,|$)")
 
     expect(page).to_have_url(re.compile(r"/Failed_Generations\?stop_reason=end_turn$"))
     assert len(failed) == count_failures(page)
@@ -75,7 +68,7 @@ def test_the_cause_is_named_and_a_bar_leads_to_its_failures(page: Page, results:
 @pytest.mark.extended
 def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: Page, results: Results) -> None:
     open_analytics(page, results)
-    choose(page, "Batch", "Cut *turns*")
+    choose_option(page, "Batch", "Cut *turns*")
     expect(page).to_have_url(re.compile(rf"batch={results.cut_batch}"))
     expect(page.get_by_text("of 30 judged").first).to_be_visible()
     page.get_by_text("Heat maps", exact=True).click()
@@ -95,7 +88,7 @@ def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: P
 def test_marks_of_time_and_of_tokens_lead_to_their_failures(page: Page, results: Results) -> None:
     total = len(results.services.failures.list_page().rows)
     open_analytics(page, results)
-    click_mark(page, "timeline", ".scatterlayer .trace:nth-child(3) .points path")
+    click_mark(page, "timeline", r"[1-9]\d* of \d+ failed")
     expect(page).to_have_url(re.compile(r"hour=\d{4}-\d\d-\d\dT\d\d"))
     expect(page.get_by_role("button", name="Hour:")).to_be_visible()
     assert 0 < count_failures(page) <= total
@@ -103,7 +96,7 @@ def test_marks_of_time_and_of_tokens_lead_to_their_failures(page: Page, results:
     expect(page).not_to_have_url(re.compile("hour="))
 
     open_analytics(page, results, "?view=limits")
-    click_mark(page, "tokens", ".barlayer .trace:nth-child(2) .point path")
+    click_mark(page, "tokens", "", trace="failed")
     expect(page).to_have_url(re.compile(r"tokens=\d+"))
     assert 0 < count_failures(page) <= total
 
@@ -146,9 +139,5 @@ def test_a_comparison_runs_to_its_verdict_and_stops_refreshing(page: Page, resul
     expect(page).to_have_url(re.compile(r"/Failure_Analytics$"))
 
     open_analytics(page, results, "?view=experiments")
-    table = page.get_by_test_id("stDataFrame").first
-    table.scroll_into_view_if_needed()
-    frame = table.bounding_box()
-    assert frame is not None
-    page.mouse.click(frame["x"] + frame["width"] - 57, frame["y"] + 45)
+    click_table(page, 0, 57)
     expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))

@@ -7,15 +7,15 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.test_pages import (
+from tests.support.browser import (
     BATCH_URL,
     cells,
-    choose,
     expect_status,
-    generate,
     metric,
     open_generator,
+    press_generate,
     select_all,
+    tick_boxes,
     wait_until_idle,
 )
 
@@ -74,7 +74,7 @@ def test_an_arc_hints_at_whom_it_was_not_written_for_and_forbids_nothing(page: P
     open_generator(page, url)
     select_all(page, "persona", "3 of 3")
     page.get_by_text("Shame \N{RIGHTWARDS ARROW} Acceptance").click()
-    choose(page, "topic", 1)
+    tick_boxes(page, "topic", 1)
 
     expect(page.get_by_text("Acceptance is not recommended for David Chen")).to_be_visible()
     expect(page.get_by_role("button", name="Generate 3 conversations")).to_be_enabled()
@@ -115,8 +115,8 @@ def test_skipping_what_exists_changes_the_count(page: Page, url: str) -> None:
 def test_a_shared_link_brings_the_choices_back(page: Page, url: str) -> None:
     open_generator(page, url)
     select_all(page, "persona", "3 of 3")
-    choose(page, "arc", 2)
-    choose(page, "topic", 3)
+    tick_boxes(page, "arc", 2)
+    tick_boxes(page, "topic", 3)
     page.get_by_role("spinbutton", name="Limit").fill("7")
     page.get_by_role("spinbutton", name="Limit").press("Enter")
     expect(page.get_by_role("button", name="Generate 7 conversations")).to_be_enabled()
@@ -143,7 +143,7 @@ def test_a_link_with_unknown_keys_names_them(page: Page, url: str) -> None:
 def test_the_preview_shows_the_prompt_and_claudes_count_of_its_tokens(page: Page, url: str) -> None:
     open_generator(page, url)
     for kind in ("persona", "arc", "topic"):
-        choose(page, kind, 1)
+        tick_boxes(page, kind, 1)
 
     page.get_by_role("button", name="Preview a prompt").click()
 
@@ -245,7 +245,7 @@ def test_a_batch_from_the_trial_preset_completes(page: Page, url: str) -> None:
     page.get_by_role("button", name="Presets").click()
     page.get_by_text("Try it: 2 conversations").click()
 
-    generate(page, "Generate 2 conversations")
+    press_generate(page, "Generate 2 conversations")
 
     assert BATCH_URL.search(page.url)
     expect_status(page, "completed")
@@ -254,8 +254,8 @@ def test_a_batch_from_the_trial_preset_completes(page: Page, url: str) -> None:
 def test_the_back_button_leads_from_a_new_batch_to_the_choices(page: Page, url: str) -> None:
     open_generator(page, url)
     for kind in ("persona", "arc", "topic"):
-        choose(page, kind, 1)
-    generate(page, "Generate 1 conversation")
+        tick_boxes(page, kind, 1)
+    press_generate(page, "Generate 1 conversation")
 
     page.go_back()
 

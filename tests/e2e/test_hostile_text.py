@@ -22,9 +22,10 @@ from core.config import load_settings
 from core.domain.batches.batch import BatchId, RetryChanges
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from tests.e2e.hostile import EVERYTHING, HIT, KINDS, CountingServer, plant, run_counting_server
-from tests.e2e.running_stack import run_stack
-from tests.e2e.test_records import CUT_ARC, generate, settle
+from tests.support.browser import settle
 from tests.support.heat_maps import HEAT_CELL
+from tests.support.product import CUT_ARC, generate_batch
+from tests.support.running_stack import run_stack
 
 pytestmark = pytest.mark.timeout(1_800)
 
@@ -71,8 +72,8 @@ def target(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with run_counting_server() as foreign, run_stack(home, faults=FAULTS) as url:
         settings = load_settings(home=home)
         with closing(open_local_services(settings)) as services:
-            batch = generate(services, CUT_ARC, 4, "Cut")
-            generate(services, "couple_conflict_to_alignment", 2, "Refused")
+            batch = generate_batch(services, CUT_ARC, 4, "Cut")
+            generate_batch(services, "couple_conflict_to_alignment", 2, "Refused")
             services.batches.retry_failed(batch, RetryChanges(name="Again"))
             plan = ExperimentPlan(batch_id=batch, change=ExperimentChange(max_tokens=32_000), limit=4, name="Compared")
             experiment = services.experiments.compare(plan).id

@@ -9,66 +9,27 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.running_stack import run_stack
-
-BATCH_URL = re.compile(r"/Batch_Monitor\?batch=[0-9a-f-]{36}$")
+from tests.support.browser import (
+    BATCH_URL,
+    cells,
+    click_table,
+    expect_status,
+    metric,
+    open_generator,
+    press_generate,
+    select_all,
+    settle,
+    tick_boxes,
+)
+from tests.support.running_stack import run_stack
 
 
 @pytest.fixture(scope="module")
 def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with run_stack(tmp_path_factory.mktemp("pages") / "home") as address:
         yield address
-
-
-def open_generator(page: Page, url: str) -> None:
-    page.goto(f"{url}/Bulk_Generator")
-    expect(page.get_by_role("heading", name="Bulk Generator")).to_be_visible()
-    wait_until_idle(page)
-
-
-def box(page: Page, kind: str, number: int) -> Locator:
-    return page.locator(f'[class*="st-key-choice_{kind}_"] label').nth(number)
-
-
-def choose(page: Page, kind: str, count: int) -> None:
-    title = {"persona": "Personas", "arc": "arcs", "topic": "Training topics"}[kind]
-    for number in range(count):
-        box(page, kind, number).click()
-        expect(page.get_by_text(re.compile(rf"{title} . {number + 1} of \d+ chosen"))).to_be_visible()
-
-
-def select_all(page: Page, kind: str, counts: str) -> None:
-    page.locator(f".st-key-{kind}_select_all button").click()
-    expect(page.get_by_text(f"{counts} chosen")).to_be_visible()
-
-
-def cells(page: Page, text: str) -> Locator:
-    """Return the table cells with a text; the table is a canvas, these are its cells for screen readers."""
-    return page.locator('[role="gridcell"]').filter(has_text=text)
-
-
-def wait_until_idle(page: Page) -> None:
-    """Wait until the script has run: before, the page still moves under the pointer."""
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
-
-
-def generate(page: Page, label: str) -> str:
-    """Press Generate, wait for the monitor and return the batch's id."""
-    button = page.get_by_role("button", name=label)
-    expect(button).to_be_enabled()
-    button.click()
-    page.wait_for_url(BATCH_URL, timeout=30_000)
-    return page.url.rpartition("=")[2]
-
-
-def metric(page: Page, label: str) -> Locator:
-    return page.get_by_test_id("stMetric").filter(has_text=re.compile(rf"^{label}")).get_by_test_id("stMetricValue")
-
-
-def expect_status(page: Page, status: str, timeout: float = 60_000) -> None:
-    expect(page.get_by_text(re.compile(rf"(^|\s){status}$")).first).to_be_visible(timeout=timeout)
 
 
 def test_a_deep_link_to_a_cold_server_shows_the_page_with_its_navigation(page: Page, url: str) -> None:
@@ -114,7 +75,7 @@ def test_ninety_conversations_are_estimated_at_half_an_hour_and_40_50(page: Page
     select_all(page, "persona", "3 of 3")
     select_all(page, "arc", "5 of 5")
     expect(page.get_by_role("button", name="Generate 0 conversations")).to_be_disabled()
-    choose(page, "topic", 6)
+    tick_boxes(page, "topic", 6)
 
     expect(page.get_by_role("button", name="Generate 90 conversations")).to_be_enabled()
     expect(
@@ -143,9 +104,9 @@ def test_the_category_decides_which_arcs_are_offered(page: Page, url: str) -> No
 def test_two_core_conversations_from_choice_to_result(page: Page, url: str) -> None:
     open_generator(page, url)
     for kind, count in (("persona", 1), ("arc", 1), ("topic", 2)):
-        choose(page, kind, count)
+        tick_boxes(page, kind, count)
 
-    batch_id = generate(page, "Generate 2 conversations")
+    batch_id = press_generate(page, "Generate 2 conversations")
 
     expect_status(page, "completed")
     expect(metric(page, "Accepted")).to_have_text("2")
@@ -165,9 +126,9 @@ def test_an_edge_case_conversation_has_its_own_tier(page: Page, url: str) -> Non
     page.get_by_text("Edge case conversations").click()
     expect(page.get_by_text("Edge case arcs")).to_be_visible()
     for kind in ("persona", "arc", "topic"):
-        choose(page, kind, 1)
+        tick_boxes(page, kind, 1)
 
-    generate(page, "Generate 1 conversation")
+    press_generate(page, "Generate 1 conversation")
 
     expect_status(page, "completed")
     expect(metric(page, "Accepted")).to_have_text("1")
@@ -178,7 +139,7 @@ def test_an_edge_case_conversation_has_its_own_tier(page: Page, url: str) -> Non
 def test_pressing_generate_twice_makes_one_batch(page: Page, url: str) -> None:
     open_generator(page, url)
     for kind in ("persona", "arc", "topic"):
-        choose(page, kind, 1)
+        tick_boxes(page, kind, 1)
     page.get_by_role("textbox", name="Name").fill("pressed twice")
     page.get_by_role("textbox", name="Name").press("Enter")
     page.wait_for_timeout(1_000)
@@ -227,11 +188,11 @@ def test_pause_resume_and_cancel(page: Page, url: str) -> None:
 def test_the_monitor_refreshes_itself_while_active_and_not_after(page: Page, url: str) -> None:
     open_generator(page, url)
     select_all(page, "persona", "3 of 3")
-    choose(page, "arc", 2)
-    choose(page, "topic", 5)
+    tick_boxes(page, "arc", 2)
+    tick_boxes(page, "topic", 5)
     frames: list[float] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda _: frames.append(1)))
-    generate(page, "Generate 30 conversations")
+    press_generate(page, "Generate 30 conversations")
     page.reload()
     expect(page.get_by_text("30 of 30 done")).to_be_visible(timeout=60_000)  # Nobody touched the page.
     expect_status(page, "completed")
@@ -255,13 +216,8 @@ def test_a_wrong_batch_id_is_said_and_the_list_offered(page: Page, url: str, lin
 
 def test_the_tables_button_opens_the_batch(page: Page, url: str) -> None:
     page.goto(url)
-    table = page.get_by_test_id("stDataFrame")
-    expect(table).to_be_visible()
-    table.scroll_into_view_if_needed()
-    page.wait_for_timeout(1_500)
-    frame = table.bounding_box()
-    assert frame is not None
+    settle(page)
 
-    page.mouse.click(frame["x"] + frame["width"] - 45, frame["y"] + 45)
+    click_table(page, 0, 45)
 
     page.wait_for_url(BATCH_URL, timeout=30_000)

@@ -2,68 +2,34 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Download, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from core.bench.pages import WATCH_SCRIPT
-from core.bootstrap import PageServices, open_local_services
+from core.bootstrap import open_local_services
 from core.config import load_settings
-from core.domain.batches.batch import BatchId, BatchSettings, Selection
-from core.domain.scaffolding.records import ConversationCategory
-from core.services.scaffolding import pick_arcs, pick_topics
-from tests.e2e.conftest import open_watched_page
-from tests.e2e.running_stack import run_stack
-from tests.e2e.test_pages import wait_until_idle
+from core.ui.charts.axes import label_value
+from tests.support.browser import choose_option, click_mark, click_table, open_watched_page, read_download, settle
+from tests.support.product import CUT_ARC, LIMITED_ARC, WHOLE_ARC, Results, generate_batch
+from tests.support.running_stack import run_stack
 
 pytestmark = pytest.mark.extended
 
-CUT_ARC, LIMITED_ARC, WHOLE_ARC = "shame_to_acceptance", "couple_conflict_to_alignment", "confusion_to_clarity"
 FAULTS = f"cut_string@{CUT_ARC}=1,max_tokens@{LIMITED_ARC}=1"
-SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Results:
-    """A running product with 18 cut turns, 9 replies stopped by max_tokens and 30 conversations."""
-
-    url: str
-    services: PageServices
-    cut_batch: BatchId
-    whole_batch: BatchId
-
-
-def generate(services: PageServices, arc: str, topics: int, name: str) -> BatchId:
-    choices = services.scaffolding.list_choices()
-    selection = Selection(
-        category=ConversationCategory.CORE,
-        persona_ids=tuple(persona.id for persona in choices.personas),
-        arc_ids=tuple(chosen.id for chosen in pick_arcs(choices, ConversationCategory.CORE, arc)),
-        topic_ids=tuple(topic.id for topic in pick_topics(choices, str(topics))),
-    )
-    # All at once: with so many faults the circuit breaker would pause a batch that has items left.
-    settings = BatchSettings(model="claude-sonnet-5-5", max_tokens=24_576, concurrency=selection.planned)
-    batch_id = services.batches.submit(selection, settings, name=name).batch_id
-    deadline = time.monotonic() + SECONDS
-    while not services.batches.get(batch_id).status.is_final:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    return batch_id
 
 
 @pytest.fixture(scope="module")
 def results(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     home: Path = tmp_path_factory.mktemp("records") / "home"
     with run_stack(home, faults=FAULTS) as url, closing(open_local_services(load_settings(home=home))) as services:
-        cut = generate(services, CUT_ARC, 6, "Cut *turns*")
-        generate(services, LIMITED_ARC, 3, "Limited")
-        whole = generate(services, WHOLE_ARC, 10, "Whole")
+        cut = generate_batch(services, CUT_ARC, 6, "Cut *turns*")
+        generate_batch(services, LIMITED_ARC, 3, "Limited")
+        whole = generate_batch(services, WHOLE_ARC, 10, "Whole")
         yield Results(url, services, cut, whole)
 
 
@@ -85,48 +51,21 @@ def open_conversations(page: Page, results: Results, query: str = "") -> None:
     settle(page)
 
 
-def settle(page: Page) -> None:
-    wait_until_idle(page)
-    page.wait_for_timeout(1_500)  # Tables and charts draw themselves after the script has ended.
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
 def expect_place(page: Page, text: str) -> None:
     expect(page.get_by_text(text, exact=True)).to_be_visible()
-
-
-def click_table(page: Page, row: int, from_right: int) -> None:
-    """Click into a row of the table, which is a canvas, so many pixels from its right edge."""
-    frame = page.get_by_test_id("stDataFrame").first.bounding_box()
-    assert frame is not None
-    page.mouse.click(frame["x"] + frame["width"] - from_right, frame["y"] + 45 + 30 * row)
-
-
-def click_bar(page: Page, chart: str, number: int) -> None:
-    frame = page.locator(f".st-key-facet_{chart} .point path").nth(number).bounding_box()
-    assert frame is not None
-    page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
 
 
 def bars(page: Page, chart: str) -> Locator:
     return page.locator(f".st-key-facet_{chart} .point path")
 
 
-def read_download(download: Download) -> str:
-    return Path(download.path()).read_text(encoding="utf-8")
-
-
 def test_filters_are_in_the_link_and_the_back_button_takes_them_away(page: Page, results: Results) -> None:
     open_failures(page, results)
     expect_place(page, "1–25 of 27 failures")
 
-    choose(page, "Stop reason", "max_tokens")
+    choose_option(page, "Stop reason", "max_tokens")
     expect_place(page, "1–9 of 9 failures")
-    choose(page, "Batch", "Limited")
+    choose_option(page, "Batch", "Limited")
     expect(page).to_have_url(re.compile(r"stop_reason=max_tokens&batch="))
     expect_place(page, "1–9 of 9 failures")
 
@@ -176,13 +115,13 @@ def test_a_click_on_a_bar_filters_the_table_and_the_other_charts(page: Page, res
     open_failures(page, results)
     expect(bars(page, "stop_reason")).to_have_count(2)
 
-    click_bar(page, "stop_reason", 0)
+    click_mark(page, "facet_stop_reason", f"^{label_value('end_turn')}$")
     expect_place(page, "1–18 of 18 failures")
     expect(page).to_have_url(re.compile(r"stop_reason=end_turn"))
     expect(bars(page, "stop_reason")).to_have_count(2)  # The chart itself shows what else could be chosen.
 
     settle(page)
-    click_bar(page, "stop_reason", 0)
+    click_mark(page, "facet_stop_reason", f"^{label_value('end_turn')}$")
     expect_place(page, "1–25 of 27 failures")
 
 
@@ -221,6 +160,7 @@ def test_a_link_to_a_report_opens_it_and_its_download_is_the_report(page: Page, 
 def test_raw_downloads_the_report_from_the_table(page: Page, results: Results) -> None:
     open_failures(page, results)
     newest, second, *_ = results.services.failures.list_page().rows
+    page.get_by_test_id("stDataFrame").first.scroll_into_view_if_needed()
     place = page.get_by_test_id("stDataFrame").first.bounding_box()
     for row, failure in ((1, second), (1, second), (0, newest)):
         with page.expect_download() as downloading:
@@ -265,7 +205,7 @@ def test_a_conversation_is_read_reviewed_and_left_by_next(page: Page, results: R
 
     page.get_by_role("button", name="All conversations").click()
     expect(page).to_have_url(re.compile(rf"\?batch={results.whole_batch}$"))
-    choose(page, "Review status", "Approved")
+    choose_option(page, "Review status", "Approved")
     expect_place(page, "1–1 of 1 conversation")
     page.go_back()
     expect_place(page, "1–25 of 30 conversations")

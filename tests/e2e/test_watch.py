@@ -10,9 +10,18 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.running_stack import run_stack
-from tests.e2e.test_pages import BATCH_URL, cells, choose, expect_status, generate, metric, open_generator, wait_until_idle
+from tests.support.browser import (
+    BATCH_URL,
+    cells,
+    click_table,
+    expect_status,
+    metric,
+    settle,
+    submit_batch,
+    wait_until_idle,
+)
 from tests.support.heat_maps import HEAT_CELL
+from tests.support.running_stack import run_stack
 
 pytestmark = pytest.mark.extended
 
@@ -38,20 +47,10 @@ def finished(browser: Browser, url: str) -> str:
     page = context.new_page()
     page.goto(url, timeout=60_000)
     expect(page.get_by_role("link", name="System")).to_be_visible(timeout=90_000)  # The first run imports everything.
-    batch_id = submit(page, url, "Twenty of them", topics=20)
+    batch_id = submit_batch(page, url, "Twenty of them", topics=20)
     expect(page.get_by_role("button", name=re.compile("Generate more|Generate again"))).to_be_visible(timeout=90_000)
     context.close()
     return batch_id
-
-
-def submit(page: Page, url: str, name: str, *, topics: int, arcs: int = 1) -> str:
-    open_generator(page, url)
-    for kind, count in (("persona", 1), ("arc", arcs), ("topic", topics)):
-        choose(page, kind, count)
-    page.get_by_role("textbox", name="Name").fill(name)
-    page.get_by_role("textbox", name="Name").press("Enter")
-    wait_until_idle(page)
-    return generate(page, f"Generate {topics * arcs} conversations")
 
 
 def execute(home: Path, statement: str, *values: object) -> None:
@@ -59,16 +58,6 @@ def execute(home: Path, statement: str, *values: object) -> None:
     address = json.loads((home / "connection.json").read_text())["supabase_db_url"]
     with psycopg.connect(address) as connection:
         connection.execute(statement.encode(), values)
-
-
-def button_of_row(page: Page, row: int) -> tuple[float, float]:
-    table = page.get_by_test_id("stDataFrame").last
-    expect(table).to_be_visible()
-    table.scroll_into_view_if_needed()
-    page.wait_for_timeout(1_500)
-    frame = table.bounding_box()
-    assert frame is not None
-    return frame["x"] + frame["width"] - 42, frame["y"] + 30 * row + 45
 
 
 def pill(page: Page, key: str, text: str) -> Locator:
@@ -176,7 +165,7 @@ def test_a_retry_changes_settings_and_the_two_are_linked(page: Page, url: str, h
 
 
 def test_a_batch_that_its_budget_paused_asks_for_another(page: Page, url: str, home: Path) -> None:
-    batch_id = submit(page, url, "Short of money", topics=20)
+    batch_id = submit_batch(page, url, "Short of money", topics=20)
     expect_status(page, "processing")
     page.get_by_role("button", name="Pause").click()
     expect_status(page, "paused")
@@ -198,7 +187,7 @@ def test_a_batch_that_its_budget_paused_asks_for_another(page: Page, url: str, h
 
 
 def test_a_dialog_survives_refreshes_and_escape_closes_it(page: Page, url: str) -> None:
-    submit(page, url, "Still running", topics=15, arcs=5)
+    submit_batch(page, url, "Still running", topics=15, arcs=5)
     expect_status(page, "processing")
     page.get_by_role("button", name="Cancel", exact=True).click()
     dialog = page.get_by_role("dialog")
@@ -232,7 +221,8 @@ def test_the_system_page_shows_a_living_worker_and_no_secret(page: Page, url: st
 def test_an_item_opens_its_conversation_and_a_batch_its_conversations(page: Page, url: str, finished: str) -> None:
     page.goto(f"{url}/Batch_Monitor?batch={finished}&items=completed")
     expect(cells(page, "accepted, ").first).to_be_attached()
-    page.mouse.click(*button_of_row(page, 0))
+    settle(page)
+    click_table(page, 0, 42, table=page.get_by_test_id("stDataFrame").last)
     page.wait_for_url(re.compile(r"/Conversations\?conversation=[0-9a-f-]{36}"))
 
     page.goto(f"{url}/Batch_Monitor?batch={finished}")
@@ -255,7 +245,7 @@ def test_the_back_button_leads_from_the_generator_to_the_batch(page: Page, url: 
 
 
 def test_the_list_follows_a_running_batch(page: Page, url: str) -> None:
-    submit(page, url, "Watched from the list", topics=10)
+    submit_batch(page, url, "Watched from the list", topics=10)
     page.goto(f"{url}/Batch_Monitor?search=Watched+from")
 
     expect(cells(page, "processing").first).to_be_attached(timeout=30_000)

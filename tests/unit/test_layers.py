@@ -70,13 +70,13 @@ def test_forbidden_import_is_found(tmp_path: Path) -> None:
 
 
 def test_what_tests_share_is_in_no_test() -> None:
-    """What several need is in tests/support, tests/fakes or tests/factories.py."""
+    """What several need is in tests/support, tests/fakes or tests/factories.py; what a conftest has comes as a fixture."""
     found = {
         (path.name, name)
-        for folder in ("unit", "integration", "pages", "support", "fakes")
+        for folder in ("unit", "integration", "pages", "e2e", "support", "fakes")
         for path in (ROOT / "tests" / folder).rglob("*.py")
         for name in find_imports(path)
-        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith(("test_", "conftest"))
     }
 
     assert set() == found

@@ -1,31 +1,11 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from typer.testing import CliRunner
 
 from core.cli.main import app
-
-COUNTED = ("conversations", "turns", "flagged_turns", "flagged_conversations")
-
-
-class Scanned(NamedTuple):
-    exit_code: int
-    rows: list[dict[str, Any]]
-    summary: dict[str, int]
-    errors: str
-    beside: dict[str, Any]
-    """What the summary has beside the counts of conversations and turns."""
-
-    @property
-    def places(self) -> list[tuple[Any, ...]]:
-        return [(row["conversation"], row["turn"], row["role"], row["pattern"]) for row in self.rows]
-
-
-ScanPaths = Callable[..., Scanned]
-ScanText = Callable[..., Scanned]
+from tests.support.scans import COUNTED, Scanned, ScanPaths, ScanText
 
 
 @pytest.fixture

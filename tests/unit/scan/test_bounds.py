@@ -31,7 +31,7 @@ from core.domain.verdict.limits import (
 )
 from core.errors import InvalidRequest
 from core.services.scanning import Scan
-from tests.unit.scan.conftest import ScanPaths, ScanText
+from tests.support.scans import ScanPaths, ScanText
 from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages, make_pairs, write_lines
 
 DEEP = 60_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.scan.conftest import ScanPaths, ScanText
+from tests.support.scans import ScanPaths, ScanText
 from tests.unit.scan.dialogues import CUT, GOOD, make_enriched, make_full_file, make_messages, write_lines
 
 
