@@ -21,8 +21,7 @@ from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, sign_in
 from core.config import PageSettings
 from core.domain.unreadable import UnreadableRow
-from core.ports import OverviewStore
-from core.services.alerts import AlertService
+from core.ports import AlertStore, OverviewStore, TokenCounter
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
 from core.services.diagnostics import DiagnosticsService
@@ -31,7 +30,6 @@ from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
 from core.services.importing import ImportService
 from core.services.monitor import MonitorService
-from core.services.prompts import PromptService
 from core.services.scaffolding import ScaffoldingService
 from core.services.scaffolding_editing import ScaffoldingEditingService
 
@@ -45,11 +43,11 @@ class PageServices:
     user_email: str
     scaffolding: ScaffoldingService
     scaffolding_editing: ScaffoldingEditingService
-    prompts: PromptService
+    tokens: TokenCounter
     batches: BatchService
     monitor: MonitorService
     overview: OverviewStore
-    alerts: AlertService
+    alerts: AlertStore
     health: HealthService
     failures: FailedGenerationService
     conversations: ConversationService
@@ -101,11 +99,11 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         user_email=analyst.email,
         scaffolding=ScaffoldingService(store=scaffolding),
         scaffolding_editing=ScaffoldingEditingService(store=scaffolding, editor=SupabaseScaffoldingEditor(analyst=analyst)),
-        prompts=PromptService(counter=RqTokenCounter(redis=redis, queue_name=settings.queue_name)),
+        tokens=RqTokenCounter(redis=redis, queue_name=settings.queue_name),
         batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue),
         monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
         overview=SupabaseOverviewStore(analyst=analyst),
-        alerts=AlertService(store=SupabaseAlertStore(analyst=analyst)),
+        alerts=SupabaseAlertStore(analyst=analyst),
         health=health,
         failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
         conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),

@@ -449,8 +449,11 @@ class AlertStore(Protocol):
 
     def read(self) -> AlertBoard: ...
 
-    def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> bool:
-        """Mark an open alert as seen, or undo that; False where there is no such alert, or it is someone else's."""
+    def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> None:
+        """Mark an open alert as seen, or undo that: it stays away while its condition lasts, unless that gets worse.
+
+        Raises NotFound where there is no such open alert, or it is someone else's.
+        """
         ...
 
 

@@ -26,7 +26,6 @@ from core.domain.diagnosis.alerts import (
 )
 from core.errors import NotFound
 from core.ports import AlertRecorder, AlertStore
-from core.services.alerts import AlertService
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection
 from tests.support.results import accept, fail
@@ -140,8 +139,7 @@ def test_alert_resolves_and_opens_anew(alerts: Alerts) -> None:
 
 def test_acknowledged_alert_stays_away_while_the_condition_lasts_and_comes_back_with_it(alerts: Alerts) -> None:
     save(alerts.recorder, make_alert())
-    service = AlertService(store=alerts.store)
-    service.acknowledge(read_open(alerts.store).id)
+    alerts.store.acknowledge(read_open(alerts.store).id, is_seen=True)
     save(alerts.recorder, make_alert())
 
     board = alerts.store.read()
@@ -150,18 +148,17 @@ def test_acknowledged_alert_stays_away_while_the_condition_lasts_and_comes_back_
     assert board.acknowledged[0].acknowledged_at is not None
     save(alerts.recorder)
     with pytest.raises(NotFound, match="passed"):
-        service.acknowledge(board.acknowledged[0].id)
+        alerts.store.acknowledge(board.acknowledged[0].id, is_seen=True)
     save(alerts.recorder, make_alert())
     assert read_open(alerts.store).id != board.acknowledged[0].id
 
 
 def test_acknowledgement_can_be_taken_back(alerts: Alerts) -> None:
     save(alerts.recorder, make_alert())
-    service = AlertService(store=alerts.store)
     alert_id = read_open(alerts.store).id
-    service.acknowledge(alert_id)
+    alerts.store.acknowledge(alert_id, is_seen=True)
 
-    service.reopen(alert_id)
+    alerts.store.acknowledge(alert_id, is_seen=False)
 
     assert alert_id == read_open(alerts.store).id
     assert alerts.store.read().acknowledged == ()
@@ -280,20 +277,20 @@ def stranger(seeded: Settings) -> Iterator[Analyst]:
 def test_another_analyst_sees_the_installations_alerts_alone(alerts: Alerts, stranger: Analyst) -> None:
     owner = alerts.stores.analyst.user_id
     save(alerts.recorder, make_alert(), make_alert(rule=AlertRule.DRIFT, created_by=owner))
-    other = AlertService(store=SupabaseAlertStore(analyst=stranger))
+    other = SupabaseAlertStore(analyst=stranger)
     mine = next(alert for alert in alerts.store.read().open if alert.created_by is not None)
 
     (shared,) = other.read().open
 
     assert shared.rule is AlertRule.STORAGE
     with pytest.raises(NotFound):
-        other.acknowledge(mine.id)
+        other.acknowledge(mine.id, is_seen=True)
     assert len(alerts.store.read().open) == 2
-    other.acknowledge(shared.id)
+    other.acknowledge(shared.id, is_seen=True)
     (acknowledged,) = alerts.store.read().acknowledged
     assert (shared.id, False) == (acknowledged.id, acknowledged.acknowledged_by_reader)
     with pytest.raises(NotFound):
-        other.reopen(mine.id)
+        other.acknowledge(mine.id, is_seen=False)
 
 
 def test_alert_of_an_analyst_who_is_gone_is_not_kept(alerts: Alerts) -> None:

@@ -198,6 +198,12 @@ def test_redis_that_is_away_is_said() -> None:
         RqProbe(redis=away, queue_name="any").read_queue()
 
 
+def test_redis_that_is_away_leaves_an_estimate_of_tokens() -> None:
+    away = connect_redis("redis://127.0.0.1:1/0", retries=0)
+    request = ChatRequest(prompt=Prompt(system="s", user="u"), settings=make_settings())
+    assert RqTokenCounter(redis=away, queue_name="any").count_tokens(request) is None
+
+
 def test_database_and_storage_are_up_with_all_migrations(seeded: Settings, redis: Redis) -> None:
     with sign_up(seeded) as analyst:
         service = HealthService(

@@ -12,7 +12,10 @@ from tests.support.pages import Pages, open_pages
 
 @pytest.fixture
 def warm_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let AppTest behave like a server on which Home.py has run before; by itself every run of it is a cold start."""
+    """Let AppTest behave like a server on which Home.py has run before; by itself every run of it is a cold start.
+
+    AppTest clears the flag just before it makes its manager, so no earlier moment will do (docs/architecture.md, "Tests").
+    """
     begin = PagesManager.__init__
 
     def begin_warm(manager: PagesManager, *arguments: Any, **options: Any) -> None:

@@ -11,6 +11,7 @@ from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.diagnosis.alerts import AlertBoard, AlertEvaluation, RaisedAlert, StoredAlert
+from core.errors import NotFound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +28,10 @@ class SupabaseAlertStore:
         }
         return read_record(AlertBoard, answer | lists, "list of alerts")
 
-    def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> bool:
+    def acknowledge(self, alert_id: UUID, *, is_seen: bool) -> None:
         answer = call_function(self.analyst.client, "acknowledge_alert", alert_id=str(alert_id), is_seen=is_seen)
-        return TypeAdapter(bool).validate_python(answer)
+        if not TypeAdapter(bool).validate_python(answer):
+            raise NotFound("This alert is already resolved, or it is not yours.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchSettings, Selection
 from core.domain.batches.estimate import estimate_tokens
+from core.domain.batches.work import ChatRequest
 from core.domain.scaffolding.prompt import Prompt, render_prompt
 from core.domain.scaffolding.records import EmotionalArc, Persona, TrainingTopic
 from core.errors import TemplateInvalid
@@ -84,7 +85,7 @@ def _draw_count(services: PageServices, prompt: Prompt, settings: BatchSettings)
         history = find_history(load_history(services, services.user_email), settings.model)
         about = f"about {estimate_tokens(len(prompt.text), history):,} input tokens"
         st.markdown(f"**{about}** :gray[· asking Claude …]")
-        counted = services.prompts.count_tokens(prompt, settings)
+        counted = services.tokens.count_tokens(ChatRequest(prompt=prompt, settings=settings))
         if counted is None:
             basis = "from earlier prompts" if history and history.characters_per_token else "at 4 characters a token"
             st.markdown(f"**{about}** :gray[· estimated {basis}; no worker is free to ask Claude]")

@@ -184,9 +184,6 @@ def _describe_acknowledgement(alert: StoredAlert, now: datetime) -> str:
 def _mark(services: PageServices, alert_id: UUID, *, is_seen: bool) -> None:
     with report_errors():
         try:
-            if is_seen:
-                services.alerts.acknowledge(alert_id)
-            else:
-                services.alerts.reopen(alert_id)
+            services.alerts.acknowledge(alert_id, is_seen=is_seen)
         except InvalidRequest as error:  # It is already resolved; the redrawn list shows it.
             st.toast(escape_markdown(str(error)), icon=":material/info:")
