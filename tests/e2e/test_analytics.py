@@ -53,7 +53,7 @@ def test_the_cause_is_named_and_a_bar_leads_to_its_failures(page: Page, results:
     failed = results.services.failures.list_page().rows
     open_analytics(page, results)
 
-    expect(page.get_by_text(f"{len(failed)} of {len(failed)} failures come from template")).to_be_visible()
+    expect(page.get_by_text(f"{len(failed)} of {len(failed)} failures come from arc")).to_be_visible()
     expect(page.get_by_text("The token limit is not the cause.")).to_be_visible()
     click_mark(page, "by_stop_reason", "end_turn")
 
@@ -61,7 +61,7 @@ def test_the_cause_is_named_and_a_bar_leads_to_its_failures(page: Page, results:
     assert len(failed) == count_failures(page)
     page.go_back()
     expect(page).to_have_url(re.compile(r"/Failure_Analytics$"))
-    expect(page.get_by_text("failures come from template")).to_be_visible()
+    expect(page.get_by_text("failures come from arc")).to_be_visible()
 
 
 @pytest.mark.extended
