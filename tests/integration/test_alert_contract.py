@@ -147,7 +147,7 @@ def test_acknowledged_alert_stays_away_while_the_condition_lasts_and_comes_back_
     assert board.acknowledged[0].acknowledged_by_reader
     assert board.acknowledged[0].acknowledged_at is not None
     save(alerts.recorder)
-    with pytest.raises(NotFound, match="passed"):
+    with pytest.raises(NotFound, match="already resolved"):
         alerts.store.acknowledge(board.acknowledged[0].id, is_seen=True)
     save(alerts.recorder, make_alert())
     assert read_open(alerts.store).id != board.acknowledged[0].id
