@@ -36,6 +36,17 @@ def page(context: BrowserContext, results: Results) -> Iterator[Page]:
         yield page
 
 
+def focus_table(page: Page, url: str) -> None:
+    """Open a page and put the focus on the second row of its first table, by the keyboard's own ways."""
+    page.goto(url)
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible(timeout=60_000)
+    settle(page)
+    table.locator("canvas").first.focus()
+    expect(table.locator('td[aria-selected="true"]')).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+
+
 def open_analytics(page: Page, results: Results, query: str = "") -> None:
     page.goto(f"{results.url}/Failure_Analytics{query}")
     expect(page.get_by_test_id("stHeading").first).to_be_visible(timeout=60_000)
@@ -81,6 +92,62 @@ def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: P
     assert 0 < count_failures(page) < 30
     page.goto(copied)
     expect(page.get_by_text("Persona × arc, failure rate")).to_be_visible()
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize(
+    ("path", "opened"),
+    [
+        ("", r"/Batch_Monitor\?batch="),
+        ("/Batch_Monitor", r"/Batch_Monitor\?batch="),
+        ("/Batch_Monitor?batch={batch}", r"/(Failed_Generations\?failure|Conversations\?conversation)="),
+        ("/Conversations", r"\?conversation="),
+        ("/Scaffolding", r"\?open="),
+        ("/Failure_Analytics", r"/Failed_Generations\?\w+="),
+        ("/Failure_Analytics?view=signatures", r"/Failed_Generations\?fingerprint="),
+    ],
+)
+def test_enter_opens_a_row_of_every_table(page: Page, results: Results, path: str, opened: str) -> None:
+    focus_table(page, results.url + path.format(batch=results.cut_batch))
+    page.keyboard.press("ArrowUp")
+
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(re.compile(opened))
+
+
+def test_every_action_of_a_failure_answers_to_the_keyboard(page: Page, results: Results) -> None:
+    newest, second, *_ = results.services.failures.list_page().rows
+    focus_table(page, f"{results.url}/Failed_Generations")
+
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"failure={second.id}"))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+    focus_table(page, f"{results.url}/Failed_Generations")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("End")
+    with page.expect_download() as downloading:
+        page.keyboard.press("Enter")
+    assert downloading.value.suggested_filename == f"failed-generation-{newest.id}.json"
+
+
+@pytest.mark.extended
+def test_a_click_anywhere_opens_the_row_that_stands_there_after_sorting(page: Page, results: Results) -> None:
+    newest = results.services.conversations.list_page().rows[0]
+    page.goto(f"{results.url}/Conversations")
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible(timeout=60_000)
+    settle(page)
+    table.locator(".dvn-scroller").click(position={"x": 60, "y": 15})
+    first = table.locator("td").first
+    expect(first).not_to_have_text(newest.name)
+    name = first.text_content() or ""
+
+    table.locator(".dvn-scroller").click(position={"x": 60, "y": 50})
+
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
 
 
 @pytest.mark.extended

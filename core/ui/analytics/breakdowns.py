@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any, assert_never
 
 import streamlit as st
@@ -27,7 +28,7 @@ from core.ui.failures.filters import ARC, FINGERPRINT, PATTERN, PERSONA, SHARE_B
 from core.ui.shell.formats import NOTHING, format_share, format_words
 from core.ui.shell.link_state import change_link, read_choice
 from core.ui.shell.links import open_failure
-from core.ui.shell.tables import draw_table
+from core.ui.shell.tables import RowButton, draw_table
 
 MOST_ROWS = 25
 BY = "by"
@@ -156,21 +157,11 @@ def draw_signatures(groups: Sequence[FingerprintGroup], total: int) -> None:
     rare = f" The {total - len(groups):,} rarest are not listed." if total > len(groups) else ""
     st.caption(f"Failures that end alike share one failure signature.{rare}")
 
-    def show_all() -> None:
-        clicked = st.session_state.get("signature_open")
-        if clicked:
-            show_failures({FINGERPRINT: groups[int(clicked["row"])].row.fingerprint})
+    def show_all(row: int) -> None:
+        show_failures({FINGERPRINT: groups[row].row.fingerprint})
 
-    def make_opener(number: int) -> Any:  # noqa: ANN401 - Streamlit's column types are not public
-        def show() -> None:
-            clicked = st.session_state.get(f"signature_example_{number}")
-            examples = groups[int(clicked["row"])].examples if clicked else ()
-            if number < len(examples):
-                open_failure(examples[number].id)
-
-        return st.column_config.ButtonColumn(
-            f"Example {number + 1}", key=f"signature_example_{number}", on_click=show, type="tertiary", width=80
-        )
+    def show_example(row: int, *, number: int) -> None:
+        open_failure(groups[row].examples[number].id)
 
     column = st.column_config
     columns = {
@@ -178,12 +169,17 @@ def draw_signatures(groups: Sequence[FingerprintGroup], total: int) -> None:
         "share": column.ProgressColumn("Share", min_value=0, max_value=100, format="%.0f %%", width=110),
         "signature": column.TextColumn("Failure signature", width=375),
         "example": column.TextColumn("Example", width=285),
-        "open": column.ButtonColumn("", key="signature_open", on_click=show_all, type="tertiary", width=95),
-        **{f"example_{number}": make_opener(number) for number in range(EXAMPLES)},
+    }
+    buttons = {
+        "open": RowButton(show_all, width=95),
+        **{
+            f"example_{number}": RowButton(partial(show_example, number=number), width=80, title=f"Example {number + 1}")
+            for number in range(EXAMPLES)
+        },
     }
     rows = [_make_signature_row(group) for group in groups]
     alt = "Failure signatures: " + "; ".join(f"{group.row.label} {format_share(group.row.share)}" for group in groups)
-    draw_table(rows, columns, key="signatures", alt=alt, file_name="failure-signatures")
+    draw_table(rows, columns, key="signatures", alt=alt, file_name="failure-signatures", buttons=buttons)
 
 
 def _list_values(diagnosis: Diagnosis, dimension: Dimension) -> tuple[list[LabeledRate], list[Mark]]:

@@ -18,7 +18,7 @@ from core.ui.shell.links import EXPERIMENT, open_batch
 from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge
 from core.ui.shell.session import report_errors
 from core.ui.shell.status import find_status_look
-from core.ui.shell.tables import age_column, draw_table
+from core.ui.shell.tables import RowButton, age_column, draw_table
 
 ACTIVE_SECONDS = 2
 REFRESHES = "experiment_refreshes"
@@ -52,10 +52,8 @@ def draw_experiment_list(services: PageServices) -> None:
         )
         return
 
-    def show() -> None:
-        clicked = st.session_state.get("experiment_open")
-        if clicked:
-            change_link({EXPERIMENT: str(experiments[int(clicked["row"])].id)})
+    def show(row: int) -> None:
+        change_link({EXPERIMENT: str(experiments[row].id)})
 
     column = st.column_config
     columns = {
@@ -64,10 +62,15 @@ def draw_experiment_list(services: PageServices) -> None:
         "scope": column.TextColumn("Items", width=150),
         "pairs": column.NumberColumn("Pairs", format="localized", width=80),
         "created": age_column("Started"),
-        "open": column.ButtonColumn("", key="experiment_open", on_click=show, type="tertiary", width=90),
     }
-    alt = f"{format_count(len(experiments), 'experiment')}, newest first"
-    draw_table([_make_row(each) for each in experiments], columns, key="experiments", alt=alt, file_name="experiments")
+    draw_table(
+        [_make_row(each) for each in experiments],
+        columns,
+        key="experiments",
+        alt=f"{format_count(len(experiments), 'experiment')}, newest first",
+        file_name="experiments",
+        buttons={"open": RowButton(show, width=90)},
+    )
 
 
 def _read(services: PageServices, experiment_id: UUID) -> tuple[ExperimentReport, BatchProgress]:

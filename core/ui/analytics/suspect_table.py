@@ -15,7 +15,7 @@ from core.ui.analytics.links import mark_suspect, show_failures
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_share
 from core.ui.shell.links import open_batch, open_batch_list, open_scaffolding, open_template
 from core.ui.shell.status import BadgeColor
-from core.ui.shell.tables import draw_table
+from core.ui.shell.tables import RowButton, draw_table
 
 MOST_SUSPECTS = 60
 STATUSES: dict[SuspectStatus, tuple[str, BadgeColor]] = {
@@ -80,16 +80,13 @@ def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:
         "only because of a likely cause."
     )
 
-    def show() -> None:
-        clicked = st.session_state.get("suspect_open")
-        if clicked:
-            show_failures(mark_suspect(shown[int(clicked["row"])], diagnosis))
+    def show(row: int) -> None:
+        show_failures(mark_suspect(shown[row], diagnosis))
 
-    button = st.column_config.ButtonColumn("", key="suspect_open", on_click=show, type="tertiary", width=95)
     rates = "; ".join(f"{each.label} {format_failure_rate(each.rate)}" for each in shown[:5])
     alt = f"{format_count(len(shown), 'suspect')}, worst first: {rates}"
     rows = [_make_row(each, diagnosis) for each in shown]
-    draw_table(rows, _configure_columns() | {"open": button}, key="suspects", alt=alt)
+    draw_table(rows, _configure_columns(), key="suspects", alt=alt, buttons={"open": RowButton(show, width=95)})
     with st.expander("Details: intervals and p-values", icon=":material/functions:"):
         st.caption(
             f"{format_count(suspects.compared, 'comparison')} by Fisher's exact test, p-values corrected by Holm's method; "

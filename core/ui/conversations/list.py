@@ -20,7 +20,7 @@ from core.ui.shell.page import draw_header
 from core.ui.shell.pager import draw_pager
 from core.ui.shell.session import report_errors
 from core.ui.shell.status import TIER_COLORS, BadgeColor, name_tier
-from core.ui.shell.tables import age_column, draw_table, mark_simulated, simulated_column
+from core.ui.shell.tables import RowButton, age_column, draw_table, mark_simulated, simulated_column
 
 READ = ":material/chat: Read"
 SPOOLED_BYTES = 8_000_000
@@ -98,16 +98,17 @@ def _draw_nothing(*, filtered: bool) -> None:
 
 
 def _draw_table(page: Page[ListedConversation]) -> None:
-    def read() -> None:
-        clicked = st.session_state.get("conversation_read")
-        if clicked:
-            change_link({CONVERSATION: str(page.rows[int(clicked["row"])].id)}, keep_page=True)
+    def read(row: int) -> None:
+        change_link({CONVERSATION: str(page.rows[row].id)}, keep_page=True)
 
-    column = st.column_config
-    button = {"read": column.ButtonColumn("", key="conversation_read", on_click=read, type="tertiary", width=75)}
-    alt = f"{format_count(len(page.rows), 'conversation')}, newest first"
-    rows, columns = [_make_row(row) for row in page.rows], _configure_columns() | button
-    draw_table(rows, columns, key="conversation_table", alt=alt, file_name="conversations")
+    draw_table(
+        [_make_row(row) for row in page.rows],
+        _configure_columns(),
+        key="conversation_table",
+        alt=f"{format_count(len(page.rows), 'conversation')}, newest first",
+        file_name="conversations",
+        buttons={"read": RowButton(read, width=75)},
+    )
 
 
 def _make_row(row: ListedConversation) -> dict[str, Any]:

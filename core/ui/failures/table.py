@@ -15,7 +15,7 @@ from core.domain.verdict.verdict import FailureType
 from core.ui.shell.formats import NOTHING, format_count
 from core.ui.shell.link_state import change_link
 from core.ui.shell.status import BadgeColor
-from core.ui.shell.tables import draw_table, mark_simulated, simulated_column
+from core.ui.shell.tables import RowButton, draw_table, mark_simulated, simulated_column
 
 FAILURE = "failure"
 VIEW, RAW = ":material/visibility: View", ":material/download: RAW"
@@ -33,26 +33,20 @@ TYPE_COLORS: dict[FailureType, BadgeColor] = {
 def draw_failure_table(rows: Sequence[FailureRow]) -> None:
     """Draw a page of failures, with two buttons each."""
 
-    def find_clicked(key: str) -> UUID | None:
-        clicked = st.session_state.get(key)
-        return rows[int(clicked["row"])].id if clicked else None
+    def view(row: int) -> None:
+        change_link({FAILURE: str(rows[row].id)}, keep_page=True)
 
-    def view() -> None:
-        failure_id = find_clicked("failure_view")
-        if failure_id is not None:
-            change_link({FAILURE: str(failure_id)}, keep_page=True)
+    def want_raw(row: int) -> None:
+        st.session_state[RAW_WANTED] = rows[row].id
 
-    def want_raw() -> None:
-        st.session_state[RAW_WANTED] = find_clicked("failure_raw")
-
-    column = st.column_config
-    buttons = {
-        "view": column.ButtonColumn("", key="failure_view", on_click=view, type="tertiary", width=75),
-        "raw": column.ButtonColumn("", key="failure_raw", on_click=want_raw, type="tertiary", width=75),
-    }
-    alt = f"{format_count(len(rows), 'failed generation')}, newest first"
-    columns = _configure_columns() | buttons
-    draw_table([_make_row(row) for row in rows], columns, key="failure_table", alt=alt, file_name="failed-generations")
+    draw_table(
+        [_make_row(row) for row in rows],
+        _configure_columns(),
+        key="failure_table",
+        alt=f"{format_count(len(rows), 'failed generation')}, newest first",
+        file_name="failed-generations",
+        buttons={"view": RowButton(view, width=75), "raw": RowButton(want_raw, width=75)},
+    )
 
 
 def send_wanted_report(services: PageServices) -> None:

@@ -13,7 +13,7 @@ from core.ui.shell.formats import format_count
 from core.ui.shell.link_state import change_link, read_choice, read_whole, show_link
 from core.ui.shell.links import open_conversation, open_failure
 from core.ui.shell.status import find_item_color, name_item_status
-from core.ui.shell.tables import draw_table
+from core.ui.shell.tables import RowButton, draw_table
 
 STATUS, PAGE = "items", "items_page"
 """Parameters of the link."""
@@ -86,11 +86,8 @@ def _draw_log_buttons(services: PageServices, progress: BatchProgress) -> None:
 
 
 def _draw_table(items: tuple[ItemRow, ...], note: str) -> None:
-    def open_chosen() -> None:
-        clicked = st.session_state.get("items_open")
-        if not clicked:
-            return
-        item = items[int(clicked["row"])]
+    def open_chosen(row: int) -> None:
+        item = items[row]
         if item.conversation_id is not None:
             open_conversation(item.conversation_id)
         if item.failure_id is not None:
@@ -113,9 +110,9 @@ def _draw_table(items: tuple[ItemRow, ...], note: str) -> None:
         "tokens": column.NumberColumn("Tokens", format="localized", width=70, help="Output tokens of all calls"),
         "cost": column.NumberColumn("Cost", format="$%.4f", width=75),
         "happened": column.TextColumn("Result", width=235),
-        "open": column.ButtonColumn("", key="items_open", on_click=open_chosen, type="tertiary", width=85),
     }
-    draw_table([_make_row(item) for item in items], columns, key="items_table", alt=note)
+    buttons = {"open": RowButton(open_chosen, width=85)}
+    draw_table([_make_row(item) for item in items], columns, key="items_table", alt=note, buttons=buttons)
     st.caption(note)
 
 

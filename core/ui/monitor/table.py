@@ -8,25 +8,20 @@ import streamlit as st
 from core.domain.batches.batch import BatchProgress, BatchStatus
 from core.ui.shell.links import open_batch
 from core.ui.shell.status import find_status_look
-from core.ui.shell.tables import age_column, draw_table, mark_simulated, simulated_column
+from core.ui.shell.tables import RowButton, age_column, draw_table, mark_simulated, simulated_column
 
 OPEN = ":material/open_in_full: Open"
 
 
 def draw_batch_table(batches: Sequence[BatchProgress], key: str, file_name: str | None = None) -> None:
     """Draw batches with a button each that opens the batch; with `file_name` they can be had as CSV."""
-    button = f"{key}_open"
 
-    def open_chosen() -> None:
-        clicked = st.session_state.get(button)
-        if clicked:
-            open_batch(batches[int(clicked["row"])].id)
+    def open_chosen(row: int) -> None:
+        open_batch(batches[row].id)
 
-    columns = _configure_columns() | {
-        "open": st.column_config.ButtonColumn("", key=button, on_click=open_chosen, type="tertiary", width=85)
-    }
     rows, alt = [_make_row(batch) for batch in batches], f"{len(batches)} batches, newest first"
-    draw_table(rows, columns, key=key, alt=alt, file_name=file_name)
+    buttons = {"open": RowButton(open_chosen, width=85)}
+    draw_table(rows, _configure_columns(), key=key, alt=alt, file_name=file_name, buttons=buttons)
 
 
 def _make_row(batch: BatchProgress) -> dict[str, Any]:

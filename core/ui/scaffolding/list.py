@@ -1,6 +1,6 @@
 """The searchable list of one kind of scaffolding, with a switch for each row and a link to its form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from core.domain.scaffolding.rules import find_key
 from core.ui.generator.choices import load_choices
 from core.ui.scaffolding.state import NEW, open_record
 from core.ui.shell.formats import escape_markdown, format_count, format_words
-from core.ui.shell.tables import draw_table
+from core.ui.shell.tables import RowButton, draw_table
 
 Row = Persona | EmotionalArc | TrainingTopic | PromptTemplate
 EDIT, SWITCH_ON, SWITCH_OFF = ":material/edit: Edit", ":material/toggle_off: Activate", ":material/toggle_on: Deactivate"
@@ -34,16 +34,17 @@ def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -
         st.info("Nothing contains all these words." if rows else "There is none yet. Add one.", icon=":material/search_off:")
         return
     uses = services.scaffolding_editing.count_uses(kind)
-    columns = _configure_columns(kind) | {
-        "switch": _button("switch", lambda row: _switch(services, row), shown),
-        "edit": _button("edit", lambda row: open_record(_link_key(row)), shown),
+    buttons = {
+        "edit": RowButton(lambda row: open_record(_link_key(shown[row])), width=85),
+        "switch": RowButton(lambda row: _switch(services, shown[row]), width=115),
     }
     draw_table(
         [_make_row(row, uses) for row in shown],
-        columns,
+        _configure_columns(kind),
         key=f"list_{kind}",
         alt=f"{len(shown)} of {len(rows)} {kind}s, {active} active",
         file_name=f"{kind}s",
+        buttons=buttons,
     )
 
 
@@ -75,17 +76,6 @@ def _switch(services: PageServices, row: Row) -> None:
         st.toast(escape_markdown(outcome.reason or "Not saved."), icon=":material/sync_problem:", duration="long")
 
 
-def _button(name: str, act: Callable[[Row], None], shown: Sequence[Row]) -> Any:  # noqa: ANN401 - Streamlit's types are not public
-    key = f"list_{name}"
-
-    def clicked() -> None:
-        state = st.session_state.get(key)
-        if state:
-            act(shown[int(state["row"])])
-
-    return st.column_config.ButtonColumn("", key=key, on_click=clicked, type="tertiary", width=115)
-
-
 def _link_key(row: Row) -> str:
     return str(row.id) if isinstance(row, PromptTemplate) else find_key(row)
 
@@ -104,8 +94,8 @@ def _make_row(row: Row, uses: Mapping[UUID, Uses]) -> dict[str, Any]:
         "accepted": counts.accepted,
         "failed": counts.failed,
         "changed": row.updated_at,
-        "switch": SWITCH_OFF if row.is_active else SWITCH_ON,
         "edit": EDIT,
+        "switch": SWITCH_OFF if row.is_active else SWITCH_ON,
     }
 
 

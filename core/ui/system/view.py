@@ -18,7 +18,7 @@ from core.ui.shell.links import open_batch
 from core.ui.shell.page import draw_figure, draw_header
 from core.ui.shell.session import find_settings, report_errors
 from core.ui.shell.status import find_part_look
-from core.ui.shell.tables import draw_table
+from core.ui.shell.tables import RowButton, draw_table
 
 REFRESH_SECONDS = 5
 ALIVE, SILENT = "alive", "silent"
@@ -88,9 +88,8 @@ def _draw_workers(queue: QueueHealth | None, now: datetime) -> None:
 
 
 def _draw_worker_table(workers: tuple[WorkerHealth, ...], now: datetime) -> None:
-    def open_chosen() -> None:
-        clicked = st.session_state.get("worker_open")
-        batch_id = workers[int(clicked["row"])].batch_id if clicked else None
+    def open_chosen(row: int) -> None:
+        batch_id = workers[row].batch_id
         if batch_id is not None:
             open_batch(batch_id)
 
@@ -115,9 +114,9 @@ def _draw_worker_table(workers: tuple[WorkerHealth, ...], now: datetime) -> None
             "heartbeat": column.NumberColumn("Last heartbeat", format="%d s ago", width=110),
             "done": column.NumberColumn("Jobs done", width=80),
             "failed": column.NumberColumn("Jobs failed", width=85),
-            "open": column.ButtonColumn("Works on", key="worker_open", on_click=open_chosen, type="tertiary", width=110),
         },
         key="workers",
+        buttons={"open": RowButton(open_chosen, width=110, title="Works on")},
         alt="; ".join(_describe_worker(worker, now) for worker in workers),
     )
 
