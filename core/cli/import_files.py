@@ -13,15 +13,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from core.adapters.files.dataset_files import SUFFIXES, DiskFile, find_files
 from core.bootstrap import open_local_services
 from core.cli.reading_options import (
+    ConfidenceOption,
     JudgeOption,
     PathsArgument,
     RolesOption,
-    choose_speakers,
+    choose_options,
     describe_counts,
     describe_rejected,
     parse_roles,
 )
 from core.config import load_settings
+from core.domain.verdict.verdict import Confidence
 from core.errors import InvalidRequest
 from core.services.importing import ImportReport
 from core.terminal import escape_controls, escape_lines
@@ -36,12 +38,13 @@ def import_files(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
     roles: RolesOption = None,
     judge: JudgeOption = None,
+    min_confidence: ConfidenceOption = Confidence.MEDIUM,
 ) -> None:
     """Judge conversations in files as `scan` does and store the results as a batch for diagnosis.
 
     Exits with 0 if every file is imported (now or before), 2 if something was unreadable.
     """
-    options, voices = choose_speakers(judge), parse_roles(roles)
+    options, voices = choose_options(judge, min_confidence), parse_roles(roles)
     files = [DiskFile(path=file) for path in paths for file in _find_files(path)]
     with closing(open_local_services(load_settings())) as services, _draw_bar(sum(file.size for file in files)) as advance:
         report = services.imports.import_files(files, name=name, options=options, roles=voices, on_progress=advance)

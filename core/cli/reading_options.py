@@ -1,4 +1,4 @@
-"""Options of the commands that read and judge files: who is meant by names of roles, and whose turns are judged."""
+"""Options of the commands that read and judge files: what names of roles mean, whose turns are judged, and how surely."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 from core.domain.verdict.conversation import Role
 from core.domain.verdict.formats.judging import JudgeOptions
 from core.domain.verdict.formats.roles import ROLE_WORDS, Voice
+from core.domain.verdict.verdict import Confidence
 
 _EXAMPLE = "client=user,advisor=assistant"
 PathsArgument = Annotated[
@@ -20,6 +21,9 @@ RolesOption = Annotated[
 ]
 JudgeOption = Annotated[
     Role | None, typer.Option("--judge", metavar="ROLE", help="Judge the turns of one speaker alone: assistant or user.")
+]
+ConfidenceOption = Annotated[
+    Confidence, typer.Option("--min-confidence", help="How sure a finding must be to count: low counts all.")
 ]
 
 
@@ -35,9 +39,9 @@ def parse_roles(text: str | None) -> Mapping[str, Voice]:
     return {name.strip(): words[word.strip().lower()] for name, _, word in pairs}
 
 
-def choose_speakers(role: Role | None) -> JudgeOptions:
-    """What is judged if one speaker is asked for, or nobody is."""
-    return JudgeOptions(speakers=None if role is None else frozenset({role}))
+def choose_options(role: Role | None, least: Confidence) -> JudgeOptions:
+    """What is judged if one speaker is asked for, or nobody is, and how sure it must be to count."""
+    return JudgeOptions(speakers=None if role is None else frozenset({role}), least=least)
 
 
 def describe_counts(counts: Mapping[str, int]) -> str:

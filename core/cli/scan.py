@@ -15,10 +15,11 @@ from rich.segment import ControlType
 
 from core.adapters.files.dataset_files import SUFFIXES, find_files, measure_file, read_entries
 from core.cli.reading_options import (
+    ConfidenceOption,
     JudgeOption,
     PathsArgument,
     RolesOption,
-    choose_speakers,
+    choose_options,
     describe_counts,
     describe_rejected,
     parse_roles,
@@ -27,6 +28,7 @@ from core.domain.diagnosis.findings import format_failure_rate, format_p
 from core.domain.diagnosis.suspects import Suspect, SuspectReport, SuspectStatus
 from core.domain.verdict.formats.entries import Unreadable
 from core.domain.verdict.formats.flagging import FlaggedTurn
+from core.domain.verdict.verdict import Confidence
 from core.services.scanning import Scan
 from core.terminal import escape_controls
 
@@ -93,9 +95,10 @@ def scan(
     ] = None,
     roles: RolesOption = None,
     judge: JudgeOption = None,
+    min_confidence: ConfidenceOption = Confidence.MEDIUM,
 ) -> None:
     """Judge conversations in files: which turns are cut off, damaged or malformed? Exits with 1 if any, 2 if unreadable."""
-    run = Scan(_read_fields(by), choose_speakers(judge), parse_roles(roles))
+    run = Scan(_read_fields(by), choose_options(judge, min_confidence), parse_roles(roles))
     problems = 0
     files = [(path, find_files(path)) for path in paths]
     total = sum(measure_file(file) for _, found in files for file in found)

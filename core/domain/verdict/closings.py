@@ -7,18 +7,28 @@ list items or numbers.
 import re
 import unicodedata
 
-TERMINATORS = ".!?…。．！？।؟۔։።‽‼⁉"
-CLOSERS = "\"'”’»«“)]}」』）】》*_~`"
+from core.domain.verdict.connectives import ends_with_connective
+
+TERMINATORS = ".!?…。．！？｡।॥؟۔։።፧፨‽‼⁉⁇⁈⸮\u037e။។៕៚།༎༏๚๛᠃᠉᙮꓿꘎꛳"
+COMMAS, COLONS = ",，、،՝၊፣፥", ":：፦"
+CLOSERS = "«‹\"'”’»“‘›)]}」』）】》〉〕］｝＂＇″′⟩⟫*_~`∎□■"
 
 # A pattern that could backtrack only ever sees so many characters of the end, so that the time stays linear.
 _TAIL = 240
 _LONGEST_SHORT_ANSWER = 40
 _LONGEST_EMOTICON = 5
-_FIRST_EMOJI = 0x2600
+_FIRST_SYMBOL = 0x2190
+# Behind an emoji: selectors, joiners, skin tones, the circle of a key cap, and the tags that spell a flag.
+_EMOJI_TAIL = "\ufe0e\ufe0f\u200d\u20e3"
+_FIRST_TAG, _LAST_TAG = 0xE0020, 0xE007F
 
-_FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_TAGS_AT_END = re.compile(r"(?:\s*</[A-Za-z][\w-]{0,20}>|\s*<br ?/?>)+\Z")
+# Thai and Lao part sentences with a blank.
+_SCRIPT_WITHOUT_MARK = re.compile(r"[\u0e00-\u0eff]\Z")
 _FOOTNOTE = re.compile(r"[.!?…][\"'”’)*]*\s?(?:\[\^?\d{1,3}\]|[⁰¹²³⁴-⁹]+)+\Z")
-_EMOTICON = re.compile(r"(?:^|\s)(?:[:;]'?-?[)(DP]|<3)\Z")
+_EMOTICON_ENDS = "()[]DPpO/|*\\3^_-oT"
+_EMOTICON = re.compile(r"(?:^|\s)(?:[:;=]'?-?[)(DPpO/|*\]\[]|<3|\^_?\^|[xX]D|\(:|-_-|[oO][._][oO]|T_T)\Z")
 
 # A sentence goes on with these words; a letter is not signed with them.
 _NO_NAME = (
@@ -44,11 +54,31 @@ _SHORT_WORD = (
     r"please|[$€£]?\d{1,3}(?:,?\d{3})*(?:\.\d+)?(?:%|k|m|bn)?)"
 )
 _SHORT_ANSWER = re.compile(rf"(?i:{_SHORT_WORD}(?:,? (?:and )?{_SHORT_WORD}){{0,3}})\Z")
-_WEB_ADDRESS = re.compile(r"(?:^|[\s(<])(?:https?://|[\w.+-]+@)?(?:[\w-]+\.)+(?:com|org|net|gov|edu|io)/?>?\Z")
+_WEB_ADDRESS = re.compile(
+    r"(?:^|[\s(<])(?:https?://|[\w.+-]+@)?(?:[\w-]+\.)+"
+    r"(?:com|org|net|gov|edu|io|info|dev|app|ai|tv|eu|uk|de|fr|ch|at|it|es|nl|be|pl|cz|ru|ua|jp|cn|kr|br|ca|au|us)/?>?\Z"
+)
 _RULE = re.compile(r"-{3,}|\*{3,}|_{3,}")
 _PHONE_NUMBER = re.compile(
     r"(?:\(\d{3}\) ?|\b\d{3}[-. ])\d{3}[-. ]\d{4}\Z|(?i:\b(?:call|text|dial)(?: or (?:call|text|dial))? )(?:988|911|211)\Z"
 )
+# A program's or a writer's own note that the rest is missing.
+_SAYS_CUT = re.compile(
+    r"[\[(<（【{…]\s*"
+    r"(?:(?:the )?(?:message|text|response|output|answer|content|reply|conversation|rest)s? (?:was |is |has been )?)?"
+    r"(?:clipped|truncated|cut[- ]?off|shortened|omitted|continue[sd](?: (?:in|on|below|next)[^\])>）】}]{0,40})?|"
+    r"to be continued|more to follow|snip|fortsetzung folgt|gekürzt|abgeschnitten|à suivre|tronqué|"
+    r"suite au prochain message|continuará|continúa|truncado|troncato|ciąg dalszy nastąpi|продолжение следует|обрезано|"
+    r"未完待续|未完待續|已截断|已截斷|续下条|下一条继续|つづく|続く|次のメッセージに続く|계속|다음 메시지에 계속)"
+    r"\.{0,3}\s*[\])>）】}…]\Z",
+    re.IGNORECASE,
+)
+_LONGEST_NOTE = 80
+
+
+def says_that_it_is_cut(prose: str) -> bool:
+    """Whether a text ends with a note such as "[message clipped]"."""
+    return prose[-1] in "])>）】}…" and _SAYS_CUT.search(prose[-_LONGEST_NOTE:]) is not None
 
 
 def needs_no_full_stop(prose: str) -> bool:
@@ -60,18 +90,19 @@ def needs_no_full_stop(prose: str) -> bool:
         or _FOOTNOTE.search(tail) is not None
         or (len(prose) <= _LONGEST_SHORT_ANSWER and _SHORT_ANSWER.match(prose) is not None)
         or _is_sign_off(prose)
-        or _WEB_ADDRESS.search(tail) is not None
+        or (_WEB_ADDRESS.search(tail) is not None and not line.startswith("|"))
         or _PHONE_NUMBER.search(tail) is not None
         or _is_closed_table(prose, line)
-        or (line.strip() == "```" and fences_are_closed(prose))
+        or (line.strip() in ("```", "~~~") and fences_are_closed(prose))
         or _is_rule(prose, line)
         or _is_enclosed(line.strip())
+        or (_SCRIPT_WITHOUT_MARK.search(tail) is not None and not ends_with_connective(prose))
     )
 
 
 def ends_with_emoticon(prose: str) -> bool:
     """Whether the text ends as in "better now :)"."""
-    return _EMOTICON.search(prose[-_LONGEST_EMOTICON:]) is not None
+    return prose[-1] in _EMOTICON_ENDS and _EMOTICON.search(prose[-_LONGEST_EMOTICON:]) is not None
 
 
 def fences_are_closed(prose: str) -> bool:
@@ -84,8 +115,22 @@ def last_line(prose: str) -> str:
     return prose[prose.rfind("\n") + 1 :]
 
 
+def ends_sentence(bare: str) -> bool:
+    """Whether the last character ends a sentence in any script; Greek asks with a semicolon."""
+    last = bare[-1:]
+    return last != "" and (last in TERMINATORS or (last == ";" and "\u0370" <= bare[-2:-1] <= "\u03ff"))
+
+
+def strip_closing_tags(prose: str) -> str:
+    """Without the closing tags of HTML at the end, which say nothing of the sentence."""
+    return _TAGS_AT_END.sub("", prose) if prose.endswith(">") else prose
+
+
 def _is_emoji(character: str) -> bool:
-    return character == "\ufe0f" or (ord(character) >= _FIRST_EMOJI and unicodedata.category(character) in ("So", "Sk"))
+    code = ord(character)
+    if character in _EMOJI_TAIL or _FIRST_TAG <= code <= _LAST_TAG:
+        return True
+    return code >= _FIRST_SYMBOL and unicodedata.category(character) in ("So", "Sk")
 
 
 def _is_sign_off(prose: str) -> bool:
@@ -102,7 +147,7 @@ def _is_sign_off(prose: str) -> bool:
 
 def _ends_sentence(line: str) -> bool:
     bare = line.rstrip(CLOSERS)
-    return bare != "" and (bare[-1] in TERMINATORS or _is_emoji(bare[-1]))
+    return ends_sentence(bare) or (bare != "" and _is_emoji(bare[-1]))
 
 
 def _is_rule(prose: str, line: str) -> bool:

@@ -46,6 +46,11 @@ class Confidence(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
 
+    def reaches(self, least: "Confidence") -> bool:
+        """Whether it is at least as sure."""
+        order = list(Confidence)
+        return order.index(self) <= order.index(least)
+
 
 class Accepted(Record):
     """The reply holds a whole conversation."""

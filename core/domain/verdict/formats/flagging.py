@@ -8,6 +8,7 @@ from itertools import chain
 from core.domain.record import Record
 from core.domain.verdict.conversation import Role
 from core.domain.verdict.corruption import find_corruption
+from core.domain.verdict.endings import Ending
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn, Part, Passage
 from core.domain.verdict.formats.stops import StopKind, classify_stop
 from core.domain.verdict.formats.tool_data import find_cut_data, remove_calls
@@ -21,12 +22,13 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class Flag(Record):
-    """What is wrong with a turn. `pattern` is None where the failure type says it all."""
+    """What is wrong with a turn. `pattern` is None where the failure type says it all, `ending` where a mark ends it."""
 
     failure_type: FailureType
     pattern: FailurePattern | None = None
     confidence: Confidence = Confidence.HIGH
     details: str
+    ending: Ending | None = None
 
     @property
     def name(self) -> str:
@@ -116,7 +118,7 @@ def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
 def _flag_said(turn: ImportedTurn) -> Flag | None:
     """Text before an image or a call of a tool may end as it likes, as with a colon."""
     said = remove_calls(turn.content) if Part.TOOL_CALL in turn.parts else turn.content
-    flag = _flag_content(said) if said.strip() else None
+    flag = _flag_content(said, turn.role) if said.strip() else None
     return None if turn.is_open_ended and flag is not None and flag.pattern in _OPEN_ENDINGS else flag
 
 
@@ -148,20 +150,26 @@ def _flag_data(turn: ImportedTurn) -> Flag | None:
     return None
 
 
-def _flag_content(content: str) -> Flag | None:
+def _flag_content(content: str, speaker: Role | None) -> Flag | None:
     """A cut comes before damage, but for an end that may be whole: what stands there can be the damage itself."""
-    cut = _flag_cut(content)
+    cut = _flag_cut(content, speaker)
     if cut is not None and cut.confidence is not Confidence.LOW:
         return cut
     damage = _flag_damage(content)
     return damage if cut is None or (damage is not None and damage.confidence is not Confidence.LOW) else cut
 
 
-def _flag_cut(content: str) -> Flag | None:
-    cut = detect_truncated_content(content)
+def _flag_cut(content: str, speaker: Role | None) -> Flag | None:
+    cut = detect_truncated_content(content, speaker)
     if not cut.is_truncated:
         return None
-    return Flag(failure_type=FailureType.TRUNCATION, pattern=cut.pattern, confidence=cut.confidence, details=cut.details)
+    return Flag(
+        failure_type=FailureType.TRUNCATION,
+        pattern=cut.pattern,
+        confidence=cut.confidence,
+        details=cut.details,
+        ending=cut.ending,
+    )
 
 
 def _flag_damage(content: str) -> Flag | None:

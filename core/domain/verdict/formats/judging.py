@@ -1,20 +1,26 @@
 """The verdict on the conversations of a file, one after the other; what is normal in a file is known here."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from core.domain.record import Record
 from core.domain.verdict.conversation import Role
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn, Part, Unreadable
 from core.domain.verdict.formats.flagging import FlaggedTurn, flag_passage, flag_turns
+from core.domain.verdict.habits import Habits
+from core.domain.verdict.verdict import Confidence
+
+MOST_READ_AHEAD, MOST_CHARACTERS_AHEAD = 1_000, 2_000_000
+"""Conversations, and characters in them, that are read before the first of them is judged by what is normal in the file."""
 
 
 class JudgeOptions(Record):
-    """What of a file is judged. `speakers` None: everybody."""
+    """What of a file is judged, and how sure a finding must be to count. `speakers` None: everybody."""
 
     speakers: frozenset[Role] | None = None
+    least: Confidence = Confidence.MEDIUM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +68,77 @@ def judge_conversations(
     conversations: Iterable[ImportedConversation | Unreadable], options: JudgeOptions = JUDGE_ALL
 ) -> Iterator[JudgedConversation | Unreadable]:
     """Judge the conversations of one file, in its order; what is unreadable is passed on."""
-    for conversation in conversations:
-        if isinstance(conversation, Unreadable):
-            yield conversation
-        else:
-            yield _judge(conversation, options)
+    habits = Habits()
+    for some in _read_ahead(conversations):
+        flagged = [() if isinstance(each, Unreadable) else flag_turns(each) for each in some]
+        for each, flags in zip(some, flagged, strict=True):
+            if not isinstance(each, Unreadable):
+                _count_habits(habits, each, flags)
+        for each, flags in zip(some, flagged, strict=True):
+            yield each if isinstance(each, Unreadable) else _judge(each, flags, habits, options)
 
 
-def _judge(conversation: ImportedConversation, options: JudgeOptions) -> JudgedConversation:
+def _read_ahead(
+    conversations: Iterable[ImportedConversation | Unreadable],
+) -> Iterator[Sequence[ImportedConversation | Unreadable]]:
+    some: list[ImportedConversation | Unreadable] = []
+    characters = 0
+    for each in conversations:
+        some.append(each)
+        characters += (
+            0 if isinstance(each, Unreadable) else len(each.text) + sum(len(turn.content) for turn in _list_turns(each))
+        )
+        if len(some) >= MOST_READ_AHEAD or characters >= MOST_CHARACTERS_AHEAD:
+            yield some
+            some, characters = [], 0
+    yield some
+
+
+def _list_turns(conversation: ImportedConversation) -> Iterator[ImportedTurn]:
+    """All turns but those of rejected answers."""
+    others = (passage.turns for passage in conversation.passages if not passage.is_rejected)
+    return chain(conversation.turns, chain.from_iterable(others))
+
+
+def _count_habits(habits: Habits, conversation: ImportedConversation, flagged: Sequence[FlaggedTurn]) -> None:
+    for turn in _list_turns(conversation):
+        if not turn.is_data:
+            habits.count_turns(turn.role_name)
+    for turn in flagged:
+        if turn.flag.ending is not None:
+            habits.count_ending(turn.role or "", turn.flag.ending)
+
+
+def _judge(
+    conversation: ImportedConversation, flagged: Sequence[FlaggedTurn], habits: Habits, options: JudgeOptions
+) -> JudgedConversation:
     rejected = [passage for passage in conversation.passages if passage.is_rejected]
-    others = chain.from_iterable(passage.turns for passage in conversation.passages if not passage.is_rejected)
-    turns = [*conversation.turns, *others]
+    turns = list(_list_turns(conversation))
+    weighed = (_weigh(turn, habits) for turn in flagged if _is_asked_for(turn.role, options))
     return JudgedConversation(
         conversation=conversation,
-        flagged=tuple(turn for turn in flag_turns(conversation) if _is_asked_for(turn.role, options)),
+        flagged=tuple(turn for turn in weighed if _counts(turn, conversation, options)),
         turns=len(turns),
         not_judged=_count_unjudged(turns, conversation.system_messages, options),
         rejected=len(rejected),
-        damaged_rejected=sum(any(True for _ in flag_passage(conversation, passage)) for passage in rejected),
+        damaged_rejected=sum(
+            any(_weigh(turn, habits).flag.confidence.reaches(options.least) for turn in flag_passage(conversation, passage))
+            for passage in rejected
+        ),
     )
+
+
+def _weigh(turn: FlaggedTurn, habits: Habits) -> FlaggedTurn:
+    if turn.flag.ending is None:
+        return turn
+    confidence = habits.weigh(turn.role or "", turn.flag.ending)
+    return replace(turn, flag=turn.flag.model_copy(update={"confidence": confidence}))
+
+
+def _counts(turn: FlaggedTurn, conversation: ImportedConversation, options: JudgeOptions) -> bool:
+    """Whether a finding is sure enough; what fails a reply as a whole always counts, since a batch would refuse it."""
+    failure = conversation.failure
+    return turn.flag.confidence.reaches(options.least) or (failure is not None and failure.turn_index == turn.turn_index)
 
 
 def _is_asked_for(role: str | None, options: JudgeOptions) -> bool:

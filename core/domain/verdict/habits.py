@@ -1,0 +1,47 @@
+"""How the speakers of a file end their turns: what is normal there says how much an end without a mark means."""
+
+from collections import Counter
+
+from core.domain.verdict.endings import Ending
+from core.domain.verdict.verdict import Confidence
+
+_USUAL_SHARE = 1 / 3
+"""From here on, a speaker ends turns without a mark as others do with one."""
+_SHARE_OF_CUTS = 0.15
+"""So many of the unmarked ends stand behind a word that needs another: they are cuts. A third of random cuts do so."""
+_ENOUGH_TURNS, _MANY_TURNS = 12, 50
+"""Fewer turns have no habit; and so many, that an ending which only one of them has is news."""
+_LIKE_CUTS = frozenset(
+    {Ending.WORD, Ending.PHRASE, Ending.ENUMERATION, Ending.NAME, Ending.VALUE, Ending.LINES, Ending.LIST}
+)
+"""What words are that a cut leaves; tables, links and code have a form of their own."""
+
+
+class Habits:
+    """Counts the ends of each speaker's turns."""
+
+    def __init__(self) -> None:
+        self._turns: Counter[str] = Counter()
+        self._endings: Counter[tuple[str, Ending]] = Counter()
+        self._unmarked: Counter[str] = Counter()
+
+    def count_turns(self, speaker: str, turns: int = 1) -> None:
+        """Count turns that something is said in."""
+        self._turns[speaker] += turns
+
+    def count_ending(self, speaker: str, ending: Ending) -> None:
+        """Count one of those turns as ending without a mark."""
+        self._unmarked[speaker] += 1
+        self._endings[speaker, ending] += 1
+
+    def weigh(self, speaker: str, ending: Ending) -> Confidence:
+        """How sure it is that a turn is cut which was counted and ends so; a word that needs another is sure anywhere."""
+        turns, unmarked = self._turns[speaker], self._unmarked[speaker]
+        if ending is Ending.CONNECTIVE:
+            return ending.confidence
+        is_usual = turns >= _ENOUGH_TURNS and unmarked >= turns * _USUAL_SHARE
+        if is_usual and self._endings[speaker, Ending.CONNECTIVE] < unmarked * _SHARE_OF_CUTS:
+            return Confidence.LOW
+        if turns >= _MANY_TURNS and self._endings[speaker, ending] <= 1 and ending in _LIKE_CUTS:
+            return Confidence.MEDIUM
+        return ending.confidence
