@@ -88,7 +88,8 @@ _VALUE = re.compile(
     r"|(?:\d|\b)[ \u00a0]?(?:€|\$|zł|kr|%|[ \u00a0]?°[CF]|[KkMG]?[mglVWB]{1,2}|Rs|元|円|원|个|個)\Z"
     r"|[\d€$£¥%]\s(?:par|per|pro|al|por|a|an|im|je|w|в|за)\s\w+\Z"
 )
-_CUT_NUMBER = re.compile(r"[^\W\d_] \d{1,3}[.,]\d{1,2}\Z")  # a part of "1,250", or without its unit
+# A part of "1,250", or without its unit; in Chinese and Japanese text numbers stand before what they count.
+_CUT_NUMBER = re.compile(rf"[^\W\d_] \d{{1,3}}[.,]\d{{1,2}}\Z|[{_CJK}][^:：=]*[^:：=是为為≈等于於于\s]\s?\d+\Z")
 _QUOTES = "\"'“”‘’«»「」『』《》"
 _CLOSING_MARKS = ')]}）」』】》”"»'
 _ENCLOSED = re.compile(r"《[^《》]+》|「[^「」]+」|『[^『』]+』|【[^【】]+】|“[^“”]+”|\"[^\"]+\"|«[^«»]+»|„[^„“”]+[“”]")
@@ -117,7 +118,6 @@ _SENTENCE_OF_CJK = re.compile(
     r"\A(?:[这這那我你您他她它此该該本当當在对對]|由于|如果|根据|根據|通过|通過|作为|作為|因为|因為|以下|下面|为了|為了|首先|其次|最后|最後|"
     r"然后|然後|总之|總之|随着|隨著|一个|一個|很抱)|[是有会會能]|[了着著](?=.)|可以"
 )
-_CJK_NUMBER = re.compile(rf"[{_CJK}][^:：=]*[^:：=是为為≈等于於于\s]\s?\d+\Z")
 _CHAT_END = re.compile(
     r"(?:[了吧呢吗嗎啊呀啦哦哈]|谢谢|謝謝|好的)\Z"
     r"|(?:ます|です|した|せん|さい|しょう|[よねなかわ笑だ])[〜～ー]*\Z"
@@ -238,16 +238,13 @@ def _classify_answer(line: str) -> Ending:
         return _classify_answer(line[label.end() :])
     if _ENCLOSED.fullmatch(line):
         return Ending.QUOTATION
-    is_cjk = _IS_CJK.search(line) is not None
     is_quoted_word = line[-1] in _QUOTES and line[0] not in _QUOTES
-    if _CUT_NUMBER.search(line):
-        return Ending.SENTENCE
-    if _VALUE.search(line) and not is_quoted_word and not (is_cjk and _CJK_NUMBER.search(line)):
-        return Ending.VALUE
+    if _VALUE.search(line) and not is_quoted_word:
+        return Ending.SENTENCE if _CUT_NUMBER.search(line) else Ending.VALUE
     if _CHAT_END.search(line):
         return Ending.CHAT
     words, parts = _count_words(line), len(_PARTS.split(line))
-    if is_cjk:
+    if _IS_CJK.search(line):
         return _classify_cjk_answer(line, words, parts)
     if _is_lower(next((character for character in line if character.isalpha()), "")):
         return Ending.WORD if words == 1 else Ending.CHAT
