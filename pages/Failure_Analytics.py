@@ -6,6 +6,8 @@ from core.errors import NotFound
 from core.ui.analytics.experiment_view import draw_experiment
 from core.ui.analytics.import_upload import draw_import
 from core.ui.analytics.view import (
+    ANSWER_PIXELS,
+    draw_answer,
     draw_export,
     draw_measurement,
     draw_nothing,
@@ -38,9 +40,13 @@ with open_page() as services:
         draw_failure_filters(load_failure_options(services, services.user_email))
         measurement = load_measurement(services, services.user_email, read_failure_filters())
         if measurement.diagnosis.overall.judged:
+            answer = st.empty()
+            answer.skeleton(ANSWER_PIXELS)
             # The browser draws the rates while the causes are looked for.
             draw_measurement(measurement.diagnosis)
             report = load_report(services, measurement)
+            with answer.container():
+                draw_answer(services, report)
             with tools:
                 draw_export(report)
             draw_report(services, report)

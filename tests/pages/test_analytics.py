@@ -29,9 +29,9 @@ pytestmark = pytest.mark.usefixtures("warm_server")
 ANALYTICS = "pages/Failure_Analytics.py"
 
 
-def run_batch(pages: Pages, *, failing: int) -> BatchId:
-    """Two arcs, nine topics: the first items of the first arc are cut, the others accepted."""
-    selection = make_selection(1, 2, 9)
+def run_batch(pages: Pages, *, failing: int, arcs: int = 2) -> BatchId:
+    """18 items of some arcs: the first items of the first arc are cut, the others accepted."""
+    selection = make_selection(1, arcs, 18 // arcs)
     batch_id = submit(pages.stores, selection, name="My *batch*", concurrency=30)
     items = lease(pages.stores, batch_id, wanted=30)
     guilty = [item for item in items if item.emotional_arc_id == selection.arc_ids[0]][:failing]
@@ -81,6 +81,17 @@ def test_the_answer_stands_on_the_page_in_a_sentence_with_rates_and_steps(guilty
     assert "The token limit is not the cause." in read_texts(app)
     assert ("Failure rate", "44 %") == (app.metric[0].label, app.metric[0].value)
     assert {"Show these failures", "Look at the template", "Compare structured output"} <= set(list_labels(app))
+
+
+def test_thin_evidence_leads_to_the_generator_with_more_of_the_same_items_chosen(pages: Pages) -> None:
+    run_batch(pages, failing=3, arcs=6)
+    app = pages.open(ANALYTICS)
+    assert "Nearest to a cause comes arc" in read_texts(app)
+
+    app = press(app, "Generate 10 more of these")
+
+    assert "**Emotional arcs** :gray[· 1 of 5 chosen]" in read_texts(app)
+    assert "Generate 10 conversations" in list_labels(app)
 
 
 def test_filters_of_the_link_choose_what_is_judged(guilty: Pages) -> None:

@@ -84,10 +84,15 @@ class Finding(Record):
 
 
 class Lead(Record):
-    """What comes nearest to a cause where none is proven, with the figures behind it."""
+    """What comes nearest to a cause where none is proven, with the figures behind it.
 
+    About `more_items` more would prove it if they fail as often; None if no number of them would.
+    """
+
+    suspect: Suspect
     sentence: str
     figures: str
+    more_items: int | None
 
 
 def describe_finding(suspect: Suspect, evidence: Evidence, total_failed: int) -> Finding:
@@ -119,11 +124,13 @@ def describe_lead(report: SuspectReport) -> Lead | None:
     more = estimate_more_items(lead.rate, lead.rest, comparisons=report.compared, alpha=ALPHA_SINGLE)
     advice = "" if more is None else f": generate about {more:,} more"
     return Lead(
+        suspect=lead,
         sentence=(
             f"Nearest to a cause comes {lead.label}, with {lead.rate.failed:,} of {report.failed:,} failures: "
             f"{_compare_rates(lead)}, which could be chance. Not enough data{advice}."
         ),
         figures=_list_figures(lead),
+        more_items=more,
     )
 
 

@@ -5,15 +5,30 @@ from typing import Any
 
 import streamlit as st
 
+from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId
 from core.domain.diagnosis.diagnosis import Diagnosis, Dimension
-from core.domain.diagnosis.findings import Finding, NextStep, StepKind, describe_lead, format_failure_rate, format_p
+from core.domain.diagnosis.findings import (
+    Finding,
+    Lead,
+    NextStep,
+    StepKind,
+    describe_lead,
+    format_failure_rate,
+    format_p,
+)
 from core.domain.diagnosis.suspects import Suspect, SuspectReport, SuspectStatus
+from core.services.choice_links import encode_choices
 from core.services.diagnostics import DiagnosisReport
+from core.services.more_items import choose_more, choose_settings
 from core.ui.analytics.experiment_question import ask_experiment
 from core.ui.analytics.links import mark_suspect, show_failures
+from core.ui.failures.filters import read_mark
+from core.ui.generator.choices import load_choices
+from core.ui.generator.options import read_defaults
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_share
-from core.ui.shell.links import open_batch, open_batch_list, open_scaffolding, open_template
+from core.ui.shell.links import BATCH, open_batch, open_batch_list, open_choices, open_scaffolding, open_template
+from core.ui.shell.session import find_settings
 from core.ui.shell.status import BadgeColor
 from core.ui.shell.tables import RowButton, draw_table
 
@@ -58,8 +73,9 @@ def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None
             _draw_details(finding.figures, key=f"figures_{number}")
 
 
-def draw_unnamed(suspects: SuspectReport) -> None:
+def draw_unnamed(services: PageServices, report: DiagnosisReport) -> None:
     """Say that no setting is a likely cause, and what that means."""
+    suspects = report.suspects
     lead = describe_lead(suspects)
     advice = "Few failures prove nothing: generate more items, or look at the failure signatures below."
     st.info(
@@ -69,7 +85,30 @@ def draw_unnamed(suspects: SuspectReport) -> None:
         icon=":material/balance:",
     )
     if lead is not None:
-        _draw_details(lead.figures, key="figures_of_lead")
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            _draw_more(services, report, lead)
+            _draw_details(lead.figures, key="figures_of_lead")
+
+
+def _draw_more(services: PageServices, report: DiagnosisReport, lead: Lead) -> None:
+    """Draw the button that leads to the generator with the lead's items chosen, where such items can be made."""
+    mark = mark_suspect(lead.suspect, report.diagnosis)
+    if lead.more_items is None or not mark or BATCH in mark:
+        return
+    choices, group = load_choices(services, services.user_email), read_mark({**st.query_params.to_dict(), **mark})
+    selection = choose_more(choices, group, lead.more_items)
+    if selection is None:
+        return
+    few = "" if selection.planned >= lead.more_items else " A batch holds each combination once: generate it again then."
+    if st.button(
+        f"Generate {selection.planned:,} more of these",
+        icon=":material/bolt:",
+        type="primary",
+        key="more_items",
+        help=f"About {lead.more_items:,} more would tell.{few}",
+    ):
+        defaults = read_defaults(find_settings())
+        open_choices(encode_choices(choices, selection, choose_settings(group, defaults), defaults))
 
 
 def draw_suspect_table(suspects: SuspectReport, diagnosis: Diagnosis) -> None:

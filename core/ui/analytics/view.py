@@ -37,6 +37,8 @@ from core.ui.shell.link_state import change_link, read_choice
 from core.ui.shell.links import BATCH
 from core.ui.shell.session import report_errors
 
+ANSWER_PIXELS = 118
+"""Room for the answer before it is found: what stands below hardly moves when it comes."""
 DIAGNOSIS_SECONDS = 20
 MOST_BARS = 5
 VIEW = "view"
@@ -129,16 +131,20 @@ def draw_measurement(diagnosis: Diagnosis) -> None:
     _draw_totals(diagnosis)
     if diagnosis.overall.failed:
         _draw_first_charts(diagnosis)
-    else:
-        _draw_clean(diagnosis)
 
 
-def draw_report(services: PageServices, report: DiagnosisReport) -> None:
-    """Draw the answer, and the view that the link asks for."""
+def draw_answer(services: PageServices, report: DiagnosisReport) -> None:
+    """Draw what the failures come from, in a sentence with what to do next."""
     if report.findings:
         draw_finding(report.findings[0], report, 0)
     elif report.diagnosis.overall.failed:
-        draw_unnamed(report.suspects)
+        draw_unnamed(services, report)
+    else:
+        _draw_clean(report.diagnosis)
+
+
+def draw_report(services: PageServices, report: DiagnosisReport) -> None:
+    """Draw the view that the link asks for."""
     _draw_views(services, report)
     draw_experiment_question(services, report.diagnosis)
 

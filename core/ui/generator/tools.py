@@ -16,10 +16,10 @@ from core.ui.generator.options import LIMIT, SKIP, read_defaults, set_options
 from core.ui.generator.submission import submit_all
 from core.ui.generator.summary import load_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
-from core.ui.shell.links import FROM
+from core.ui.shell.links import FROM, LINK_SEEN
 from core.ui.shell.session import find_settings, report_errors
 
-LINK_SEEN, LINK_PROBLEMS = "choice_link_seen", "choice_link_problems"
+LINK_PROBLEMS = "choice_link_problems"
 SUBMITTING_SET = "submitting_set"
 
 

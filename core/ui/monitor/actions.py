@@ -9,7 +9,7 @@ from core.domain.batches.batch import BatchAction, BatchProgress, BatchStatus, i
 from core.errors import InvalidRequest
 from core.ui.monitor.questions import Question, ask
 from core.ui.shell.formats import escape_markdown, format_count
-from core.ui.shell.links import open_batch_list, open_conversations, open_failures, open_generator
+from core.ui.shell.links import open_analytics, open_batch_list, open_conversations, open_failures, open_generator
 
 
 def draw_actions(services: PageServices, progress: BatchProgress) -> None:
@@ -42,6 +42,8 @@ def _draw_next_steps(progress: BatchProgress) -> None:
     if progress.failed:
         if st.button("View failures", icon=":material/error:"):
             open_failures(progress.id)
+        if st.button("Find out why", icon=":material/troubleshoot:"):
+            open_analytics(progress.id)
         failed = format_count(progress.failed, "failed item")
         if not progress.imported and st.button(
             "Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with other settings if you like"

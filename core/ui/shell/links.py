@@ -22,6 +22,8 @@ FROM = "from"
 """The page that a button was on; for pages that take no parameter of that button."""
 OPEN_PAGE = "open_page"
 """Session state: the path of the page that is open."""
+LINK_SEEN = "choice_link_seen"
+"""Session state: the parameters by which the Bulk Generator's choices were last set."""
 LEFT = "left_views"
 """Session state: by the path of a page that was left, its parameters then and before."""
 
@@ -109,6 +111,12 @@ def open_system() -> NoReturn:
 def open_generator() -> NoReturn:
     """Go to the Bulk Generator, with the choices last made there."""
     _go(GENERATOR, {})
+
+
+def open_choices(choices: Mapping[str, str]) -> NoReturn:
+    """Go to the Bulk Generator with choices, given as its link holds them."""
+    st.session_state.pop(LINK_SEEN, None)  # The same ones as before are chosen again.
+    _go(GENERATOR, dict(choices))
 
 
 def open_scaffolding() -> NoReturn:
