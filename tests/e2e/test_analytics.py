@@ -75,6 +75,55 @@ def test_the_cause_is_named_and_a_bar_leads_to_its_failures(page: Page, results:
     expect(page.get_by_text("failures come from arc")).to_be_visible()
 
 
+def test_the_finding_is_on_the_first_screen_with_its_figures_behind_details(page: Page, results: Results) -> None:
+    open_analytics(page, results)
+
+    for shown in (page.get_by_text("failures come from arc"), page.get_by_role("button", name="Show these failures")):
+        expect(shown).to_be_in_viewport(ratio=1)
+    expect(page.get_by_text("Fisher's exact test").first).to_be_hidden()
+    page.get_by_role("button", name="Details", exact=True).click()
+    expect(page.get_by_role("dialog", name="Details")).to_contain_text("by Fisher's exact test")
+
+
+@pytest.mark.extended
+def test_a_batch_leads_to_the_analytics_with_its_filter(page: Page, results: Results) -> None:
+    page.goto(f"{results.url}/Batch_Monitor?batch={results.cut_batch}")
+    expect(page.get_by_role("button", name="View failures")).to_be_visible(timeout=60_000)
+    settle(page)
+
+    page.get_by_role("button", name="Find out why").last.click()
+
+    expect(page).to_have_url(re.compile(rf"/Failure_Analytics\?batch={results.cut_batch}$"))
+    expect(page.get_by_text("of 30 judged").first).to_be_visible()
+
+
+def test_next_begins_at_the_first_turn(page: Page, results: Results) -> None:
+    newest = results.services.conversations.list_page().rows[0]
+    page.goto(f"{results.url}/Conversations?conversation={newest.id}")
+    turns = page.get_by_test_id("stChatMessage")
+    turns.last.scroll_into_view_if_needed(timeout=60_000)
+    settle(page)
+    expect(turns.first).not_to_be_in_viewport()
+
+    page.get_by_role("button", name="Next", exact=True).click()
+
+    expect(page.get_by_text(re.compile("^2 of [0-9]+ filtered$"))).to_be_visible()
+    expect(turns.first).to_be_in_viewport()
+
+
+@pytest.mark.extended
+def test_a_page_of_a_table_begins_at_its_top(page: Page, results: Results) -> None:
+    focus_table(page, f"{results.url}/Conversations")
+    page.keyboard.press("Control+End")
+    table = page.get_by_test_id("stDataFrame").first
+    expect(table.locator("tbody tr[aria-rowindex='2']")).to_have_count(0)
+
+    page.get_by_role("button", name="Older").click()
+
+    expect(page.get_by_text(re.compile("^26–"))).to_be_visible()
+    expect(table.locator("tbody tr[aria-rowindex='2']")).to_have_count(1)
+
+
 @pytest.mark.extended
 def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: Page, results: Results) -> None:
     open_analytics(page, results)
@@ -203,7 +252,9 @@ def test_a_comparison_runs_to_its_verdict_and_stops_refreshing(page: Page, resul
     expect(page.get_by_text("by McNemar's exact test")).to_be_visible()
     page.get_by_role("button", name="All analytics").click()
     expect(page).to_have_url(re.compile(r"/Failure_Analytics$"))
+    expect(page.get_by_role("heading", name="Failure Analytics")).to_be_visible()
 
     open_analytics(page, results, "?view=experiments")
     click_table(page, 0, 57)
     expect(page).to_have_url(re.compile(r"experiment=[0-9a-f-]{36}"))
+    expect(page.get_by_text("30 of 30 pairs")).to_be_visible()

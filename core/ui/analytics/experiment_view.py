@@ -13,7 +13,7 @@ from core.domain.diagnosis.findings import format_failure_rate, format_p
 from core.services.experiments import ExperimentReport
 from core.ui.charts.rate_chart import LabeledRate, describe_rates, draw_rates
 from core.ui.shell.formats import escape_markdown, format_age, format_count
-from core.ui.shell.link_state import change_link
+from core.ui.shell.link_state import change_link, follow_link
 from core.ui.shell.links import EXPERIMENT, open_batch
 from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge
 from core.ui.shell.session import report_errors
@@ -27,12 +27,14 @@ BASE_LABEL = "before the change"
 
 def draw_experiment(services: PageServices, experiment_id: UUID) -> None:
     """Draw one experiment, refreshed while its batch is active; raise NotFound."""
+    shown = st.query_params.get(EXPERIMENT)
     fresh = [_read(services, experiment_id)]  # The first drawing uses what this run has read; each refresh reads again.
     refreshes = _is_active(*fresh[0])
     st.session_state[REFRESHES] = refreshes
 
     def draw() -> None:
         with report_errors():
+            follow_link(EXPERIMENT, shown)
             report, progress = fresh.pop() if fresh else _read(services, experiment_id)
             _draw_report(report, progress)
             if _is_active(report, progress) != st.session_state.get(REFRESHES):

@@ -33,8 +33,8 @@ from core.ui.charts.clickable_chart import draw_clickable, draw_clickable_rates
 from core.ui.charts.figures import FAILURE_COLOR, REPLY_COLOR
 from core.ui.failures.filters import NAMES
 from core.ui.shell.formats import NOTHING, find_zone, format_count, format_duration, format_money, format_share
-from core.ui.shell.link_state import change_link, read_choice
-from core.ui.shell.links import BATCH
+from core.ui.shell.link_state import change_link, follow_link, read_choice
+from core.ui.shell.links import BATCH, EXPERIMENT
 from core.ui.shell.session import report_errors
 
 ANSWER_PIXELS = 118
@@ -145,14 +145,15 @@ def draw_answer(services: PageServices, report: DiagnosisReport) -> None:
 
 def draw_report(services: PageServices, report: DiagnosisReport) -> None:
     """Draw the view that the link asks for."""
-    _draw_views(services, report)
+    _draw_views(services, report, st.query_params.get(EXPERIMENT))
     draw_experiment_question(services, report.diagnosis)
 
 
 @st.fragment
-def _draw_views(services: PageServices, report: DiagnosisReport) -> None:
-    """A fragment: changing the view does not redraw filters and first charts."""
+def _draw_views(services: PageServices, report: DiagnosisReport, missing: str | None) -> None:
+    """A fragment: changing the view does not redraw filters and first charts. `missing`: an experiment that is not there."""
     with report_errors():
+        follow_link(EXPERIMENT, missing)
         _draw_view(services, report, _choose_view(report))
 
 

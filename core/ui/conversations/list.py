@@ -3,7 +3,6 @@
 import tempfile
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import streamlit as st
 
@@ -14,7 +13,7 @@ from core.domain.datasets.records import ConversationCounts, ConversationFilters
 from core.domain.paging import Page
 from core.ui.conversations.filters import NAMES, draw_conversation_filters, read_conversation_filters
 from core.ui.shell.formats import format_count, format_words
-from core.ui.shell.link_state import change_link, read_cursor, read_uuid
+from core.ui.shell.link_state import change_link, follow_link, read_cursor
 from core.ui.shell.links import CONVERSATION, open_generator
 from core.ui.shell.page import draw_header
 from core.ui.shell.pager import draw_pager
@@ -49,20 +48,19 @@ def draw_conversation_list(services: PageServices) -> None:
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
         return
-    _draw_page(services, filters, counts.total, read_uuid(CONVERSATION))
+    _draw_page(services, filters, counts.total, st.query_params.get(CONVERSATION))
     st.caption(_describe_reviews(counts))
 
 
 @st.fragment
-def _draw_page(services: PageServices, filters: ConversationFilters, total: int, missing: UUID | None) -> None:
+def _draw_page(services: PageServices, filters: ConversationFilters, total: int, missing: str | None) -> None:
     """A fragment: turning a page does not redraw the rest. `missing` is the id of the link that does not exist."""
     with report_errors():
+        follow_link(CONVERSATION, missing)
         cursor, direction = read_cursor()
         page = services.conversations.list_page(filters, cursor=cursor, direction=direction)
         draw_pager(page, total, "conversation")
         _draw_table(page)
-        if read_uuid(CONVERSATION) != missing:  # Read was pressed: the whole page changes.
-            st.rerun()
 
 
 def write_export(services: PageServices, filters: ConversationFilters) -> Any:  # noqa: ANN401 - a file, as Streamlit reads it
@@ -104,7 +102,7 @@ def _draw_table(page: Page[ListedConversation]) -> None:
     draw_table(
         [_make_row(row) for row in page.rows],
         _configure_columns(),
-        key="conversation_table",
+        key=f"conversation_table_{page.rows[0].id}",  # Another page begins at its top.
         alt=f"{format_count(len(page.rows), 'conversation')}, newest first",
         file_name="conversations",
         buttons={"read": RowButton(read, width=75)},

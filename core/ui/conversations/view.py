@@ -40,7 +40,8 @@ def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
     _draw_title(conversation)
     _draw_controls(services, conversation, place)
     chat, side = st.columns([7, 5], gap="small")
-    with chat, st.container(height=CHAT_PIXELS, border=True, autoscroll=False, key="chat"):
+    # Another conversation is another container, which begins at its top.
+    with chat, st.container(height=CHAT_PIXELS, border=True, autoscroll=False, key=f"chat_{conversation.id}"):
         told = conversation.metadata
         st.caption(escape_markdown(f"{told.session_context} · {told.conversation_phase}"))
         for turn in conversation.turns:

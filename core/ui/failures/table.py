@@ -42,7 +42,7 @@ def draw_failure_table(rows: Sequence[FailureRow]) -> None:
     draw_table(
         [_make_row(row) for row in rows],
         _configure_columns(),
-        key="failure_table",
+        key=f"failure_table_{rows[0].id}",  # Another page begins at its top.
         alt=f"{format_count(len(rows), 'failed generation')}, newest first",
         file_name="failed-generations",
         buttons={"view": RowButton(view, width=75), "raw": RowButton(want_raw, width=75)},

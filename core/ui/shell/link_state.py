@@ -36,6 +36,12 @@ def change_link(changes: Mapping[str, str | None], *, keep_page: bool = False) -
     st.query_params.from_dict(link)
 
 
+def follow_link(name: str, shown: str | None) -> None:
+    """Draw the whole page if a button in a fragment has changed a parameter that the page outside of it shows."""
+    if st.query_params.get(name) != shown:
+        st.rerun()
+
+
 def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> None:
     """Remove unreadable parameters from the link, and say so."""
     link = st.query_params
