@@ -1,7 +1,8 @@
-"""`python -m tests.evaluation [--turns FILE.jsonl] [--raw DIRECTORY]`: how good is the verdict?
+"""`python -m tests.evaluation [FILE...] [--turns FILE.jsonl] [--raw DIRECTORY]`: how good is the verdict?
 
-Without arguments it measures the turns written for this repository. A line of the file is `{"label", "role", "text"}`; the
-directory holds the texts of whole replies. Exits with 1 where a figure falls short of its target.
+Without arguments it measures the turns written for this repository. Each FILE is a data set that others made, in any format
+that `scan` reads. A line of the labelled turns is `{"label", "role", "text"}`; the directory holds the texts of whole
+replies. Exits with 1 where a figure falls short of its target.
 """
 
 import argparse
@@ -10,8 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.domain.verdict.conversation import Role
-from core.domain.verdict.verdict import Failed, FailurePattern
+from core.domain.verdict.verdict import Confidence, Failed, FailurePattern
 from tests.evaluation.cuts import Boundary
+from tests.evaluation.foreign import (
+    ALL_SCRIPTS,
+    CUTS_OF_A_TURN,
+    TARGET_FALSE_ALARMS,
+    TARGET_PRECISION,
+    TARGET_RECALL,
+    measure_file,
+    share_right,
+)
 from tests.evaluation.measurement import (
     TARGET_RECALL_OF_CUTS,
     CutFigures,
@@ -29,6 +39,8 @@ from tests.evaluation.turns import Label, load_corpus, load_turns
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print all tables; the exit code says whether the targets are met."""
     options = _parse(arguments)
+    if options.files:
+        return _measure_foreign(options.files, options.seed, options.misses)
     turns = load_turns(options.turns) if options.turns else load_corpus()
     judged = judge_turns(turns)
     replies = judge_replies(options.raw) if options.raw else []
@@ -48,10 +60,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.evaluation", description=__doc__)
+    parser.add_argument("files", type=Path, nargs="*", help="data sets that others made")
+    parser.add_argument("--seed", type=int, default=7, help="where cuts are planted in them")
     parser.add_argument("--turns", type=Path, help="labelled turns, one JSON object a line")
     parser.add_argument("--raw", type=Path, help="directory with the texts of whole replies")
     parser.add_argument("--misses", type=int, default=0, help="show so many cuts of each kind that were not found")
     return parser.parse_args(arguments)
+
+
+def _measure_foreign(files: Sequence[Path], seed: int, shown: int) -> int:
+    """False alarms and planted cuts at the default threshold, then the curve of both, then what confidence means."""
+    rows = [row for file in files for row in measure_file(file, seed)]
+    head = f"{'file':<28} {'script':<10} {'speaker':<10} {'turns':>6} {'alarms':>7} {'rate':>7} {'cuts':>6} {'recall':>7}"
+    print(f"{head} {'precision':>9}")
+    all_met = True
+    for row in rows:
+        alarms, found = row.count_alarms(Confidence.MEDIUM), row.count_found(Confidence.MEDIUM)
+        rate, recall, precision = (
+            alarms / row.turns,
+            found / max(1, row.cuts),
+            found / max(1, found + alarms * CUTS_OF_A_TURN),
+        )
+        is_met = rate < TARGET_FALSE_ALARMS[row.role] and (
+            row.role is Role.USER or (recall >= TARGET_RECALL and precision > TARGET_PRECISION)
+        )
+        is_judged = row.script == ALL_SCRIPTS
+        all_met = all_met and (is_met or not is_judged)
+        print(
+            f"{row.file[:28]:<28} {row.script:<10} {row.role:<10} {row.turns:>6} {alarms:>7} {rate:>7.2%} {row.cuts:>6} "
+            f"{recall:>7.2%} {precision:>9.2%}{'  short of a target' if is_judged and not is_met else ''}"
+        )
+        for tail in row.shown[:shown] if is_judged else ():
+            print(f"    {tail!r}")
+    rows = [row for row in rows if row.script == ALL_SCRIPTS]
+    for row in rows:
+        print(f"\n{row.file}, {row.role}: findings that count, false alarms, recall")
+        for name, rate, recall in row.draw_curve():
+            print(f"  {name:<16} {rate:>7.2%} {recall:>7.2%}")
+    print("\nShare of findings that are right, where as many turns are cut as whole:")
+    print(", ".join(f"{level} {share:.1%}" for level, share in share_right(rows).items()))
+    return 0 if all_met else 1
 
 
 def _print_confusion(judged: Sequence[JudgedTurn]) -> None:

@@ -62,6 +62,7 @@ _ABOUT_MARKUP = re.compile(
     r"merge (?:tag|field)s?|html|xml|unicode|entit(?:y|ies)|escap(?:e|ed|ing)|regex|tokens?|prompts?|vorlagen?|platzhalter|"
     r"plantillas?|gabarits?|modèles? de|шаблон\w*)\b|模板|占位符|变量|變數|转义|テンプレート|プレースホルダ|템플릿"
 )
+_ESCAPED_JSON = re.compile(r"[{\[,]\s?\\\"")
 _CODE_LINE = re.compile(
     r"[;{]\s*$|^\s*(?:def|class|import|from|return|const|let|var|#include|echo)\s|\b[fbr][\"']|[\w\])]\([\"']"
     r"|\w = |=>|[\"']\)|[{\[]\\\""
@@ -141,7 +142,8 @@ def _may_be_meant(text: str, start: int, end: int, pattern: FailurePattern) -> b
     if pattern is FailurePattern.GARBLED_TEXT:
         return False
     if pattern is FailurePattern.ESCAPED_TEXT and text[start] == "\\":
-        return text[end : end + 1] in ("'", '"', ")") or ("\n" in text and _is_code(text, start, end))
+        is_in_code = text[end : end + 1] in ("'", '"', ")") or _ESCAPED_JSON.search(text) is not None
+        return is_in_code or ("\n" in text and _is_code(text, start, end))
     return _is_code(text, start, end) or text[:start].rstrip().endswith(",") or _ABOUT_MARKUP.search(text) is not None
 
 

@@ -233,11 +233,11 @@ def _classify_among_lines(last: str, others: Sequence[str]) -> Ending:
 
 def _classify_answer(line: str) -> Ending:
     """A name, an amount, a title, an enumeration or chat in lower case stands alone without a full stop."""
+    if _ENCLOSED.fullmatch(line):
+        return Ending.QUOTATION
     label = _LABEL.match(line)
     if label:
         return _classify_answer(line[label.end() :])
-    if _ENCLOSED.fullmatch(line):
-        return Ending.QUOTATION
     is_quoted_word = line[-1] in _QUOTES and line[0] not in _QUOTES
     if _VALUE.search(line) and not is_quoted_word:
         return Ending.SENTENCE if _CUT_NUMBER.search(line) else Ending.VALUE

@@ -53,7 +53,7 @@ def _is_list_number(line: str, tail: str, prose: str) -> bool:
 def _is_abbreviation(tail: str) -> bool:
     """The last word, or the last two letters with a blank between: "z. B."."""
     *before, last = tail[:-1].split()[-2:] or [""]
-    word, previous = last.lstrip(_OPENING_MARKS), before[0] if before else ""
+    word, previous = last.rpartition("/")[2].lstrip(_OPENING_MARKS), before[0] if before else ""
     if len(word) > 1 and word.isupper():
         return word in _TITLES
     if word.casefold() in _ABBREVIATIONS or f"{previous}{word}".casefold().lstrip(_OPENING_MARKS) in _ABBREVIATIONS:

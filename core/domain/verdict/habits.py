@@ -7,10 +7,12 @@ from core.domain.verdict.verdict import Confidence
 
 _USUAL_SHARE = 1 / 3
 """From here on, a speaker ends turns without a mark as others do with one."""
-_SHARE_OF_CUTS = 0.15
-"""So many of the unmarked ends stand behind a word that needs another: they are cuts. A third of random cuts do so."""
-_ENOUGH_TURNS, _MANY_TURNS = 12, 50
-"""Fewer turns have no habit; and so many, that an ending which only one of them has is news."""
+_SHARE_OF_CUTS = 0.08
+"""So many of the unmarked ends stand behind a word that needs another: they are cuts. A third of random English cuts do."""
+_ENOUGH_TURNS, _ENOUGH_SENTENCES = 12, 20
+"""Fewer turns have no habit; with so many unmarked sentences it can be told whether they are cuts, however rare they are."""
+_MANY_TURNS, _RARE_SHARE = 50, 1 / 300
+"""Where so many end with a mark, one that ends otherwise is news; of words and phrases, which a cut leaves, so few are."""
 _LIKE_CUTS = frozenset(
     {Ending.WORD, Ending.PHRASE, Ending.ENUMERATION, Ending.NAME, Ending.VALUE, Ending.LINES, Ending.LIST}
 )
@@ -39,9 +41,13 @@ class Habits:
         turns, unmarked = self._turns[speaker], self._unmarked[speaker]
         if ending is Ending.CONNECTIVE:
             return ending.confidence
-        is_usual = turns >= _ENOUGH_TURNS and unmarked >= turns * _USUAL_SHARE
-        if is_usual and self._endings[speaker, Ending.CONNECTIVE] < unmarked * _SHARE_OF_CUTS:
+        sure = self._endings[speaker, Ending.CONNECTIVE]
+        sentences = self._endings[speaker, Ending.SENTENCE] + sure
+        if turns >= _ENOUGH_TURNS and unmarked >= turns * _USUAL_SHARE and sure < unmarked * _SHARE_OF_CUTS:
             return Confidence.LOW
-        if turns >= _MANY_TURNS and self._endings[speaker, ending] <= 1 and ending in _LIKE_CUTS:
+        if sentences >= _ENOUGH_SENTENCES and sure < sentences * _SHARE_OF_CUTS:
+            return Confidence.LOW
+        rare = max(1.0, turns * _RARE_SHARE) if ending in (Ending.WORD, Ending.PHRASE) else 1
+        if turns >= _MANY_TURNS and self._endings[speaker, ending] <= rare and ending in _LIKE_CUTS:
             return Confidence.MEDIUM
         return ending.confidence

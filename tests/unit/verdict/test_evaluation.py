@@ -1,4 +1,5 @@
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from core.domain.verdict.conversation import Role
 from tests.evaluation.__main__ import main
 from tests.evaluation.cuts import Boundary, cut_everywhere, is_sentence_end
+from tests.evaluation.foreign import cut_somewhere
 from tests.evaluation.measurement import TARGET_RECALL_OF_CUTS, JudgedTurn, judge_turns, measure_cuts
 from tests.evaluation.replies import conversation_document
 from tests.evaluation.turns import LabelledTurn, load_corpus
@@ -76,3 +78,29 @@ def test_the_command_prints_its_tables_and_succeeds(tmp_path: Path, capsys: pyte
     assert "found by its reply, cut.json" in printed
     assert "cut.json: parse_error" in printed
     assert "median" in printed
+
+
+def test_cuts_in_files_of_others_end_no_sentence_in_any_script() -> None:
+    chance = random.Random(1)
+    english = {cut_somewhere("One two. Three (four!) five.", "LATIN", chance) for _ in range(200)}
+    chinese = {cut_somewhere("一二。三四。", "CJK", chance) for _ in range(200)}
+
+    assert english == {"One", "One two. Three"}
+    assert chinese == {"一", "一二", "一二。三", "一二。三四"}
+    assert cut_somewhere("One.", "LATIN", chance) is None
+
+
+def test_files_of_others_are_measured_by_speaker_and_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = (("user", "What is next?"), ("assistant", "We look at the rent and then at the food. It will not take long."))
+    record = {"messages": [{"role": role, "content": content} for role, content in turns]}
+    unmarked = {
+        "messages": [record["messages"][0], {"role": "assistant", "content": "It will not take long. And there is the"}]
+    }
+    (tmp_path / "good.jsonl").write_text("\n".join([json.dumps(record)] * 60))
+    (tmp_path / "bad.jsonl").write_text("\n".join([json.dumps(record)] * 60 + [json.dumps(unmarked)]))
+
+    assert (main([str(tmp_path / "good.jsonl")]), main([str(tmp_path / "bad.jsonl"), "--misses", "5"])) == (0, 1)
+    printed = capsys.readouterr().out
+    assert "short of a target" in printed
+    assert "And there is the" in printed
+    assert "Share of findings that are right" in printed
