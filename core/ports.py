@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from core.domain.paging import Direction, Page, RowCursor
+from core.domain.paging import Direction, Page, RowCursor, RowPlace
 
 # For the type checker alone, so that a service with one port does not load the modules of all.
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from core.domain.datasets.records import (
         ConversationCounts,
         ConversationFilters,
-        ConversationPlace,
         ExportedConversation,
         ListedConversation,
         ReviewStatus,
@@ -312,6 +311,10 @@ class FailureStore(Protocol):
 
     def count(self, filters: FailureFilters) -> FailureStatistics: ...
 
+    def find_place(self, filters: FailureFilters, failure_id: UUID) -> RowPlace:
+        """Return the neighbours of a failure among the filtered ones."""
+        ...
+
     def list_options(self) -> ResultOptions: ...
 
     def download(self, path: str) -> bytes | None:
@@ -334,7 +337,7 @@ class ConversationStore(Protocol):
         """Return one conversation whole; None where there is none, or it is someone else's."""
         ...
 
-    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> ConversationPlace:
+    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> RowPlace:
         """Return the neighbours of a conversation among the filtered ones."""
         ...
 

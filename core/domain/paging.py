@@ -31,6 +31,15 @@ class RecordRow(Record):
 AnyRow = TypeVar("AnyRow", bound=RecordRow)
 
 
+class RowPlace(Record):
+    """The place of a row among the filtered ones: `newer` of `total` come before it."""
+
+    newer_id: UUID | None = None
+    older_id: UUID | None = None
+    newer: int = 0
+    total: int = 0
+
+
 class RowCursor(Record):
     """The row at an end of a page."""
 

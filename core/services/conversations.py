@@ -9,12 +9,11 @@ from core.domain.datasets.dataset_export import format_line
 from core.domain.datasets.records import (
     ConversationCounts,
     ConversationFilters,
-    ConversationPlace,
     ListedConversation,
     ReviewStatus,
     StoredConversation,
 )
-from core.domain.paging import Direction, Page, RowCursor, needs_first_page
+from core.domain.paging import Direction, Page, RowCursor, RowPlace, needs_first_page
 from core.errors import NotFound
 from core.ports import ConversationStore
 
@@ -57,7 +56,7 @@ class ConversationService:
         """Return what conversations can be filtered by."""
         return self.store.list_options()
 
-    def find_place(self, conversation_id: UUID, filters: ConversationFilters = ANY_CONVERSATION) -> ConversationPlace:
+    def find_place(self, conversation_id: UUID, filters: ConversationFilters = ANY_CONVERSATION) -> RowPlace:
         """Return the neighbours of a conversation among the filtered ones."""
         return self.store.find_place(filters, conversation_id)
 

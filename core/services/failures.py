@@ -8,7 +8,7 @@ from uuid import UUID
 from core.domain.batches.result_options import ResultOptions
 from core.domain.batches.results import FailureFilters, FailureRow, FailureStatistics
 from core.domain.diagnosis.error_report import FailureMaterial, build_report
-from core.domain.paging import Direction, Page, RowCursor, needs_first_page
+from core.domain.paging import Direction, Page, RowCursor, RowPlace, needs_first_page
 from core.errors import NotFound
 from core.ports import FailureStore
 
@@ -44,6 +44,10 @@ class FailedGenerationService:
     def count(self, filters: FailureFilters = ANY_FAILURE) -> FailureStatistics:
         """Return counts over everything that matches, computed in the database."""
         return self.store.count(filters)
+
+    def find_place(self, failure_id: UUID, filters: FailureFilters = ANY_FAILURE) -> RowPlace:
+        """Return the neighbours of a failure among the filtered ones."""
+        return self.store.find_place(filters, failure_id)
 
     def list_options(self) -> ResultOptions:
         """Return what failures can be filtered by."""

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.bootstrap import open_local_services
 from core.config import load_settings
+from core.domain.batches.results import FailureFilters
 from tests.support.browser import choose_option, click_mark, click_table, open_watched_page, read_download, settle
 from tests.support.heat_maps import HEAT_CELL
 from tests.support.product import CUT_ARC, Results, generate_batch
@@ -112,19 +113,6 @@ def test_next_begins_at_the_first_turn(page: Page, results: Results) -> None:
 
 
 @pytest.mark.extended
-def test_a_page_of_a_table_begins_at_its_top(page: Page, results: Results) -> None:
-    focus_table(page, f"{results.url}/Conversations")
-    page.keyboard.press("Control+End")
-    table = page.get_by_test_id("stDataFrame").first
-    expect(table.locator("tbody tr[aria-rowindex='2']")).to_have_count(0)
-
-    page.get_by_role("button", name="Older").click()
-
-    expect(page.get_by_text(re.compile("^26–"))).to_be_visible()
-    expect(table.locator("tbody tr[aria-rowindex='2']")).to_have_count(1)
-
-
-@pytest.mark.extended
 def test_filters_and_views_are_in_the_link_and_the_failures_inherit_them(page: Page, results: Results) -> None:
     open_analytics(page, results)
     choose_option(page, "Batch", "Cut *turns*")
@@ -180,6 +168,28 @@ def test_every_action_of_a_failure_answers_to_the_keyboard(page: Page, results: 
     with page.expect_download() as downloading:
         page.keyboard.press("Enter")
     assert downloading.value.suggested_filename == f"failed-generation-{newest.id}.json"
+
+
+@pytest.mark.extended
+def test_a_report_leads_to_its_neighbours_under_the_filters_and_names_its_batch(page: Page, results: Results) -> None:
+    filters = FailureFilters(batch_id=results.cut_batch)
+    newest, second, *others = results.services.failures.list_page(filters).rows
+    page.goto(f"{results.url}/Failed_Generations?batch={results.cut_batch}&failure={newest.id}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(f"1 of {len(others) + 2} filtered")).to_be_visible(timeout=60_000)
+    expect(dialog.get_by_role("button", name="Previous")).to_be_disabled()
+
+    dialog.get_by_role("button", name="Next", exact=True).click()
+
+    expect(dialog.get_by_text(f"2 of {len(others) + 2} filtered")).to_be_visible()
+    expect(dialog.get_by_text(str(second.id))).to_be_visible()
+    expect(page).to_have_url(re.compile(f"failure={second.id}"))
+    dialog.get_by_role("tab", name="Origin").click()
+    for known in (second.persona, second.arc, second.topic, str(results.cut_batch)):
+        expect(dialog.get_by_text(str(known), exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("failure="))
 
 
 @pytest.mark.extended

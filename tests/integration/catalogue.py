@@ -237,6 +237,12 @@ CALLS: Mapping[str, Call] = {
         stranger=counts_nothing,
         limits={"filters": ({"text": LONG}, counts_nothing)},
     ),
+    "find_failure_place": Call(
+        arguments=lambda world: _filter(world) | {"failure_id": str(world.failure)},
+        owner=lambda answer: answer["total"] == 1,
+        stranger=counts_nothing,
+        limits={"filters": FILTERS},
+    ),
     "describe_failure": Call(arguments=lambda world: {"failure_id": str(world.failure)}),
     "list_result_options": Call(
         owner=lambda answer: len(answer["batches"]) > 1, stranger=lambda answer: answer["batches"] == answer["models"] == []

@@ -29,6 +29,19 @@ def test_pages_lead_to_older_and_back_to_newer_rows(stores: Stores) -> None:
     assert first == failures.list_page(page_size=2, cursor=second.previous_cursor, direction=Direction.NEWER)
 
 
+def test_the_place_of_a_failure_is_among_the_filtered_ones(stores: Stores) -> None:
+    fail_some(stores, *SOME)
+    rows = stores.failures.list_page(FailureFilters(), 25, None).rows
+    ended = [row.id for row in rows if row.stop_reason == "end_turn"]
+    failures = FailedGenerationService(store=stores.failures)
+
+    place = failures.find_place(ended[1], FailureFilters(stop_reason="end_turn"))
+
+    assert (ended[0], ended[2], 1, 3) == (place.newer_id, place.older_id, place.newer, place.total)
+    last = failures.find_place(rows[4].id)
+    assert (rows[3].id, None, 4, 5) == (last.newer_id, last.older_id, last.newer, last.total)
+
+
 def test_a_page_that_is_gone_shows_the_first(stores: Stores) -> None:
     fail_some(stores, {}, {})
     failures = FailedGenerationService(store=stores.failures)
@@ -62,8 +75,11 @@ def test_every_word_of_a_search_begins_a_word_of_the_text(stores: Stores, text: 
     assert found == len(stores.failures.list_page(FailureFilters(text=text), 25, None).rows)
 
 
-def test_rows_and_options_name_the_batch(stores: Stores) -> None:
+def test_rows_and_options_name_the_batch_and_rows_what_they_were_made_from(stores: Stores) -> None:
     batch_id = fail_some(stores, {})
+
+    row = stores.failures.list_page(FailureFilters(), 25, None).rows[0]
+    assert all((row.persona, row.arc, row.topic))
 
     (option,) = stores.failures.list_options().batches
 

@@ -11,13 +11,12 @@ from core.domain.batches.result_options import ResultOptions
 from core.domain.datasets.records import (
     ConversationCounts,
     ConversationFilters,
-    ConversationPlace,
     ExportedConversation,
     ListedConversation,
     ReviewStatus,
     StoredConversation,
 )
-from core.domain.paging import Direction, Page, RowCursor
+from core.domain.paging import Direction, Page, RowCursor, RowPlace
 from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound
 
@@ -59,14 +58,14 @@ class SupabaseConversationStore:
         answer = call_function(self.analyst.client, "describe_conversation", conversation_id=str(conversation_id))
         return None if answer is None else read_record(StoredConversation, answer, "conversation")
 
-    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> ConversationPlace:
+    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> RowPlace:
         answer = call_function(
             self.analyst.client,
             "find_conversation_place",
             filters=dump_filters(filters),
             conversation_id=str(conversation_id),
         )
-        return ConversationPlace.model_validate(answer)
+        return RowPlace.model_validate(answer)
 
     def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
         answer = call_function(

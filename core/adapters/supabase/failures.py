@@ -15,7 +15,7 @@ from core.adapters.supabase.session import Analyst
 from core.domain.batches.result_options import ResultOptions
 from core.domain.batches.results import FailureFilters, FailureRow, FailureStatistics
 from core.domain.diagnosis.error_report import FailureMaterial
-from core.domain.paging import Direction, Page, RowCursor
+from core.domain.paging import Direction, Page, RowCursor, RowPlace
 
 BUCKET = "failed-generation-files"
 DELETE_GROUP = 500
@@ -48,6 +48,12 @@ class SupabaseFailureStore:
     def count(self, filters: FailureFilters) -> FailureStatistics:
         answer = call_function(self.analyst.client, "count_failed_generations", filters=dump_filters(filters))
         return FailureStatistics.model_validate(answer)
+
+    def find_place(self, filters: FailureFilters, failure_id: UUID) -> RowPlace:
+        answer = call_function(
+            self.analyst.client, "find_failure_place", filters=dump_filters(filters), failure_id=str(failure_id)
+        )
+        return RowPlace.model_validate(answer)
 
     def list_options(self) -> ResultOptions:
         return read_options(self.analyst.client, self.analyst.unreadable)

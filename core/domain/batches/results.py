@@ -26,6 +26,9 @@ class FailureRow(RecordRow):
     imported: bool = False
     batch_id: UUID | None = None
     batch_name: str | None = None
+    persona: str | None = None
+    arc: str | None = None
+    topic: str | None = None
     confidence: Confidence | None = None
     raw_file_path: str | None = None
 

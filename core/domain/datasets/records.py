@@ -63,15 +63,6 @@ class ConversationCounts(Record):
     by_review_status: dict[ReviewStatus, int]
 
 
-class ConversationPlace(Record):
-    """The place of a conversation among the filtered ones: `newer` of `total` come before it."""
-
-    newer_id: UUID | None = None
-    older_id: UUID | None = None
-    newer: int = 0
-    total: int = 0
-
-
 class StoredConversation(ListedConversation):
     """One conversation whole, with its origin as the batch keeps it."""
 

@@ -102,7 +102,7 @@ def _draw_table(page: Page[ListedConversation]) -> None:
     draw_table(
         [_make_row(row) for row in page.rows],
         _configure_columns(),
-        key=f"conversation_table_{page.rows[0].id}",  # Another page begins at its top.
+        key="conversation_table",
         alt=f"{format_count(len(page.rows), 'conversation')}, newest first",
         file_name="conversations",
         buttons={"read": RowButton(read, width=75)},

@@ -9,7 +9,8 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.datasets.records import ConversationPlace, ReviewStatus, StoredConversation
+from core.domain.datasets.records import ReviewStatus, StoredConversation
+from core.domain.paging import RowPlace
 from core.domain.scaffolding.prompt import render_prompt
 from core.domain.verdict.conversation import Role, Turn
 from core.errors import TemplateInvalid
@@ -61,7 +62,7 @@ def _draw_title(conversation: StoredConversation) -> None:
         st.space("stretch")
 
 
-def _draw_controls(services: PageServices, conversation: StoredConversation, place: ConversationPlace) -> None:
+def _draw_controls(services: PageServices, conversation: StoredConversation, place: RowPlace) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "All conversations", icon=":material/list:", type="tertiary", on_click=_open, args=(None,), key="back_to_list"

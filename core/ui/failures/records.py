@@ -8,9 +8,9 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.batches.results import FailureFilters
 from core.ui.failures.report import open_linked_report
-from core.ui.failures.table import FAILURE, draw_failure_table, send_wanted_report
+from core.ui.failures.table import draw_failure_table, send_wanted_report
 from core.ui.failures.view import load_failure_statistics
-from core.ui.shell.link_state import read_cursor, read_uuid
+from core.ui.shell.link_state import read_cursor
 from core.ui.shell.pager import draw_pager
 from core.ui.shell.session import report_errors
 
@@ -19,7 +19,7 @@ from core.ui.shell.session import report_errors
 def draw_failure_records(services: PageServices, filters: FailureFilters) -> None:
     """Draw one page of what the filters find; nothing where they find none."""
     with report_errors():
-        open_linked_report(services, read_uuid(FAILURE))
+        open_linked_report(services, filters)
         cursor, direction = read_cursor()
         page = services.failures.list_page(filters, cursor=cursor, direction=direction)
         if page.rows:

@@ -5,14 +5,17 @@ What Claude wrote, and every message, is shown as code or text, never as markdow
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.error_report import FailedGeneration, FailureMaterial, FailureOrigin, build_report
 from core.domain.diagnosis.plain_names import name_call_end, name_failure_type, name_pattern, name_stop_reason
+from core.domain.paging import RowPlace
 from core.domain.percentages import format_percent
 from core.domain.verdict.cut_place import locate_cut
 from core.domain.verdict.verdict import FailureType
@@ -20,7 +23,7 @@ from core.errors import NotFound
 from core.ui.failures.table import FAILURE, TYPE_COLORS, make_report_file, name_report
 from core.ui.shell.facts import draw_facts
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_money, format_time
-from core.ui.shell.link_state import change_link
+from core.ui.shell.link_state import change_link, read_uuid
 from core.ui.shell.page import draw_imported_badge, draw_simulated_badge, draw_text_badge
 from core.ui.shell.session import report_errors
 from core.ui.shell.tables import draw_table
@@ -30,35 +33,56 @@ TEXT_PIXELS = 300
 CONTENT_OF_TYPES_WITH_A_CUT = {FailureType.TRUNCATION, FailureType.PARSE_ERROR}
 
 
-def open_linked_report(services: PageServices, failure_id: UUID | None) -> None:
+def open_linked_report(services: PageServices, filters: FailureFilters) -> None:
     """Open the dialog of `?failure=ID`; say so where there is no such failure."""
+    failure_id = read_uuid(FAILURE)
     if failure_id is None:
         return
     try:
-        material = services.failures.get(failure_id)
+        fresh = [services.failures.get(failure_id)]
     except NotFound as error:
         st.warning(escape_markdown(str(error)), icon=":material/link_off:")
         return
-    _draw_dialog(services, material)
+    _draw_dialog(services, filters, fresh)
 
 
-def _close() -> None:
-    change_link({FAILURE: None}, keep_page=True)
+def _open(failure_id: UUID | None) -> None:
+    change_link({FAILURE: None if failure_id is None else str(failure_id)}, keep_page=True)
 
 
-@st.dialog("Failed generation", width="large", icon=":material/error:", on_dismiss=_close)
-def _draw_dialog(services: PageServices, material: FailureMaterial) -> None:
+@st.dialog("Failed generation", width="large", icon=":material/error:", on_dismiss=partial(_open, None))
+def _draw_dialog(services: PageServices, filters: FailureFilters, fresh: list[FailureMaterial]) -> None:
+    """Draw the failure of the link: the one that was read before, else, within the dialog, its neighbour."""
     with report_errors():
+        failure_id = read_uuid(FAILURE)
+        if failure_id is None:  # Closed meanwhile.
+            return
+        material = fresh.pop() if fresh else services.failures.get(failure_id)
         row = material.failure
         report = build_report(material)
-        _draw_summary(services, row)
-        figures, analysis = st.columns([5, 7], gap="small")
-        with figures:
-            _draw_tokens(row, report)
-        with analysis:
-            _draw_analysis(report)
-        _draw_details(row, report)
-        _draw_parts(material, report)
+        # Another failure is another container: its texts begin at their top.
+        with st.container(key=f"report_{failure_id}"):
+            _draw_neighbours(services.failures.find_place(failure_id, filters))
+            _draw_summary(services, row)
+            figures, analysis = st.columns([5, 7], gap="small")
+            with figures:
+                _draw_tokens(row, report)
+            with analysis:
+                _draw_analysis(report)
+            _draw_details(row, report)
+            _draw_parts(material, report)
+
+
+def _draw_neighbours(place: RowPlace) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for label, icon, neighbour in (
+            ("Previous", ":material/chevron_left:", place.newer_id),
+            ("Next", ":material/chevron_right:", place.older_id),
+        ):
+            key = f"report_{label.lower()}"
+            st.button(label, icon=icon, key=key, disabled=neighbour is None, on_click=_open, args=(neighbour,))
+        if place.total:
+            st.caption(f"{place.newer + 1:,} of {max(place.total, place.newer + 1):,} filtered", width="content")
 
 
 def _draw_parts(material: FailureMaterial, report: dict[str, Any]) -> None:

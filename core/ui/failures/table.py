@@ -42,10 +42,10 @@ def draw_failure_table(rows: Sequence[FailureRow]) -> None:
     draw_table(
         [_make_row(row) for row in rows],
         _configure_columns(),
-        key=f"failure_table_{rows[0].id}",  # Another page begins at its top.
+        key="failure_table",
         alt=f"{format_count(len(rows), 'failed generation')}, newest first",
         file_name="failed-generations",
-        buttons={"view": RowButton(view, width=75), "raw": RowButton(want_raw, width=75)},
+        buttons={"view": RowButton(view, width=70), "raw": RowButton(want_raw, width=67)},
     )
 
 
@@ -93,7 +93,9 @@ def _make_row(row: FailureRow) -> dict[str, Any]:
         "stop_reason": name_stop_reason(row.stop_reason),
         "pattern": name_pattern(row.truncation_pattern),
         "tokens": f"{used} / {NOTHING if row.max_tokens is None else f'{row.max_tokens:,}'}",
-        "model": row.model,
+        "persona": row.persona,
+        "arc": row.arc,
+        "topic": row.topic,
         "batch": row.batch_name,
         "data": mark_simulated(simulated=row.simulated),
         "view": VIEW,
@@ -104,14 +106,14 @@ def _make_row(row: FailureRow) -> dict[str, Any]:
 def _configure_columns() -> dict[str, Any]:
     column, types = st.column_config, [name_failure_type(code) for code in TYPE_COLORS]
     return {
-        "created": column.DatetimeColumn("Date", format="D MMM YYYY, HH:mm", timezone=st.context.timezone, width=135),
-        "type": column.MultiselectColumn("Type", options=types, color=list(TYPE_COLORS.values()), width=130),
-        "stop_reason": column.TextColumn("Stop reason", width=135),
-        "pattern": column.TextColumn("Pattern", width=165),
-        "tokens": column.TextColumn(
-            "Tokens / max", width=110, alignment="right", help="Output tokens and max output tokens"
-        ),
-        "model": column.TextColumn("Model", width=140),
-        "batch": column.TextColumn("Batch", width=157),
+        "created": column.DatetimeColumn("Date", format="D MMM YY, HH:mm", timezone=st.context.timezone, width=115),
+        "type": column.MultiselectColumn("Type", options=types, color=list(TYPE_COLORS.values()), width=105),
+        "stop_reason": column.TextColumn("Stop reason", width=122),
+        "pattern": column.TextColumn("Pattern", width=132),
+        "tokens": column.TextColumn("Tokens / max", width=97, alignment="right", help="Output tokens and max output tokens"),
+        "persona": column.TextColumn("Persona", width=105),
+        "arc": column.TextColumn("Arc", width=125),
+        "topic": column.TextColumn("Topic", width=115),
+        "batch": column.TextColumn("Batch", width=80),
         "data": simulated_column(),
     }
