@@ -100,7 +100,9 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         scaffolding=ScaffoldingService(store=scaffolding),
         scaffolding_editing=ScaffoldingEditingService(store=scaffolding, editor=SupabaseScaffoldingEditor(analyst=analyst)),
         tokens=RqTokenCounter(redis=redis, queue_name=settings.queue_name),
-        batches=BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue),
+        batches=BatchService(
+            batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue, simulated=settings.simulated
+        ),
         monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
         overview=SupabaseOverviewStore(analyst=analyst),
         alerts=SupabaseAlertStore(analyst=analyst),

@@ -42,7 +42,8 @@ def open_command_services(settings: PageSettings) -> Generator[CommandServices]:
         with connect_redis(settings.require_redis(), retries=PAGE_RETRIES) as redis:
             scaffolding = SupabaseScaffoldingStore(analyst=analyst)
             queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
-            batches = BatchService(batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue)
+            store = SupabaseBatchStore(analyst=analyst)
+            batches = BatchService(batches=store, scaffolding=scaffolding, queue=queue, simulated=settings.simulated)
             yield CommandServices(
                 scaffolding=ScaffoldingService(store=scaffolding),
                 batches=batches,

@@ -22,10 +22,15 @@ def export(
     output: Annotated[str, typer.Option("--output", "-o", help="File to write; `-` is standard output.")],
     batch: Annotated[str | None, typer.Option(help="Only the conversations of this batch.")] = None,
     review_status: Annotated[ReviewStatus | None, typer.Option(help="Only those with this review status.")] = None,
+    with_comparisons: Annotated[
+        bool, typer.Option("--with-comparisons", help="Also what comparisons made, which is left out without --batch.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Write accepted conversations as chat messages, one JSON object per line, oldest first."""
-    filters = ConversationFilters(batch_id=_parse_batch(batch), review_status=review_status)
+    filters = ConversationFilters(
+        batch_id=_parse_batch(batch), review_status=review_status, with_comparisons=with_comparisons or None
+    )
     path = None if output == STANDARD_OUTPUT else Path(output)
     if path is not None and path.exists() and not force:
         raise InvalidRequest(f"{path} exists. Name another file, or replace it with --force.")

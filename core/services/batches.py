@@ -18,7 +18,7 @@ from core.domain.batches.batch import (
     Submitted,
 )
 from core.domain.batches.estimate import Estimate, GenerationHistory, estimate_batch
-from core.domain.batches.pricing import find_price
+from core.domain.batches.pricing import find_call_cost_range, find_price
 from core.domain.datasets.plans import DatasetId
 from core.domain.scaffolding.grid import sample_grid
 from core.domain.scaffolding.prompt import check_template, choose_template
@@ -36,11 +36,13 @@ class BatchService:
     batches: BatchStore
     scaffolding: ScaffoldingStore
     queue: JobQueue
+    simulated: bool = False
+    """Claude is simulated: what simulated calls took says what the next will take, and only then."""
 
     def estimate(self, selection: Selection, settings: BatchSettings) -> Estimate:
         """Return expected time and cost, from the model's own history where there is enough."""
-        history = find_history(self.list_history(), settings.model)
-        return estimate_batch(self._count_planned(selection), concurrency=settings.concurrency, history=history)
+        history = find_history(self.list_history(), settings.model, simulated=self.simulated)
+        return estimate_settings(self._count_planned(selection), settings, history)
 
     def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
         """Return how many of the selection's combinations have a conversation already."""
@@ -188,10 +190,19 @@ def _check_price(model: str, budget_usd: float | None) -> None:
         )
 
 
-def find_history(history: tuple[GenerationHistory, ...], model: str) -> GenerationHistory | None:
-    """Return the model's history, charged calls before simulated ones."""
-    fitting = sorted((row for row in history if row.model == model), key=lambda row: row.simulated)
-    return fitting[0] if fitting else None
+def find_history(history: tuple[GenerationHistory, ...], model: str, *, simulated: bool) -> GenerationHistory | None:
+    """Return the model's history with Claude as it is now: what was simulated says nothing of what is paid for."""
+    return next((row for row in history if row.model == model and row.simulated == simulated), None)
+
+
+def estimate_settings(conversations: int, settings: BatchSettings, history: GenerationHistory | None) -> Estimate:
+    """Return expected time and cost of so many conversations, with the price list's range before there is a history."""
+    return estimate_batch(
+        conversations,
+        concurrency=settings.concurrency,
+        history=history,
+        call_cost_usd=find_call_cost_range(settings.model, settings.max_tokens),
+    )
 
 
 def _without_repeats(selection: Selection) -> Selection:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -91,7 +91,7 @@ class DiagnosticsService:
         outcomes = self.store.count(filters, MOST_BATCHES)
         facts = build_facts(outcomes)
         chosen = bucket or _choose_bucket(outcomes)
-        diagnosis = diagnose(outcomes, facts, bucket=chosen, zone=zone, asks_how=filters.asks_how)
+        diagnosis = diagnose(outcomes, facts, bucket=chosen, zone=zone, now=datetime.now(UTC), asks_how=filters.asks_how)
         return Measurement(outcomes=outcomes, facts=facts, diagnosis=diagnosis)
 
     def explain(self, measurement: Measurement) -> DiagnosisReport:

@@ -376,12 +376,35 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
+-- Says which of the keys that an arc or a topic names as suitable nobody has; null where all are there.
+create function public.refuse_unknown_keys(persona_keys text[], arc_keys text[], topic_keys text[]) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select jsonb_build_object('outcome', 'rejected', 'reason',
+        'Suitable ' || string_agg(u.words, '; suitable ' order by u.words)
+        || '. Use keys that the Scaffolding page lists, one per line.')
+    from (
+        select named.what || ': ' || string_agg(named.key, ', ' order by named.key) || ' does not exist' as words
+        from (
+            select 'personas' as what, k as key from unnest(persona_keys) k
+            where not exists (select 1 from public.personas p where p.persona_key = k)
+            union all select 'emotional arcs', k from unnest(arc_keys) k
+            where not exists (select 1 from public.emotional_arcs a where a.arc_key = k)
+            union all select 'topics', k from unnest(topic_keys) k
+            where not exists (select 1 from public.training_topics t where t.topic_key = k)
+        ) named
+        group by named.what
+    ) u
+    having count(*) > 0
+$$;
+
 -- Saves one arc; who may, and what it returns, stands at the head of this file.
 create function public.save_arc(payload jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
     given public.emotional_arcs;
+    refusal jsonb;
     at_table text;
     at_column text;
     violated text;
@@ -390,6 +413,10 @@ begin
         return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first.');
     end if;
     given := jsonb_populate_record(null::public.emotional_arcs, public.require_shape(payload, 'public.emotional_arcs'));
+    refusal := public.refuse_unknown_keys(given.suitable_personas, null, given.suitable_topics);
+    if refusal is not null then
+        return refusal;
+    end if;
     if given.updated_at is null then
         insert into public.emotional_arcs (
             id, arc_key, name, description, conversation_category, tier, starting_emotion, starting_intensity_min,
@@ -434,6 +461,7 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
     given public.training_topics;
+    refusal jsonb;
     at_table text;
     at_column text;
     violated text;
@@ -442,6 +470,10 @@ begin
         return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first.');
     end if;
     given := jsonb_populate_record(null::public.training_topics, public.require_shape(payload, 'public.training_topics'));
+    refusal := public.refuse_unknown_keys(given.suitable_personas, given.suitable_emotional_arcs, null);
+    if refusal is not null then
+        return refusal;
+    end if;
     if given.updated_at is null then
         insert into public.training_topics (
             id, topic_key, name, category, description, complexity_level, typical_question_examples, key_concepts,

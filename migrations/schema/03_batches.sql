@@ -81,6 +81,7 @@ comment on constraint batches_conversation_category_check on public.batches is '
 comment on constraint batches_estimated_seconds_most on public.batches is 'Estimate: 0 to 1,000,000,000 seconds.';
 comment on constraint batches_estimated_cost_usd_most on public.batches is 'Estimate: $0 to $1,000,000.';
 create index idx_batches_created_by on public.batches (created_by, created_at desc);
+create index idx_batches_name on public.batches (created_by, name);
 create index idx_batches_retry_of on public.batches (retry_of) where retry_of is not null;
 create index idx_batches_open on public.batches (status) where status in ('queued', 'processing');
 alter table public.batches enable row level security;
@@ -151,8 +152,8 @@ create type public.batch_changes as (
 
 -- Makes a batch of the caller with an item for each combination of the selection. `picks` chooses positions of the
 -- grid (persona x arc x topic) and their order, and with `dataset_id` only what its plan still misses is taken of them;
--- `skip_existing` leaves out combinations that have a conversation
--- ('real': one that Claude wrote; 'any': or the simulation); `without_templates` are offered templates that the
+-- `skip_existing` leaves out combinations that have a conversation ('real': one that Claude wrote; 'any': or the
+-- simulation; those of comparisons do not count), and the limit counts them; `without_templates` are offered templates that the
 -- caller knows to be of no use. Returns {"outcome": "submitted" | "rejected", "batch_id", "planned", "reason"}.
 create function public.submit_batch(request jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s'
@@ -168,6 +169,8 @@ declare
     arcs integer;
     topics integer;
     most integer;
+    grid_picks integer;
+    covered integer;
     templates jsonb;
     missing text;
     new_batch_id uuid;
@@ -237,6 +240,7 @@ begin
             return jsonb_build_object('outcome', 'rejected', 'reason', 'Nothing of this data set is missing.');
         end if;
     elsif skip is not null then
+        grid_picks := cardinality(picks);
         picks := array(
             select c.position
             from unnest(picks) with ordinality c(position, n)
@@ -247,13 +251,22 @@ begin
                     and done.emotional_arc_id = arc_ids[1 + c.position / topics % arcs]
                     and done.training_topic_id = topic_ids[1 + c.position % topics]
                     and done.review_status <> 'rejected' and (skip = 'any' or not done.simulated)
+                    and not exists (select 1 from public.experiments e where e.changed_batch_id = done.batch_id)
             )
-            order by c.n limit most
+            order by c.n
         );
         if cardinality(picks) = 0 then
             return jsonb_build_object('outcome', 'rejected', 'reason',
                 'Every combination of this selection has a conversation already; nothing is left to generate.');
         end if;
+        -- What is covered counts toward the limit: a batch of 10 of which 9 are there is one more.
+        covered := grid_picks - cardinality(picks);
+        if covered >= most then
+            return jsonb_build_object('outcome', 'rejected', 'reason', format(
+                '%s of these combinations have a conversation already, so a limit of %s leaves nothing to generate. '
+                'Set a higher limit, or none.', covered, most));
+        end if;
+        picks := picks[:coalesce(most - covered, cardinality(picks))];
     end if;
 
     -- Of each arc the first that is offered and that the caller does not know to be of no use.
@@ -389,6 +402,23 @@ $$;
 create trigger check_batch_room before insert on public.batches
     for each row when (not new.imported) execute function public.check_batch_room();
 
+-- Gives a batch a name that no other batch of its analyst has: the second "X" is "X (2)".
+create function public.name_batch() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+    wanted constant text := new.name;
+    number integer := 1;
+begin
+    while exists (select 1 from public.batches b where b.created_by = new.created_by and b.name = new.name) loop
+        number := number + 1;
+        new.name := left(wanted, 200 - length(format(' (%s)', number))) || format(' (%s)', number);
+    end loop;
+    return new;
+end
+$$;
+create trigger name_batch before insert on public.batches for each row execute function public.name_batch();
+
 -- How many combinations of a selection have a conversation already: {"existing"}, by the same rule as `skip_existing`
 -- of submit_batch.
 create function public.count_existing_combinations(request jsonb) returns jsonb
@@ -407,6 +437,7 @@ begin
             where c.created_by = owner and c.persona_id = any (persona_ids) and c.emotional_arc_id = any (arc_ids)
                 and c.training_topic_id = any (topic_ids)
                 and c.review_status <> 'rejected' and (skip = 'any' or not c.simulated)
+                and not exists (select 1 from public.experiments e where e.changed_batch_id = c.batch_id)
         ) d
     );
 end
@@ -428,8 +459,26 @@ as $$
     group by u.id
 $$;
 
--- Makes a new batch of a batch's failed items, perhaps with other settings. A new template replaces that of its arc;
--- others stay. Returns what submit_batch does, or {"outcome": "not_found"}.
+-- The failed items of a batch whose combination no retry of it, or of its retries, has accepted since or still works on.
+create function public.list_items_to_retry(target_batch_id uuid) returns setof public.batch_items
+language sql stable set search_path = ''
+as $$
+    with recursive retries as (
+        select b.id from public.batches b where b.retry_of = target_batch_id
+        union
+        select b.id from public.batches b join retries r on b.retry_of = r.id
+    )
+    select i.* from public.batch_items i
+    where i.batch_id = target_batch_id and i.status = 'failed' and not exists (
+        select 1 from retries r join public.batch_items again on again.batch_id = r.id
+        where again.status in ('completed', 'queued', 'processing') and again.persona_id = i.persona_id
+            and again.emotional_arc_id = i.emotional_arc_id and again.training_topic_id = i.training_topic_id
+            and again.variation is not distinct from i.variation
+    )
+$$;
+
+-- Makes a new batch of a batch's failed items that no retry has fixed, perhaps with other settings. A new template replaces
+-- that of its arc; others stay. Returns what submit_batch does, or {"outcome": "not_found"}.
 create function public.retry_failed_items(target_batch_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
@@ -437,6 +486,7 @@ declare
     old_batch public.batches;
     template public.prompt_templates;
     new_batch_id uuid;
+    to_retry uuid[];
     planned integer;
     at_table text;
     at_column text;
@@ -454,6 +504,11 @@ begin
         select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed'
     ) then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'No item of this batch has failed; there is nothing to retry.');
+    end if;
+    to_retry := array(select i.id from public.list_items_to_retry(target_batch_id) i);
+    if cardinality(to_retry) = 0 then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'Every failed item of this batch has been accepted in a retry, or waits in one; there is nothing to retry.');
     end if;
     if changes ->> 'template_id' is not null then
         select t.* into template from public.prompt_templates t
@@ -481,7 +536,7 @@ begin
         old_batch.created_by, old_batch.estimated_cost_usd * share.retried::numeric, old_batch.estimated_seconds * share.retried,
         old_batch.dataset_id
     from (
-        select count(*) filter (where i.status = 'failed')::double precision / count(*) as retried
+        select cardinality(to_retry)::double precision / count(*) as retried
         from public.batch_items i where i.batch_id = target_batch_id
     ) share
     returning id into new_batch_id;
@@ -493,7 +548,7 @@ begin
         i.training_topic_id,
         case when i.emotional_arc_id = template.emotional_arc_id then template.id else i.template_id end, i.tier, i.created_by,
         i.variation
-    from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed';
+    from public.batch_items i where i.id = any (to_retry);
     get diagnostics planned = row_count;
     return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
 exception when data_exception or integrity_constraint_violation then
@@ -508,8 +563,7 @@ create function public.list_retry_templates(target_batch_id uuid) returns jsonb
 language sql stable set search_path = ''
 as $$
     with failed as materialized (
-        select distinct i.emotional_arc_id, i.template_id from public.batch_items i
-        where i.batch_id = target_batch_id and i.status = 'failed'
+        select distinct i.emotional_arc_id, i.template_id from public.list_items_to_retry(target_batch_id) i
     )
     select coalesce(jsonb_agg(jsonb_build_object(
         'id', t.id, 'name', t.name, 'version', t.version, 'arc', a.name,

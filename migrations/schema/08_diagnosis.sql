@@ -227,6 +227,19 @@ as $$
         and (filters ->> 'model' is null or c.model = filters ->> 'model')
 $$;
 
+-- Says whether filters ask for imported items, which are no part of a rate otherwise: by `with_imports`, by a batch, or by
+-- a name that only imported records have.
+create function public.asks_for_imports(filters jsonb) returns boolean
+language sql stable set search_path = ''
+as $$
+    select public.require_filters(filters)
+        and (coalesce(filters ->> 'with_imports' = 'true', false) or filters ->> 'batch_id' is not null or exists (
+            select 1 from public.imported_names n
+            where n.id::text in (filters ->> 'persona_id', filters ->> 'emotional_arc_id', filters ->> 'training_topic_id',
+                filters ->> 'template_id')
+        ))
+$$;
+
 -- Counts judged items by combination, batch and kind of failure. The newest batches (at most 100) stand for
 -- themselves, the others are summed up. Items of imported batches may have closed long before the batch came to be,
 -- so those batches are looked up for items of any age. In the histogram of tokens what failed otherwise than the
@@ -245,6 +258,8 @@ declare
         'persona_id', 'emotional_arc_id', 'training_topic_id', 'template_id', 'model', 'topic_category',
         'conversation_category', 'structured_outputs', 'max_tokens', 'effort', 'prompt_from', 'prompt_to'
     ];
+    left_out constant uuid[] := case when public.asks_for_imports(filters) then '{}'
+        else array(select b.id from public.batches b where b.imported) end;
     kind_ids integer[];
     combination_ids integer[];
     text_items uuid[];
@@ -269,7 +284,7 @@ begin
         min(case when t.imported then 0 else floor(extract(epoch from t.created_at) / 900) end)::integer
     into batch_ids, slots_from from (
         select b.id, b.created_at, b.imported from public.batches b
-        where (filters ->> 'batch_id' is null or b.id = (filters ->> 'batch_id')::uuid) and exists (
+        where (filters ->> 'batch_id' is null or b.id = (filters ->> 'batch_id')::uuid) and b.id <> all (left_out) and exists (
             select 1 from public.item_outcomes o
             where o.created_by = b.created_by and o.batch_id = b.id
                 and (first_quarter_hour is null or o.quarter_hour >= first_quarter_hour)
@@ -288,7 +303,7 @@ begin
                 and (asks_for_share_bin is null or o.share_bin = asks_for_share_bin)
                 and (text_items is null or o.batch_item_id = any (text_items)) then o.kind_id else 0 end as kind
         from public.item_outcomes o
-        where (filters ->> 'batch_id' is null or o.batch_id = (filters ->> 'batch_id')::uuid)
+        where (filters ->> 'batch_id' is null or o.batch_id = (filters ->> 'batch_id')::uuid) and o.batch_id <> all (left_out)
             and (first_quarter_hour is null or o.quarter_hour >= first_quarter_hour)
             and (end_quarter_hour is null or o.quarter_hour < end_quarter_hour)
             and (not has_combinations or o.combination_id = any (combination_ids))

@@ -120,7 +120,8 @@ begin
         base.raise_max_tokens, base.budget_usd, 1, base.selection,
         case when template.id is null then base.snapshot
             else jsonb_set(base.snapshot, array['templates', template.id::text], to_jsonb(template)) end,
-        base.created_by;
+        base.created_by
+    returning name into new_name;
     insert into public.experiments (name, scope, change, base_batch_id, changed_batch_id, pairs, created_by)
     values (new_name, request ->> 'scope', change, base.id, new_batch_id, cardinality(chosen), base.created_by)
     returning * into experiment;

@@ -34,13 +34,15 @@ $$;
 -- of 5 %; 20: all of it), batch_id, persona_id, emotional_arc_id, training_topic_id, template_id, topic_category,
 -- conversation_category (of an imported failure that of its arc), model (of an imported failure its own),
 -- structured_outputs, max_tokens, effort ('none': model default), prompt_from (included), prompt_to (not), date_from
--- (included), date_to (not) and text (words, or their beginnings). Without a SET clause and with the caller's rights,
+-- (included), date_to (not) and text (words, or their beginnings). Imported failures are left out unless
+-- asks_for_imports. Without a SET clause and with the caller's rights,
 -- so that the planner inlines it.
 create function public.matching_failures(filters jsonb) returns setof public.failed_generations
 language sql stable
 as $$
     select f.* from public.failed_generations f
     where public.require_filters(filters)
+        and (not f.imported or (select public.asks_for_imports(filters)))
         and public.fits_kind(filters, f.failure_type, f.stop_reason, f.truncation_pattern, f.fingerprint)
         and (filters ->> 'turn_index' is null or f.turn_index = (filters ->> 'turn_index')::integer)
         and (filters ->> 'limit_share_bin' is null

@@ -24,7 +24,8 @@ as $$
 $$;
 
 -- The caller's conversations that match. `filters` holds any of batch_id, persona_id, emotional_arc_id,
--- training_topic_id, category, tier, model, review_status, minimum_quality and text (words, or their beginnings).
+-- training_topic_id, category, tier, model, review_status, minimum_quality and text (words, or their beginnings). What
+-- comparisons made is left out, unless a batch is named or `with_comparisons` is true.
 -- Without a SET clause and with the caller's rights, so that the planner inlines it.
 create function public.matching_conversations(filters jsonb) returns setof public.conversations
 language sql stable
@@ -39,6 +40,8 @@ as $$
         and (filters ->> 'tier' is null or c.tier = filters ->> 'tier')
         and (filters ->> 'model' is null or c.model = filters ->> 'model')
         and (filters ->> 'review_status' is null or c.review_status = filters ->> 'review_status')
+        and (filters ->> 'batch_id' is not null or filters ->> 'with_comparisons' = 'true'
+            or not exists (select 1 from public.experiments e where e.changed_batch_id = c.batch_id))
         and (filters ->> 'minimum_quality' is null or c.quality_score >= (filters ->> 'minimum_quality')::numeric)
         and (filters ->> 'text' is null
             or c.id in (select m.id from public.find_conversations_by_words(filters ->> 'text') as m(id)))

@@ -51,11 +51,13 @@ cross join lateral (
 comment on view public.batch_progress is 'A batch with its counts (items), spend and tokens (attempts)';
 
 -- What a conversation has cost and taken so far, for estimates: one row for each model, with the spread that a range
--- needs, and how many characters a token has. It rests on the caller's latest 5,000 attempts, so it follows what has
+-- needs, and how many characters a token has. A conversation is an item with a reply, accepted or failed, with the cost
+-- of all its calls; items of which no call brought a reply say nothing of the next. It rests on the caller's latest 5,000 attempts, so it follows what has
 -- changed (model, templates) and reads the same number of rows however many there are.
 create view public.generation_history with (security_invoker = true) as
 with latest as (
     select a.model, a.simulated, a.batch_item_id, a.cost_usd, a.duration_ms, a.prompt_length,
+        a.stop_reason is not null or a.output_tokens is not null as is_reply,
         coalesce(a.input_tokens, 0) + coalesce(a.cache_creation_input_tokens, 0) + coalesce(a.cache_read_input_tokens, 0)
             as prompt_tokens
     from public.generation_attempts a
@@ -68,6 +70,7 @@ with latest as (
         sum(l.prompt_length) filter (where l.prompt_tokens > 0) as characters, sum(l.prompt_tokens) as tokens
     from latest l
     group by l.model, l.simulated, l.batch_item_id
+    having bool_or(l.is_reply)
 )
 select i.model, i.simulated, count(*)::integer as items, sum(i.cost_usd) as cost_usd, sum(i.seconds) as duration_seconds,
     stddev_samp(i.cost_usd) as cost_deviation_usd, stddev_samp(i.seconds) as duration_deviation_seconds,
@@ -103,39 +106,32 @@ as $$
     )
 $$;
 
--- How a batch went over time: items closed in each of at most `max_points` intervals since its first call; of a
--- paused batch up to what was judged last (a pause would make its curve one point). An interval in which nothing was
--- closed has no row. The length of an interval is a round number of seconds, so that intervals stay put while the
--- batch runs.
+-- How a batch went over time: what was judged, in the order in which it was, in at most `max_points` groups of as many
+-- items each: 10, or more where there are many. The last group holds the rest, too. Each stands where the middle one of
+-- its items closed. Groups by time would be of one item each where a batch is fast, and jump between 0 and 100 %.
 create function public.read_batch_trend(target_batch_id uuid, max_points integer) returns jsonb
 language sql stable set search_path = ''
 as $$
-    with span as (
-        select b.started_at as begins_at,
-            extract(epoch from coalesce(b.completed_at, case when b.status = 'paused' then (
-                select max(p.finished_at) from public.batch_items p where p.batch_id = b.id
-            ) end, now()) - b.started_at) / greatest(max_points - 1, 1) as shortest
-        from public.batches b where b.id = target_batch_id and b.started_at is not null
-    ), stretch as (
-        select s.begins_at, coalesce(
-            (select min(w) from unnest(array[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400]) w
-                where w >= s.shortest),
-            ceil(s.shortest / 86400)::integer * 86400
-        ) as seconds
-        from span s
-    ), counted as (
-        select greatest(least(floor(extract(epoch from i.finished_at - s.begins_at) / s.seconds)::integer, max_points - 1), 0)
-                as number,
-            count(*) filter (where i.status = 'completed') as accepted, count(*) filter (where i.status = 'failed') as failed
-        from stretch s join public.batch_items i
-            on i.batch_id = target_batch_id and i.status in ('completed', 'failed') and i.finished_at is not null
-        group by 1
+    with judged as (
+        select i.finished_at, i.status, row_number() over (order by i.finished_at, i.position) - 1 as number,
+            count(*) over () as total
+        from public.batch_items i join public.batches b on b.id = i.batch_id
+        where i.batch_id = target_batch_id and i.status in ('completed', 'failed') and i.finished_at is not null
+            and b.started_at is not null
+    ), grouped as (
+        select j.finished_at, j.status, least(j.number / g.size, greatest(j.total / g.size, 1) - 1) as part
+        from judged j cross join lateral (
+            select coalesce(min(s), 100000) as size
+            from unnest(array[10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]) s
+            where s * greatest(max_points, 1)::bigint >= j.total
+        ) g
     )
-    select coalesce(jsonb_agg(jsonb_build_object(
-        'begins_at', s.begins_at + make_interval(secs => (c.number * s.seconds)::double precision),
-        'seconds', s.seconds, 'accepted', c.accepted, 'failed', c.failed
-    ) order by c.number), '[]')
-    from counted c cross join stretch s
+    select coalesce(jsonb_agg(to_jsonb(p) order by p.at), '[]') from (
+        select percentile_disc(0.5) within group (order by g.finished_at) as at, min(g.finished_at) as begins_at,
+            max(g.finished_at) as ends_at, count(*) filter (where g.status = 'completed') as accepted,
+            count(*) filter (where g.status = 'failed') as failed
+        from grouped g group by g.part
+    ) p
 $$;
 
 -- All that the monitor shows of one batch but its items; null where there is none.
@@ -149,6 +145,8 @@ as $$
             select jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'status', r.status) order by r.created_at)
             from public.batches r where r.retry_of = p.id
         ), '[]'),
+        'to_retry', case when exists (select 1 from public.batches r where r.retry_of = p.id)
+            then (select count(*) from public.list_items_to_retry(p.id)) else p.failed end,
         'by_failure_type', coalesce((
             select jsonb_object_agg(t.failure_type, t.failures) from (
                 select f.failure_type, count(*) as failures from public.failed_generations f
@@ -278,7 +276,10 @@ as $$
     ), kept as materialized (
         select c.persona_id, c.emotional_arc_id, c.training_topic_id, count(*) as conversations,
             count(*) filter (where c.simulated) as simulated
-        from public.conversations c where c.created_by = (select auth.uid()) group by 1, 2, 3
+        from public.conversations c
+        where c.created_by = (select auth.uid())
+            and not exists (select 1 from public.experiments e where e.changed_batch_id = c.batch_id)
+        group by 1, 2, 3
     ), patterns as (
         -- One step for each pattern, by the index, however many failures there are.
         select (select min(f.truncation_pattern)::text from public.failed_generations f
@@ -314,11 +315,12 @@ as $$
         'coverage', jsonb_build_object(
             'topics', (select count(*) from public.training_topics t where t.is_active),
             'personas', coalesce((
-                select jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name) order by p.name)
+                select jsonb_agg(jsonb_build_object('id', p.id, 'key', p.persona_key, 'name', p.name) order by p.name)
                 from public.personas p where p.is_active
             ), '[]'),
             'arcs', coalesce((
-                select jsonb_agg(jsonb_build_object('id', e.id, 'name', e.name, 'conversation_category', e.conversation_category)
+                select jsonb_agg(jsonb_build_object('id', e.id, 'key', e.arc_key, 'name', e.name,
+                    'conversation_category', e.conversation_category)
                     order by e.conversation_category, e.name)
                 from public.emotional_arcs e where e.is_active
             ), '[]'),

@@ -16,7 +16,8 @@ grant select on
 revoke execute on all functions in schema public from public, anon, authenticated;
 grant execute on all functions in schema public to service_role;
 grant execute on function
-    public.acknowledge_alert(uuid, boolean), public.begin_dataset_version(uuid), public.begin_import(jsonb), public.control_batch(uuid, text, numeric),
+    public.acknowledge_alert(uuid, boolean), public.asks_for_imports(jsonb), public.begin_dataset_version(uuid),
+    public.begin_import(jsonb), public.control_batch(uuid, text, numeric),
     public.count_conversations(jsonb), public.count_existing_combinations(jsonb), public.count_experiment_pairs(uuid),
     public.count_failed_generations(jsonb), public.count_outcomes(jsonb, integer), public.count_scaffolding_uses(text),
     public.create_experiment(jsonb), public.describe_conversation(uuid), public.describe_failure(uuid),
@@ -29,7 +30,7 @@ grant execute on function
     public.list_batches(jsonb, integer, integer), public.list_conversations(jsonb, integer, timestamptz, uuid, text),
     public.list_failed_generations(jsonb, integer, timestamptz, uuid, text), public.list_imported_names(text),
     public.list_offered_templates(), public.list_outcome_examples(jsonb, integer), public.list_result_options(),
-    public.list_retry_templates(uuid), public.matching_combinations(jsonb), public.matching_conversations(jsonb),
+    public.list_items_to_retry(uuid), public.list_retry_templates(uuid), public.matching_combinations(jsonb), public.matching_conversations(jsonb),
     public.matching_failures(jsonb), public.measure_budget(uuid), public.measure_storage(), public.read_alerts(),
     public.read_batch_trend(uuid, integer), public.read_claude_health(), public.read_database_health(),
     public.read_ids(jsonb, text), public.read_overview(), public.require_filters(jsonb),

@@ -157,8 +157,8 @@ def make_dataset_request() -> dict[str, Any]:
     return {"name": f"Set {uuid4().hex}", "counted": "accepted", "plan": plan}
 
 
-AT_LAST = ("submit_batch", "create_dataset", "begin_import", "finish_import")
-"""After these somebody else has something, too."""
+AT_LAST = ("submit_batch", "create_dataset", "begin_import", "finish_import", "retry_failed_items")
+"""After these somebody else has something, too, or nothing is left to retry."""
 KIND = ("failure_type", "stop_reason", "truncation_pattern", "fingerprint")
 SETTINGS = (
     "persona_id", "emotional_arc_id", "training_topic_id", "template_id", "structured_outputs", "max_tokens", "effort",
@@ -323,6 +323,10 @@ CALLS: Mapping[str, Call] = {
         },
         limits={"page_size": (LARGEST, lambda answer: len(answer) <= 5_000)},
     ),
+    "list_items_to_retry": Call(arguments=lambda world: {"target_batch_id": str(world.batch)}),
+    "asks_for_imports": Call(
+        arguments=lambda world: {"filters": {"batch_id": str(world.batch)}}, stranger=bool, limits={"filters": FILTERS}
+    ),
     "list_retry_templates": Call(arguments=lambda world: {"target_batch_id": str(world.batch)}),
     "read_overview": Call(
         owner=lambda answer: answer["accepted"] == 1, stranger=lambda answer: answer["accepted"] == answer["batches"] == 0
@@ -444,6 +448,7 @@ INNER = {
     "keep_frozen_version", "describe_version_row",
     "check_item_scaffolding", "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes",
     "refuse_imported_batch", "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author",
+    "name_batch", "refuse_unknown_keys",
     "most_of_an_analyst", "check_batch_room", "refuse_import_size", "count_characters", "check_record_length",
     "read_picks", "make_line", "clean_line", "hidden_text", "is_visible", "is_line", "is_note",
     "is_text", "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",

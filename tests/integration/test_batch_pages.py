@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import httpx
@@ -93,22 +94,25 @@ def test_a_batch_is_watched_with_its_charts(watched: Watched) -> None:
     assert (found.retries, found.retry_of_name) == ((), None)
 
 
-def test_the_trend_of_a_paused_batch_ends_with_what_was_judged_last(watched: Watched, seeded: Settings) -> None:
-    batch_id = submit(watched)
-    work_off(watched, batch_id)
-    watched.batches.control(batch_id, BatchAction.PAUSE)
+def test_a_point_of_the_trend_stands_for_ten_items_or_more_where_the_middle_one_closed(
+    watched: Watched, seeded: Settings
+) -> None:
+    batch_id = support.submit(watched.stores, make_selection(personas=2, topics=14), concurrency=40)
+    items = lease(watched.stores, batch_id, 28)
+    record(watched.stores, *(fail(item) if item.position == 3 else accept(item) for item in items))
     with psycopg.connect(seeded.require_db_url()) as connection:
-        values = {"id": batch_id}
-        connection.execute("update batches set started_at = now() - interval '9 hours' where id = %(id)s", values)
         connection.execute(
-            """update batch_items set finished_at = now() - interval '9 hours' + position * interval '2 s'
-            where batch_id = %(id)s and finished_at is not null""",
-            values,
+            """update batch_items set finished_at = now() - interval '9 hours' + position * interval '1 s'
+                + case when position > 5 then interval '8 hours' else interval '0' end where batch_id = %(id)s""",
+            {"id": batch_id},
         )
 
-    trend = watched.monitor.watch(batch_id).trend
+    first, second = watched.monitor.watch(batch_id).trend
 
-    assert [1.0, 1.0] == [point.seconds for point in trend]
+    assert [(9, 1), (18, 0)] == [(point.accepted, point.failed) for point in (first, second)]
+    assert (8 * 3600 + 9, 17) == tuple((point.ends_at - point.begins_at).total_seconds() for point in (first, second))
+    assert (4, 8) == tuple((point.at - point.begins_at).total_seconds() for point in (first, second))
+    assert second.ends_at < datetime.now(UTC)
 
 
 def test_a_batch_that_has_not_begun_has_no_trend_and_an_unknown_one_is_not_found(watched: Watched) -> None:
@@ -178,6 +182,33 @@ def test_a_retry_is_linked_both_ways(watched: Watched) -> None:
     assert [(link.id, link.name) for link in watched.monitor.watch(batch_id).retries] == [(retry, "Second try")]
     found = watched.monitor.watch(retry)
     assert (found.progress.retry_of, found.retry_of_name, found.progress.max_tokens) == (batch_id, "First", 4000)
+
+
+def test_a_retry_leaves_out_what_a_retry_has_fixed_or_works_on(watched: Watched) -> None:
+    batch_id = submit(watched, topics=3)
+    record(watched.stores, *(fail(item) for item in lease(watched.stores, batch_id)))
+    assert watched.monitor.watch(batch_id).to_retry == 3
+
+    retry = watched.batches.retry_failed(batch_id).batch_id
+    with pytest.raises(InvalidRequest, match="or waits in one"):
+        watched.batches.retry_failed(batch_id)
+    first, *others = lease(watched.stores, retry)
+    record(watched.stores, accept(first), *(fail(item) for item in others))
+
+    assert (watched.monitor.watch(batch_id).to_retry, watched.monitor.watch(retry).to_retry) == (2, 2)
+    assert watched.batches.retry_failed(retry).planned == 2
+    assert watched.monitor.watch(batch_id).to_retry == 0  # A retry of the retry works on them.
+
+
+def test_batches_of_one_name_are_told_apart(watched: Watched) -> None:
+    for _ in range(3):
+        submit(watched, "A" * 200, topics=1)
+    first, second = submit(watched, "Autumn", topics=1), submit(watched, "Autumn", topics=1)
+
+    names = [batch.name for batch in watched.monitor.list_batches().batches]
+
+    assert ["Autumn (2)", "Autumn", f"{'A' * 196} (3)", f"{'A' * 196} (2)", "A" * 200] == names
+    assert first != second
 
 
 def test_templates_for_a_retry_are_those_of_the_failed_arcs(watched: Watched) -> None:

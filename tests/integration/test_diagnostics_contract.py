@@ -79,6 +79,7 @@ def test_diagnosis_counts_rates_kinds_and_waste_and_names_the_arc(services: Serv
     assert diagnosis.tokens[-1].share_from == diagnosis.tokens[-1].share_to == 1.0
     assert [(0, 18), (0, 18), (0, 18), (8, 18)] == [(row.rate.failed, row.rate.judged) for row in diagnosis.turns]
     assert sum(row.rate.judged for row in diagnosis.timeline) == 18
+    assert all(row.start <= row.at <= datetime.now(UTC) for row in diagnosis.timeline)
     assert (18, 8) == (diagnosis.waste.attempts, diagnosis.waste.failed_attempts)
     assert pytest.approx((18 * 0.022, 8 * 0.022)) == (diagnosis.waste.cost_usd, diagnosis.waste.wasted_usd)
     assert pytest.approx((18 * 1.2, 8 * 1.2)) == (diagnosis.waste.duration_seconds, diagnosis.waste.wasted_seconds)

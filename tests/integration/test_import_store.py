@@ -32,6 +32,8 @@ from tests.support.stores import Stores, lease, list_batches, read, record, subm
 
 CUT = (TURNS[0], "It isn't \\", *TURNS[2:])
 
+WITH_IMPORTS = FailureFilters(with_imports=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Imports:
@@ -207,7 +209,18 @@ def test_the_same_content_is_not_imported_twice(imports: Imports) -> None:
     assert [(first.batch_id, first.name)] == [(known.batch_id, known.batch_name) for known in again.known]
     assert (1, 0) == (both.conversations, both.flagged)
     assert [first.batch_id] == [known.batch_id for known in both.known]
-    assert 2 == imports.diagnostics.diagnose().diagnosis.overall.judged
+    assert 2 == imports.diagnostics.diagnose(WITH_IMPORTS).diagnosis.overall.judged
+
+
+def test_imports_are_in_no_rate_and_no_list_unless_they_are_asked_for(imports: Imports) -> None:
+    _, batch_id = run(imports, make_record(CUT, persona="Foreign One"), make_record())
+    persona = next(row for row in imports.failures.list_options().personas if row.name.startswith("Foreign One"))
+
+    asked = (WITH_IMPORTS, FailureFilters(batch_id=batch_id), FailureFilters(persona_id=persona.id))
+
+    assert (0, 0) == (imports.diagnostics.measure(FailureFilters()).judged, imports.failures.count().total)
+    assert [2, 2, 1] == [imports.diagnostics.measure(filters).judged for filters in asked]
+    assert [1, 1, 1] == [imports.failures.count(filters).total for filters in asked]
 
 
 def test_an_interrupted_import_leaves_nothing_that_counts(imports: Imports) -> None:
@@ -223,7 +236,7 @@ def test_an_interrupted_import_leaves_nothing_that_counts(imports: Imports) -> N
     with pytest.raises(KeyboardInterrupt):
         imports.service.import_files([Interrupted()])  # type: ignore[list-item]
 
-    assert 0 == imports.diagnostics.diagnose().diagnosis.overall.judged
+    assert 0 == imports.diagnostics.diagnose(WITH_IMPORTS).diagnosis.overall.judged
     assert () == list_batches(imports.stores)
     assert 1 == imports.service.import_files([file]).conversations
 
@@ -335,7 +348,7 @@ def test_a_file_of_old_records_stands_for_itself_among_the_batches(imports: Impo
     run(imports, *(make_record(**old) for _ in range(30)))
     _, bad = run(imports, *(make_record(CUT, **old) for _ in range(30)))
 
-    report = imports.diagnostics.diagnose()
+    report = imports.diagnostics.diagnose(WITH_IMPORTS)
 
     rates = {row.key: row.rate for row in report.diagnosis.list_rates(Dimension.BATCH)}
     assert (30, 30) == (rates[str(bad)].failed, rates[str(bad)].judged)
@@ -347,7 +360,7 @@ def test_a_file_of_several_models_is_counted_and_listed_by_each(imports: Imports
     run(imports, *(make_record(CUT, model="gpt-4o") for _ in range(4)), make_record(CUT, model="claude-old"))
 
     for model, failed in (("gpt-4o", 4), ("claude-old", 1), ("several models", 0)):
-        filters = FailureFilters(model=model)
+        filters = FailureFilters(model=model, with_imports=True)
         assert (model, failed) == (model, imports.diagnostics.measure(filters).failed)
         assert (model, failed) == (model, imports.failures.count(filters).total)
 
@@ -355,7 +368,7 @@ def test_a_file_of_several_models_is_counted_and_listed_by_each(imports: Imports
 def test_what_nobody_can_repeat_is_not_offered_for_comparison(imports: Imports) -> None:
     run(imports, *(make_record(CUT, template="bad") for _ in range(12)), *(make_record(template="good") for _ in range(30)))
 
-    (finding,) = imports.diagnostics.diagnose().findings
+    (finding,) = imports.diagnostics.diagnose(WITH_IMPORTS).findings
 
     assert [StepKind.CHECK_ESCAPING] == [step.kind for step in finding.next_steps]
 
@@ -370,7 +383,9 @@ def test_two_of_one_name_are_told_apart(imports: Imports) -> None:
     labels = {**outcomes.labels, zed: ScaffoldingLabel(label=persona.name)}
 
     renamed = outcomes.model_copy(update={"labels": labels})
-    rates = diagnose(renamed, build_facts(renamed), bucket=Bucket.DAY, zone=UTC).list_rates(Dimension.PERSONA)
+    rates = diagnose(renamed, build_facts(renamed), bucket=Bucket.DAY, zone=UTC, now=datetime.now(UTC)).list_rates(
+        Dimension.PERSONA
+    )
 
     assert {f"{persona.name} ({str(persona.id)[:8]})": 1, f"{persona.name} ({str(zed)[:8]})": 2} == {
         row.label: row.rate.judged for row in rates
@@ -424,7 +439,7 @@ def test_the_length_of_a_prompt_that_nobody_knows_is_in_no_span(imports: Imports
     record(imports.stores, *(accept(item, prompt_length=8_250 + item.position % 2 * 100) for item in items))
     run(imports, *(make_record(CUT) for _ in range(20)), make_record())
 
-    report = imports.diagnostics.diagnose()
+    report = imports.diagnostics.diagnose(WITH_IMPORTS)
 
     lengths = [row for row in report.diagnosis.rates if row.dimension is Dimension.PROMPT_LENGTH]
     assert [("8,200-8,299", "8200..8300", 0, 9), ("from 8,300", "8300..", 0, 9), (UNNAMED, None, 20, 21)] == [
@@ -436,7 +451,10 @@ def test_the_length_of_a_prompt_that_nobody_knows_is_in_no_span(imports: Imports
     named = {name for suspect in report.suspects.named for name in (*suspect.names, *suspect.not_told_apart)}
     assert named
     assert not [name for name in named if name.field == Dimension.PROMPT_LENGTH]
-    for filters, judged in ((FailureFilters(prompt_to=8_300), 9), (FailureFilters(prompt_from=0), 18)):
+    for filters, judged in (
+        (FailureFilters(prompt_to=8_300, with_imports=True), 9),
+        (FailureFilters(prompt_from=0, with_imports=True), 18),
+    ):
         measured, listed = imports.diagnostics.measure(filters), imports.failures.count(filters)
         assert (judged, 0, 0) == (measured.judged, measured.failed, listed.total)
 
@@ -444,7 +462,7 @@ def test_the_length_of_a_prompt_that_nobody_knows_is_in_no_span(imports: Imports
 def test_what_records_do_not_name_leads_to_its_failures(imports: Imports) -> None:
     run(imports, *(make_record(CUT) for _ in range(3)), *(make_record(persona="Marcus Chen") for _ in range(3)))
 
-    rates = imports.diagnostics.diagnose().diagnosis.rates
+    rates = imports.diagnostics.diagnose(WITH_IMPORTS).diagnosis.rates
     missing = next(row for row in rates if row.dimension is Dimension.PERSONA and row.label == UNNAMED)
     assert missing.key is not None
     assert (3, 3) == (missing.rate.failed, imports.failures.count(FailureFilters(persona_id=UUID(missing.key))).total)
@@ -453,7 +471,7 @@ def test_what_records_do_not_name_leads_to_its_failures(imports: Imports) -> Non
 def test_imports_alone_have_no_prompt_length_to_suspect(imports: Imports) -> None:
     run(imports, make_record(CUT), make_record())
 
-    report = imports.diagnostics.diagnose()
+    report = imports.diagnostics.diagnose(WITH_IMPORTS)
 
     (length,) = (row for row in report.diagnosis.rates if row.dimension is Dimension.PROMPT_LENGTH)
     assert (UNNAMED, None, 1, 2) == (length.label, length.key, length.rate.failed, length.rate.judged)
@@ -470,7 +488,7 @@ def test_only_the_failures_of_a_suspect_say_whether_they_are_simulated(imports: 
     run(imports, *(make_record(CUT, template="Cut") for _ in range(9)), *(make_record(template="Whole") for _ in range(9)))
 
     def find_notes() -> list[str]:
-        notes = [each.explanation.split(". ")[-1] for each in imports.diagnostics.diagnose().findings]
+        notes = [each.explanation.split(". ")[-1] for each in imports.diagnostics.diagnose(WITH_IMPORTS).findings]
         return sorted(note if "simulated" in note else "" for note in notes)
 
     notes = find_notes()

@@ -68,6 +68,19 @@ def newest_template(stores: Stores, arc_id: ArcId) -> PromptTemplate:
     return max(templates, key=lambda row: row.version)
 
 
+def test_what_is_named_as_suitable_must_be_there(stores: Stores) -> None:
+    arc = stores.scaffolding.list_arcs()[0].model_copy(
+        update={"suitable_personas": ("nobody",), "suitable_topics": ("nothing",)}
+    )
+    topic = make_topic(suitable_emotional_arcs=["no_arc"], suitable_personas=[find_persona(stores).persona_key])
+
+    refused = [stores.editor.save(arc), stores.editor.save(topic)]
+
+    assert ["rejected", "rejected"] == [outcome.outcome for outcome in refused]
+    assert "Suitable personas: nobody does not exist; suitable topics: nothing does not exist" in (refused[0].reason or "")
+    assert "Suitable emotional arcs: no_arc does not exist" in (refused[1].reason or "")
+
+
 def test_a_new_topic_is_saved_whole(stores: Stores) -> None:
     topic = make_topic()
 

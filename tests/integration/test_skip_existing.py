@@ -5,6 +5,8 @@ from uuid import UUID
 import pytest
 
 from core.domain.batches.batch import BatchId, SkipExisting
+from core.domain.datasets.records import ConversationFilters
+from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.errors import InvalidRequest
 from tests.factories import make_selection
 from tests.support import results
@@ -52,14 +54,35 @@ def test_what_claude_wrote_counts_either_way(stores: Stores) -> None:
     assert [stores.batches.count_existing(selection, skip) for skip in SkipExisting] == [1, 1]
 
 
-def test_the_limit_is_of_what_is_left_in_the_order_that_is_wanted(stores: Stores) -> None:
+def test_what_is_there_counts_toward_the_limit(stores: Stores) -> None:
     selection = make_selection(1, 1, 4)
     accept(stores, submit(stores, selection, picks=[3]))
 
-    limited = selection.model_copy(update={"skip_existing": SkipExisting.ANY, "limit": 2})
+    limited = selection.model_copy(update={"skip_existing": SkipExisting.ANY, "limit": 3})
     combinations = accept(stores, submit(stores, limited, picks=[3, 2, 1, 0]))
 
     assert [topic for _, _, topic in combinations] == [selection.topic_ids[2], selection.topic_ids[1]]
+    with pytest.raises(InvalidRequest, match="so a limit of 3 leaves nothing"):
+        submit(stores, limited)
+
+
+def test_what_a_comparison_made_does_not_cover_a_combination_and_is_in_no_list_unless_asked_for(stores: Stores) -> None:
+    selection = make_selection(1, 1, 2)
+    base = submit(stores, selection)
+    record(stores, *(results.fail(item) for item in lease(stores, base)))
+    plan = ExperimentPlan(batch_id=base, change=ExperimentChange(max_tokens=9_000))
+    changed = stores.experiments.create(plan).changed_batch_id
+    accept(stores, changed)
+
+    def count(**filters: object) -> int:
+        return stores.conversations.count(ConversationFilters.model_validate(filters)).total
+
+    assert stores.batches.count_existing(selection, SkipExisting.ANY) == 0
+    assert submit(stores, selection.model_copy(update={"skip_existing": SkipExisting.ANY})) is not None
+    assert (count(), count(batch_id=changed), count(with_comparisons=True)) == (0, 2, 2)
+    overview = stores.overview.read()
+    assert (overview.conversations, overview.coverage.cells) == (0, ())
+    assert [] == list(stores.conversations.list_page(ConversationFilters(), 10, None).rows)
 
 
 def test_a_batch_of_nothing_is_refused(stores: Stores) -> None:

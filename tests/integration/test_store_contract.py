@@ -281,6 +281,17 @@ def test_history_tells_what_items_took(stores: Stores) -> None:
     assert (pytest.approx(0.044), pytest.approx(2.4)) == (row.cost_usd, row.duration_seconds)
 
 
+def test_history_counts_items_with_a_reply_and_all_that_their_calls_cost(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 3))
+    accepted, failed, silent = lease(stores, batch_id)
+    nothing = {"stop_reason": None, "http_status": 529, "cost_usd": None, "usage": {}}
+
+    record(stores, accept(accepted), fail(failed), fail(silent, **nothing))
+
+    (row,) = stores.batches.list_history()
+    assert (row.items, row.cost_usd) == (2, pytest.approx(0.044))
+
+
 def test_failures_come_in_pages_newest_first_and_each_once(stores: Stores) -> None:
     fail_some(stores, {}, {}, {}, {}, {})
 

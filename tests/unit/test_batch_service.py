@@ -12,7 +12,7 @@ from core.domain.batches.estimate import GenerationHistory
 from core.domain.scaffolding.records import ConversationCategory, TemplateId
 from core.errors import InvalidRequest, NotFound, TemplateInvalid
 from core.scaffolding_data import load_prompt_templates
-from core.services.batches import BatchService
+from core.services.batches import BatchService, find_history
 from tests.factories import make_progress, make_scaffolding, make_selection, make_settings
 from tests.fakes.batches import ScaffoldingRows, ScriptedBatchStore
 from tests.fakes.queue import ScriptedQueue
@@ -207,12 +207,12 @@ def test_a_presets_batch_with_nothing_left_is_left_out_and_none_at_all_is_said()
         bench.service.submit_all([full], make_settings())
 
 
-def test_what_was_really_paid_is_the_history_before_what_was_simulated() -> None:
-    rows = [
+def test_what_was_simulated_says_nothing_of_what_is_paid_for() -> None:
+    rows = tuple(
         GenerationHistory(model="m", simulated=simulated, items=100, cost_usd=cost, duration_seconds=1.0)
         for simulated, cost in ((True, 100.0), (False, 50.0))
-    ]
+    )
 
-    estimate = Bench(history=tuple(rows)).service.estimate(make_selection(), make_settings(model="m"))
-
-    assert estimate.cost_usd == pytest.approx(1.0)
+    assert find_history(rows, "m", simulated=False) == rows[1]
+    assert find_history(rows[:1], "m", simulated=False) is None
+    assert Bench(history=rows).service.estimate(make_selection(), make_settings(model="m")).cost_usd == pytest.approx(1.0)

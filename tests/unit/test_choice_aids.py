@@ -1,6 +1,7 @@
 """What helps to choose: presets, hints, and estimates with their range."""
 
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -33,7 +34,18 @@ def test_the_whole_data_set_is_ninety_core_and_ten_edge_conversations() -> None:
         (ConversationCategory.CORE, 90),
         (ConversationCategory.EDGE, 10),
     ]
-    assert whole.name == "Whole data set: 90 core + 10 edge"
+    assert whole.name == (
+        "Whole data set: core 3 personas × 5 arcs × 6 topics = 90, edge 10 of 3 personas × 3 arcs × 20 topics = 180"
+    )
+
+
+def test_a_preset_takes_and_names_a_fourth_persona() -> None:
+    fourth = CHOICES.personas[0].model_copy(update={"id": uuid4(), "persona_key": "fourth", "name": "Zoe"})
+    whole, trial, *_ = build_presets(replace(CHOICES, personas=(*CHOICES.personas, fourth)))
+
+    assert all(fourth.id in selection.persona_ids for selection in whole.selections)
+    assert "core 4 personas × 5 arcs × 6 topics = 120" in whole.name
+    assert CHOICES.personas[0].name in trial.name
 
 
 def test_the_trial_is_two_conversations_and_the_others_are_everything() -> None:

@@ -19,6 +19,18 @@ from core.errors import NotSignedIn
 
 REFRESH_BEFORE_SECONDS = 60.0
 TIMEOUT_SECONDS = 30.0
+"""Of the worker's questions."""
+READ_SECONDS = 10.0
+"""Of an analyst's: the database stops them after 8 s, so an API that takes longer hangs, and a page should say so."""
+WRITE_SECONDS = 60.0
+LONG_CALLS = {
+    "submit_batch": WRITE_SECONDS,
+    "retry_failed_items": WRITE_SECONDS,
+    "create_experiment": WRITE_SECONDS,
+    "stage_import": WRITE_SECONDS,
+    "finish_import": 300.0,
+}
+"""Functions that write much at once, with the time that the database gives them."""
 
 
 @dataclass(kw_only=True)
@@ -58,6 +70,23 @@ class Analyst:
         self._http_client.close()
 
 
+class PatientTransport(httpx.BaseTransport):
+    """Waits longer for what writes much at once than for what is read."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request with the time limit of the function that it calls."""
+        if seconds := LONG_CALLS.get(request.url.path.rpartition("/rpc/")[2]):
+            request.extensions = {**request.extensions, "timeout": httpx.Timeout(seconds).as_dict()}
+        return self._transport.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+
 def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analyst:
     """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable. Close it when it is not needed any more."""
     return open_analyst(
@@ -67,10 +96,11 @@ def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analys
 
 def open_analyst(url: str, publishable_key: str, begin: Callable[[Client], AuthResponse]) -> Analyst:
     """Open a client and begin a session with it; raises what sign_in does."""
-    http_client = httpx.Client(timeout=TIMEOUT_SECONDS, verify=_load_authorities())
+    transport = PatientTransport(httpx.HTTPTransport(verify=_load_authorities()))
+    http_client = httpx.Client(timeout=READ_SECONDS, transport=transport)
     try:
         with translate_errors():
-            client = create_client(url, publishable_key, _make_options(http_client))
+            client = create_client(url, publishable_key, _make_options(http_client, READ_SECONDS))
             response = begin(client)
         return Analyst(_client=client, _http_client=http_client, _session=_require_session(response.session))
     except BaseException:
@@ -82,7 +112,7 @@ def open_analyst(url: str, publishable_key: str, begin: Callable[[Client], AuthR
 def open_service(url: str, secret_key: str) -> Generator[Client]:
     """Open a client with the service role's rights, for seeding and reconciling."""
     with httpx.Client(timeout=TIMEOUT_SECONDS, verify=_load_authorities()) as http_client:
-        yield create_client(url, secret_key, _make_options(http_client))
+        yield create_client(url, secret_key, _make_options(http_client, TIMEOUT_SECONDS))
 
 
 @asynccontextmanager
@@ -104,11 +134,11 @@ def _load_authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _make_options(http_client: httpx.Client) -> ClientOptions:
+def _make_options(http_client: httpx.Client, timeout_seconds: float) -> ClientOptions:
     return ClientOptions(
         auto_refresh_token=False,  # supabase-py's own refresh is a timer thread for each client
         persist_session=False,
-        postgrest_client_timeout=TIMEOUT_SECONDS,
+        postgrest_client_timeout=timeout_seconds,
         httpx_client=http_client,
     )
 

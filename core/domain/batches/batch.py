@@ -143,9 +143,11 @@ class Selection(Record):
         return self.explain(0)
 
     def count_planned(self, existing: int) -> int:
-        """Return how many conversations will be generated if `existing` combinations are skipped."""
-        left = max(self.grid_size - existing, 0)
-        return left if self.limit is None else min(self.limit, left)
+        """Return how many conversations will be generated if `existing` combinations are skipped.
+
+        They count toward the limit: 10 of a grid of which 9 are there are one more.
+        """
+        return max(self._wanted - existing, 0)
 
     def explain(self, existing: int) -> str:
         """Return the formula, and what is left of it where `existing` combinations are skipped."""
@@ -158,6 +160,10 @@ class Selection(Record):
         left = [f"{existing:,} already done"] if existing else []
         left += [f"{planned:,} to go"] if planned < self.grid_size else []
         return f"{' × '.join(parts)} = {self.grid_size:,}{'; ' if left else ''}{', '.join(left)}"
+
+    @property
+    def _wanted(self) -> int:
+        return self.grid_size if self.limit is None else min(self.limit, self.grid_size)
 
 
 def _count(number: int, noun: str) -> str:

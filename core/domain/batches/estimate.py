@@ -1,4 +1,4 @@
-"""Estimated time and cost of a batch: default figures until the database has a history."""
+"""Estimated time and cost of a batch: planning figures and the price list until the database has a history."""
 
 from math import ceil, sqrt
 
@@ -7,14 +7,17 @@ from core.domain.record import Record
 DEFAULT_SECONDS_PER_CONVERSATION = 60.0
 DEFAULT_COST_USD_PER_CONVERSATION = 0.45
 MIN_HISTORY_ITEMS = 20
-"""With fewer finished items the history is ignored."""
+"""With fewer items with a reply the history is ignored."""
 DEVIATIONS_OF_RANGE = 1.2816
 """Standard deviations around the mean that hold 8 of 10 values of a normal variable."""
 DEFAULT_CHARACTERS_PER_TOKEN = 4.0
 
 
 class GenerationHistory(Record):
-    """Time and cost of the latest items of one model, retries included; deviations are those of one item."""
+    """Time and cost of the latest items of one model that have a reply, accepted or failed, with all their calls.
+
+    Items without a reply do not predict the cost of the next. Deviations are those of one item.
+    """
 
     model: str
     simulated: bool
@@ -27,14 +30,14 @@ class GenerationHistory(Record):
 
 
 class Range(Record):
-    """The range of a value in 8 of 10 cases."""
+    """The range of a value in 8 of 10 cases, or as the price list allows it."""
 
     low: float
     high: float
 
 
 class Estimate(Record):
-    """Expected time and spend of a batch; `basis` names the data behind it. Without a history there is no range."""
+    """Expected time and spend of a batch; `basis` names the data behind them and their ranges."""
 
     conversations: int
     seconds: float
@@ -50,16 +53,15 @@ class Estimate(Record):
         return self.model_copy(update=changes)
 
 
-def estimate_batch(conversations: int, *, concurrency: int, history: GenerationHistory | None = None) -> Estimate:
-    """Estimate a batch from the model's history, or from the default figures where there is too little of it."""
+def estimate_batch(
+    conversations: int, *, concurrency: int, history: GenerationHistory | None = None, call_cost_usd: Range | None = None
+) -> Estimate:
+    """Estimate a batch from the model's history.
+
+    Where there is too little of it the planning figures count, with what a call may cost by the price list as the range.
+    """
     if history is None or history.items < MIN_HISTORY_ITEMS:
-        seconds_each, cost_usd_each = DEFAULT_SECONDS_PER_CONVERSATION, DEFAULT_COST_USD_PER_CONVERSATION
-        return Estimate(
-            conversations=conversations,
-            seconds=_share_seconds(conversations * seconds_each, concurrency, seconds_each if conversations else 0.0),
-            cost_usd=conversations * cost_usd_each,
-            basis=f"default figures: {seconds_each:.0f} s and ${cost_usd_each:.2f} a conversation",
-        )
+        return _plan_batch(conversations, concurrency, call_cost_usd)
     seconds_each = history.duration_seconds / history.items
     shortest = seconds_each if conversations else 0.0
     cost_usd = conversations * history.cost_usd / history.items
@@ -78,6 +80,22 @@ def estimate_batch(conversations: int, *, concurrency: int, history: GenerationH
             high=_share_seconds(work_range.high, concurrency, shortest),
         ),
         cost_usd_range=_find_range(conversations, cost_usd, history.cost_deviation_usd, history.items),
+    )
+
+
+def _plan_batch(conversations: int, concurrency: int, call_cost_usd: Range | None) -> Estimate:
+    seconds_each, cost_usd_each = DEFAULT_SECONDS_PER_CONVERSATION, DEFAULT_COST_USD_PER_CONVERSATION
+    basis = f"planning figures: {seconds_each:.0f} s and ${cost_usd_each:.2f} a conversation"
+    costs = None
+    if call_cost_usd is not None:
+        costs = Range(low=conversations * call_cost_usd.low, high=conversations * call_cost_usd.high)
+        basis += f"; by the price list ${call_cost_usd.low:.3f} (short) to ${call_cost_usd.high:.3f} (all of max_tokens)"
+    return Estimate(
+        conversations=conversations,
+        seconds=_share_seconds(conversations * seconds_each, concurrency, seconds_each if conversations else 0.0),
+        cost_usd=conversations * cost_usd_each,
+        basis=basis,
+        cost_usd_range=costs if conversations else None,
     )
 
 

@@ -39,17 +39,23 @@ class BatchLink(Record):
 
 
 class TrendPoint(Record):
-    """Items closed within `seconds`. Intervals in which nothing was closed have no point."""
+    """Some items that were judged one after the other; `at` is when the middle one was."""
 
+    at: AwareDatetime
     begins_at: AwareDatetime
-    seconds: float
+    ends_at: AwareDatetime
     accepted: int
     failed: int
 
     @property
+    def judged(self) -> int:
+        """How many items it stands for."""
+        return self.accepted + self.failed
+
+    @property
     def failure_rate(self) -> float:
-        """Failed share of what was closed in the stretch."""
-        return self.failed / (self.accepted + self.failed)
+        """Failed share of them."""
+        return self.failed / self.judged
 
 
 class BatchWatch(Record):
@@ -61,6 +67,8 @@ class BatchWatch(Record):
     """The batches that retry this one's failed items, oldest first."""
     breakdown: BatchBreakdown
     trend: tuple[TrendPoint, ...] = ()
+    to_retry: int = 0
+    """Failed items that no retry has accepted since or still works on."""
 
 
 class ItemStatus(StrEnum):

@@ -17,6 +17,7 @@ class CoveredPersona(Record):
     """A row of the coverage."""
 
     id: PersonaId
+    key: str
     name: str
 
 
@@ -24,6 +25,7 @@ class CoveredArc(Record):
     """A column of the coverage."""
 
     id: ArcId
+    key: str
     name: str
     conversation_category: ConversationCategory
 

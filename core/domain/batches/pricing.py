@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from core.domain.batches.estimate import Range
 from core.domain.record import Record
 from core.domain.verdict.reply import TokenUsage
 
@@ -43,6 +44,8 @@ PRICES = {
     "claude-opus-4": _price("5 25 6.25 0.50"),
     "claude-haiku-4-5": _price("1 5 1.25 0.10"),
 }
+SHORT_CALL, LONG_PROMPT_TOKENS = TokenUsage(input_tokens=1000, output_tokens=1500), 4000
+"""A short conversation, and the prompt of a long one."""
 MODELS = ("claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-fable-5-2")
 """What the pages offer; any other id can be set by hand."""
 
@@ -68,3 +71,10 @@ def compute_cost_usd(model: str, usage: TokenUsage) -> Decimal | None:
     )
     is_long = price.long_prompt_tokens is not None and usage.input_tokens + written + read > price.long_prompt_tokens
     return total * (price.long_factor if is_long else 1) / MILLION
+
+
+def find_call_cost_range(model: str, max_tokens: int) -> Range | None:
+    """Return what one call may cost in USD, from a short reply to one that takes all of max_tokens; None without a price."""
+    low = compute_cost_usd(model, SHORT_CALL)
+    high = compute_cost_usd(model, TokenUsage(input_tokens=LONG_PROMPT_TOKENS, output_tokens=max_tokens))
+    return None if low is None or high is None else Range(low=min(float(low), float(high)), high=float(high))

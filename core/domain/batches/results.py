@@ -75,6 +75,8 @@ class FailureFilters(Record):
     effort: str | None = None
     prompt_from: int | None = None
     prompt_to: int | None = None
+    with_imports: bool | None = None
+    """Also what was read from files, which is left out unless a batch, or a name that only files have, is asked for."""
 
     @property
     def asks_how(self) -> bool:

@@ -35,6 +35,8 @@ class ConversationFilters(Record):
     review_status: ReviewStatus | None = None
     minimum_quality: float | None = None
     text: str | None = None
+    with_comparisons: bool | None = None
+    """Also what comparisons made, which is left out unless a batch is named."""
 
 
 class ListedConversation(RecordRow):

@@ -89,9 +89,10 @@ class FingerprintRow(Record):
 
 
 class TimeRow(Record):
-    """Items that closed between `start` and the next row's."""
+    """Items that closed between `start` and the next row's; `at` is when, in their middle: never in the future."""
 
     start: datetime
+    at: datetime
     rate: Rate
 
 
@@ -151,7 +152,9 @@ class Bucket(StrEnum):
     DAY = "day"
 
 
-def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo, asks_how: bool = False) -> Diagnosis:
+def diagnose(
+    outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo, now: datetime, asks_how: bool = False
+) -> Diagnosis:
     """Compute everything from outcomes and the facts built of them; days and hours are those of `zone`.
 
     `asks_how`: the filters name a failure signature; only such failures count as failed and as wasted.
@@ -168,7 +171,7 @@ def diagnose(outcomes: Outcomes, facts: Facts, *, bucket: Bucket, zone: tzinfo, 
         fingerprints=_list_fingerprints(failures),
         arc_by_persona=_build_matrix(outcomes, facts, Dimension.ARC, Dimension.PERSONA),
         arc_by_topic=_build_matrix(outcomes, facts, Dimension.ARC, Dimension.TOPIC),
-        timeline=_build_timeline(outcomes, bucket, zone),
+        timeline=_build_timeline(outcomes, bucket, zone, now),
         tokens=_list_tokens(outcomes),
         turns=_list_turns(outcomes),
         waste=_sum_waste(outcomes, asks_how=asks_how),
@@ -367,13 +370,30 @@ def _build_matrix(outcomes: Outcomes, facts: Facts, row: Dimension, column: Dime
     )
 
 
-def _build_timeline(outcomes: Outcomes, bucket: Bucket, zone: tzinfo) -> tuple[TimeRow, ...]:
-    judged, failed = Counter[datetime](), Counter[datetime]()
-    for each in outcomes.quarter_hours:
-        start = _begin_bucket(datetime.fromtimestamp(each.quarter_hour * QUARTER_HOUR_SECONDS, UTC).astimezone(zone), bucket)
+def _build_timeline(outcomes: Outcomes, bucket: Bucket, zone: tzinfo, now: datetime) -> tuple[TimeRow, ...]:
+    judged, failed, seconds = Counter[datetime](), Counter[datetime](), Counter[datetime]()
+    begins = sorted(batch.created_at.timestamp() for batch in outcomes.batches)
+    before = -1
+    for each in sorted(outcomes.quarter_hours, key=lambda each: each.quarter_hour):
+        begin = each.quarter_hour * QUARTER_HOUR_SECONDS
+        end = begin + QUARTER_HOUR_SECONDS
+        start = _begin_bucket(datetime.fromtimestamp(begin, UTC).astimezone(zone), bucket)
         judged[start] += each.judged
         failed[start] += each.failed
-    return tuple(TimeRow(start=start, rate=measure_rate(failed[start], judged[start])) for start in sorted(judged))
+        # Items closed before now, and after a pause not before the batch began that ended it.
+        began = (
+            next((moment for moment in begins if begin <= moment < end), begin) if each.quarter_hour > before + 1 else begin
+        )
+        seconds[start] += round((began + max(min(end, now.timestamp()), began)) / 2 * each.judged)
+        before = each.quarter_hour
+    return tuple(
+        TimeRow(
+            start=start,
+            at=datetime.fromtimestamp(seconds[start] / judged[start], UTC).astimezone(zone),
+            rate=measure_rate(failed[start], judged[start]),
+        )
+        for start in sorted(judged)
+    )
 
 
 def _begin_bucket(moment: datetime, bucket: Bucket) -> datetime:
