@@ -425,7 +425,7 @@ as $$
         select 1 from retries r join public.batch_items again on again.batch_id = r.id
         where again.status in ('completed', 'queued', 'processing') and again.persona_id = i.persona_id
             and again.emotional_arc_id = i.emotional_arc_id and again.training_topic_id = i.training_topic_id
-            and again.variation is not distinct from i.variation
+            and again.variation = i.variation
     )
 $$;
 

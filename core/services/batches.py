@@ -89,8 +89,8 @@ class BatchService:
         without_templates = self._find_useless_templates([selection])
         if len(picks) > MOST_ITEMS:
             picks = picks[:MOST_ITEMS]  # The next top-up goes on from there.
-        history = find_history(self.list_history(), settings.model)
-        estimate = estimate_batch(len(picks), concurrency=settings.concurrency, history=history)
+        history = find_history(self.list_history(), settings.model, simulated=self.simulated)
+        estimate = estimate_settings(len(picks), settings, history)
         submitted = self.batches.submit(
             name, selection, settings, estimate, picks, without_templates=without_templates, dataset_id=dataset_id
         )

@@ -84,7 +84,7 @@ def test_the_whole_data_set_is_two_batches_of_ninety_and_ten(page: Page, url: st
     open_generator(page, url)
 
     page.get_by_role("button", name="Presets").click()
-    page.get_by_text("Whole data set: 90 core + 10 edge").click()
+    page.get_by_text("Whole data set: core 3 personas").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("= 90")).to_be_visible()
     dialog.get_by_role("button", name="Generate 100 conversations").click()
@@ -243,7 +243,7 @@ def test_a_template_that_raises_or_never_ends_is_named_at_once_and_cannot_be_sav
 def test_a_batch_from_the_trial_preset_completes(page: Page, url: str) -> None:
     open_generator(page, url)
     page.get_by_role("button", name="Presets").click()
-    page.get_by_text("Try it: 2 conversations").click()
+    page.get_by_text(re.compile("Try it: David Chen, .*= 2$")).click()
 
     press_generate(page, "Generate 2 conversations")
 

@@ -140,7 +140,7 @@ def test_a_large_batch_is_submitted_only_after_confirmation_and_kept_when_the_qu
 
     [progress] = list_batches(pages.stores)
     assert progress.planned == 300
-    assert any("starts automatically when the queue is back" in toast.value for toast in app.toast)
+    assert any("starts automatically when the queue is back" in info.value for info in app.info)
 
 
 def test_what_the_service_refuses_is_said_in_the_page(pages: Pages) -> None:

@@ -9,7 +9,7 @@ from core.domain.batches.batch import BatchAction, BatchStatus
 from core.errors import DatabaseUnavailable
 from tests.factories import make_selection
 from tests.fakes.away import Away
-from tests.support.pages import Pages, find_button, list_labels, press, said
+from tests.support.pages import Pages, announce_worker, find_button, list_labels, press, said
 from tests.support.results import accept, fail
 from tests.support.stores import lease, list_batches, read, record, submit
 
@@ -96,7 +96,7 @@ def test_without_a_batch_or_with_a_wrong_id_the_list_is_shown_and_filtered_by_it
         app = pages.open(PAGE, batch=link)
         assert not app.exception
         assert (link, len(app.warning)) == (link, 1)
-        assert app.dataframe[0].value["name"].tolist() == [NAME, NAME]
+        assert app.dataframe[0].value["name"].tolist() == [f"{NAME} (2)", NAME]
 
     app = pages.open(PAGE, search="nothing like it")
     assert not app.dataframe
@@ -105,7 +105,50 @@ def test_without_a_batch_or_with_a_wrong_id_the_list_is_shown_and_filtered_by_it
     assert len(app.dataframe[0].value) == 2
 
 
+@pytest.mark.parametrize("silent_seconds", [1, 300])
+def test_without_a_worker_a_batch_says_so_in_place_of_the_time_left(pages: Pages, silent_seconds: float) -> None:
+    is_held_up = silent_seconds > 1
+    batch_id = submit(pages.stores, make_selection(1, 1, 6))
+    record(pages.stores, *(accept(item) for item in lease(pages.stores, batch_id, 3)))
+    pages.probe.answer_queue = announce_worker(silent_seconds=silent_seconds)
+
+    app = pages.open(PAGE, batch=str(batch_id))
+
+    progress = app.get("progress")[0].proto.text
+    assert is_held_up == any("No worker is alive" in said(error) for error in app.error)
+    assert (is_held_up, not is_held_up) == ("held up" in progress, " left" in progress)
+
+
+def test_what_came_so_far_can_be_read_while_a_batch_runs(pages: Pages) -> None:
+    batch_id = submit(pages.stores, make_selection(1, 1, 4))
+    first, second = lease(pages.stores, batch_id, 2)
+    record(pages.stores, accept(first), fail(second))
+
+    assert {"Pause", "View conversations", "View failures"} <= set(list_labels(pages.open(PAGE, batch=str(batch_id))))
+
+
+def test_what_a_retry_has_fixed_is_not_offered_again(pages: Pages) -> None:
+    batch_id = submit(pages.stores, make_selection(1, 1, 2))
+    record(pages.stores, *(fail(item) for item in lease(pages.stores, batch_id)))
+    retry = pages.services.batches.retry_failed(batch_id).batch_id
+    first, second = lease(pages.stores, retry)
+    record(pages.stores, accept(first), fail(second))
+
+    app = pages.open(PAGE, batch=str(batch_id))
+    press(app, "Retry failed")
+
+    assert "Retry 1 item" in list_labels(app)
+
+
+def test_a_share_of_done_is_a_whole_number_and_full_only_at_the_end(pages: Pages) -> None:
+    batch_id = submit(pages.stores, make_selection(3, 1, 10))
+    record(pages.stores, *(accept(item) for item in lease(pages.stores, batch_id, 3)[:1]))
+
+    assert pages.open(PAGE).dataframe[0].value["progress"].tolist() == [3]  # Of 30: 3.33 %.
+
+
 def test_a_database_that_is_down_is_said_with_a_way_on(pages: Pages) -> None:
+    pages.probe.answer_queue = announce_worker(silent_seconds=1)
     batch_id, services = make_batch(pages, 1), pages.services
     away = Away(DatabaseUnavailable("No answer from 127.0.0.1. Run `brightrun doctor`."))
     pages.services = replace(services, monitor=replace(services.monitor, store=away))

@@ -107,7 +107,7 @@ def draw_dimensions(diagnosis: Diagnosis) -> None:
     rest = len(rows) - MOST_ROWS
     with _card(f"Failure rate by {_label_choice(chosen).lower()}" + (f" · {rest} lower ones not shown" if rest > 0 else "")):
         title = f"Failure rate by {_label_choice(chosen).lower()}"
-        draw_clickable_rates(title, rows[:MOST_ROWS], marks[:MOST_ROWS], key=f"rates_{chosen}", is_wide=True)
+        draw_clickable_rates(title, rows[:MOST_ROWS], marks[:MOST_ROWS], key=f"rates_{chosen}")
 
 
 def _label_choice(choice: object) -> str:

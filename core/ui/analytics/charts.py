@@ -23,12 +23,11 @@ MOST_WHISKERS = 24
 def draw_timeline(
     rows: Sequence[TimeRow], bucket: Bucket, batches: Sequence[BatchOutcome], timezone: str | None
 ) -> go.Figure:
-    """Return the failure rate over time with its interval, and a triangle where a batch began.
+    """Return the failure rate over time with its interval, where its items closed, and a triangle where a batch began.
 
     Trace 0 and 1 are the interval as a band, 2 the rates, 3 the batches.
     """
-    half = timedelta(minutes=30) if bucket is Bucket.HOUR else timedelta(hours=12)
-    times = [row.start.replace(tzinfo=None) + half for row in rows]
+    times = [row.at.replace(tzinfo=None) for row in rows]
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     low = go.Scatter(x=times, y=[100 * (row.rate.low or 0.0) for row in rows], **edge)
     high = go.Scatter(

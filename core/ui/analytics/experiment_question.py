@@ -14,10 +14,9 @@ from core.domain.diagnosis.experiments import MOST_ITEMS, ExperimentChange, Expe
 from core.domain.diagnosis.findings import StepKind
 from core.domain.record import Record
 from core.errors import BrightRunError, InvalidRequest
-from core.services.batches import find_history
 from core.services.experiments import propose_change
 from core.ui.failures.filters import read_mark
-from core.ui.generator.summary import load_history
+from core.ui.generator.summary import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import BATCH, EXPERIMENT
@@ -196,7 +195,7 @@ def _draw_cost(services: PageServices, progress: BatchProgress, plan: Experiment
     rate = services.diagnostics.measure(plan.items.model_copy(update={"batch_id": progress.id}))
     items = min(rate.judged if plan.scope is ItemScope.JUDGED else rate.failed, plan.limit or MOST_ITEMS)
     model = plan.change.model or progress.model
-    history = find_history(load_history(services, services.user_email), model)
+    history = find_own_history(services, model)
     estimate = estimate_batch(items, concurrency=progress.concurrency, history=history)
     note = " Claude is simulated: nothing is charged." if find_settings().simulated else ""
     st.markdown(

@@ -40,6 +40,8 @@ from core.ui.shell.session import report_errors
 ANSWER_PIXELS = 118
 """Room for the answer before it is found: what stands below hardly moves when it comes."""
 DIAGNOSIS_SECONDS = 20
+LEAST_CHART_PIXELS = 360
+"""In a window 1024 wide two charts stand beside each other, not three."""
 MOST_BARS = 5
 VIEW = "view"
 
@@ -121,7 +123,8 @@ def draw_nothing(*, filtered: bool) -> None:
         st.info("Nothing was judged with these filters. Remove a filter, or clear them all.", icon=":material/filter_alt:")
         return
     st.info(
-        "Nothing is judged yet. Generate a batch: failures are then counted here by what they have in common.",
+        "Nothing is judged yet. Generate a batch: failures are then counted here by what they have in common. "
+        "Imported batches are counted when one is chosen, or with the switch under More.",
         icon=":material/troubleshoot:",
     )
 
@@ -215,12 +218,14 @@ def _draw_waste(places: Sequence[DeltaGenerator], diagnosis: Diagnosis) -> None:
 
 
 def _draw_first_charts(diagnosis: Diagnosis) -> None:
-    by_stop_reason, by_pattern, over_time = st.columns(3, gap="small")
-    with by_stop_reason:
+    with st.grid(3, min_column_width=LEAST_CHART_PIXELS, gap="small"):
         _draw_parts(diagnosis, "By stop reason", SignaturePart.STOP_REASON, color=REPLY_COLOR)
-    with by_pattern:
         _draw_parts(diagnosis, "By pattern", SignaturePart.PATTERN)
-    with over_time, _card("Over time", "Failure rate with its 95 % interval; triangles mark the start of a batch."):
+        _draw_timeline(diagnosis)
+
+
+def _draw_timeline(diagnosis: Diagnosis) -> None:
+    with _card("Over time", "Failure rate with its 95 % interval; triangles mark the start of a batch."):
         bucket = choose_bucket(diagnosis)
         marks: list[dict[str, str]] = [mark_time(row.start, bucket) for row in diagnosis.timeline]
         batches = [{BATCH: str(batch.id)} for batch in diagnosis.batches]

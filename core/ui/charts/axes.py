@@ -14,6 +14,8 @@ LINE_PIXELS = 14
 RATE_LABELS = ("100 %",)
 """The longest label of an axis of rates."""
 LONGEST_LABEL = 34
+GAP_PIXELS = 6
+"""Between a bar and its number, which has its room at the right of the plot: it is whole in any window."""
 _GAP_PIXELS = 9
 """Between labels and frame."""
 _NARROW, _WIDE = frozenset("fijlrtI.,:;'|!()[]- "), frozenset("mwMW@%—…→")
@@ -24,19 +26,26 @@ def make_frame(
     height: float,
     *,
     left: Iterable[str] = (),
+    numbers: Sequence[str] = (),
     right: float = 8,
     top: float = 4,
     bottom: float = 4,
     bottom_lines: int = 0,
 ) -> dict[str, object]:
-    """Return the layout that all charts begin with: room for labels at the left and for lines of them below, no dragging.
+    """Return the layout that all charts begin with, without dragging.
 
-    The others are pixels.
+    There is room for labels at the left, numbers at the right and lines of labels below; the others are pixels.
     """
+    at_right = estimate_room(numbers) + GAP_PIXELS if numbers else right
     below = bottom_lines * LINE_PIXELS + (_GAP_PIXELS if bottom_lines else 0)
     return {
         "height": height,
-        "margin": {"l": estimate_room(tuple(left)), "r": right, "t": top, "b": bottom + below},
+        "margin": {
+            "l": estimate_room(tuple(left)),
+            "r": at_right,
+            "t": top,
+            "b": bottom + below,
+        },
         "showlegend": False,
         "dragmode": False,
         "hoverlabel": {"align": "left"},

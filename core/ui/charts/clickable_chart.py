@@ -51,11 +51,10 @@ def draw_clickable_rates(
     *,
     key: str,
     color: str = FAILURE_COLOR,
-    is_wide: bool = False,
 ) -> None:
     """Draw a bar for each rate."""
     draw_clickable(
-        draw_rates(rows, color, is_wide=is_wide),
+        draw_rates(rows, color),
         key=key,
         alt=describe_rates(title, rows),
         find_mark=lambda _, point: marks[point],

@@ -69,11 +69,13 @@ def draw_bars(counts: Mapping[str, int], labels: Mapping[str, str], chosen: str 
         hovertemplate="%{customdata}: %{x:,}<br>click to filter<extra></extra>",
     )
     room = map(shorten_label, names)
-    layout = make_frame(BAR_PIXELS * MOST_BARS + FRAME_PIXELS, left=room, right=48, top=2, bottom=2) | {
+    words = [f"{count:,}" for count in numbers]
+    height = BAR_PIXELS * MOST_BARS + FRAME_PIXELS
+    layout = make_frame(height, left=room, numbers=words, top=2, bottom=2) | {
         "bargap": 0.3,
         "hovermode": "y",  # The whole row reacts to the pointer: the bar of a rare value is too small.
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         # As much room for each bar however many there are: the page below does not move when a filter changes.
         "yaxis": make_category_axis(names, range=[MOST_BARS - 0.5, -0.5]),
     }
-    return go.Figure(data=[bars, label_bars(numbers, names, [f"{count:,}" for count in numbers])], layout=layout)
+    return go.Figure(data=[bars, label_bars(numbers, names, words)], layout=layout)

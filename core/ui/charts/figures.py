@@ -1,7 +1,7 @@
 """Rows to Plotly figures. No Streamlit here: a figure can be looked at and tested by itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 
@@ -16,7 +16,7 @@ from core.ui.charts.axes import (
     make_frame,
     shorten_label,
 )
-from core.ui.shell.formats import localize
+from core.ui.shell.formats import format_count, localize
 
 FAILURE_COLOR, REPLY_COLOR = "#D55E00", "#0072B2"
 """Vermilion and blue of the Okabe-Ito palette: told apart by everyone, readable on light and dark."""
@@ -25,8 +25,6 @@ KEEP_OPACITY = {"selected": {"marker": {"opacity": 1.0}}, "unselected": {"marker
 """For marks that are links: Streamlit would fade the unselected ones."""
 BAR_PIXELS, FRAME_PIXELS = 30, 12
 TREND_PIXELS = 130
-GAP = 1.5
-"""The line breaks where two stretches are further apart than this multiple of their length."""
 
 
 def label_bars(x: Sequence[float], y: Sequence[str | int], words: Sequence[str]) -> go.Scatter:
@@ -55,12 +53,13 @@ def draw_counts(counts: Mapping[str, int], color: str, name_code: Callable[[str]
         customdata=[label_code(name, code) for name, code in zip(names, codes, strict=True)],
         hovertemplate="%{customdata}: %{x}<extra></extra>",
     )
-    layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=map(shorten_label, names), right=36) | {
+    words = [f"{number:,}" for number in numbers]
+    layout = make_frame(BAR_PIXELS * max(1, len(entries)) + FRAME_PIXELS, left=map(shorten_label, names), numbers=words) | {
         "bargap": 0.35,
         "xaxis": make_axis(visible=False, range=[0, max(numbers, default=1)]),
         "yaxis": make_category_axis(names, autorange="reversed"),
     }
-    return go.Figure(data=[bars, label_bars(numbers, names, [f"{number:,}" for number in numbers])], layout=layout)
+    return go.Figure(data=[bars, label_bars(numbers, names, words)], layout=layout)
 
 
 def describe_counts(title: str, counts: Mapping[str, int], name_code: Callable[[str], str]) -> str:
@@ -69,32 +68,20 @@ def describe_counts(title: str, counts: Mapping[str, int], name_code: Callable[[
 
 
 def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.Figure:
-    """Return the failure rate of each stretch as a line that breaks where nothing was closed, with the alarm's level."""
-    times: list[datetime] = []
-    rates: list[float | None] = []
-    notes: list[str] = []
-    for before, point in zip((None, *trend), trend, strict=False):
-        middle = timedelta(seconds=point.seconds / 2)
-        if before is not None and (point.begins_at - before.begins_at).total_seconds() > GAP * point.seconds:
-            times.append(localize(before.begins_at + timedelta(seconds=before.seconds) + middle, timezone))
-            rates.append(None)
-            notes.append("")
-        times.append(localize(point.begins_at + middle, timezone))
-        rates.append(100 * point.failure_rate)
-        notes.append(f"{format_percent(point.failure_rate)}, {point.failed:,} of {point.accepted + point.failed:,} failed")
-    begins_at = localize(trend[0].begins_at, timezone)
-    ends_at = localize(trend[-1].begins_at + timedelta(seconds=trend[-1].seconds), timezone)
+    """Return the failure rate of the items that were judged one after the other, with the alarm's level."""
+    times, rates = [localize(point.at, timezone) for point in trend], [100 * point.failure_rate for point in trend]
     line = go.Scatter(
         x=times,
         y=rates,
-        text=notes,
+        customdata=[_describe_point(point, timezone) for point in trend],
         mode="lines+markers",
-        connectgaps=False,
         line={"color": FAILURE_COLOR, "width": 2},
         marker={"size": 5},
-        hovertemplate="%{x|%H:%M:%S}: %{text}<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
     )
-    highest = max((rate for rate in rates if rate is not None), default=0.0)
+    highest = max(rates, default=0.0)
+    begins_at, ends_at = localize(trend[0].begins_at, timezone), localize(trend[-1].ends_at, timezone)
+    room = max((ends_at - begins_at) * 0.03, timedelta(seconds=1))
     layout = make_frame(TREND_PIXELS, left=RATE_LABELS, top=6, bottom_lines=2) | {
         "shapes": [
             {
@@ -107,7 +94,7 @@ def draw_failure_trend(trend: Sequence[TrendPoint], timezone: str | None) -> go.
                 "line": {"color": ALARM_COLOR, "width": 1, "dash": "dot"},
             }
         ],
-        "xaxis": make_axis(nticks=4, range=[begins_at, ends_at]),
+        "xaxis": make_axis(nticks=4, range=[begins_at - room, ends_at + room]),
         "yaxis": make_axis(ticksuffix=" %", range=[0, max(highest * 1.1, 200 * ALARM_FAILURE_RATE)], nticks=4),
     }
     return go.Figure(data=[line], layout=layout)
@@ -117,7 +104,13 @@ def describe_trend(trend: Sequence[TrendPoint]) -> str:
     """Return the failure rate over time in words."""
     worst = max(trend, key=lambda point: point.failure_rate)
     return (
-        f"Failure rate over time, {len(trend)} stretches of {trend[0].seconds:,.0f} s: "
+        f"Failure rate over time, {format_count(len(trend), 'point')} of {trend[0].judged:,} items each: "
         f"highest {format_percent(worst.failure_rate)}, last {format_percent(trend[-1].failure_rate)}; "
         f"alarm at {format_percent(ALARM_FAILURE_RATE)}"
     )
+
+
+def _describe_point(point: TrendPoint, timezone: str | None) -> str:
+    begins_at, ends_at = localize(point.begins_at, timezone), localize(point.ends_at, timezone)
+    rate = format_percent(point.failure_rate)
+    return f"{begins_at:%H:%M:%S}-{ends_at:%H:%M:%S}: {rate}, {point.failed:,} of {point.judged:,} failed"

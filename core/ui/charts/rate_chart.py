@@ -9,7 +9,6 @@ from core.domain.diagnosis.intervals import Rate
 from core.domain.record import Record
 from core.ui.charts.axes import (
     escape_label,
-    estimate_room,
     label_code,
     make_axis,
     make_frame,
@@ -23,11 +22,7 @@ FEW_COLOR, WHISKER_COLOR = "#9AA0A6", "#7A7F85"
 FEWEST_ITEMS = 5
 """A bar or cell of fewer items is marked: a single failure would look like 20 % or more."""
 BAR_PIXELS, FRAME_PIXELS = 25, 30
-NARROW_PIXELS, WIDE_PIXELS = 360, 1180
-"""What a chart has in a row of three and by itself, where the window is 1366 wide."""
 LINK_HINT = "<br>click for the failures"
-SHORTEST_BAR = 0.25
-"""The least share of the room that the numbers leave to the longest bar."""
 
 
 class LabeledRate(Record):
@@ -40,7 +35,7 @@ class LabeledRate(Record):
     """What the label is the plain name of, for the tooltip."""
 
 
-def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wide: bool = False) -> go.Figure:
+def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR) -> go.Figure:
     """Return a bar for each rate with its 95 % interval and its numbers; bars of few items are grey."""
     values = [100 * (row.rate.value or 0.0) for row in rows]
     lows, highs = [100 * (row.rate.low or 0.0) for row in rows], [100 * (row.rate.high or 0.0) for row in rows]
@@ -72,13 +67,12 @@ def draw_rates(rows: Sequence[LabeledRate], color: str = FAILURE_COLOR, *, is_wi
     top = max([*highs, 1.0])
     words = [f"{format_failure_rate(row.rate)} · {row.rate.failed:,} of {row.rate.judged:,}" for row in rows]
     labels = [shorten_label(row.label) for row in rows]
-    plot = (WIDE_PIXELS if is_wide else NARROW_PIXELS) - estimate_room(labels)
-    bar_share = max(1 - estimate_room(words) / plot, SHORTEST_BAR)
     numbers = label_bars(highs, places, words)
-    layout = make_frame(BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS, left=labels) | {
+    height = BAR_PIXELS * max(len(rows), 1) + FRAME_PIXELS
+    layout = make_frame(height, left=labels, numbers=words) | {
         "bargap": 0.35,
         "hovermode": "y",  # The whole row reacts to the pointer: the bar of a rare value is too small.
-        "xaxis": make_axis(range=[0, top / bar_share], visible=False),
+        "xaxis": make_axis(range=[0, top], visible=False),
         "yaxis": make_label_axis(labels),
     }
     return go.Figure(data=[bars, numbers], layout=layout)

@@ -10,8 +10,10 @@ from core.domain.scaffolding.records import ConversationCategory, Tier
 from core.ui.failures.filters import ARC, LONGEST_SEARCH, MODEL, PERSONA, TEXT, TOPIC, name_options
 from core.ui.shell.formats import format_words
 from core.ui.shell.link_state import (
+    WITH,
     draw_choice,
     draw_clear,
+    draw_flag,
     draw_search,
     drop_unreadable,
     read_choice,
@@ -21,7 +23,8 @@ from core.ui.shell.link_state import (
 from core.ui.shell.links import BATCH, CONVERSATION
 
 CATEGORY, TIER, REVIEW, QUALITY = "category", "tier", "review", "quality"
-NAMES = (BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT)
+COMPARISONS = "comparisons"
+NAMES = (BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT, COMPARISONS)
 QUALITY_STEPS = ("9", "8", "7", "6", "5")
 READERS: Mapping[str, Callable[[str], object | None]] = {
     **dict.fromkeys((BATCH, PERSONA, ARC, TOPIC, CONVERSATION), read_uuid),
@@ -29,6 +32,7 @@ READERS: Mapping[str, Callable[[str], object | None]] = {
     TIER: lambda name: read_choice(name, Tier),
     REVIEW: lambda name: read_choice(name, ReviewStatus),
     QUALITY: read_number,
+    COMPARISONS: lambda name: st.query_params[name] == WITH or None,
 }
 """Parsers of parameters that are not free text."""
 
@@ -47,6 +51,7 @@ def read_conversation_filters() -> ConversationFilters:
         review_status=read_choice(REVIEW, ReviewStatus),
         minimum_quality=read_number(QUALITY),
         text=link.get(TEXT, "")[:LONGEST_SEARCH].strip() or None,
+        with_comparisons=link.get(COMPARISONS) == WITH or None,
     )
 
 
@@ -64,4 +69,5 @@ def draw_conversation_filters(options: ResultOptions) -> None:
         draw_choice(QUALITY, "Quality", {step: f"Quality {step} or better" for step in QUALITY_STEPS})
         draw_choice(MODEL, "Model", {model: model for model in options.models})
         draw_search(TEXT, "Search name and text", "Words, or beginnings of words, in the name and in what is said")
+        draw_flag(COMPARISONS, "With comparisons", "What comparisons made is left out, unless a batch is chosen")
         draw_clear(NAMES)

@@ -16,10 +16,12 @@ from core.ui.shell.formats import escape_markdown, format_words
 from core.ui.shell.link_state import (
     DATES,
     HOUR,
+    WITH,
     change_link,
     draw_choice,
     draw_clear,
     draw_dates,
+    draw_flag,
     draw_search,
     drop_unreadable,
     find_hour,
@@ -36,8 +38,8 @@ TYPE, STOP_REASON, PATTERN, MODEL, TEXT = "type", "stop_reason", "pattern", "mod
 PERSONA, ARC, TOPIC, TEMPLATE = "persona", "arc", "topic", "template"
 FINGERPRINT, TURN, SHARE_BIN = "fingerprint", "turn", "tokens"
 TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS = "topic_category", "category", "structured", "max_tokens"
-EFFORT, PROMPT = "effort", "prompt"
-RARE = (FINGERPRINT, TURN, SHARE_BIN, TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS, EFFORT, PROMPT, HOUR)
+EFFORT, PROMPT, IMPORTS = "effort", "prompt", "imports"
+RARE = (FINGERPRINT, TURN, SHARE_BIN, TOPIC_CATEGORY, CATEGORY, STRUCTURED, MAX_TOKENS, EFFORT, PROMPT, HOUR, IMPORTS)
 """Filters that a click on a chart sets; each is shown while it is set, with a button that removes it."""
 NAMES = (TYPE, STOP_REASON, PATTERN, BATCH, MODEL, DATES, PERSONA, ARC, TOPIC, TEMPLATE, TEXT, *RARE)
 ON_OFF = {"on": "on", "off": "off"}
@@ -47,6 +49,7 @@ READERS: Mapping[str, Callable[[str], object | None]] = {
     TURN: lambda name: read_whole(name) or None,
     DATES: read_dates,
     HOUR: read_hour,
+    IMPORTS: lambda name: st.query_params[name] == WITH or None,
     STRUCTURED: lambda name: ON_OFF.get(st.query_params[name]),
     PROMPT: lambda name: next((end for end in read_span(name) if end is not None), None),
 }
@@ -72,6 +75,7 @@ def read_failure_filters() -> FailureFilters:
         fingerprint=link.get(FINGERPRINT) or None,
         turn_index=None if not turn else turn - 1,
         limit_share_bin=read_whole(SHARE_BIN),
+        with_imports=link.get(IMPORTS) == WITH or None,
     )
     return how_they_failed.model_copy(update=read_mark(link).model_dump(exclude_none=True))
 
@@ -115,6 +119,7 @@ def draw_failure_filters(options: ResultOptions) -> None:
                 draw_choice(CATEGORY, "Category", {category: category.value for category in ConversationCategory})
                 draw_choice(STRUCTURED, "Structured output", ON_OFF, placeholder="Structured output: on or off")
                 draw_choice(EFFORT, "Effort", {effort: effort.value for effort in Effort} | {NONE: "Model default"})
+                draw_flag(IMPORTS, "With imported ones", "Imported batches are left out, unless a batch is chosen")
             draw_clear(NAMES)
     _draw_rare(st.query_params)
 
@@ -132,6 +137,7 @@ def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
         EFFORT: lambda effort: f"Effort: {'model default' if effort == NONE else effort}",
         PROMPT: lambda span: f"Prompt of {span.replace('..', ' to ')} characters",
         HOUR: lambda hour: f"Hour: {hour.replace('T', ', ')}:00",
+        IMPORTS: lambda _: "With imported ones",
     }
     return {name: words[name](link[name]) for name in RARE if link.get(name)}
 

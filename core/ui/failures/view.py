@@ -36,12 +36,9 @@ def _count(
 
 def draw_failure_charts(statistics: FailureStatistics) -> None:
     """Draw three charts whose bars are filters; each shows its counts under the other filters."""
-    by_type, by_stop_reason, by_pattern = st.columns(3, gap="small")
-    with by_type:
+    with st.grid(3, min_column_width=270, gap="small"):
         draw_facet("By type", TYPE, statistics.by_type, name_failure_type)
-    with by_stop_reason:
         draw_facet("By stop reason", STOP_REASON, statistics.by_stop_reason, name_stop_reason, color=REPLY_COLOR)
-    with by_pattern:
         draw_facet("By pattern", PATTERN, statistics.by_pattern, name_pattern)
 
 

@@ -12,9 +12,8 @@ from core.domain.batches.work import ChatRequest
 from core.domain.scaffolding.prompt import Prompt, render_prompt
 from core.domain.scaffolding.records import EmotionalArc, Persona, TrainingTopic
 from core.errors import TemplateInvalid
-from core.services.batches import find_history
 from core.services.scaffolding import Choices
-from core.ui.generator.summary import load_history
+from core.ui.generator.summary import find_own_history
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.session import find_settings
 
@@ -82,7 +81,7 @@ def _draw_count(services: PageServices, prompt: Prompt, settings: BatchSettings)
     counts = cast("dict[str, int]", st.session_state.setdefault(COUNTS, {}))
     asked = f"{settings.model} {settings.structured_outputs} {settings.effort} {prompt.text}"
     if asked not in counts:
-        history = find_history(load_history(services, services.user_email), settings.model)
+        history = find_own_history(services, settings.model)
         about = f"about {estimate_tokens(len(prompt.text), history):,} input tokens"
         st.markdown(f"**{about}** :gray[· asking Claude …]")
         counted = services.tokens.count_tokens(ChatRequest(prompt=prompt, settings=settings))

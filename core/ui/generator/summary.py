@@ -5,12 +5,12 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.config import PageSettings
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
-from core.domain.batches.estimate import Estimate, GenerationHistory, Range, estimate_batch
-from core.services.batches import find_history
+from core.domain.batches.estimate import Estimate, GenerationHistory, Range
+from core.services.batches import estimate_settings, find_history
 from core.ui.generator.options import draw_advanced, draw_limit, draw_name, draw_skip
 from core.ui.generator.submission import submit_one
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
-from core.ui.shell.session import report_errors
+from core.ui.shell.session import find_settings, report_errors
 
 CONFIRMING = "confirming_batch"
 LARGE_CONVERSATIONS, LARGE_COST_USD = 200, 50.0
@@ -20,6 +20,11 @@ LARGE_CONVERSATIONS, LARGE_COST_USD = 200, 50.0
 def load_history(_services: PageServices, user: str) -> tuple[GenerationHistory, ...]:  # noqa: ARG001 - the cache's key
     """Return time and cost of past items, at most ten seconds old."""
     return _services.batches.list_history()
+
+
+def find_own_history(services: PageServices, model: str) -> GenerationHistory | None:
+    """Return what the model has taken so far, with Claude as it is now."""
+    return find_history(load_history(services, services.user_email), model, simulated=find_settings().simulated)
 
 
 def draw_summary(services: PageServices, settings: PageSettings, selection: Selection) -> tuple[Selection, BatchSettings]:
@@ -38,8 +43,8 @@ def draw_summary(services: PageServices, settings: PageSettings, selection: Sele
         existing = services.batches.count_existing(selection, skip)
         selection = draw_skip(selection, skip, existing)
         planned = selection.count_planned(existing if selection.skip_existing else 0)
-        history = find_history(load_history(services, services.user_email), batch_settings.model)
-        estimate = estimate_batch(planned, concurrency=batch_settings.concurrency, history=history)
+        history = find_own_history(services, batch_settings.model)
+        estimate = estimate_settings(planned, batch_settings, history)
         with figures:
             formula = selection.explain(existing if selection.skip_existing else 0)
             _draw_figures(estimate, formula if selection.grid_size else None, simulated=settings.simulated)

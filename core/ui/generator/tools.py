@@ -6,15 +6,14 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
-from core.domain.batches.estimate import estimate_batch
-from core.services.batches import find_history
+from core.services.batches import estimate_settings
 from core.services.choice_links import decode_choices, encode_choices
 from core.services.presets import Preset, build_presets
 from core.services.scaffolding import Choices
 from core.ui.generator.choices import CATEGORY_LABELS, set_choices
 from core.ui.generator.options import LIMIT, SKIP, read_defaults, set_options
 from core.ui.generator.submission import submit_all
-from core.ui.generator.summary import load_history
+from core.ui.generator.summary import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import FROM, LINK_SEEN
 from core.ui.shell.session import find_settings, report_errors
@@ -83,13 +82,13 @@ def draw_set_question(services: PageServices, settings: BatchSettings) -> None:
 def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> None:
     skip = choose_skip(simulated=find_settings().simulated) if st.session_state.get(SKIP) else None
     selections = tuple(selection.model_copy(update={"skip_existing": skip}) for selection in preset.selections)
-    history = find_history(load_history(services, services.user_email), settings.model)
+    history = find_own_history(services, settings.model)
     planned = 0
     for selection in selections:
         existing = services.batches.count_existing(selection, skip) if skip else 0
         planned += selection.count_planned(existing)
         st.markdown(f"**{CATEGORY_LABELS[selection.category]}**  \n{escape_markdown(selection.explain(existing))}")
-    estimate = estimate_batch(planned, concurrency=settings.concurrency, history=history)
+    estimate = estimate_settings(planned, settings, history)
     cost = escape_markdown(format_money(estimate.cost_usd))
     st.markdown(
         f"{format_count(len(selections), 'batch', 'batches')} with {escape_markdown(settings.model)} and this page's "

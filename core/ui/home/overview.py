@@ -17,7 +17,7 @@ from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatm
 from core.ui.home.alert_list import draw_alerts
 from core.ui.monitor.table import draw_batch_table
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money, format_share
-from core.ui.shell.links import open_batch, open_batch_list, open_conversations, open_generator
+from core.ui.shell.links import open_batch, open_batch_list, open_combinations, open_conversations, open_generator
 from core.ui.shell.page import draw_header, open_body
 from core.ui.shell.session import report_errors
 from core.ui.shell.status import find_status_look
@@ -163,8 +163,11 @@ def _describe_running(batch: BatchProgress) -> str:
 
 def _draw_coverage(coverage: Coverage) -> None:
     def open_cell(number: int) -> None:
-        persona, arc = divmod(number, len(coverage.arcs))
-        open_conversations(persona_id=coverage.personas[persona].id, arc_id=coverage.arcs[arc].id)
+        row, column = divmod(number, len(coverage.arcs))
+        persona, arc = coverage.personas[row], coverage.arcs[column]
+        if coverage.count_topics(persona.id, arc.id):
+            open_conversations(persona_id=persona.id, arc_id=arc.id)
+        open_combinations(arc.conversation_category, persona.key, arc.key)
 
     if not coverage.personas or not coverage.arcs:
         return
@@ -172,7 +175,7 @@ def _draw_coverage(coverage: Coverage) -> None:
     with st.container(border=True, gap="xsmall"):
         st.markdown(
             f"**Coverage** · topics with an accepted conversation, of {coverage.topics:,} in each cell",
-            help="Click a cell for its conversations.",
+            help="Click a cell for its conversations, or, where it has none, to generate them.",
         )
         draw_clickable_heatmap(
             draw_heatmap(
@@ -181,7 +184,7 @@ def _draw_coverage(coverage: Coverage) -> None:
                 scale=COVERAGE_SCALE,
                 cell_pixels=COVERAGE_CELL_PIXELS,
                 is_wide=True,
-                click_opens="its conversations",
+                click_opens="its conversations, or to generate them",
             ),
             key="coverage",
             open_cell=open_cell,

@@ -8,16 +8,18 @@ from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchAction, BatchProgress, BatchStatus, is_allowed
 from core.errors import InvalidRequest
 from core.ui.monitor.questions import Question, ask
-from core.ui.shell.formats import escape_markdown, format_count
+from core.ui.shell.formats import format_count
 from core.ui.shell.links import open_analytics, open_batch_list, open_conversations, open_failures, open_generator
+from core.ui.shell.page import leave_notice
 
 
-def draw_actions(services: PageServices, progress: BatchProgress) -> None:
-    """Draw the buttons that make sense now."""
-    if progress.status.is_final:
-        _draw_next_steps(progress)
-    else:
+def draw_actions(services: PageServices, progress: BatchProgress, to_retry: int) -> None:
+    """Draw the buttons that make sense now; `to_retry` failed items are not fixed yet."""
+    if not progress.status.is_final:
         _draw_controls(services, progress)
+    _draw_results(progress)
+    if progress.status.is_final and not progress.imported:
+        _draw_next_steps(progress, to_retry)
     if st.button("All batches", icon=":material/list:", type="tertiary"):
         open_batch_list()
 
@@ -36,21 +38,22 @@ def _draw_controls(services: PageServices, progress: BatchProgress) -> None:
             _control(services, progress, action)
 
 
-def _draw_next_steps(progress: BatchProgress) -> None:
+def _draw_results(progress: BatchProgress) -> None:
+    """Draw the ways to what came of it so far."""
     if progress.accepted and not progress.imported and st.button("View conversations", icon=":material/forum:"):
         open_conversations(progress.id)
+    if progress.failed and st.button("View failures", icon=":material/error:"):
+        open_failures(progress.id)
+    if progress.failed and st.button("Find out why", icon=":material/troubleshoot:"):
+        open_analytics(progress.id)
+
+
+def _draw_next_steps(progress: BatchProgress, to_retry: int) -> None:
     if progress.failed:
-        if st.button("View failures", icon=":material/error:"):
-            open_failures(progress.id)
-        if st.button("Find out why", icon=":material/troubleshoot:"):
-            open_analytics(progress.id)
-        failed = format_count(progress.failed, "failed item")
-        if not progress.imported and st.button(
-            "Retry failed", icon=":material/replay:", help=f"A new batch of the {failed}, with other settings if you like"
-        ):
+        items = format_count(to_retry, "failed item")
+        hint = f"A new batch of the {items}, with other settings if you like" if to_retry else "All of them are in a retry"
+        if st.button("Retry failed", icon=":material/replay:", help=hint, disabled=not to_retry):
             ask(Question.RETRY, progress.id)
-    if progress.imported:
-        return
     again = progress.status is BatchStatus.FAILED
     label, icon = ("Generate again", ":material/refresh:") if again else ("Generate more", ":material/bolt:")
     if st.button(label, icon=icon, type="primary", help="Opens the Bulk Generator with your last choices"):
@@ -61,7 +64,7 @@ def _control(services: PageServices, progress: BatchProgress, action: BatchActio
     try:
         services.batches.control(progress.id, action)
     except InvalidRequest as error:  # The batch has changed; the redrawn page shows how.
-        st.toast(escape_markdown(str(error)), icon=":material/info:")
+        leave_notice(str(error))
     st.rerun()
 
 

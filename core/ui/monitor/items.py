@@ -27,8 +27,8 @@ def draw_items(services: PageServices, progress: BatchProgress) -> None:
         status = _choose_status()
         total = progress.planned if status is None else _count_status(progress, status)
         st.space("stretch")
-        page = _choose_page(ceil(total / ITEMS_OF_PAGE)) if total > ITEMS_OF_PAGE else 1
         _draw_log_buttons(services, progress)
+    page = _choose_page(ceil(total / ITEMS_OF_PAGE)) if total > ITEMS_OF_PAGE else 1
     found = services.monitor.list_items(progress.id, status, page=page)
     if found.items:
         _draw_table(found.items, _describe_page(len(found.items), found.total, page))
@@ -53,6 +53,7 @@ def _choose_status() -> ItemStatus | None:
 def _choose_page(pages: int) -> int:
     page = min(max(read_whole(PAGE) or 1, 1), pages)
     key = show_link(PAGE, page)
+    # A row of its own: beside the other tools it would shrink to the number of the page alone.
     st.pagination(pages, key=key, on_change=lambda: change_link({PAGE: str(st.session_state[key])}))
     return page
 
@@ -118,6 +119,7 @@ def _draw_table(items: tuple[ItemRow, ...], note: str) -> None:
 
 def _make_row(item: ItemRow) -> dict[str, Any]:
     return {
+        "open": _name_button(item),
         "number": item.position + 1,
         "persona": item.persona,
         "arc": item.arc,
@@ -128,7 +130,6 @@ def _make_row(item: ItemRow) -> dict[str, Any]:
         "tokens": item.output_tokens,
         "cost": item.cost_usd,
         "happened": describe_item(item),
-        "open": _name_button(item),
     }
 
 

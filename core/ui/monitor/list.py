@@ -28,7 +28,7 @@ def draw_batch_list(services: PageServices) -> None:
     chosen = st.empty()
     with chosen.container(horizontal=True, vertical_alignment="center", gap="small"):
         filters = _choose_filters()
-        pager = st.container(width="content")
+    pager = st.container()  # A row of its own: beside the filters it would shrink to the number of the page alone.
     page = int(st.session_state.get(PAGE, 1) or 1)
     found = services.monitor.list_batches(filters, page=page)
     if found.total and not found.batches:  # The link asks for a page that is not there any more.

@@ -23,6 +23,7 @@ from core.domain.batches.monitor import RetryTemplate
 from core.errors import BrightRunError, InvalidRequest
 from core.ui.shell.formats import escape_markdown, format_count, format_money
 from core.ui.shell.links import open_batch
+from core.ui.shell.page import leave_notice
 
 QUESTION = "batch_question"
 """Session state: which question is open, and for which batch."""
@@ -44,12 +45,12 @@ def ask(question: Question, batch_id: BatchId) -> None:
     st.rerun()
 
 
-def draw_question(services: PageServices, progress: BatchProgress) -> None:
+def draw_question(services: PageServices, progress: BatchProgress, to_retry: int) -> None:
     """Draw the question that is open, if one is and it still makes sense."""
     question, batch_id = st.session_state.get(QUESTION, (None, None))
     if question is None or batch_id != progress.id:
         return
-    if not _makes_sense(question, progress):
+    if not _makes_sense(question, progress, to_retry):
         _forget()
         return
     match question:
@@ -58,19 +59,19 @@ def draw_question(services: PageServices, progress: BatchProgress) -> None:
         case Question.BUDGET:
             _ask_budget(services, progress)
         case Question.RETRY:
-            _ask_retry(services, progress)
+            _ask_retry(services, progress, to_retry)
         case _:
             assert_never(question)
 
 
-def _makes_sense(question: Question, progress: BatchProgress) -> bool:
+def _makes_sense(question: Question, progress: BatchProgress, to_retry: int) -> bool:
     match question:
         case Question.CANCEL:
             return is_allowed(BatchAction.CANCEL, progress.status)
         case Question.BUDGET:
             return is_allowed(BatchAction.RESUME, progress.status)
         case Question.RETRY:
-            return progress.failed > 0
+            return to_retry > 0
         case _:
             assert_never(question)
 
@@ -124,9 +125,12 @@ def _ask_budget(services: PageServices, progress: BatchProgress) -> None:
 
 
 @st.dialog("Retry the failed items", icon=":material/replay:", width=640, on_dismiss=_forget)
-def _ask_retry(services: PageServices, progress: BatchProgress) -> None:
+def _ask_retry(services: PageServices, progress: BatchProgress, to_retry: int) -> None:
+    fixed = progress.failed - to_retry
+    others = f" {format_count(fixed, 'other')} of the {progress.failed:,} is in a retry already." if fixed == 1 else ""
+    others = f" {fixed:,} others of the {progress.failed:,} are in a retry already." if fixed > 1 else others
     st.markdown(
-        f"A new batch of the {format_count(progress.failed, 'failed item')}, linked to this one. This batch stays as it is."
+        f"A new batch of the {format_count(to_retry, 'failed item')}, linked to this one. This batch stays as it is.{others}"
     )
     changes = _choose_changes(progress, services.monitor.list_retry_templates(progress.id))
     if changes == RetryChanges():
@@ -135,7 +139,7 @@ def _ask_retry(services: PageServices, progress: BatchProgress) -> None:
         if st.button("Cancel"):
             _forget()
             st.rerun()
-        if st.button(f"Retry {format_count(progress.failed, 'item')}", type="primary", icon=":material/replay:"):
+        if st.button(f"Retry {format_count(to_retry, 'item')}", type="primary", icon=":material/replay:"):
             try:
                 submitted = services.batches.retry_failed(progress.id, changes)
             except BrightRunError as error:
@@ -195,5 +199,5 @@ def _control(services: PageServices, progress: BatchProgress, action: BatchActio
     try:
         services.batches.control(progress.id, action, budget_usd=budget_usd)
     except InvalidRequest as error:  # The batch has changed; the redrawn page shows how.
-        st.toast(escape_markdown(str(error)), icon=":material/info:")
+        leave_notice(str(error))
     st.rerun()

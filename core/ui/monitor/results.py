@@ -15,6 +15,9 @@ from core.ui.charts.figures import (
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.page import draw_figure
 
+LEAST_CHART_PIXELS = 240
+"""In narrower windows fewer charts stand beside each other."""
+
 
 def draw_charts(watched: BatchWatch) -> None:
     """Draw the charts that have data; nothing before the first result."""
@@ -25,14 +28,16 @@ def draw_charts(watched: BatchWatch) -> None:
         ("Calls by stop reason", breakdown.by_stop_reason, REPLY_COLOR, name_call_end),
     ]
     shown = [chart for chart in charts if chart[1]]
-    places = st.columns(len(shown) + bool(watched.trend), gap="small") if shown or watched.trend else []
-    if watched.trend:
-        with places[0].container(border=True, gap="xsmall", height="stretch"):
-            st.markdown("**Failure rate over time**")
-            figure = draw_failure_trend(watched.trend, st.context.timezone)
-            draw_figure(figure, key="failure_trend", alt=describe_trend(watched.trend))
-    for place, (title, counts, color, name_code) in zip(places[-len(shown) :], shown, strict=True):
-        with place.container(border=True, gap="xsmall", height="stretch"):
-            st.markdown(f"**{escape_markdown(title)}**")
-            alt = describe_counts(title, counts, name_code)
-            draw_figure(draw_counts(counts, color, name_code), key=title, alt=alt)
+    if not shown and not watched.trend:
+        return
+    with st.grid(len(shown) + bool(watched.trend), min_column_width=LEAST_CHART_PIXELS, gap="small"):
+        if watched.trend:
+            with st.container(border=True, gap="xsmall", height="stretch"):
+                st.markdown("**Failure rate over time**")
+                figure = draw_failure_trend(watched.trend, st.context.timezone)
+                draw_figure(figure, key="failure_trend", alt=describe_trend(watched.trend))
+        for title, counts, color, name_code in shown:
+            with st.container(border=True, gap="xsmall", height="stretch"):
+                st.markdown(f"**{escape_markdown(title)}**")
+                alt = describe_counts(title, counts, name_code)
+                draw_figure(draw_counts(counts, color, name_code), key=title, alt=alt)

@@ -1,6 +1,7 @@
 """The table of batches, on Home and in the Batch Monitor."""
 
 from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 import streamlit as st
@@ -26,9 +27,10 @@ def draw_batch_table(batches: Sequence[BatchProgress], key: str, file_name: str 
 
 def _make_row(batch: BatchProgress) -> dict[str, Any]:
     return {
+        "open": OPEN,
         "name": batch.name,
         "status": [batch.status.value],
-        "progress": 100 * batch.fraction_judged,
+        "progress": floor(100 * batch.fraction_judged),  # 100 % only when it is all.
         "planned": batch.planned,
         "accepted": batch.accepted,
         "failed": batch.failed,
@@ -36,21 +38,20 @@ def _make_row(batch: BatchProgress) -> dict[str, Any]:
         "data": mark_simulated(simulated=batch.simulated),
         "started_by": "you",  # Row-level security shows an analyst their own batches only.
         "created": batch.created_at,
-        "open": OPEN,
     }
 
 
 def _configure_columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "name": column.TextColumn("Batch", width=285),
+        "name": column.TextColumn("Batch", width=255),
         "status": column.MultiselectColumn(
             "Status",
             options=list(BatchStatus),
             color=[find_status_look(status).color for status in BatchStatus],
             width=110,
         ),
-        "progress": column.ProgressColumn("Done", min_value=0, max_value=100, format="%.0f %%", width=130),
+        "progress": column.ProgressColumn("Done", min_value=0, max_value=100, format="%d %%", width=130),
         "planned": column.NumberColumn("Total", format="localized", width=70),
         "accepted": column.NumberColumn("Accepted", format="localized", width=85),
         "failed": column.NumberColumn("Failed", format="localized", width=70),

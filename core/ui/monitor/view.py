@@ -9,13 +9,16 @@ from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.batches.monitor import BatchWatch
 from core.domain.batches.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
-from core.domain.percentages import format_percent
+from core.domain.diagnosis.alerts import Alert, AlertSeverity
+from core.domain.diagnosis.health import Health, Part
+from core.domain.diagnosis.part_alerts import find_part_alerts
 from core.ui.monitor.actions import draw_actions
 from core.ui.monitor.items import draw_items
 from core.ui.monitor.questions import draw_question
 from core.ui.monitor.results import draw_charts
 from core.ui.shell.formats import (
     escape_markdown,
+    escape_message,
     format_age,
     format_count,
     format_duration,
@@ -48,7 +51,7 @@ def watch_batch(services: PageServices, batch_id: BatchId) -> None:
                 st.rerun()  # A full rerun sets the new interval, or none.
 
     st.fragment(draw, run_every=every)()
-    draw_question(services, now.progress)
+    draw_question(services, now.progress, now.to_retry)
 
 
 def find_refresh_seconds(progress: BatchProgress) -> int | None:
@@ -60,7 +63,10 @@ def find_refresh_seconds(progress: BatchProgress) -> int | None:
 
 def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
     progress = watched.progress
-    _draw_title(services, progress)
+    stalled_by = find_stalls(services.health.check(), progress, datetime.now(UTC)) if progress.status.is_active else ()
+    _draw_title(services, watched, is_stalled=bool(stalled_by))
+    for alert in stalled_by:
+        st.error(f"**{escape_message(alert.message)}** {escape_message(alert.advice)}", icon=":material/error:")
     _draw_outcome(progress)
     _draw_figures(progress)
     _draw_pace(progress)
@@ -70,7 +76,15 @@ def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
     _draw_origin(progress)
 
 
-def _draw_title(services: PageServices, progress: BatchProgress) -> None:
+def find_stalls(health: Health, progress: BatchProgress, now: datetime) -> tuple[Alert, ...]:
+    """Return what keeps an active batch from going on: no queue, no worker."""
+    queue_alone = health.model_copy(update={"parts": [each for each in health.parts if each.part is Part.QUEUE]})
+    found = find_part_alerts(queue_alone, open_items=progress.remaining, now=now)
+    return tuple(alert for alert in found if alert.severity is AlertSeverity.CRITICAL)
+
+
+def _draw_title(services: PageServices, watched: BatchWatch, *, is_stalled: bool) -> None:
+    progress = watched.progress
     look = find_status_look(progress.status)
     with draw_header(escape_markdown(progress.name)):
         st.badge(progress.status.value, icon=look.icon, color=look.color)
@@ -79,19 +93,22 @@ def _draw_title(services: PageServices, progress: BatchProgress) -> None:
         if progress.imported:
             draw_imported_badge()
         st.space("stretch")
-        draw_actions(services, progress)
-    st.progress(progress.fraction_judged, text=_describe_progress(progress))
+        draw_actions(services, progress, watched.to_retry)
+    st.progress(progress.fraction_judged, text=_describe_progress(progress, is_stalled=is_stalled))
 
 
-def _describe_progress(progress: BatchProgress) -> str:
+def _describe_progress(progress: BatchProgress, *, is_stalled: bool) -> str:
     now = datetime.now(UTC)
-    parts = [f"**{progress.judged:,} of {progress.planned:,}** done", format_percent(progress.fraction_judged)]
+    # 100 % only when it is all.
+    parts = [f"**{progress.judged:,} of {progress.planned:,}** done", f"{100 * progress.fraction_judged // 1:.0f} %"]
     if progress.cancelled:
         parts.append(f"{progress.cancelled:,} cancelled")
-    left = estimate_remaining_seconds(progress, now)
+    left = None if is_stalled else estimate_remaining_seconds(progress, now)
     elapsed = measure_elapsed_seconds(progress, now)
     if left is not None:
         parts.append(f"about {format_duration(left)} left")
+    if is_stalled:
+        parts.append("held up")
     if progress.status is BatchStatus.QUEUED:
         parts.append("waiting for a worker")
     elif progress.status is BatchStatus.PAUSED:

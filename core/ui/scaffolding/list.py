@@ -11,7 +11,8 @@ from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplat
 from core.domain.scaffolding.rules import find_key
 from core.ui.generator.choices import load_choices
 from core.ui.scaffolding.state import NEW, open_record
-from core.ui.shell.formats import escape_markdown, format_count, format_words
+from core.ui.shell.formats import format_count, format_words
+from core.ui.shell.page import leave_notice
 from core.ui.shell.tables import RowButton, draw_table
 
 Row = Persona | EmotionalArc | TrainingTopic | PromptTemplate
@@ -71,9 +72,9 @@ def _switch(services: PageServices, row: Row) -> None:
     if outcome.outcome == "saved":
         load_choices.clear()
         state = "no longer offered" if row.is_active else "offered for new batches"
-        st.toast(f"{escape_markdown(row.name)} is {state}.", icon=":material/check:")
+        leave_notice(f"{row.name} is {state}.")
     else:
-        st.toast(escape_markdown(outcome.reason or "Not saved."), icon=":material/sync_problem:", duration="long")
+        leave_notice(outcome.reason or "Not saved.")
 
 
 def _link_key(row: Row) -> str:

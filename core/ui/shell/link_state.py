@@ -19,6 +19,8 @@ from core.ui.shell.formats import escape_markdown, find_zone
 OLDER_THAN, NEWER_THAN = "after", "before"
 """The cursor of a page: what follows a row, or what precedes it."""
 DATES, HOUR = "dates", "hour"
+WITH = "with"
+"""The value of a parameter that brings in what is left out otherwise."""
 YEARS = range(1970, 2200)
 """Valid years; the ends of the calendar have no day before or after them."""
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -167,6 +169,12 @@ def draw_search(name: str, label: str, help_text: str) -> None:
         args=(name, key),
         label_visibility="collapsed",
     )
+
+
+def draw_flag(name: str, label: str, help_text: str) -> None:
+    """Draw a switch; the link has the parameter, as `with`, while it is on."""
+    key = show_link(name, st.query_params.get(name) == WITH)
+    st.toggle(label, key=key, help=help_text, on_change=lambda: change_link({name: WITH if st.session_state[key] else None}))
 
 
 def draw_dates(label: str) -> None:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import streamlit as st
 
-from core.domain.batches.batch import BatchId
-from core.domain.scaffolding.records import ArcId, PersonaId
+from core.domain.batches.batch import BatchId, choose_skip
+from core.domain.scaffolding.records import ArcId, ConversationCategory, PersonaId
 from core.errors import InvalidRequest
+from core.services.scaffolding import ALL
+from core.ui.shell.session import find_settings
 
 SCAFFOLDING = "pages/Scaffolding.py"
 GENERATOR, MONITOR, SYSTEM = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py", "pages/System.py"
@@ -117,6 +119,13 @@ def open_choices(choices: Mapping[str, str]) -> NoReturn:
     """Go to the Bulk Generator with choices, given as its link holds them."""
     st.session_state.pop(LINK_SEEN, None)  # The same ones as before are chosen again.
     _go(GENERATOR, dict(choices))
+
+
+def open_combinations(category: ConversationCategory, persona_key: str, arc_key: str) -> NoReturn:
+    """Go to the Bulk Generator with a persona, an arc and all topics chosen that have no conversation yet."""
+    st.session_state.pop(LINK_SEEN, None)  # The same cell again chooses the same again.
+    skip = choose_skip(simulated=find_settings().simulated)
+    _go(GENERATOR, {"category": category, "personas": persona_key, "arcs": arc_key, "topics": ALL, "skip": skip})
 
 
 def open_scaffolding() -> NoReturn:

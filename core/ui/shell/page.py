@@ -32,7 +32,7 @@ def open_body() -> Generator[PageServices]:
     """
     services = require_services()
     if notice := st.session_state.pop(NOTICE, None):
-        st.toast(escape_markdown(notice), icon=":material/check:")
+        st.info(escape_markdown(notice), icon=":material/info:")  # A toast would cover the buttons at the right.
     place = st.empty()
     with report_errors():
         yield services

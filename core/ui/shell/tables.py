@@ -1,4 +1,4 @@
-"""Tables that fit their page: no horizontal scrolling at 1366 pixels, no taller than they need be.
+"""Tables that fit their page: no horizontal scrolling at 1366 pixels, and as tall as their rows: the page scrolls alone.
 
 Cells are text: what Claude or an analyst wrote is never read as markdown or HTML here. What leaves the page is text, too:
 Streamlit's own download and copying, made of the bare cells, are turned off for all tables (`disableDataExport` in
@@ -23,8 +23,8 @@ from core.services.spreadsheet import write_cells
 from core.ui.shell.formats import NOTHING
 
 ROW_PIXELS = 30
-MOST_ROWS = 12
-"""More rows scroll inside the table."""
+MOST_ROWS = 50
+"""More rows than a page of any list has scroll inside the table."""
 SIMULATED = "simulated"
 DIGITS = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NON-JOINER}"
 _listen = component("row_press", js=Path(__file__).with_name("row_press.js").read_text(encoding="utf-8"))
@@ -110,8 +110,15 @@ def _configure_buttons(buttons: Mapping[str, RowButton], key: str, rows: int) ->
             if clicked and int(clicked["row"]) < rows:  # The table may have become shorter since.
                 button.act(int(clicked["row"]))
 
-        title = f"{button.title}{DIGITS[0]}"
-        return st.column_config.ButtonColumn(title, key=f"{key}_{name}", on_click=act, type="tertiary", width=button.width)
+        title, is_first = f"{button.title}{DIGITS[0]}", name == next(iter(buttons))
+        return st.column_config.ButtonColumn(
+            title,
+            key=f"{key}_{name}",
+            on_click=act,
+            type="tertiary",
+            width=button.width,
+            pinned=is_first,  # At the left, in sight however narrow the window is.
+        )
 
     return {name: configure(name, button) for name, button in buttons.items()}
 

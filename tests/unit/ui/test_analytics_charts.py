@@ -58,13 +58,18 @@ def test_cells_of_a_heat_map_keep_their_order_and_thin_ones_have_no_colour() -> 
 
 def test_the_time_line_marks_batches_on_the_readers_clock() -> None:
     start = datetime(2026, 11, 22, 14, tzinfo=UTC)
-    rows = [TimeRow(start=start + timedelta(hours=n), rate=measure_rate(n, 10)) for n in range(3)]
+    closed = timedelta(minutes=7)
+    rows = [
+        TimeRow(start=start + timedelta(hours=n), at=start + timedelta(hours=n) + closed, rate=measure_rate(n, 10))
+        for n in range(3)
+    ]
     batch = BatchOutcome(slot=0, id=uuid4(), name="<i>Mine</i>", created_at=start)
 
     figure = draw_timeline(rows, Bucket.HOUR, [batch], "Europe/Berlin")
 
     _, _, rates, batches = figure.data
     assert (0.0, 10.0, 20.0) == rates.y
+    assert [row.at.replace(tzinfo=None) for row in rows] == list(rates.x)
     assert 15 == batches.x[0].hour
     assert "&lt;i&gt;Mine&lt;/i&gt;" == batches.customdata[0]
     assert "22 Nov 2026, 14:00-14:59" == rates.customdata[0][0]

@@ -47,8 +47,12 @@ def test_names_are_data_and_no_expression() -> None:
 
 
 def test_coverage_says_topics_in_rows_of_personas() -> None:
-    marcus, jennifer = (CoveredPersona(id=PersonaId(uuid4()), name=name) for name in ("Marcus", "Jennifer"))
-    arc = CoveredArc(id=ArcId(uuid4()), name="Fear → Confidence", conversation_category=ConversationCategory.CORE)
+    marcus, jennifer = (
+        CoveredPersona(id=PersonaId(uuid4()), key=name.lower(), name=name) for name in ("Marcus", "Jennifer")
+    )
+    arc = CoveredArc(
+        id=ArcId(uuid4()), key="fear", name="Fear → Confidence", conversation_category=ConversationCategory.CORE
+    )
     cell = CoverageCell(persona_id=jennifer.id, emotional_arc_id=arc.id, topics=13, conversations=40)
     coverage = Coverage(topics=20, personas=(marcus, jennifer), arcs=(arc,), cells=(cell,))
 
