@@ -29,6 +29,7 @@ COMMANDS = {
 MEASUREMENTS = {
     "chaos": "core.cli.bench.chaos",
     "pages": "core.cli.bench.pages",
+    "scan": "core.cli.bench.scan",
     "start": "core.cli.bench.start",
     "uploads": "core.cli.bench.uploads",
 }

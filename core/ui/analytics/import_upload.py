@@ -20,7 +20,7 @@ OPEN, REPORT = "import_dialog_open", "import_report"
 """Session state: whether the dialog is open, and the result of its import."""
 DROPPED = "import_dropped"
 """Session state: how often files were dropped because they were too much together."""
-FILE_TYPES = ("json", "jsonl", "gz")
+FILE_TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "parquet", "gz")
 MOST_MEGABYTES = 100
 """Of one file (`.streamlit/config.toml` holds the server to it) and of all together: the page holds them in memory.
 
@@ -55,9 +55,9 @@ def _draw_dialog(services: PageServices) -> None:
 
 def _draw_form(services: PageServices) -> None:
     st.caption(
-        "Chat messages, ShareGPT, training pairs or raw replies, as JSON or JSON Lines, also gzipped. Every "
-        "conversation is judged like a reply of Claude. Failed ones can then be diagnosed; accepted ones are only counted, "
-        "and never exported."
+        "Chat messages, prompts with completions, preferences, exports or raw replies, as JSON, JSON Lines, CSV or Parquet. "
+        "Every conversation is judged like a reply of Claude. Failed ones can then be diagnosed; accepted ones are only "
+        "counted, and never exported."
     )
     dropped: int = st.session_state.get(DROPPED, 0)
     uploaded = st.file_uploader(
@@ -117,6 +117,8 @@ def _draw_report(report: ImportReport) -> None:
         _draw_known(report, batch_id, batch_name)
     if report.unreadable:
         _draw_problems(report)
+    if report.strangers is not None:
+        st.info(f"There are {escape_markdown(report.strangers)}, with `brightrun import`.", icon=":material/person_search:")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Import more", icon=":material/upload_file:", key="import_again"):
             del st.session_state[REPORT]
@@ -146,7 +148,10 @@ def _draw_counts(report: ImportReport) -> None:
     read.metric("Conversations", f"{report.conversations:,}", border=True)
     accepted.metric("Accepted", f"{report.conversations - report.flagged:,}", border=True)
     flagged.metric("Flagged", f"{report.flagged:,}", border=True)
-    st.caption(f"{escape_markdown(report.name)} · {format_count(report.turns, 'turn')}")
+    unjudged = [f"{count:,} {name}" for name, count in report.not_judged.items()]
+    unjudged += [f"{report.rejected:,} rejected replies"] if report.rejected else []
+    beside = f" · not judged: {', '.join(unjudged)}" if unjudged else ""
+    st.caption(escape_markdown(f"{report.name} · {format_count(report.turns, 'turn')}{beside}"))
     if not report.flagged:
         st.success("No conversation is cut off, damaged or malformed.", icon=":material/check_circle:")
         return
