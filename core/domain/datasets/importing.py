@@ -15,7 +15,7 @@ from core.domain.diagnosis.fingerprint import fingerprint_failure
 from core.domain.record import Record
 from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic
 from core.domain.storable_text import clean_text
-from core.domain.verdict.formats.entries import ImportedConversation
+from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn
 from core.domain.verdict.formats.flagging import Flag, FlaggedTurn
 from core.domain.verdict.grouping import MOST_VALUES, OTHER
 from core.domain.verdict.verdict import Confidence, FailurePattern, FailureType
@@ -216,7 +216,8 @@ def _describe_failure(
     ]
     more = f" and {len(others) - _MOST_NAMED_TURNS} more" if len(others) > _MOST_NAMED_TURNS else ""
     also = f"; also: turn {', '.join(others[:_MOST_NAMED_TURNS])}{more}" if others else ""
-    where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}) "
+    answer = "" if first.field is None else f" of {first.field}"
+    where = "" if first.turn_index is None else f"Turn {first.turn_index + 1} ({first.role or 'unknown role'}){answer} "
     said = flag.details if conversation.failure is not None else f"{where}stops at: {first.tail} - {flag.details}"
     details = clean_text(f"{said if flag.failure_type is FailureType.TRUNCATION else where + flag.details}{also}")[
         :LONGEST_DETAILS
@@ -253,8 +254,17 @@ def _write_text(conversation: ImportedConversation) -> str:
     if conversation.text:
         return clean_text(conversation.text[:LONGEST_TEXT])
     before = [{"role": "", "content": _ELSEWHERE}] * conversation.first_turn
-    turns = [{"role": turn.role_name, "content": turn.content} for turn in conversation.turns]
-    return clean_text(json.dumps({"turns": [*before, *turns]}, ensure_ascii=False, indent=1)[:LONGEST_TEXT])
+    said: dict[str, object] = {"turns": [*before, *_list_turns(conversation.turns)]}
+    if conversation.passages:
+        said["other_answers"] = [
+            {"field": each.field, "from_turn": each.first_turn, "turns": _list_turns(each.turns)}
+            for each in conversation.passages
+        ]
+    return clean_text(json.dumps(said, ensure_ascii=False, indent=1)[:LONGEST_TEXT])
+
+
+def _list_turns(turns: Sequence[ImportedTurn]) -> list[dict[str, str]]:
+    return [{"role": turn.role_name, "content": turn.content} for turn in turns]
 
 
 def _read_count(text: str | None, *, least: int = 0) -> int | None:

@@ -1,5 +1,6 @@
 """What an import makes of conversations, before any database."""
 
+import json
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -111,3 +112,16 @@ def test_a_batch_is_called_by_its_first_file() -> None:
     assert "Imported: a.json" == name_import(["a.json"])
     assert "Imported: a.json and 2 more" == name_import(["a.json", "b.json", "c.json"])
     assert 100 > len(name_import(["x" * 300]))
+
+
+def test_another_answer_is_named_and_kept_with_what_was_said() -> None:
+    chosen = make_messages((GOOD[0], CUT[1]))["messages"]
+    failure = build(make_messages(GOOD[:2], chosen=chosen)).failure
+
+    assert failure is not None
+    assert "Turn 2 (assistant) of chosen stops at: " in failure.details
+    assert {"turns", "other_answers"} == json.loads(failure.text).keys()
+
+
+def test_a_stop_reason_in_any_spelling_is_kept() -> None:
+    assert "MAX_TOKENS" == build(make_messages(GOOD, finishReason="MAX_TOKENS")).stop_reason

@@ -10,7 +10,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "topic": ("topic", "topic_key", "training_topic_key", "training_topic", "topic_name", "training_topic_id"),
     "template": ("template", "template_key", "template_name", "prompt_template", "template_id"),
     "model": ("model", "model_name", "model_id"),
-    "stop_reason": ("stop_reason", "finish_reason"),
+    "stop_reason": ("stop_reason", "finish_reason", "stopReason", "finishReason", "done_reason"),
     "max_tokens": ("max_tokens", "max_output_tokens"),
     "input_tokens": ("input_tokens", "prompt_tokens"),
     "output_tokens": ("output_tokens", "completion_tokens"),
