@@ -20,8 +20,9 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
+# Measures core/domain and core/services; integration tests are not measured, which would double their time.
 unit: $(READY)
-	$(BIN)/pytest -n $(TESTERS) tests/unit
+	$(BIN)/pytest -n $(TESTERS) tests/unit --cov --cov-report=term
 
 integration: $(READY)
 	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/integration tests/pages

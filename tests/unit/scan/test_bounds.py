@@ -34,6 +34,8 @@ from core.services.scanning import Scan
 from tests.support.scans import ScanPaths, ScanText
 from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages, make_pairs, write_lines
 
+pytestmark = pytest.mark.no_cover  # Millions of turns: measuring would double what takes longest.
+
 DEEP = 60_000
 NESTED = "[" * DEEP + "]" * DEEP
 MESSAGE = '{"role":"user","content":"Yes."}'
