@@ -222,7 +222,7 @@ def test_a_template_with_an_unknown_placeholder_cannot_be_saved_and_a_good_one_i
         ("{{ 1/0 }}", "The user prompt uses arithmetic, which is not allowed"),
         ("{% for i in range(10**9) %}{% for j in range(10**9) %}{% endfor %}{% endfor %}", "a call such as range"),
         ("{{ 'x' * 10**10 }}", "The user prompt uses arithmetic"),
-        ("{% for a in topic_key_concepts %}" * 15 + "{% endfor %}" * 15, "repeats too much"),
+        ("{% for a in topic_key_concepts %}" * 15 + "{% endfor %}" * 15, "loops run too often"),
     ],
 )
 def test_a_template_that_raises_or_never_ends_is_named_at_once_and_cannot_be_saved(

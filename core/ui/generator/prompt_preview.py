@@ -56,7 +56,7 @@ def _preview(services: PageServices, choices: Choices, selection: Selection, set
     except TemplateInvalid as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return
-    st.caption(f"Template {escape_markdown(template.name)}, version {template.version}")
+    st.caption(f"Template {escape_markdown(template.name)}, version {template.version:d}")
     figures = st.empty()
     system, user = st.columns(2, gap="small")
     with system:

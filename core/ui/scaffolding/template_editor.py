@@ -92,7 +92,7 @@ def _draw_title(services: PageServices, opened: PromptTemplate | None, arcs: Seq
         if opened is None:
             st.markdown("**New template**", width="content")
         else:
-            st.markdown(f"**{escape_markdown(opened.name)}** :gray[· version {opened.version}]", width="content")
+            st.markdown(f"**{escape_markdown(opened.name)}** :gray[· version {opened.version:d}]", width="content")
             arc = next((arc.name for arc in arcs if arc.id == opened.emotional_arc_id), "an arc that is gone")
             used = services.scaffolding_editing.find_used_template(opened.emotional_arc_id)
             if used is not None and used.id == opened.id:

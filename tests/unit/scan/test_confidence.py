@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from core.cli.main import app
 from core.domain.verdict.formats.judging import MOST_READ_AHEAD
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import GOOD, make_messages, write_lines
 
 SHORT = (GOOD[0], "Whole life insurance", GOOD[2], GOOD[3])
