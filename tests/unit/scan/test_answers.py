@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import GOOD, make_messages, make_sharegpt, write_lines
 
 ASKED, WHOLE, CUT = "How do I begin?", "With one drawer, on a quiet evening.", "With one drawer, on a quiet eveni"

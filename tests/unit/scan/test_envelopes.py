@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages, make_written, write_lines
 
 ASKED, WHOLE, BROKEN = "How do I begin?", "With one drawer, on a quiet evening.", "With one drawer, on a quiet eveni"

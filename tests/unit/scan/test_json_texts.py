@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.adapters.files.dataset_files import UploadedFile
 from core.domain.verdict.formats.entries import JsonEntry, Unreadable
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages, write_lines
 
 GOOD_RECORD, CUT_RECORD = json.dumps(make_messages(GOOD)), json.dumps(make_messages(CUT))

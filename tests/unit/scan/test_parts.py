@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import write_lines
 
 ASKED, WHOLE, BROKEN = (

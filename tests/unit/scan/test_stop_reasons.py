@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import GOOD, make_messages, write_lines
 
 LIMITS = ("length", "max_tokens", "MAX_TOKENS", "FinishReason.MAX_TOKENS", "model_length", "ERROR_LIMIT", "maxTokens")

@@ -14,7 +14,7 @@ import pytest
 from core.adapters.files.dataset_files import DiskFile, UploadedFile
 from core.domain.verdict.formats.entries import JsonEntry, Unreadable
 from core.domain.verdict.limits import LARGEST_RECORD
-from tests.unit.scan.conftest import ScanPaths, ScanText
+from tests.support.scans import ScanPaths, ScanText
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages
 
 MESSAGES = [make_messages(texts)["messages"] for texts in (GOOD, CUT)]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.scan.conftest import ScanText
+from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import GOOD, make_messages, write_lines
 
 MESSAGES = make_messages(GOOD)["messages"]
