@@ -14,6 +14,8 @@ from core.domain.verdict.verdict import Confidence
 
 MOST_READ_AHEAD, MOST_CHARACTERS_AHEAD = 1_000, 2_000_000
 """Conversations, and characters in them, that are read before the first of them is judged by what is normal in the file."""
+_COST_OF_A_TURN = 100
+"""Characters that an empty turn counts as."""
 
 
 class JudgeOptions(Record):
@@ -85,9 +87,8 @@ def _read_ahead(
     characters = 0
     for each in conversations:
         some.append(each)
-        characters += (
-            0 if isinstance(each, Unreadable) else len(each.text) + sum(len(turn.content) for turn in _list_turns(each))
-        )
+        if not isinstance(each, Unreadable):
+            characters += len(each.text) + sum(len(turn.content) + _COST_OF_A_TURN for turn in _list_turns(each))
         if len(some) >= MOST_READ_AHEAD or characters >= MOST_CHARACTERS_AHEAD:
             yield some
             some, characters = [], 0
