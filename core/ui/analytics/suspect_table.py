@@ -105,7 +105,7 @@ def _draw_more(services: PageServices, report: DiagnosisReport, lead: Lead) -> N
         icon=":material/bolt:",
         type="primary",
         key="more_items",
-        help=f"About {lead.more_items:,} more would tell.{few}",
+        help=f"Not enough data: generate about {lead.more_items:,} more.{few}",
     ):
         defaults = read_defaults(find_settings())
         open_choices(encode_choices(choices, selection, choose_settings(group, defaults), defaults))
