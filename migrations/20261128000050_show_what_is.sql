@@ -12,7 +12,7 @@ as $$
         'Suitable ' || string_agg(u.words, '; suitable ' order by u.words)
         || '. Use keys that the Scaffolding page lists, one per line.')
     from (
-        select named.what || ': ' || string_agg(named.key, ', ' order by named.key) || ' does not exist' as words
+        select named.what || ': ' || left(string_agg(left(named.key, 60), ', ' order by named.key), 100) || ' does not exist' as words
         from (
             select 'personas' as what, k as key from unnest(persona_keys) k
             where not exists (select 1 from public.personas p where p.persona_key = k)

@@ -40,10 +40,7 @@ create table public.failure_kinds (
     stop_reason varchar(50),
     truncation_pattern varchar(50),
     fingerprint varchar(160),
-    unique nulls not distinct (created_by, failure_type, stop_reason, truncation_pattern, fingerprint),
-    constraint failure_kinds_failure_type_check check (
-        failure_type in ('truncation', 'parse_error', 'validation_error', 'api_error', 'refusal', 'corruption')
-    )
+    unique nulls not distinct (created_by, failure_type, stop_reason, truncation_pattern, fingerprint)
 );
 alter table public.failure_kinds enable row level security;
 create policy "Users read their kinds of failure" on public.failure_kinds

@@ -146,7 +146,6 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
     "ids that nobody knows": {"topic_ids": [str(uuid4())]},
     "picks outside of the grid": {"picks": [8]},
     "picks before the grid": {"picks": [-1]},
-    "the same pick twice": {"picks": [1, 1]},
     "no picks": {"picks": []},
     "more picks than a batch holds": {"picks": [0] * 100_001},
     "a budget that is no number": {"budget_usd": "NaN"},
@@ -180,7 +179,7 @@ def test_the_word_reaches_whoever_submits(analyst: Analyst) -> None:
         store.submit("x" * 201, make_selection(), make_settings(), estimate, None)
     with pytest.raises(InvalidRequest, match="less than \\$1,000,000"):
         store.submit("A batch", make_selection(), make_settings(budget_usd=2e6), estimate, None)
-    with pytest.raises(InvalidRequest, match="from 0 to 1, each once"):
+    with pytest.raises(InvalidRequest, match="from 0 to 1"):
         store.submit("A batch", make_selection(), make_settings(), estimate, [0, 2])
 
 
@@ -220,7 +219,9 @@ def test_retries_and_comparisons_are_refused_or_read(seeded: Settings, stores: S
     with act_as(seeded, analyst.user_id) as acting:
         for spoilt in spoil(changes):
             answer = acting.call("select public.retry_failed_items(%s, %s)", batch_id, spoilt)
-            made += require_word(answer, "submitted")
+            if require_word(answer, "submitted"):
+                made += 1  # What one retry works on no other one takes.
+                acting.call("select public.control_batch(%s, 'cancel')", answer["batch_id"])
         compared = 0
         for spoilt in (*spoil(request), *(request | {"change": {name: value}} for name in changes for value in HOSTILE)):
             answer = acting.call("select public.create_experiment(%s)", spoilt)
@@ -255,7 +256,7 @@ def test_what_is_imported_is_refused_or_read(analyst: Analyst, acting: ActingAna
     assert [batch.id for batch in page.batches] == [finished.batch_id]
     assert page.batches[0].name == "Old data"
     failures = SupabaseFailureStore(analyst=analyst)
-    total = failures.count(FailureFilters()).total
+    total = failures.count(FailureFilters(batch_id=finished.batch_id)).total
     assert 50 < total <= page.batches[0].planned <= position
     assert len(failures.list_page(FailureFilters(), 200, None).rows) == min(total, 200)
     assert analyst.unreadable.list_all() == ()

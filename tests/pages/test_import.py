@@ -40,7 +40,7 @@ def test_an_upload_ends_at_what_was_flagged_and_is_offered_to_no_retry(pages: Pa
     (batch,) = list_batches(pages.stores)
     assert 24 == pages.services.failures.count(FailureFilters(batch_id=batch.id)).total
 
-    failure = pages.services.failures.list_page(FailureFilters()).rows[0]
+    failure = pages.services.failures.list_page(FailureFilters(batch_id=batch.id)).rows[0]
     report = pages.open(FAILURES, failure=str(failure.id))
     assert not report.exception
     assert any("cut here" in code.value for code in report.code)

@@ -9,7 +9,7 @@ them count as failed, the others still being judged. So a rate is always
 from collections.abc import Mapping
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, field_validator
 
 from core.domain.record import Record
 from core.domain.verdict.verdict import FailureType
@@ -41,13 +41,21 @@ class Combination(Record):
 
 
 class FailureSignature(Record):
-    """How something failed. The database calls it a failure kind."""
+    """How something failed. The database calls it a failure kind.
+
+    An item that was given up without a record of its failure has the type "unknown" there: no usable reply at all.
+    """
 
     id: int
     failure_type: FailureType
     stop_reason: str | None = None
     truncation_pattern: str | None = None
     fingerprint: str | None = None
+
+    @field_validator("failure_type", mode="before")
+    @classmethod
+    def _read_type(cls, code: str) -> str:
+        return code if code in {*FailureType} else FailureType.API_ERROR
 
 
 class BatchOutcome(Record):
