@@ -163,9 +163,9 @@ def test_pause_resume_and_cancel(page: Page, url: str) -> None:
     page.wait_for_url(BATCH_URL, timeout=30_000)
     expect_status(page, "processing")
 
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     expect_status(page, "paused")
-    expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_disabled()
     expect(page.get_by_text("Paused by you")).to_be_visible()
 
     page.get_by_role("button", name="Resume").click()
