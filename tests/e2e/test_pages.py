@@ -165,6 +165,7 @@ def test_pause_resume_and_cancel(page: Page, url: str) -> None:
 
     page.get_by_role("button", name="Pause", exact=True).click()
     expect_status(page, "paused")
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_have_count(1)  # The old one is gone after a moment.
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_disabled()
     expect(page.get_by_text("Paused by you")).to_be_visible()
 
