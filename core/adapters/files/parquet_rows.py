@@ -24,7 +24,9 @@ _TOO_MUCH = f"it decodes to more than {MOST_MEMORY // 2**20} MB at once: write i
 def main() -> int:
     """Write the number of rows, then each row; or behind a mark what is wrong."""
     die_with_parent(signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     output = sys.stdout.buffer
     try:
         for line in _write_rows():

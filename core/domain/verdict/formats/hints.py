@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from core.domain.verdict.bounded_json import read_mapping
-from core.domain.verdict.formats.chat import CHAT_KEYS, CONTENT_KEYS, is_message
+from core.domain.verdict.formats.chat import CHAT_KEYS, is_message
 from core.domain.verdict.formats.envelopes import is_request
 from core.domain.verdict.limits import LONGEST_LABEL
 
@@ -33,13 +33,13 @@ def _describe_list(items: list[object]) -> str:
     return f"{UNKNOWN_FORMAT}: a list of something else than messages"
 
 
-def _describe_other_list(record: Mapping[str, object]) -> str | None:
+def _find_other_list(record: Mapping[str, object]) -> str | None:
     """A known name for messages, under which something else stands."""
-    return next((key for key in (*CHAT_KEYS, "data") if isinstance(record.get(key), list | str | dict)), None)
+    return next((key for key in CHAT_KEYS if isinstance(record.get(key), list | str | dict)), None)
 
 
 def _is_texts(record: Mapping[str, object]) -> bool:
-    key = _describe_other_list(record)
+    key = _find_other_list(record)
     value = record.get(key) if key else None
     return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value))
 
@@ -81,24 +81,15 @@ _HINTS: tuple[tuple[Callable[[Mapping[str, object]], bool], str], ...] = (
         lambda record: bool({"positive", "negative", "pos", "neg", "anchor", "embedding"} & record.keys()),
         "looks like pairs for a search model, which holds no replies",
     ),
-    (
-        _is_text,
-        PLAIN_TEXT,
-    ),
+    (_is_text, PLAIN_TEXT),
 )
-
-
-def describe_lists(record: Mapping[str, object]) -> str:
-    """Say what stands under a known name that is no list of messages."""
-    key = _describe_other_list(record)
-    return f"`{key}` holds no messages with {' or '.join(CONTENT_KEYS[:2])}" if key else ""
 
 
 def _list_keys(record: Mapping[str, object]) -> str:
     keys = [str(key)[:40] for key in record]
     more = f" and {len(keys) - _SHOWN_KEYS} more" if len(keys) > _SHOWN_KEYS else ""
-    key = _describe_other_list(record)
-    other = f", and `{key}` holds no messages" if key in record and key != "data" else ""
+    key = _find_other_list(record)
+    other = "" if key is None else f", and `{key}` holds no messages"
     return f"the members {', '.join(keys[:_SHOWN_KEYS])}{more}{other}"[: 3 * LONGEST_LABEL]
 
 

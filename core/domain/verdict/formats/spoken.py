@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import cast
 
-from core.domain.verdict.bounded_json import read_mapping
 from core.domain.verdict.conversation import Role
 from core.domain.verdict.formats.chat import Talk, find_chats, find_messages, make_turn, parse_list, read_talk
 from core.domain.verdict.formats.entries import ImportedTurn, Passage
@@ -249,11 +248,3 @@ def _say_same(ours: ImportedTurn, theirs: ImportedTurn) -> bool:
 
 def _is_telling(reason: str | None) -> bool:
     return reason is not None and classify_stop(reason) is not None
-
-
-def read_holder(record: Mapping[str, object], *keys: str) -> Mapping[str, object]:
-    """An object within objects, by its keys; empty where one is missing."""
-    value: object = record
-    for key in keys:
-        value = read_mapping(value).get(key)
-    return read_mapping(value)
