@@ -13,7 +13,6 @@ from core.adapters.supabase.monitor import SupabaseMonitorStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import open_service, sign_in
 from core.config import PageSettings, Settings
-from core.domain.batches.batch import choose_skip
 from core.ports import ReportStore
 from core.services.batches import BatchService
 from core.services.conversations import ConversationService
@@ -44,15 +43,14 @@ def open_command_services(settings: PageSettings) -> Generator[CommandServices]:
             queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
             store = SupabaseBatchStore(analyst=analyst)
             batches = BatchService(batches=store, scaffolding=scaffolding, queue=queue, simulated=settings.simulated)
+            conversations = SupabaseConversationStore(analyst=analyst)
             yield CommandServices(
                 scaffolding=ScaffoldingService(store=scaffolding),
                 batches=batches,
                 monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
-                conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
+                conversations=ConversationService(store=conversations),
                 datasets=DatasetService(
-                    store=SupabaseDatasetStore(analyst=analyst),
-                    batches=batches,
-                    skip=choose_skip(simulated=settings.simulated),
+                    store=SupabaseDatasetStore(analyst=analyst), conversations=conversations, batches=batches
                 ),
             )
     finally:

@@ -124,7 +124,9 @@ class DatasetStore(Protocol):
         """Write a data set; raise InvalidRequest with the reason if the database refuses."""
         ...
 
-    def list_all(self, *, counts_simulated: bool) -> tuple[Dataset, ...]: ...
+    def list_all(self, *, counts_simulated: bool, name: str | None = None) -> tuple[Dataset, ...]:
+        """Return all data sets, newest first, or the one of this name."""
+        ...
 
     def describe(self, dataset_id: DatasetId, *, counts_simulated: bool) -> DatasetDetail:
         """Return plan, batches and versions; raise NotFound."""
@@ -132,10 +134,6 @@ class DatasetStore(Protocol):
 
     def list_candidates(self, dataset_id: DatasetId, page_size: int, cursor: RowCursor | None) -> tuple[Candidate, ...]:
         """Return a page of the conversations of its batches, oldest first."""
-        ...
-
-    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
-        """Note a review of up to 1,000 conversations; return how many there were."""
         ...
 
     def begin_version(self, dataset_id: DatasetId) -> VersionId:
@@ -341,8 +339,8 @@ class ConversationStore(Protocol):
         """Return the neighbours of a conversation among the filtered ones."""
         ...
 
-    def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
-        """Set the review status; raise NotFound where there is no such conversation, or it is someone else's."""
+    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
+        """Set the review status of up to 1,000 conversations; return how many of them are there and the analyst's."""
         ...
 
     def list_for_export(

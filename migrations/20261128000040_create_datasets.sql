@@ -209,8 +209,9 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- The caller's data sets, newest first, each with the sums of its plan and the number of its newest version.
-create function public.list_datasets(counts_simulated boolean) returns jsonb
+-- The caller's data sets (or the one of this name), newest first, each with the sums of its plan and the number of its
+-- newest version.
+create function public.list_datasets(counts_simulated boolean, wanted_name text default null) returns jsonb
 language sql stable set search_path = ''
 as $$
     select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
@@ -225,7 +226,7 @@ as $$
             coalesce(sum(greatest(c.wanted - case d.counted when 'approved' then c.approved else c.accepted end, 0)), 0) as missing
         from public.count_dataset_cells(d.id, counts_simulated) c
     ) sums
-    where d.created_by = (select auth.uid())
+    where d.created_by = (select auth.uid()) and (wanted_name is null or d.name = wanted_name)
 $$;
 
 -- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
@@ -282,26 +283,6 @@ begin
     return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
         'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text)
     ) order by c.created_at, c.id), '[]') from public.conversations c where c.id = any (ids));
-end
-$$;
-
--- Notes a review of several of the caller's conversations at once. Returns {"outcome", "reviewed", "reason"}.
-create function public.review_conversations(conversation_ids uuid[], new_status text) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    done integer;
-begin
-    if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
-    end if;
-    if cardinality(conversation_ids) > 1000 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are reviewed in one call.');
-    end if;
-    update public.conversations c set review_status = new_status
-    where c.id = any (conversation_ids) and c.created_by = (select auth.uid());
-    get diagnostics done = row_count;
-    return jsonb_build_object('outcome', 'done', 'reviewed', done);
 end
 $$;
 
@@ -404,6 +385,29 @@ as $$
     ) page
 $$;
 
+-- Notes the analyst's review of conversations: approved | rejected | pending_review. Returns {"outcome": "done" |
+-- "rejected", "reviewed": how many of them are the caller's, "reason"}.
+create function public.review_conversations(conversation_ids uuid[], new_status text) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    done integer;
+begin
+    if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
+    end if;
+    if cardinality(conversation_ids) > 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are reviewed in one call.');
+    end if;
+    update public.conversations c set review_status = new_status
+    where c.id = any (conversation_ids) and c.created_by = (select auth.uid());
+    get diagnostics done = row_count;
+    return jsonb_build_object('outcome', 'done', 'reviewed', done);
+end
+$$;
+
+drop function public.review_conversation(uuid, text);
+
 -- The wanted positions of a grid in their order, one that stands twice for two variations; without a list all of them. Raises a data exception in
 -- plain words before it reads more than a batch holds.
 create or replace function public.read_picks(given jsonb, grid_size bigint) returns integer[]
@@ -438,168 +442,6 @@ begin
 end
 $$;
 
--- Makes a batch of the caller with an item for each combination of the selection. `picks` chooses positions of the
--- grid (persona x arc x topic) and their order, and with `dataset_id` only what its plan still misses is taken of them;
--- `skip_existing` leaves out combinations that have a conversation
--- ('real': one that Claude wrote; 'any': or the simulation); `without_templates` are offered templates that the
--- caller knows to be of no use. Returns {"outcome": "submitted" | "rejected", "batch_id", "planned", "reason"}.
-create or replace function public.submit_batch(request jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set statement_timeout = '60s'
-as $$
-declare
-    r public.batch_request;
-    owner uuid := auth.uid();
-    skip text;
-    persona_ids uuid[];
-    arc_ids uuid[];
-    topic_ids uuid[];
-    picks integer[];
-    arcs integer;
-    topics integer;
-    most integer;
-    templates jsonb;
-    missing text;
-    new_batch_id uuid;
-    planned integer;
-    at_table text;
-    at_column text;
-    violated text;
-begin
-    if owner is null then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: a batch belongs to a user.');
-    end if;
-    r := jsonb_populate_record(null::public.batch_request, public.require_shape(request, 'public.batch_request'));
-    skip := r.skip_existing;
-    persona_ids := public.read_ids(request -> 'persona_ids', 'personas');
-    arc_ids := public.read_ids(request -> 'arc_ids', 'arcs');
-    topic_ids := public.read_ids(request -> 'topic_ids', 'topics');
-    arcs := cardinality(arc_ids);
-    topics := cardinality(topic_ids);
-    picks := public.read_picks(request -> 'picks', cardinality(persona_ids)::bigint * arcs * topics);
-    most := r."limit";
-    if most < 1 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'Limit: at least 1.');
-    end if;
-    if skip is not null and skip not in ('real', 'any') then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'skip_existing is "real", "any" or null.');
-    end if;
-
-    select string_agg(w.what, ', ') into missing from (
-        select 'persona ' || i as what from unnest(persona_ids) i
-        where not exists (select 1 from public.personas p where p.id = i and p.is_active)
-        union all
-        select 'arc ' || i from unnest(arc_ids) i
-        where not exists (
-            select 1 from public.emotional_arcs a
-            where a.id = i and a.is_active and a.conversation_category = r.conversation_category
-        )
-        union all
-        select 'topic ' || i from unnest(topic_ids) i
-        where not exists (select 1 from public.training_topics t where t.id = i and t.is_active)
-        limit 10
-    ) w;
-    if missing is not null then
-        return jsonb_build_object('outcome', 'rejected', 'reason',
-            'Not there, not active or of the other category: ' || missing || '. Reload and select again.');
-    end if;
-
-    if r.dataset_id is not null then
-        -- Two who top up at once take turns here, and what is missing is bought once.
-        perform 1 from public.datasets d where d.id = r.dataset_id and d.created_by = owner for update;
-        if not found then
-            return jsonb_build_object('outcome', 'rejected', 'reason', 'This data set is not there any more.');
-        end if;
-        picks := array(
-            select c.position
-            from (
-                select p.position, p.n, row_number() over (partition by p.position order by p.n) as copy
-                from unnest(picks) with ordinality p(position, n)
-            ) c
-            join public.count_dataset_cells(r.dataset_id, skip = 'any') cell
-                on cell.persona_id = persona_ids[1 + c.position / (arcs * topics)]
-                    and cell.emotional_arc_id = arc_ids[1 + c.position / topics % arcs]
-                    and cell.training_topic_id = topic_ids[1 + c.position % topics]
-                    and cell.to_generate >= c.copy
-            order by c.n limit most
-        );
-        if cardinality(picks) = 0 then
-            return jsonb_build_object('outcome', 'rejected', 'reason', 'Nothing of this data set is missing.');
-        end if;
-    elsif skip is not null then
-        picks := array(
-            select c.position
-            from unnest(picks) with ordinality c(position, n)
-            where not exists (
-                select 1 from public.conversations done
-                where done.created_by = owner
-                    and done.persona_id = persona_ids[1 + c.position / (arcs * topics)]
-                    and done.emotional_arc_id = arc_ids[1 + c.position / topics % arcs]
-                    and done.training_topic_id = topic_ids[1 + c.position % topics]
-                    and done.review_status <> 'rejected' and (skip = 'any' or not done.simulated)
-            )
-            order by c.n limit most
-        );
-        if cardinality(picks) = 0 then
-            return jsonb_build_object('outcome', 'rejected', 'reason',
-                'Every combination of this selection has a conversation already; nothing is left to generate.');
-        end if;
-    end if;
-
-    -- Of each arc the first that is offered and that the caller does not know to be of no use.
-    select jsonb_object_agg(t.emotional_arc_id, to_jsonb(t)) into templates
-    from (
-        select distinct on (pt.emotional_arc_id) pt.* from public.list_offered_templates() pt
-        where pt.emotional_arc_id = any (arc_ids) and not pt.id = any (coalesce(r.without_templates, '{}'))
-        order by pt.emotional_arc_id, pt.version desc, pt.created_at desc
-    ) t;
-    select string_agg(a.name, ', ' order by a.name) into missing from public.emotional_arcs a
-    where a.id = any (arc_ids) and not coalesce(templates, '{}') ? a.id::text;
-    if missing is not null then
-        return jsonb_build_object('outcome', 'rejected', 'reason',
-            'No active prompt template for: ' || missing || '. Add one, or leave these arcs out.');
-    end if;
-
-    insert into public.batches (
-        name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
-        raise_max_tokens, budget_usd, canary_items, selection, snapshot, estimated_seconds, estimated_cost_usd, created_by,
-        dataset_id
-    )
-    select r.name, r.conversation_category, r.model, r.max_tokens, r.effort, r.structured_outputs, r.concurrency,
-        r.error_handling, coalesce(r.raise_max_tokens, false), r.budget_usd, coalesce(r.canary_items, 0),
-        jsonb_build_object('conversation_category', r.conversation_category, 'persona_ids', persona_ids, 'arc_ids', arc_ids,
-            'topic_ids', topic_ids, 'limit', most, 'skip_existing', skip),
-        jsonb_build_object(
-            'personas', (select jsonb_object_agg(p.id, to_jsonb(p)) from public.personas p where p.id = any (persona_ids)),
-            'arcs', (select jsonb_object_agg(a.id, to_jsonb(a)) from public.emotional_arcs a where a.id = any (arc_ids)),
-            'topics', (select jsonb_object_agg(t.id, to_jsonb(t)) from public.training_topics t where t.id = any (topic_ids)),
-            'templates', (select jsonb_object_agg(t.value ->> 'id', t.value) from jsonb_each(templates) t)
-        ),
-        r.estimated_seconds, r.estimated_cost_usd, owner, r.dataset_id
-    returning id into new_batch_id;
-
-    insert into public.batch_items (
-        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by, variation
-    )
-    select new_batch_id, c.n - 1, c.persona_id, arc.id, c.topic_id, (templates -> arc.id::text ->> 'id')::uuid,
-        case when arc.conversation_category = 'edge' then 'edge_case' else arc.tier end, owner,
-        coalesce(cell.made, 0) + row_number() over (partition by c.persona_id, arc.id, c.topic_id order by c.n)
-    from (
-        select p.n, persona_ids[1 + p.position / (arcs * topics)] as persona_id, arc_ids[1 + p.position / topics % arcs] as arc_id,
-            topic_ids[1 + p.position % topics] as topic_id
-        from unnest(picks) with ordinality p(position, n)
-    ) c
-    join public.emotional_arcs arc on arc.id = c.arc_id
-    left join public.count_dataset_cells(r.dataset_id, true) cell
-        on cell.persona_id = c.persona_id and cell.emotional_arc_id = arc.id and cell.training_topic_id = c.topic_id;
-    get diagnostics planned = row_count;
-
-    return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
-exception when data_exception or integrity_constraint_violation then
-    get stacked diagnostics at_table = table_name, at_column = column_name, violated = constraint_name;
-    return public.explain_error(at_table, at_column, violated, sqlerrm);
-end
-$$;
-
 -- The most that one analyst may take of the database, whatever others take: the one place with these figures
 -- (docs/security.md lists them).
 create or replace function public.most_of_an_analyst(what text) returns bigint
@@ -614,80 +456,6 @@ as $$
     end
 $$;
 
--- Makes a new batch of a batch's failed items, perhaps with other settings. A new template replaces that of its arc;
--- others stay. Returns what submit_batch does, or {"outcome": "not_found"}.
-create or replace function public.retry_failed_items(target_batch_id uuid, changes jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set statement_timeout = '60s'
-as $$
-declare
-    old_batch public.batches;
-    template public.prompt_templates;
-    new_batch_id uuid;
-    planned integer;
-    at_table text;
-    at_column text;
-    violated text;
-begin
-    select b.* into old_batch from public.batches b where b.id = target_batch_id and b.created_by = auth.uid();
-    if not found then
-        return jsonb_build_object('outcome', 'not_found');
-    end if;
-    if old_batch.imported then
-        return public.refuse_imported_batch();
-    end if;
-    perform public.require_shape(changes, 'public.batch_changes');
-    if not exists (
-        select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed'
-    ) then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'No item of this batch has failed; there is nothing to retry.');
-    end if;
-    if changes ->> 'template_id' is not null then
-        select t.* into template from public.prompt_templates t
-        where t.id = (changes ->> 'template_id')::uuid and t.is_active;
-        if not found or not old_batch.snapshot -> 'arcs' ? template.emotional_arc_id::text then
-            return jsonb_build_object('outcome', 'rejected', 'reason',
-                'This template is not active or belongs to an arc that the batch does not have.');
-        end if;
-    end if;
-
-    insert into public.batches (
-        name, conversation_category, model, max_tokens, effort, structured_outputs, concurrency, error_handling,
-        raise_max_tokens, budget_usd, retry_of, selection, snapshot, created_by, estimated_cost_usd, estimated_seconds,
-        dataset_id
-    )
-    select coalesce(changes ->> 'name', left('Retry of ' || old_batch.name, 200)), old_batch.conversation_category,
-        coalesce(changes ->> 'model', old_batch.model),
-        coalesce((changes ->> 'max_tokens')::integer, old_batch.max_tokens),
-        case when changes ? 'effort' then changes ->> 'effort' else old_batch.effort end,
-        coalesce((changes ->> 'structured_outputs')::boolean, old_batch.structured_outputs),
-        old_batch.concurrency, old_batch.error_handling, old_batch.raise_max_tokens, old_batch.budget_usd,
-        target_batch_id, old_batch.selection,
-        case when template.id is null then old_batch.snapshot
-            else jsonb_set(old_batch.snapshot, array['templates', template.id::text], to_jsonb(template)) end,
-        old_batch.created_by, old_batch.estimated_cost_usd * share.retried::numeric, old_batch.estimated_seconds * share.retried,
-        old_batch.dataset_id
-    from (
-        select count(*) filter (where i.status = 'failed')::double precision / count(*) as retried
-        from public.batch_items i where i.batch_id = target_batch_id
-    ) share
-    returning id into new_batch_id;
-
-    insert into public.batch_items (
-        batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by, variation
-    )
-    select new_batch_id, row_number() over (order by i.position) - 1, i.persona_id, i.emotional_arc_id,
-        i.training_topic_id,
-        case when i.emotional_arc_id = template.emotional_arc_id then template.id else i.template_id end, i.tier, i.created_by,
-        i.variation
-    from public.batch_items i where i.batch_id = target_batch_id and i.status = 'failed';
-    get diagnostics planned = row_count;
-    return jsonb_build_object('outcome', 'submitted', 'batch_id', new_batch_id, 'planned', planned);
-exception when data_exception or integrity_constraint_violation then
-    get stacked diagnostics at_table = table_name, at_column = column_name, violated = constraint_name;
-    return public.explain_error(at_table, at_column, violated, sqlerrm);
-end
-$$;
-
 revoke all on public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows from anon, authenticated;
 grant select on public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows to authenticated;
 grant all on public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows to service_role;
@@ -695,13 +463,13 @@ grant all on public.datasets, public.dataset_cells, public.dataset_versions, pub
 revoke execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
     public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
+    public.list_datasets(boolean, text), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb),
     public.keep_frozen_version(), public.describe_version_row(public.conversations)
     from public, anon, authenticated;
 grant execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
     public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
+    public.list_datasets(boolean, text), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

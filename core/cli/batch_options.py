@@ -6,7 +6,8 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
-from core.domain.batches.batch import BatchId
+from core.config import Settings
+from core.domain.batches.batch import BatchId, BatchSettings
 from core.domain.record import Record
 from core.errors import InvalidRequest
 
@@ -33,3 +34,11 @@ def check_options(kind: type[Options], values: dict[str, Any]) -> Options:
     except ValidationError as error:
         problems = "; ".join(f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in error.errors())
         raise InvalidRequest(problems) from error
+
+
+def make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings
+    """Return the configured settings of a batch with what is asked for instead; None asks for nothing."""
+    defaults = {
+        field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
+    }
+    return check_options(BatchSettings, defaults | {field: value for field, value in asked.items() if value is not None})

@@ -1,14 +1,14 @@
 """`brightrun generate`: a new batch."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from core.cli.batch_options import JsonOption, WaitOption, check_options
+from core.cli.batch_options import JsonOption, WaitOption, make_batch_settings
 from core.cli.batch_progress import report_submitted
 from core.command_bootstrap import open_command_services
-from core.config import Settings, load_settings
-from core.domain.batches.batch import BatchSettings, Effort, ErrorHandling, Selection, choose_skip
+from core.config import load_settings
+from core.domain.batches.batch import Effort, ErrorHandling, Selection, choose_skip
 from core.domain.scaffolding.records import ConversationCategory
 from core.errors import InvalidRequest
 from core.services.scaffolding import ALL, find_left_out_arcs, pick_arcs, pick_personas, pick_topics
@@ -44,7 +44,7 @@ def generate(
 ) -> None:
     """Submit a batch: every combination of the chosen personas, arcs and topics."""
     settings = load_settings()
-    batch_settings = _make_batch_settings(
+    batch_settings = make_batch_settings(
         settings,
         concurrency=concurrency,
         error_handling=error_handling,
@@ -73,10 +73,3 @@ def generate(
             typer.echo(escape_lines(f"Skipped, since you have no template for them: {names}."), err=True)
         submitted = services.batches.submit(selection, batch_settings, name=name)
         report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)
-
-
-def _make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings
-    defaults = {
-        field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
-    }
-    return check_options(BatchSettings, defaults | {field: value for field, value in asked.items() if value is not None})

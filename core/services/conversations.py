@@ -62,7 +62,8 @@ class ConversationService:
 
     def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
         """Approve, reject, or set back to pending; raise NotFound."""
-        self.store.review(conversation_id, status)
+        if not self.store.review([conversation_id], status):
+            raise NotFound.of("conversation", conversation_id)
 
     def export(self, filters: ConversationFilters = ANY_CONVERSATION, *, page_size: int = EXPORT_PAGE) -> Iterator[bytes]:
         """Yield a line of JSON for each conversation that matches, oldest first, read page by page."""

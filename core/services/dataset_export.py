@@ -51,7 +51,7 @@ class _Survey:
     example: tuple[Message, ...] = ()
 
     def add(self, conversation: FrozenConversation, system: str | None) -> None:
-        messages = list_messages(conversation, system)
+        messages = list_messages(conversation.turns, system)
         self.lengths.append(estimate_tokens([message["content"] for message in messages]))
         self.members.append(
             SplitMember(
@@ -65,7 +65,7 @@ class _Survey:
         self.templates.add(f"{conversation.template} v{conversation.template_version}")
         self.cost_usd += conversation.cost_usd or 0.0
         self.simulated += conversation.simulated
-        self.example = self.example or tuple(list_messages(conversation)[:EXAMPLE_MESSAGES])
+        self.example = self.example or tuple(list_messages(conversation.turns)[:EXAMPLE_MESSAGES])
 
 
 @dataclass(frozen=True, kw_only=True)

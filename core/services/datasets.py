@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.domain.batches.batch import BatchSettings, SkipExisting, Submitted
+from core.domain.batches.batch import BatchSettings, Submitted, choose_skip
 from core.domain.datasets.freezing import Candidate, VersionBuilder, is_whole
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion, PlanPart, plan_top_ups
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.versions import CountedStatus, FrozenConversation, VersionRule, make_fingerprint
 from core.domain.paging import RowCursor
 from core.errors import InvalidRequest, NotFound
-from core.ports import DatasetStore
+from core.ports import ConversationStore, DatasetStore
 from core.services.batches import BatchService
 
 PAGE_SIZE = 200
@@ -21,11 +21,11 @@ MOST_FREEZES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetService:
-    """Plans, fills and freezes the analyst's data sets; `skip` says whether simulated conversations fill a plan."""
+    """Plans, fills and freezes the analyst's data sets. Simulated conversations fill a plan where Claude is simulated."""
 
     store: DatasetStore
+    conversations: ConversationStore
     batches: BatchService
-    skip: SkipExisting
 
     def create(self, name: str, counted: CountedStatus, plan: Sequence[PlanPart]) -> Dataset:
         """Make a data set; raise InvalidRequest that says what is wrong with the plan."""
@@ -34,25 +34,25 @@ class DatasetService:
 
     def list_all(self) -> tuple[Dataset, ...]:
         """Return all data sets, newest first."""
-        return self.store.list_all(counts_simulated=self._counts_simulated)
+        return self.store.list_all(counts_simulated=self.batches.simulated)
 
     def get(self, name: str) -> Dataset:
         """Return the data set of this name; raise NotFound."""
-        found = next((each for each in self.list_all() if each.name == name), None)
-        if found is None:
+        found = self.store.list_all(counts_simulated=self.batches.simulated, name=name)
+        if not found:
             raise NotFound(f"There is no data set {name!r}. `brightrun dataset list` shows yours.")
-        return found
+        return found[0]
 
     def describe(self, dataset: Dataset) -> DatasetDetail:
         """Return the plan cell by cell, batches and versions."""
-        return self.store.describe(dataset.id, counts_simulated=self._counts_simulated)
+        return self.store.describe(dataset.id, counts_simulated=self.batches.simulated)
 
     def top_up(self, dataset: Dataset, settings: BatchSettings) -> tuple[Submitted, ...]:
         """Submit what the plan still misses, a batch for each category; nothing where nothing is missing.
 
         The database takes of it only what is missing at that moment, so two top-ups at once buy nothing twice.
         """
-        top_ups = plan_top_ups(self.describe(dataset).cells, self.skip)
+        top_ups = plan_top_ups(self.describe(dataset).cells, choose_skip(simulated=self.batches.simulated))
         return tuple(
             self.batches.submit_picks(
                 each.selection,
@@ -71,7 +71,7 @@ class DatasetService:
             waiting = [each for each in page if each.review_status is ReviewStatus.PENDING_REVIEW]
             passing = [each.id for each in waiting if is_whole(each.turns)]
             if passing:
-                approved += self.store.review(passing, ReviewStatus.APPROVED)
+                approved += self.conversations.review(passing, ReviewStatus.APPROVED)
             refused += len(waiting) - len(passing)
         return approved, refused
 
@@ -111,10 +111,6 @@ class DatasetService:
         while rows := self.store.read_version(version.id, position, PAGE_SIZE):
             yield from rows
             position = rows[-1].position + 1
-
-    @property
-    def _counts_simulated(self) -> bool:
-        return self.skip is SkipExisting.ANY
 
     def _list_candidates(self, dataset: Dataset) -> Iterator[tuple[Candidate, ...]]:
         cursor: RowCursor | None = None

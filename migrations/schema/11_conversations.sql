@@ -151,18 +151,24 @@ as $$
     where c.id = conversation_id
 $$;
 
--- Notes the analyst's review: approved | rejected | pending_review. Returns {"outcome": "done" | "rejected" |
--- "not_found"}.
-create function public.review_conversation(conversation_id uuid, new_status text) returns jsonb
+-- Notes the analyst's review of conversations: approved | rejected | pending_review. Returns {"outcome": "done" |
+-- "rejected", "reviewed": how many of them are the caller's, "reason"}.
+create function public.review_conversations(conversation_ids uuid[], new_status text) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
+declare
+    done integer;
 begin
     if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
     end if;
+    if cardinality(conversation_ids) > 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are reviewed in one call.');
+    end if;
     update public.conversations c set review_status = new_status
-    where c.id = conversation_id and c.created_by = (select auth.uid());
-    return jsonb_build_object('outcome', case when found then 'done' else 'not_found' end);
+    where c.id = any (conversation_ids) and c.created_by = (select auth.uid());
+    get diagnostics done = row_count;
+    return jsonb_build_object('outcome', 'done', 'reviewed', done);
 end
 $$;
 

@@ -203,8 +203,9 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- The caller's data sets, newest first, each with the sums of its plan and the number of its newest version.
-create function public.list_datasets(counts_simulated boolean) returns jsonb
+-- The caller's data sets (or the one of this name), newest first, each with the sums of its plan and the number of its
+-- newest version.
+create function public.list_datasets(counts_simulated boolean, wanted_name text default null) returns jsonb
 language sql stable set search_path = ''
 as $$
     select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
@@ -219,7 +220,7 @@ as $$
             coalesce(sum(greatest(c.wanted - case d.counted when 'approved' then c.approved else c.accepted end, 0)), 0) as missing
         from public.count_dataset_cells(d.id, counts_simulated) c
     ) sums
-    where d.created_by = (select auth.uid())
+    where d.created_by = (select auth.uid()) and (wanted_name is null or d.name = wanted_name)
 $$;
 
 -- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
@@ -276,26 +277,6 @@ begin
     return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
         'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text)
     ) order by c.created_at, c.id), '[]') from public.conversations c where c.id = any (ids));
-end
-$$;
-
--- Notes a review of several of the caller's conversations at once. Returns {"outcome", "reviewed", "reason"}.
-create function public.review_conversations(conversation_ids uuid[], new_status text) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    done integer;
-begin
-    if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
-    end if;
-    if cardinality(conversation_ids) > 1000 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are reviewed in one call.');
-    end if;
-    update public.conversations c set review_status = new_status
-    where c.id = any (conversation_ids) and c.created_by = (select auth.uid());
-    get diagnostics done = row_count;
-    return jsonb_build_object('outcome', 'done', 'reviewed', done);
 end
 $$;
 

@@ -34,11 +34,11 @@ grant execute on function
     public.matching_failures(jsonb), public.measure_budget(uuid), public.measure_storage(), public.read_alerts(),
     public.read_batch_trend(uuid, integer), public.read_claude_health(), public.read_database_health(),
     public.read_ids(jsonb, text), public.read_overview(), public.require_filters(jsonb),
-    public.retry_failed_items(uuid, jsonb), public.review_conversation(uuid, text), public.save_arc(jsonb),
+    public.retry_failed_items(uuid, jsonb), public.save_arc(jsonb),
     public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),
     public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
     public.watch_batch(uuid, integer), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
     public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean), public.read_version_rows(uuid, integer, integer),
+    public.list_datasets(boolean, text), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

@@ -272,11 +272,6 @@ CALLS: Mapping[str, Call] = {
         stranger=counts_nothing,
         limits={"filters": FILTERS},
     ),
-    "review_conversation": Call(
-        arguments=lambda world: {"conversation_id": str(world.conversation), "new_status": "approved"},
-        owner=is_done,
-        limits={"new_status": (LONG, is_refused)},
-    ),
     "export_conversations": Call(
         arguments=_page, limits={"filters": FILTERS, "page_size": (LARGEST, lambda answer: len(answer) <= 500)}
     ),
@@ -373,7 +368,9 @@ CALLS: Mapping[str, Call] = {
         stranger=is_done,
         limits={"request": (make_dataset_request() | {"plan": [{}] * 101}, is_refused)},
     ),
-    "list_datasets": Call(arguments=lambda _: {"counts_simulated": True}),
+    "list_datasets": Call(
+        arguments=lambda _: {"counts_simulated": True, "wanted_name": None}, limits={"wanted_name": (LONG, is_nothing)}
+    ),
     "count_dataset_cells": Call(arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True}),
     "describe_dataset": Call(
         arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True},

@@ -9,7 +9,6 @@ import pytest
 
 from core.adapters.supabase.datasets import SupabaseDatasetStore
 from core.config import Settings
-from core.domain.batches.batch import SkipExisting
 from core.domain.datasets.plans import Dataset, PlanPart
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.versions import CountedStatus, ExclusionReason
@@ -23,9 +22,12 @@ from tests.support.results import accept, fail
 from tests.support.stores import Stores, lease, open_stores, record
 
 
-def make_service(stores: Stores, skip: SkipExisting = SkipExisting.ANY) -> DatasetService:
-    batches = BatchService(batches=stores.batches, scaffolding=stores.scaffolding, queue=ScriptedQueue())
-    return DatasetService(store=SupabaseDatasetStore(analyst=stores.analyst), batches=batches, skip=skip)
+def make_service(stores: Stores, *, simulated: bool = True) -> DatasetService:
+    batches = BatchService(
+        batches=stores.batches, scaffolding=stores.scaffolding, queue=ScriptedQueue(), simulated=simulated
+    )
+    store = SupabaseDatasetStore(analyst=stores.analyst)
+    return DatasetService(store=store, conversations=stores.conversations, batches=batches)
 
 
 def make_plan(topics: int = 2, per_combination: int = 1) -> list[PlanPart]:
@@ -108,8 +110,8 @@ def test_rejected_ones_are_missing_again_and_unread_ones_wait(stores: Stores) ->
     assert (2, 0, 2, 0) == (unread.accepted, unread.approved, unread.missing, unread.to_generate)
 
     (first, second) = (each for page in service._list_candidates(dataset) for each in page)
-    assert 1 == service.store.review([first.id], ReviewStatus.REJECTED)
-    assert 1 == service.store.review([second.id], ReviewStatus.APPROVED)
+    assert 1 == service.conversations.review([first.id], ReviewStatus.REJECTED)
+    assert 1 == service.conversations.review([second.id], ReviewStatus.APPROVED)
 
     reviewed = service.get("Reviewed")
     assert (1, 1, 1) == (reviewed.approved, reviewed.missing, reviewed.to_generate)
@@ -139,7 +141,7 @@ def test_what_was_simulated_fills_a_plan_only_where_claude_is_simulated(stores: 
     record(stores, accept(items[0], simulated=True), accept(items[1], simulated=False))
 
     assert 0 == service.get("Simulated").missing
-    assert 1 == make_service(stores, SkipExisting.REAL).get("Simulated").missing
+    assert 1 == make_service(stores, simulated=False).get("Simulated").missing
 
 
 def test_a_frozen_version_stays_whatever_becomes_of_its_conversations(seeded: Settings, stores: Stores) -> None:

@@ -1,6 +1,5 @@
 """The folder of an export: written beside its name and moved there at the end, so that nobody finds half a data set."""
 
-import json
 import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, cast
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
+from core.domain.datasets.training_formats import encode_line
 from core.errors import InvalidRequest
 
 arrow, parquet = cast("Any", pa), cast("Any", pq)
@@ -70,7 +70,7 @@ def _write_lines(place: Path, rows: Iterable[dict[str, Any]]) -> int:
     written = 0
     with place.open("wb") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            file.write(encode_line(row))
             written += 1
     return written
 

@@ -1,7 +1,7 @@
 """Conversations, read and reviewed with the analyst's rights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from core.adapters.supabase.functions import call_function
@@ -18,11 +18,11 @@ from core.domain.datasets.records import (
 )
 from core.domain.paging import Direction, Page, RowCursor, RowPlace
 from core.domain.record import Record
-from core.errors import InvalidRequest, NotFound
+from core.errors import InvalidRequest
 
 
 class _ReviewOutcome(Record):
-    outcome: Literal["done", "rejected", "not_found"]
+    reviewed: int | None = None
     reason: str | None = None
 
 
@@ -67,15 +67,13 @@ class SupabaseConversationStore:
         )
         return RowPlace.model_validate(answer)
 
-    def review(self, conversation_id: UUID, status: ReviewStatus) -> None:
-        answer = call_function(
-            self.analyst.client, "review_conversation", conversation_id=str(conversation_id), new_status=status
-        )
+    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
+        ids = [str(conversation_id) for conversation_id in conversation_ids]
+        answer = call_function(self.analyst.client, "review_conversations", conversation_ids=ids, new_status=status)
         outcome = _ReviewOutcome.model_validate(answer)
-        if outcome.outcome == "not_found":
-            raise NotFound.of("conversation", conversation_id)
-        if outcome.outcome == "rejected":
+        if outcome.reviewed is None:
             raise InvalidRequest(outcome.reason or "The database refused the review.")
+        return outcome.reviewed
 
     def list_for_export(
         self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None

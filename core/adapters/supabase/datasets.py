@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
 
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.datasets.freezing import Candidate
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, PlanPart, VersionId
-from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.versions import CountedStatus, FrozenConversation
 from core.domain.paging import RowCursor
 from core.domain.record import Record
@@ -24,7 +22,6 @@ class _Outcome(Record):
     dataset_id: DatasetId | None = None
     version_id: VersionId | None = None
     number: int | None = None
-    reviewed: int | None = None
     reason: str | None = None
 
 
@@ -41,8 +38,9 @@ class SupabaseDatasetStore:
             raise InvalidRequest(outcome.reason or REFUSED)
         return outcome.dataset_id
 
-    def list_all(self, *, counts_simulated: bool) -> tuple[Dataset, ...]:
-        rows = call_function(self.analyst.client, "list_datasets", counts_simulated=counts_simulated)
+    def list_all(self, *, counts_simulated: bool, name: str | None = None) -> tuple[Dataset, ...]:
+        parameters = {"counts_simulated": counts_simulated, "wanted_name": name}
+        rows = call_function(self.analyst.client, "list_datasets", **parameters)
         return keep_readable(Dataset, rows, "data set", self.analyst.unreadable)
 
     def describe(self, dataset_id: DatasetId, *, counts_simulated: bool) -> DatasetDetail:
@@ -62,14 +60,6 @@ class SupabaseDatasetStore:
             cursor_id=None if cursor is None else str(cursor.id),
         )
         return tuple(read_record(Candidate, row, "conversation") for row in rows)
-
-    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
-        outcome = self._call(
-            "review_conversations", conversation_ids=[str(each) for each in conversation_ids], new_status=status
-        )
-        if outcome.reviewed is None:
-            raise InvalidRequest(outcome.reason or REFUSED)
-        return outcome.reviewed
 
     def begin_version(self, dataset_id: DatasetId) -> VersionId:
         outcome = self._call("begin_dataset_version", target_dataset_id=str(dataset_id))

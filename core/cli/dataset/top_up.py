@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from core.cli.batch_options import JsonOption, WaitOption, check_options
+from core.cli.batch_options import JsonOption, WaitOption, make_batch_settings
 from core.cli.batch_progress import wait_for_batch
 from core.cli.dataset.dataset_summary import NameArgument, print_dataset
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.domain.batches.batch import BatchSettings, BatchStatus
+from core.domain.batches.batch import BatchStatus
 
 
 def top_up(
@@ -24,10 +24,9 @@ def top_up(
 ) -> None:
     """Generate exactly what the plan misses. Run it until nothing is missing."""
     settings = load_settings()
-    asked = {"concurrency": concurrency, "model": model, "budget_usd": budget_usd, "canary_items": canary}
-    fields = ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
-    values = {field: getattr(settings, field) for field in fields}
-    batch_settings = check_options(BatchSettings, values | {key: value for key, value in asked.items() if value is not None})
+    batch_settings = make_batch_settings(
+        settings, concurrency=concurrency, model=model, budget_usd=budget_usd, canary_items=canary
+    )
     with open_command_services(settings) as services:
         submitted = services.datasets.top_up(services.datasets.get(name), batch_settings)
         lines = [f"Batch {each.batch_id}: {each.planned} conversations" for each in submitted] or ["Nothing is missing."]

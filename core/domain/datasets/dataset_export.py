@@ -1,11 +1,10 @@
 """Conversations as chat `messages`, one JSON object per line, as training tools read them. Pure."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.datasets.records import ExportedConversation
-from core.domain.verdict.conversation import Role
+from core.domain.datasets.training_formats import encode_line, list_messages
 
 
 def make_file_name(now: datetime) -> str:
@@ -14,16 +13,13 @@ def make_file_name(now: datetime) -> str:
 
 
 def make_record(conversation: ExportedConversation) -> dict[str, Any]:
-    """Return messages and metadata; a last, unanswered user turn is dropped."""
-    turns = conversation.turns
-    if turns and turns[-1].role is Role.USER:
-        turns = turns[:-1]
+    """Return messages and metadata."""
     return {
-        "messages": [{"role": turn.role.value, "content": turn.content} for turn in turns],
+        "messages": list_messages(conversation.turns),
         "metadata": conversation.model_dump(mode="json", exclude={"turns"}),
     }
 
 
 def format_line(conversation: ExportedConversation) -> bytes:
-    """Return the record as a line of JSON in UTF-8, with its line end."""
-    return json.dumps(make_record(conversation), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """Return the record as a line of JSON."""
+    return encode_line(make_record(conversation))

@@ -4,12 +4,13 @@ Names of the metadata columns are none that a trainer claims (`prompt`, `complet
 `tools`, `images`, `instruction`, `output`, `system`, `train`, `weight`).
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any, assert_never
 
 from core.domain.datasets.versions import FrozenConversation
-from core.domain.verdict.conversation import Role
+from core.domain.verdict.conversation import Role, Turn
 
 
 class TrainingFormat(StrEnum):
@@ -30,12 +31,11 @@ SHAREGPT_SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 Message = dict[str, str]
 
 
-def list_messages(conversation: FrozenConversation, system: str | None = None) -> list[Message]:
+def list_messages(turns: Sequence[Turn], system: str | None = None) -> list[Message]:
     """Return chat messages: an optional system message, then user and assistant in turn.
 
     A last message of the user, which nobody answers, is dropped: LLaMA-Factory skips a conversation of an odd number.
     """
-    turns = conversation.turns
     if turns and turns[-1].role is Role.USER:
         turns = turns[:-1]
     first = [{"role": "system", "content": system}] if system else []
@@ -44,7 +44,7 @@ def list_messages(conversation: FrozenConversation, system: str | None = None) -
 
 def make_rows(conversation: FrozenConversation, form: TrainingFormat, system: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of a conversation: one, or with prompt and completion one for each answer of the assistant."""
-    messages = list_messages(conversation, system)
+    messages = list_messages(conversation.turns, system)
     columns = describe_origin(conversation)
     match form:
         case TrainingFormat.MESSAGES_JSONL | TrainingFormat.MESSAGES_PARQUET:
@@ -75,3 +75,8 @@ def describe_origin(conversation: FrozenConversation) -> dict[str, Any]:
         "model": conversation.model,
         "is_simulated": conversation.simulated,
     }
+
+
+def encode_line(row: dict[str, Any]) -> bytes:
+    """Return a row as a line of JSON Lines in UTF-8, with its line end."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -15,11 +15,16 @@ from core.ui.shell.page import leave_notice
 
 def draw_actions(services: PageServices, progress: BatchProgress, to_retry: int) -> None:
     """Draw the buttons that make sense now; `to_retry` failed items are not fixed yet."""
+    controls, results, next_steps = (st.container(horizontal=True, width="content", gap="small") for _ in range(3))
+    # Each group has a place of its own: a button that goes does not push the next ones under the pointer.
     if not progress.status.is_final:
-        _draw_controls(services, progress)
-    _draw_results(progress)
+        with controls:
+            _draw_controls(services, progress)
+    with results:
+        _draw_results(progress)
     if progress.status.is_final and not progress.imported:
-        _draw_next_steps(progress, to_retry)
+        with next_steps:
+            _draw_next_steps(progress, to_retry)
     if st.button("All batches", icon=":material/list:", type="tertiary"):
         open_batch_list()
 

@@ -65,9 +65,10 @@ def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
     progress = watched.progress
     stalled_by = find_stalls(services.health.check(), progress, datetime.now(UTC)) if progress.status.is_active else ()
     _draw_title(services, watched, is_stalled=bool(stalled_by))
-    for alert in stalled_by:
-        st.error(f"**{escape_message(alert.message)}** {escape_message(alert.advice)}", icon=":material/error:")
-    _draw_outcome(progress)
+    with st.container():  # What comes and goes here leaves what follows in its place.
+        for alert in stalled_by:
+            st.error(f"**{escape_message(alert.message)}** {escape_message(alert.advice)}", icon=":material/error:")
+        _draw_outcome(progress)
     _draw_figures(progress)
     _draw_pace(progress)
     _draw_family(watched)

@@ -31,8 +31,9 @@ def open_body() -> Generator[PageServices]:
     Files in pages/ begin with `open_page`.
     """
     services = require_services()
-    if notice := st.session_state.pop(NOTICE, None):
-        st.info(escape_markdown(notice), icon=":material/info:")  # A toast would cover the buttons at the right.
+    with st.container():  # With or without a notice, what follows keeps its place.
+        if notice := st.session_state.pop(NOTICE, None):
+            st.info(escape_markdown(notice), icon=":material/info:")  # A toast would cover the buttons at the right.
     place = st.empty()
     with report_errors():
         yield services

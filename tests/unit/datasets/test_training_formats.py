@@ -40,7 +40,7 @@ def test_metadata_has_no_name_that_a_trainer_claims(form: TrainingFormat) -> Non
 
 
 def test_messages_alternate_and_end_with_the_assistant() -> None:
-    messages = list_messages(make_frozen(turns=make_turns(*TEXTS, "And then?")), "Be kind.")
+    messages = list_messages(make_turns(*TEXTS, "And then?"), "Be kind.")
 
     assert ["system", "user", "assistant", "user", "assistant"] == [each["role"] for each in messages]
     assert list(TEXTS) == [each["content"] for each in messages[1:]]

@@ -1,8 +1,9 @@
 """What a record says of itself: persona, arc, topic, template, model, or any other key, wherever the record keeps it."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
+
+from core.domain.verdict.formats.objects import walk_objects
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "persona": ("persona", "persona_key", "persona_name", "client_persona", "persona_archetype", "persona_id"),
@@ -17,7 +18,6 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "made_at": ("generated_at", "created_at", "timestamp", "created"),
 }
 _NAME_KEYS = ("key", "name", "id")
-_DEPTH_MAX = 4
 _LENGTH_MAX = 120
 _OBJECTS_MAX = 1_000
 """Objects of a record that are looked through, for each name of a field; real ones have ten."""
@@ -28,7 +28,7 @@ _CONSIDERED_MAX = 1_000
 def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
     """Return what a record says about these fields; a field it does not name is left out."""
     labels: dict[str, str] = {}
-    objects = tuple(_walk_objects(record)) if fields else ()
+    objects = tuple(walk_objects(record, _OBJECTS_MAX, _list_members)) if fields else ()
     for field in fields:
         value = _find_value(objects, field)
         if value is not None:
@@ -39,7 +39,7 @@ def read_labels(record: object, fields: Sequence[str]) -> dict[str, str]:
 def list_fields(record: object) -> tuple[str, ...]:
     """Return the keys by which a record could be counted, as the record calls them; long text is no label."""
     found: dict[str, None] = {}
-    for members in _walk_objects(record):
+    for members in walk_objects(record, _OBJECTS_MAX, _list_members):
         for name, value in members.items():
             text = _describe_value(value, name)
             if text is not None and len(name) <= _NAME_LENGTH_MAX and len(text) < _LENGTH_MAX:
@@ -57,19 +57,9 @@ def _find_value(objects: Sequence[Mapping[str, object]], field: str) -> str | No
     return None
 
 
-def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
-    """All objects within the record, from the top down, but none inside of lists, which hold what was said."""
-    waiting: deque[tuple[object, int]] = deque([(record, 0)])
-    objects = 0
-    while waiting and objects < _OBJECTS_MAX:
-        value, depth = waiting.popleft()
-        if not isinstance(value, dict):
-            continue
-        members = cast("Mapping[str, object]", value)
-        objects += 1
-        yield members
-        if depth < _DEPTH_MAX:
-            waiting.extend((member, depth + 1) for member in members.values())
+def _list_members(members: Mapping[str, object], depth: int) -> Iterator[tuple[object, int]]:
+    """All members; lists hold what was said, and nothing within them is looked at."""
+    return ((member, depth + 1) for member in members.values())
 
 
 def _describe_value(value: object, name: str) -> str | None:

@@ -6,11 +6,11 @@ it stopped at.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import cast
 
+from core.domain.verdict.formats.objects import DEPTH_MAX, walk_objects
 from core.domain.verdict.limits import LONGEST_LABEL
 
 
@@ -133,7 +133,6 @@ _MEANINGS: Mapping[str, StopKind] = {
 _GEMINI_NUMBERS: Mapping[int, str] = {2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[\s\-]+")
-_DEPTH_MAX = 4
 _CHOICE_KEYS = ("choices", "candidates")
 _OBJECTS_MAX = 200
 _NOT_OF_THE_REPLY = frozenset(
@@ -164,7 +163,7 @@ def read_record_stop(record: object) -> str | None:
     Lists hold what was said and are left out, but for the choices of an answer, of which the first counts.
     """
     said: str | None = None
-    for members in _walk_objects(record):
+    for members in walk_objects(record, _OBJECTS_MAX, _list_inner):
         found = read_stop(members)
         if found is not None and classify_stop(found) is not None:
             return found
@@ -172,23 +171,15 @@ def read_record_stop(record: object) -> str | None:
     return said
 
 
-def _walk_objects(record: object) -> Iterator[Mapping[str, object]]:
-    waiting: deque[tuple[object, int]] = deque([(record, 0)])
-    objects = 0
-    while waiting and objects < _OBJECTS_MAX:
-        value, depth = waiting.popleft()
-        if not isinstance(value, dict):
-            continue
-        members = cast("Mapping[str, object]", value)
-        objects += 1
-        yield members
-        if depth < _DEPTH_MAX:
-            inner = (member for key, member in members.items() if key not in _NOT_OF_THE_REPLY)
-            waiting.extend((member, depth + 1) for member in inner)
-            for key in _CHOICE_KEYS:
-                choices = members.get(key)
-                if isinstance(choices, list):
-                    waiting.extend((choice, _DEPTH_MAX) for choice in cast("list[object]", choices)[:1])
+def _list_inner(members: Mapping[str, object], depth: int) -> Iterator[tuple[object, int]]:
+    """Members that may tell of the reply, and the first of its choices, which is looked at no further."""
+    for key, member in members.items():
+        if key not in _NOT_OF_THE_REPLY:
+            yield member, depth + 1
+    for key in _CHOICE_KEYS:
+        choices = members.get(key)
+        if isinstance(choices, list):
+            yield from ((choice, DEPTH_MAX) for choice in cast("list[object]", choices)[:1])
 
 
 def _list_reasons(members: Mapping[str, object]) -> Iterator[str]:
