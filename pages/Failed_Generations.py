@@ -4,15 +4,24 @@ import streamlit as st
 
 from core.ui.failures.filters import NAMES, draw_failure_filters, read_failure_filters
 from core.ui.failures.records import draw_failure_records
-from core.ui.failures.view import draw_failure_charts, draw_no_failures, load_failure_options, load_failure_statistics
+from core.ui.failures.view import (
+    draw_failure_charts,
+    draw_no_failures,
+    draw_retry,
+    load_failure_options,
+    load_failure_statistics,
+)
 from core.ui.shell.navigation import open_page
 from core.ui.shell.page import draw_header
 
 with open_page() as services:
     with draw_header("Failed Generations"):
         st.space("stretch")
+        tools = st.container(width="content")
     draw_failure_filters(load_failure_options(services, services.user_email))
     filters = read_failure_filters()
+    with tools:
+        draw_retry(services, filters)
     # The records come first, into their place below: what was clicked is on the screen before the charts are drawn again.
     charts, records = st.container(), st.container()
     with records:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 from core.domain.scaffolding.prompt import choose_template
 from core.domain.scaffolding.records import (
@@ -40,6 +41,16 @@ class Choices:
     def find_template(self, arc: EmotionalArc) -> PromptTemplate | None:
         """Return the template that a new batch takes for an arc."""
         return choose_template(self.offered_templates, arc.id)
+
+    def has_other_template(self, *, arc_id: UUID | None = None, template_id: UUID | None = None) -> bool:
+        """Say whether an arc has another template to compare with: this arc, that of this template, else any."""
+        arcs = [
+            template.emotional_arc_id
+            for template in self.offered_templates
+            if arc_id in (None, template.emotional_arc_id) and template_id in (None, template.id)
+        ]
+        offered = [template.emotional_arc_id for template in self.offered_templates]
+        return any(offered.count(arc) > 1 for arc in arcs)
 
 
 @dataclass(frozen=True, kw_only=True)

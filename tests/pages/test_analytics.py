@@ -81,6 +81,8 @@ def test_the_answer_stands_on_the_page_in_a_sentence_with_rates_and_steps(guilty
     assert "The token limit is not the cause." in read_texts(app)
     assert ("Failure rate", "44 %") == (app.metric[0].label, app.metric[0].value)
     assert {"Show these failures", "Look at the template", "Compare structured output"} <= set(list_labels(app))
+    assert "Compare template" not in list_labels(app)  # The arc has one only.
+    assert "Write another template version" in list_labels(app)
 
 
 def test_thin_evidence_leads_to_the_generator_with_more_of_the_same_items_chosen(pages: Pages) -> None:

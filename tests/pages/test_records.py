@@ -12,7 +12,7 @@ from core.domain.batches.results import FailureFilters
 from core.errors import DatabaseUnavailable
 from tests.factories import make_selection
 from tests.fakes.away import Away
-from tests.support.pages import Pages, open_pages, press, read_texts, said
+from tests.support.pages import Pages, list_labels, open_pages, press, read_texts, said
 from tests.support.results import accept, fail
 from tests.support.stores import lease, list_batches, record, submit
 
@@ -38,6 +38,17 @@ def failure_id(made: Pages) -> UUID:
 
 def captions(app: AppTest) -> list[str]:
     return [caption.value for caption in app.caption]
+
+
+def test_the_failures_of_a_batch_can_be_retried_from_the_list_where_all_of_them_are_shown(made: Pages) -> None:
+    batch_id = list_batches(made.stores)[0].id
+    assert "Retry these" not in list_labels(made.open(FAILURES))
+    assert "Retry these" not in list_labels(made.open(FAILURES, batch=str(batch_id), type="truncation"))
+
+    app = press(made.open(FAILURES, batch=str(batch_id)), "Retry these")
+
+    assert str(batch_id) in app.query_params["batch"]
+    assert "Retry 1 item" in list_labels(app)
 
 
 @pytest.mark.parametrize(

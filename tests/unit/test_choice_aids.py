@@ -27,6 +27,16 @@ def make_history(**changes: object) -> GenerationHistory:
     return GenerationHistory.model_validate(values | deviations | changes)
 
 
+def test_an_arc_has_another_template_where_two_are_offered_for_it() -> None:
+    first, second, *_ = CHOICES.offered_templates
+    more = replace(CHOICES, offered_templates=(*CHOICES.offered_templates, first.model_copy(update={"id": uuid4()})))
+
+    assert not CHOICES.has_other_template()
+    assert more.has_other_template()
+    assert more.has_other_template(template_id=first.id)
+    assert not more.has_other_template(arc_id=second.emotional_arc_id)
+
+
 def test_the_whole_data_set_is_ninety_core_and_ten_edge_conversations() -> None:
     whole = build_presets(CHOICES)[0]
 

@@ -51,7 +51,7 @@ LABELS: dict[StepKind, tuple[str, str]] = {
 }
 
 
-def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None:
+def draw_finding(services: PageServices, finding: Finding, report: DiagnosisReport, number: int) -> None:
     """Draw a likely cause: what was found, and below it what to do next, the likeliest remedy first."""
     with st.container(border=True, gap="xsmall"):
         st.markdown(
@@ -68,8 +68,14 @@ def draw_finding(finding: Finding, report: DiagnosisReport, number: int) -> None
                 on_click=show_failures,
                 args=(mark,),
             )
+            group = read_mark(mark)
+            choices = load_choices(services, services.user_email)
+            has_other = choices.has_other_template(arc_id=group.emotional_arc_id, template_id=group.template_id)
             for step in finding.next_steps:
-                _draw_step(step, finding, report, number)
+                if step.kind is StepKind.CHANGE_PROMPT and not has_other:
+                    _draw_new_version(finding, report, number)
+                else:
+                    _draw_step(step, finding, report, number)
             _draw_details(finding.figures, key=f"figures_{number}")
 
 
@@ -158,6 +164,17 @@ def _draw_step(step: NextStep, finding: Finding, report: DiagnosisReport, number
             _open_batch(finding.suspect, report.diagnosis)
         case _:
             ask_experiment(step.kind, mark_suspect(finding.suspect, report.diagnosis), finding.suspect.label)
+
+
+def _draw_new_version(finding: Finding, report: DiagnosisReport, number: int) -> None:
+    """Draw the way to the template where there is no other one to compare it with."""
+    if st.button(
+        "Write another template version",
+        icon=":material/edit_note:",
+        key=f"step_{number}_new_version",
+        help="These items have one active template. With a second version both can be compared.",
+    ):
+        _open_template(finding.suspect, report.diagnosis)
 
 
 def _open_template(suspect: Suspect, diagnosis: Diagnosis) -> None:

@@ -139,7 +139,7 @@ def draw_measurement(diagnosis: Diagnosis) -> None:
 def draw_answer(services: PageServices, report: DiagnosisReport) -> None:
     """Draw what the failures come from, in a sentence with what to do next."""
     if report.findings:
-        draw_finding(report.findings[0], report, 0)
+        draw_finding(services, report.findings[0], report, 0)
     elif report.diagnosis.overall.failed:
         draw_unnamed(services, report)
     else:
@@ -165,7 +165,7 @@ def _draw_view(services: PageServices, report: DiagnosisReport, view: View) -> N
     match view:
         case View.SUSPECTS:
             for number, finding in enumerate(report.findings[1:], start=1):
-                draw_finding(finding, report, number)
+                draw_finding(services, finding, report, number)
             draw_suspect_table(report.suspects, diagnosis)
         case View.DIMENSIONS:
             draw_dimensions(diagnosis)

@@ -3,12 +3,15 @@
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.batches.batch import BatchId
 from core.domain.batches.result_options import ResultOptions
 from core.domain.batches.results import FailureFilters, FailureStatistics
 from core.domain.diagnosis.plain_names import name_failure_type, name_pattern, name_stop_reason
+from core.errors import NotFound
 from core.ui.charts.facet_chart import draw_facet
 from core.ui.charts.figures import REPLY_COLOR
 from core.ui.failures.filters import PATTERN, STOP_REASON, TYPE
+from core.ui.monitor.questions import open_retry
 
 STATISTICS_SECONDS = 5
 
@@ -40,6 +43,21 @@ def draw_failure_charts(statistics: FailureStatistics) -> None:
         draw_facet("By type", TYPE, statistics.by_type, name_failure_type)
         draw_facet("By stop reason", STOP_REASON, statistics.by_stop_reason, name_stop_reason, color=REPLY_COLOR)
         draw_facet("By pattern", PATTERN, statistics.by_pattern, name_pattern)
+
+
+def draw_retry(services: PageServices, filters: FailureFilters) -> None:
+    """Draw the way to retry what is shown, where that is all that failed of one batch that was made here."""
+    if filters.batch_id is None or filters != FailureFilters(batch_id=filters.batch_id):
+        return
+    batch_id = BatchId(filters.batch_id)
+    try:
+        progress = services.batches.get(batch_id)
+    except NotFound:  # The page says that nothing fits.
+        return
+    if not progress.status.is_final or progress.imported or not progress.failed:
+        return
+    if st.button("Retry these", icon=":material/replay:", help="A new batch of them, with other settings if you like"):
+        open_retry(batch_id)
 
 
 def draw_no_failures(*, filtered: bool) -> None:

@@ -5,7 +5,7 @@ dialog would open it again.
 """
 
 from enum import StrEnum
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 import streamlit as st
 
@@ -43,6 +43,12 @@ def ask(question: Question, batch_id: BatchId) -> None:
     """Open a question and rerun the page."""
     st.session_state[QUESTION] = (question, batch_id)
     st.rerun()
+
+
+def open_retry(batch_id: BatchId) -> NoReturn:
+    """Go to a batch with the question open how its failed items are to be retried."""
+    st.session_state[QUESTION] = (Question.RETRY, batch_id)
+    open_batch(batch_id)
 
 
 def draw_question(services: PageServices, progress: BatchProgress, to_retry: int) -> None:
