@@ -1,5 +1,6 @@
 """The active scaffolding: what can be chosen."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -43,14 +44,17 @@ class Choices:
         return choose_template(self.offered_templates, arc.id)
 
     def has_other_template(self, *, arc_id: UUID | None = None, template_id: UUID | None = None) -> bool:
-        """Say whether an arc has another template to compare with: this arc, that of this template, else any."""
-        arcs = [
-            template.emotional_arc_id
-            for template in self.offered_templates
-            if arc_id in (None, template.emotional_arc_id) and template_id in (None, template.id)
-        ]
-        offered = [template.emotional_arc_id for template in self.offered_templates]
-        return any(offered.count(arc) > 1 for arc in arcs)
+        """Say whether there is a template to compare with: for this arc, for that of this template, else for any.
+
+        Whoever used a template that is not offered any more may try one that is.
+        """
+        offered = {template.id: template.emotional_arc_id for template in self.offered_templates}
+        if template_id is not None:
+            if template_id not in offered:
+                return bool(offered)
+            arc_id = offered[template_id]
+        counts = Counter(offered.values())
+        return any(count > 1 for arc, count in counts.items() if arc_id in (None, arc))
 
 
 @dataclass(frozen=True, kw_only=True)

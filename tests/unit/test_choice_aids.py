@@ -35,6 +35,8 @@ def test_an_arc_has_another_template_where_two_are_offered_for_it() -> None:
     assert more.has_other_template()
     assert more.has_other_template(template_id=first.id)
     assert not more.has_other_template(arc_id=second.emotional_arc_id)
+    assert not more.has_other_template(template_id=second.id)
+    assert CHOICES.has_other_template(template_id=uuid4()), "one that is offered no more has a successor"
 
 
 def test_the_whole_data_set_is_ninety_core_and_ten_edge_conversations() -> None:

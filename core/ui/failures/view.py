@@ -12,6 +12,7 @@ from core.ui.charts.facet_chart import draw_facet
 from core.ui.charts.figures import REPLY_COLOR
 from core.ui.failures.filters import PATTERN, STOP_REASON, TYPE
 from core.ui.monitor.questions import open_retry
+from core.ui.shell.formats import format_count
 
 STATISTICS_SECONDS = 5
 
@@ -51,12 +52,14 @@ def draw_retry(services: PageServices, filters: FailureFilters) -> None:
         return
     batch_id = BatchId(filters.batch_id)
     try:
-        progress = services.batches.get(batch_id)
+        watched = services.monitor.watch(batch_id)
     except NotFound:  # The page says that nothing fits.
         return
-    if not progress.status.is_final or progress.imported or not progress.failed:
+    if not watched.progress.status.is_final or watched.progress.imported or not watched.to_retry:
         return
-    if st.button("Retry these", icon=":material/replay:", help="A new batch of them, with other settings if you like"):
+    items = format_count(watched.to_retry, "failed item")
+    hint = f"A new batch of the {items} that no retry has yet, with other settings if you like"
+    if st.button("Retry these", icon=":material/replay:", help=hint):
         open_retry(batch_id)
 
 
