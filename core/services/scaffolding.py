@@ -48,7 +48,7 @@ class Choices:
 
         Whoever used a template that is not offered any more may try one that is.
         """
-        offered = {template.id: template.emotional_arc_id for template in self.offered_templates}
+        offered: dict[UUID, UUID] = {template.id: template.emotional_arc_id for template in self.offered_templates}
         if template_id is not None:
             if template_id not in offered:
                 return bool(offered)
