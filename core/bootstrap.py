@@ -21,12 +21,10 @@ from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, sign_in
 from core.config import PageSettings
 from core.domain.unreadable import UnreadableRow
-from core.ports import AlertStore, OverviewStore, TokenCounter
+from core.ports import AlertStore, ConversationStore, FailureStore, OverviewStore, TokenCounter
 from core.services.batches import BatchService
-from core.services.conversations import ConversationService
 from core.services.diagnostics import DiagnosticsService
 from core.services.experiments import ExperimentService
-from core.services.failures import FailedGenerationService
 from core.services.health import HealthService
 from core.services.importing import ImportService
 from core.services.monitor import MonitorService
@@ -49,8 +47,8 @@ class PageServices:
     overview: OverviewStore
     alerts: AlertStore
     health: HealthService
-    failures: FailedGenerationService
-    conversations: ConversationService
+    failures: FailureStore
+    conversations: ConversationStore
     diagnostics: DiagnosticsService
     experiments: ExperimentService
     imports: ImportService
@@ -107,8 +105,8 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         overview=SupabaseOverviewStore(analyst=analyst),
         alerts=SupabaseAlertStore(analyst=analyst),
         health=health,
-        failures=FailedGenerationService(store=SupabaseFailureStore(analyst=analyst)),
-        conversations=ConversationService(store=SupabaseConversationStore(analyst=analyst)),
+        failures=SupabaseFailureStore(analyst=analyst),
+        conversations=SupabaseConversationStore(analyst=analyst),
         diagnostics=DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst)),
         experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=queue),
         imports=ImportService(store=SupabaseImportStore(analyst=analyst), scaffolding=scaffolding),

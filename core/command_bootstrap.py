@@ -13,9 +13,8 @@ from core.adapters.supabase.monitor import SupabaseMonitorStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import open_service, sign_in
 from core.config import PageSettings, Settings
-from core.ports import ReportStore
+from core.ports import ConversationStore, ReportStore
 from core.services.batches import BatchService
-from core.services.conversations import ConversationService
 from core.services.datasets import DatasetService
 from core.services.monitor import MonitorService
 from core.services.scaffolding import ScaffoldingService
@@ -28,7 +27,7 @@ class CommandServices:
     scaffolding: ScaffoldingService
     batches: BatchService
     monitor: MonitorService
-    conversations: ConversationService
+    conversations: ConversationStore
     datasets: DatasetService
 
 
@@ -48,7 +47,7 @@ def open_command_services(settings: PageSettings) -> Generator[CommandServices]:
                 scaffolding=ScaffoldingService(store=scaffolding),
                 batches=batches,
                 monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
-                conversations=ConversationService(store=conversations),
+                conversations=conversations,
                 datasets=DatasetService(
                     store=SupabaseDatasetStore(analyst=analyst), conversations=conversations, batches=batches
                 ),

@@ -299,17 +299,24 @@ class WorkStore(Protocol):
 class FailureStore(Protocol):
     """Failed generations as the signed-in analyst sees them: their own only."""
 
-    def describe(self, failure_id: UUID) -> FailureMaterial | None:
-        """Return one failure whole; None where there is none, or it is someone else's."""
+    def get(self, failure_id: UUID) -> FailureMaterial:
+        """Return a failure with its attempts and scaffolding; raise NotFound if there is none or it is someone else's."""
         ...
 
     def list_page(
-        self, filters: FailureFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
-    ) -> Page[FailureRow]: ...
+        self,
+        filters: FailureFilters = ...,
+        *,
+        page_size: int = ...,
+        cursor: RowCursor | None = None,
+        direction: Direction = ...,
+    ) -> Page[FailureRow]:
+        """Return a page, newest first, on one side of a cursor; the first page if less than a page is left there."""
+        ...
 
-    def count(self, filters: FailureFilters) -> FailureStatistics: ...
+    def count(self, filters: FailureFilters = ...) -> FailureStatistics: ...
 
-    def find_place(self, filters: FailureFilters, failure_id: UUID) -> RowPlace:
+    def find_place(self, failure_id: UUID, filters: FailureFilters = ...) -> RowPlace:
         """Return the neighbours of a failure among the filtered ones."""
         ...
 
@@ -323,19 +330,26 @@ class FailureStore(Protocol):
 class ConversationStore(Protocol):
     """Conversations as the signed-in analyst sees them: their own only."""
 
-    def list_page(
-        self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
-    ) -> Page[ListedConversation]: ...
+    def get(self, conversation_id: UUID) -> StoredConversation:
+        """Return a conversation with its turns; raise NotFound if there is none or it is someone else's."""
+        ...
 
-    def count(self, filters: ConversationFilters) -> ConversationCounts: ...
+    def list_page(
+        self,
+        filters: ConversationFilters = ...,
+        *,
+        page_size: int = ...,
+        cursor: RowCursor | None = None,
+        direction: Direction = ...,
+    ) -> Page[ListedConversation]:
+        """Return a page, newest first, on one side of a cursor; the first page if less than a page is left there."""
+        ...
+
+    def count(self, filters: ConversationFilters = ...) -> ConversationCounts: ...
 
     def list_options(self) -> ResultOptions: ...
 
-    def describe(self, conversation_id: UUID) -> StoredConversation | None:
-        """Return one conversation whole; None where there is none, or it is someone else's."""
-        ...
-
-    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> RowPlace:
+    def find_place(self, conversation_id: UUID, filters: ConversationFilters = ...) -> RowPlace:
         """Return the neighbours of a conversation among the filtered ones."""
         ...
 

@@ -13,6 +13,7 @@ from core.config import load_settings
 from core.domain.batches.batch import BatchId
 from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.errors import InvalidRequest
+from core.services.conversations import export_conversations
 
 STANDARD_OUTPUT = "-"
 
@@ -37,7 +38,7 @@ def export(
     with open_command_services(load_settings()) as services:
         if filters.batch_id is not None:
             services.batches.get(BatchId(filters.batch_id))  # An unknown batch is a mistake, not an empty data set.
-        lines = services.conversations.export(filters)
+        lines = export_conversations(services.conversations, filters)
         written = _write_standard_output(lines) if path is None else _write_file(path, lines)
     typer.echo(f"{written} conversations", err=True)
 

@@ -12,6 +12,7 @@ from core.domain.record import Record
 from core.errors import InvalidRequest
 
 SEPARATOR = "~"
+PAGE_SIZE = 25
 
 
 class Direction(StrEnum):

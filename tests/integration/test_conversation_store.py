@@ -17,7 +17,8 @@ from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.paging import Direction
 from core.domain.scaffolding.records import ConversationCategory, Tier
 from core.errors import InvalidRequest, NotFound
-from core.services.conversations import ConversationService
+from core.ports import ConversationStore
+from core.services.conversations import export_conversations, review_conversation
 from tests.factories import make_selection
 from tests.support.results import accept
 from tests.support.stores import Stores, lease, open_stores, record, submit
@@ -30,8 +31,8 @@ class Owner:
     stores: Stores
 
     @property
-    def conversations(self) -> ConversationService:
-        return ConversationService(store=self.stores.conversations)
+    def conversations(self) -> ConversationStore:
+        return self.stores.conversations
 
     def make(self, topics: int, name: str = "A batch") -> BatchId:
         """Have a batch of so many conversations accepted, one after the other."""
@@ -84,7 +85,7 @@ def test_conversations_are_filtered_and_counted_alike(owner: Owner) -> None:
     batch_id = owner.make(3)
     owner.make(1)
     selection = make_selection(1, 1, 3)
-    owner.conversations.review(list_ids(owner)[0], ReviewStatus.APPROVED)
+    review_conversation(owner.conversations, list_ids(owner)[0], ReviewStatus.APPROVED)
     expected = {
         ConversationFilters(): 4,
         ConversationFilters(batch_id=batch_id): 3,
@@ -110,7 +111,7 @@ def test_conversations_are_filtered_and_counted_alike(owner: Owner) -> None:
 
 def test_counts_by_review_leave_that_filter_out(owner: Owner) -> None:
     owner.make(3)
-    owner.conversations.review(list_ids(owner)[0], ReviewStatus.REJECTED)
+    review_conversation(owner.conversations, list_ids(owner)[0], ReviewStatus.REJECTED)
 
     counts = owner.conversations.count(ConversationFilters(review_status=ReviewStatus.REJECTED))
 
@@ -148,18 +149,18 @@ def test_a_review_can_be_changed_and_taken_back(owner: Owner) -> None:
     (conversation_id,) = list_ids(owner)
 
     for status in (ReviewStatus.APPROVED, ReviewStatus.REJECTED, ReviewStatus.PENDING_REVIEW):
-        owner.conversations.review(conversation_id, status)
+        review_conversation(owner.conversations, conversation_id, status)
         assert status is owner.conversations.get(conversation_id).review_status
     with pytest.raises(InvalidRequest, match="approved, rejected or pending_review"):
-        owner.conversations.review(conversation_id, ReviewStatus.ARCHIVED)
+        review_conversation(owner.conversations, conversation_id, ReviewStatus.ARCHIVED)
     with pytest.raises(NotFound):
-        owner.conversations.review(uuid4(), ReviewStatus.APPROVED)
+        review_conversation(owner.conversations, uuid4(), ReviewStatus.APPROVED)
 
 
 def test_an_export_holds_each_conversation_once_oldest_first_over_page_ends(owner: Owner) -> None:
     owner.make(5)
 
-    records = [json.loads(line) for line in owner.conversations.export(page_size=2)]
+    records = [json.loads(line) for line in export_conversations(owner.conversations, page_size=2)]
 
     assert [str(conversation_id) for conversation_id in reversed(list_ids(owner))] == [r["metadata"]["id"] for r in records]
     assert {"user", "assistant"} == {message["role"] for message in records[0]["messages"]}
@@ -186,14 +187,14 @@ def test_a_stranger_sees_and_changes_nothing(owner: Owner, stranger: Owner) -> N
     assert [] == list_ids(stranger)
     assert 0 == stranger.conversations.count(ConversationFilters(batch_id=batch_id)).total
     assert () == stranger.conversations.list_page(ConversationFilters(text="statement")).rows
-    assert [] == list(stranger.conversations.export())
+    assert [] == list(export_conversations(stranger.conversations))
     assert () == stranger.conversations.list_options().batches
     assert None is stranger.conversations.find_place(conversation_id).older_id
     assert [] == theirs.rpc("find_conversations_by_words", {"search": "statement"}).execute().data
     with pytest.raises(NotFound):
         stranger.conversations.get(conversation_id)
     with pytest.raises(NotFound):
-        stranger.conversations.review(conversation_id, ReviewStatus.REJECTED)
+        review_conversation(stranger.conversations, conversation_id, ReviewStatus.REJECTED)
     assert ReviewStatus.PENDING_REVIEW is owner.conversations.get(conversation_id).review_status
     with pytest.raises(Exception, match="permission denied"):
         mine.table("conversations").update({"review_status": "approved"}).eq("id", str(conversation_id)).execute()
@@ -201,7 +202,7 @@ def test_a_stranger_sees_and_changes_nothing(owner: Owner, stranger: Owner) -> N
 
 def test_the_exported_file_is_read_by_scan_with_its_ids(owner: Owner, tmp_path: Path) -> None:
     owner.make(2)
-    cut = io.BytesIO(b"".join(owner.conversations.export())).getvalue().replace(b"on page two.", b"on page")
+    cut = io.BytesIO(b"".join(export_conversations(owner.conversations))).getvalue().replace(b"on page two.", b"on page")
     (tmp_path / "conversations.jsonl").write_bytes(cut)
 
     scanned = CliRunner().invoke(app, ["scan", "--json", str(tmp_path / "conversations.jsonl")])

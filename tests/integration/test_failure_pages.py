@@ -8,7 +8,7 @@ from core.adapters.supabase.failures import SupabaseFailureStore
 from core.config import Settings
 from core.domain.batches.results import FailureFilters
 from core.domain.paging import Direction
-from core.services.failures import FailedGenerationService
+from core.errors import NotFound
 from tests.support.stack import sign_up
 from tests.support.stores import Stores, fail_some
 
@@ -17,7 +17,7 @@ SOME: tuple[dict[str, object], ...] = ({}, {"stop_reason": "max_tokens"}, {"stop
 
 def test_pages_lead_to_older_and_back_to_newer_rows(stores: Stores) -> None:
     fail_some(stores, *SOME)
-    failures = FailedGenerationService(store=stores.failures)
+    failures = stores.failures
 
     first = failures.list_page(page_size=2)
     second = failures.list_page(page_size=2, cursor=first.next_cursor)
@@ -31,9 +31,9 @@ def test_pages_lead_to_older_and_back_to_newer_rows(stores: Stores) -> None:
 
 def test_the_place_of_a_failure_is_among_the_filtered_ones(stores: Stores) -> None:
     fail_some(stores, *SOME)
-    rows = stores.failures.list_page(FailureFilters(), 25, None).rows
+    rows = stores.failures.list_page().rows
     ended = [row.id for row in rows if row.stop_reason == "end_turn"]
-    failures = FailedGenerationService(store=stores.failures)
+    failures = stores.failures
 
     place = failures.find_place(ended[1], FailureFilters(stop_reason="end_turn"))
 
@@ -44,7 +44,7 @@ def test_the_place_of_a_failure_is_among_the_filtered_ones(stores: Stores) -> No
 
 def test_a_page_that_is_gone_shows_the_first(stores: Stores) -> None:
     fail_some(stores, {}, {})
-    failures = FailedGenerationService(store=stores.failures)
+    failures = stores.failures
     first = failures.list_page()
     last_row = failures.list_page(page_size=1).next_cursor
     only_newer = failures.list_page(FailureFilters(), cursor=last_row)
@@ -72,13 +72,13 @@ def test_every_word_of_a_search_begins_a_word_of_the_text(stores: Stores, text: 
     fail_some(stores, {}, {})
 
     assert found == stores.failures.count(FailureFilters(text=text)).total
-    assert found == len(stores.failures.list_page(FailureFilters(text=text), 25, None).rows)
+    assert found == len(stores.failures.list_page(FailureFilters(text=text)).rows)
 
 
 def test_rows_and_options_name_the_batch_and_rows_what_they_were_made_from(stores: Stores) -> None:
     batch_id = fail_some(stores, {})
 
-    row = stores.failures.list_page(FailureFilters(), 25, None).rows[0]
+    row = stores.failures.list_page().rows[0]
     assert all((row.persona, row.arc, row.topic))
 
     (option,) = stores.failures.list_options().batches
@@ -92,7 +92,8 @@ def test_a_stranger_finds_no_words_of_others(stores: Stores, seeded: Settings) -
     with sign_up(seeded) as stranger:
         store = SupabaseFailureStore(analyst=stranger)
         assert 0 == store.count(FailureFilters()).total
-        assert () == store.list_page(FailureFilters(text="stops"), 25, None).rows
+        assert () == store.list_page(FailureFilters(text="stops")).rows
         assert () == store.list_options().batches
         assert [] == stranger.client.rpc("find_failures_by_words", {"search": "stops"}).execute().data
-        assert None is store.describe(uuid4())
+        with pytest.raises(NotFound):
+            store.get(uuid4())

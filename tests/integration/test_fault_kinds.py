@@ -16,7 +16,7 @@ from core.domain.batches.estimate import estimate_batch
 from core.domain.batches.results import FailureFilters
 from core.domain.batches.retry import RetryLimits
 from core.embedded.simulator.faults import FaultKind
-from core.services.failures import FailedGenerationService
+from core.services.failures import get_report
 from core.services.generation import GenerationService
 from tests.factories import make_selection, make_settings, upload_reports
 from tests.fakes.claude import ScriptedPaceBoard
@@ -103,14 +103,14 @@ def test_fault_ends_in_the_right_failure_with_its_report(seeded: Settings, analy
     assert (progress.accepted, progress.failed, progress.status) == (0, 1, ends_as)
     assert progress.queued == items - 1
     assert progress.attempts == expected.attempts
-    failures = FailedGenerationService(store=SupabaseFailureStore(analyst=analyst))
+    failures = SupabaseFailureStore(analyst=analyst)
     (row,) = failures.list_page(FailureFilters(batch_id=batch_id)).rows
     assert (row.failure_type, row.truncation_pattern, row.stop_reason) == expected[:3]
     assert row.truncation_details
     with open_service(seeded.require_supabase()[0], seeded.require_secret_key()) as client:
         upload_reports(SupabaseReportStore(client=client))
     assert failures.get(row.id).failure.raw_file_path is not None
-    report = failures.get_report(row.id)
+    report = get_report(failures, row.id)
     assert report["error_report"]["stop_reason_analysis"]
     assert report["error_report"]["analysis"]["conclusion"]
     assert "<scenario" in report["request_context"]["prompt"]

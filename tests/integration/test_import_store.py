@@ -22,9 +22,9 @@ from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.domain.diagnosis.findings import StepKind
 from core.domain.diagnosis.outcomes import ScaffoldingLabel
 from core.errors import InvalidRequest
-from core.ports import ImportStore
+from core.ports import FailureStore, ImportStore
 from core.services.diagnostics import DiagnosticsService
-from core.services.failures import FailedGenerationService
+from core.services.failures import get_report
 from core.services.importing import ImportReport, ImportService
 from tests.factories import TURNS, make_old_data_set, make_selection
 from tests.support.results import accept, fail
@@ -42,7 +42,7 @@ class Imports:
     stores: Stores
     service: ImportService
     diagnostics: DiagnosticsService
-    failures: FailedGenerationService
+    failures: FailureStore
 
     @property
     def store(self) -> ImportStore:
@@ -55,7 +55,7 @@ def imports(stores: Stores) -> Imports:
         stores=stores,
         service=ImportService(store=stores.imports, scaffolding=stores.scaffolding),
         diagnostics=DiagnosticsService(store=stores.diagnostics),
-        failures=FailedGenerationService(store=stores.failures),
+        failures=stores.failures,
     )
 
 
@@ -153,7 +153,7 @@ def test_an_import_makes_failures_but_no_conversation(imports: Imports) -> None:
         row.failure_type, row.truncation_pattern, row.confidence, row.turn_index
     )  # fmt: skip
     assert ("not given", None, None) == (row.model, row.max_tokens, row.stop_reason)
-    assert [] == list(imports.stores.conversations.list_page(ConversationFilters(), 10, None).rows)
+    assert [] == list(imports.stores.conversations.list_page(ConversationFilters(), page_size=10).rows)
 
 
 def test_the_raw_report_of_an_imported_failure_tells_where_it_is_from(imports: Imports) -> None:
@@ -161,7 +161,7 @@ def test_the_raw_report_of_an_imported_failure_tells_where_it_is_from(imports: I
     _, batch_id = run(imports, bad)
     (row,) = imports.failures.list_page(FailureFilters(batch_id=batch_id)).rows
 
-    report = imports.failures.get_report(row.id)
+    report = get_report(imports.failures, row.id)
 
     error = report["error_report"]
     assert (True, "lone_backslash", 7_100, 0.1125) == (

@@ -12,8 +12,9 @@ from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReport
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.batches.results import FailureFilters
-from core.errors import DatabaseRejected
-from core.services.failures import FailedGenerationService
+from core.errors import DatabaseRejected, NotFound
+from core.ports import FailureStore
+from core.services.failures import get_report
 from core.services.reports import ReportService
 from tests.factories import upload_reports
 from tests.support.stack import sign_up
@@ -27,8 +28,8 @@ class Owner:
     reports: SupabaseReportStore
 
     @property
-    def failures(self) -> FailedGenerationService:
-        return FailedGenerationService(store=SupabaseFailureStore(analyst=self.analyst))
+    def failures(self) -> FailureStore:
+        return SupabaseFailureStore(analyst=self.analyst)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Own
     now = datetime.now(UTC)
     assert path.startswith(f"{now:%Y/%m}/failed-{owner.failure_id}-{now:%Y-%m-%d}T")
     assert path.endswith(".json")
-    report = owner.failures.get_report(owner.failure_id)
+    report = get_report(owner.failures, owner.failure_id)
     assert {
         "error_report",
         "request_context",
@@ -66,7 +67,7 @@ def test_report_is_uploaded_under_year_and_month_and_comes_back_whole(owner: Own
 def test_report_is_there_before_it_is_uploaded(owner: Owner) -> None:
     assert owner.failures.get(owner.failure_id).failure.raw_file_path is None
 
-    assert owner.failures.get_report(owner.failure_id)["error_report"]["failure_type"] == "truncation"
+    assert get_report(owner.failures, owner.failure_id)["error_report"]["failure_type"] == "truncation"
 
 
 def test_upload_that_fails_is_tried_again(owner: Owner) -> None:
@@ -86,7 +87,7 @@ def test_uploading_twice_leaves_one_file(owner: Owner) -> None:
     for text in ("first", "second"):
         owner.reports.upload(owner.failure_id, f"2026/11/failed-{owner.failure_id}-x.json", json.dumps({"t": text}).encode())
 
-    assert {"t": "second"} == owner.failures.get_report(owner.failure_id)
+    assert {"t": "second"} == get_report(owner.failures, owner.failure_id)
 
 
 def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> None:
@@ -95,7 +96,8 @@ def test_stranger_cannot_download_the_report(owner: Owner, seeded: Settings) -> 
 
     with sign_up(seeded) as stranger:
         assert SupabaseFailureStore(analyst=stranger).download(path) is None
-        assert SupabaseFailureStore(analyst=stranger).describe(owner.failure_id) is None
+        with pytest.raises(NotFound):
+            SupabaseFailureStore(analyst=stranger).get(owner.failure_id)
 
 
 def test_old_failures_are_deleted_with_their_files(owner: Owner) -> None:

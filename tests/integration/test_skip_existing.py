@@ -82,7 +82,7 @@ def test_what_a_comparison_made_does_not_cover_a_combination_and_is_in_no_list_u
     assert (count(), count(batch_id=changed), count(with_comparisons=True)) == (0, 2, 2)
     overview = stores.overview.read()
     assert (overview.conversations, overview.coverage.cells) == (0, ())
-    assert [] == list(stores.conversations.list_page(ConversationFilters(), 10, None).rows)
+    assert [] == list(stores.conversations.list_page(ConversationFilters(), page_size=10).rows)
 
 
 def test_a_batch_of_nothing_is_refused(stores: Stores) -> None:

@@ -30,8 +30,8 @@ from core.domain.batches.results import FailureFilters
 from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import CallFailure, ChatRequest
 from core.domain.verdict.reply import RawResponse, Reply
-from core.ports import ChatModel, PaceBoard
-from core.services.failures import FailedGenerationService
+from core.ports import ChatModel, FailureStore, PaceBoard
+from core.services.failures import get_report
 from core.services.generation import GenerationService
 from tests.factories import make_conversation_json, make_reply, make_selection, make_settings
 from tests.fakes.answering_server import Answer, answering_server
@@ -102,8 +102,8 @@ class Installation:
         return SupabaseBatchStore(analyst=self.analyst)
 
     @property
-    def failures(self) -> FailedGenerationService:
-        return FailedGenerationService(store=SupabaseFailureStore(analyst=self.analyst))
+    def failures(self) -> FailureStore:
+        return SupabaseFailureStore(analyst=self.analyst)
 
     def submit(self, topics: int = 20, personas: int = 2, **settings: object) -> BatchId:
         selection = make_selection(personas, 1, topics)
@@ -177,7 +177,7 @@ def test_batch_is_paused_at_once_with_its_cause_and_nothing_more_is_called(insta
     assert case.says in (batch.status_reason or "")
     assert len(batch.status_reason or "") <= 300
     (row,) = installation.failures.list_page(FailureFilters(batch_id=batch_id)).rows
-    report = installation.failures.get_report(row.id)
+    report = get_report(installation.failures, row.id)
     body = case.answer.body.decode()
     assert report["raw_response"]["body"] == (json.loads(body) if body.startswith("{") else body)
 
@@ -297,10 +297,10 @@ def test_exception_that_leaves_a_call_is_a_failed_attempt_with_its_stack_and_pau
     assert 3 <= batch.failed == batch.attempts == model.calls <= 3 + CONCURRENCY
     assert "OverflowError" in (batch.status_reason or "")
     row = installation.failures.list_page(FailureFilters(batch_id=batch_id)).rows[0]
-    stack = installation.failures.get_report(row.id)["error_report"]["error_stack"]
+    stack = get_report(installation.failures, row.id)["error_report"]["error_stack"]
     assert "in complete" in stack
     assert "OverflowError: date value out of range" in stack
-    assert "0123456789abcdef" not in str(installation.failures.get_report(row.id))
+    assert "0123456789abcdef" not in str(get_report(installation.failures, row.id))
 
 
 def test_reply_of_which_nothing_can_be_stored_is_paid_for_once(installation: Installation) -> None:

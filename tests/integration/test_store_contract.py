@@ -295,9 +295,9 @@ def test_history_counts_items_with_a_reply_and_all_that_their_calls_cost(stores:
 def test_failures_come_in_pages_newest_first_and_each_once(stores: Stores) -> None:
     fail_some(stores, {}, {}, {}, {}, {})
 
-    first = stores.failures.list_page(FailureFilters(), 2, None)
-    second = stores.failures.list_page(FailureFilters(), 2, first.next_cursor)
-    third = stores.failures.list_page(FailureFilters(), 2, second.next_cursor)
+    first = stores.failures.list_page(FailureFilters(), page_size=2)
+    second = stores.failures.list_page(page_size=2, cursor=first.next_cursor)
+    third = stores.failures.list_page(page_size=2, cursor=second.next_cursor)
 
     rows = [*first.rows, *second.rows, *third.rows]
     assert [2, 2, 1] == [len(page.rows) for page in (first, second, third)]
@@ -324,7 +324,7 @@ def test_failures_are_filtered_and_counted_alike(stores: Stores) -> None:
         FailureFilters(date_from=datetime(2020, 1, 1, tzinfo=UTC)): 4,
     }
 
-    assert expected == {filters: len(stores.failures.list_page(filters, 100, None).rows) for filters in expected}
+    assert expected == {filters: len(stores.failures.list_page(filters, page_size=100).rows) for filters in expected}
     assert expected == {filters: stores.failures.count(filters).total for filters in expected}
     counted = stores.failures.count(FailureFilters(batch_id=batch_id))
     assert {"end_turn": 1, "max_tokens": 1, "none": 1} == counted.by_stop_reason
@@ -333,15 +333,15 @@ def test_failures_are_filtered_and_counted_alike(stores: Stores) -> None:
 
 def test_failure_is_described_with_its_attempts(stores: Stores) -> None:
     batch_id = fail_some(stores, {})
-    (row,) = stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).rows
+    (row,) = stores.failures.list_page(FailureFilters(batch_id=batch_id), page_size=10).rows
 
-    material = stores.failures.describe(row.id)
+    material = stores.failures.get(row.id)
 
-    assert material is not None
     assert "Write." in material.failure.prompt
     assert '{"turns": []}' == material.failure.response_content
     assert ["end_turn"] == [attempt["stop_reason"] for attempt in material.attempts]
-    assert stores.failures.describe(uuid4()) is None
+    with pytest.raises(NotFound):
+        stores.failures.get(uuid4())
 
 
 def close_all(stores: Stores, batch_id: BatchId, *, failing: set[int], **attempt: object) -> None:

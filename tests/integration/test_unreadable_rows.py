@@ -23,7 +23,7 @@ from core.domain.paging import Direction
 from core.domain.unreadable import phrase_unreadable
 from core.errors import DatabaseRejected
 from core.scaffolding_data import load_personas
-from core.services.conversations import ConversationService
+from core.services.conversations import export_conversations
 from tests.support.results import accept
 from tests.support.stores import Stores, fail_some, lease, record, submit
 
@@ -93,12 +93,12 @@ def break_conversation(settings: Settings, conversation_id: UUID) -> None:
 
 def test_a_broken_conversation_does_not_end_an_export(seeded: Settings, stores: Stores, analyst: Analyst) -> None:
     accept_some(stores, 2)
-    service = ConversationService(store=SupabaseConversationStore(analyst=analyst))
+    service = SupabaseConversationStore(analyst=analyst)
     oldest = service.list_page().rows[-1]
     break_conversation(seeded, oldest.id)
 
     for page_size in (1, 2, 500):
-        assert 1 == len(list(service.export(ConversationFilters(), page_size=page_size)))
+        assert 1 == len(list(export_conversations(service, ConversationFilters(), page_size=page_size)))
         assert ["conversation to export"] == [row.what for row in analyst.unreadable.list_all()]
     with pytest.raises(DatabaseRejected, match="1 conversation could not be read"):
         service.get(oldest.id)
@@ -107,7 +107,7 @@ def test_a_broken_conversation_does_not_end_an_export(seeded: Settings, stores: 
 def test_pages_go_on_behind_a_row_that_cannot_be_read(seeded: Settings, stores: Stores, analyst: Analyst) -> None:
     for _ in range(2):
         accept_some(stores, 2)
-    service = ConversationService(store=SupabaseConversationStore(analyst=analyst))
+    service = SupabaseConversationStore(analyst=analyst)
     rows = service.list_page().rows
     with open_database(seeded) as connection:
         connection.execute("alter table public.conversations drop constraint conversations_tier_check")

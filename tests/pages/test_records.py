@@ -62,8 +62,8 @@ def test_an_empty_database_and_one_that_is_away_are_said(pages: Pages, page: str
     services, away = pages.services, Away(DatabaseUnavailable("The Supabase API does not answer. Run `brightrun doctor`."))
     pages.services = replace(
         services,
-        failures=replace(services.failures, store=away),
-        conversations=replace(services.conversations, store=away),
+        failures=away,
+        conversations=away,
     )
     app = pages.open(page)
     assert not app.exception

@@ -10,7 +10,8 @@ from tests.factories import TURNS, make_attempt, make_conversation_json, make_se
 
 def parse() -> Conversation:
     parsed = parse_conversation(make_conversation_json())
-    return parsed.conversation  # type: ignore[union-attr]
+    assert isinstance(parsed, Conversation)
+    return parsed
 
 
 def accept(item: LeasedItem, **attempt: object) -> ItemAccepted:

@@ -154,8 +154,8 @@ def list_batches(stores: Stores) -> tuple[BatchProgress, ...]:
 
 
 def list_conversations(stores: Stores, batch_id: BatchId) -> tuple[ListedConversation, ...]:
-    return stores.conversations.list_page(ConversationFilters(batch_id=batch_id), 10, None).rows
+    return stores.conversations.list_page(ConversationFilters(batch_id=batch_id), page_size=10).rows
 
 
 def list_failures(stores: Stores, batch_id: BatchId) -> tuple[FailureRow, ...]:
-    return stores.failures.list_page(FailureFilters(batch_id=batch_id), 10, None).rows
+    return stores.failures.list_page(FailureFilters(batch_id=batch_id), page_size=10).rows

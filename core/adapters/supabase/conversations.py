@@ -9,6 +9,7 @@ from core.adapters.supabase.reading import dump_filters, keep_readable, read_opt
 from core.adapters.supabase.session import Analyst
 from core.domain.batches.result_options import ResultOptions
 from core.domain.datasets.records import (
+    ANY_CONVERSATION,
     ConversationCounts,
     ConversationFilters,
     ExportedConversation,
@@ -16,9 +17,9 @@ from core.domain.datasets.records import (
     ReviewStatus,
     StoredConversation,
 )
-from core.domain.paging import Direction, Page, RowCursor, RowPlace
+from core.domain.paging import PAGE_SIZE, Direction, Page, RowCursor, RowPlace
 from core.domain.record import Record
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, NotFound
 
 
 class _ReviewOutcome(Record):
@@ -32,8 +33,19 @@ class SupabaseConversationStore:
 
     analyst: Analyst
 
+    def get(self, conversation_id: UUID) -> StoredConversation:
+        answer = call_function(self.analyst.client, "describe_conversation", conversation_id=str(conversation_id))
+        if answer is None:
+            raise NotFound.of("conversation", conversation_id)
+        return read_record(StoredConversation, answer, "conversation")
+
     def list_page(
-        self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
+        self,
+        filters: ConversationFilters = ANY_CONVERSATION,
+        *,
+        page_size: int = PAGE_SIZE,
+        cursor: RowCursor | None = None,
+        direction: Direction = Direction.OLDER,
     ) -> Page[ListedConversation]:
         return read_page(
             self.analyst.client,
@@ -47,18 +59,14 @@ class SupabaseConversationStore:
             direction=direction,
         )
 
-    def count(self, filters: ConversationFilters) -> ConversationCounts:
+    def count(self, filters: ConversationFilters = ANY_CONVERSATION) -> ConversationCounts:
         answer = call_function(self.analyst.client, "count_conversations", filters=dump_filters(filters))
         return ConversationCounts.model_validate(answer)
 
     def list_options(self) -> ResultOptions:
         return read_options(self.analyst.client, self.analyst.unreadable)
 
-    def describe(self, conversation_id: UUID) -> StoredConversation | None:
-        answer = call_function(self.analyst.client, "describe_conversation", conversation_id=str(conversation_id))
-        return None if answer is None else read_record(StoredConversation, answer, "conversation")
-
-    def find_place(self, filters: ConversationFilters, conversation_id: UUID) -> RowPlace:
+    def find_place(self, conversation_id: UUID, filters: ConversationFilters = ANY_CONVERSATION) -> RowPlace:
         answer = call_function(
             self.analyst.client,
             "find_conversation_place",

@@ -13,9 +13,10 @@ from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import dump_filters, read_options, read_page, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.batches.result_options import ResultOptions
-from core.domain.batches.results import FailureFilters, FailureRow, FailureStatistics
+from core.domain.batches.results import ANY_FAILURE, FailureFilters, FailureRow, FailureStatistics
 from core.domain.diagnosis.error_report import FailureMaterial
-from core.domain.paging import Direction, Page, RowCursor, RowPlace
+from core.domain.paging import PAGE_SIZE, Direction, Page, RowCursor, RowPlace
+from core.errors import NotFound
 
 BUCKET = "failed-generation-files"
 DELETE_GROUP = 500
@@ -27,11 +28,19 @@ class SupabaseFailureStore:
 
     analyst: Analyst
 
-    def describe(self, failure_id: UUID) -> FailureMaterial | None:
-        return _describe(self.analyst.client, failure_id)
+    def get(self, failure_id: UUID) -> FailureMaterial:
+        material = _describe(self.analyst.client, failure_id)
+        if material is None:
+            raise NotFound.of("failed generation", failure_id)
+        return material
 
     def list_page(
-        self, filters: FailureFilters, page_size: int, cursor: RowCursor | None, direction: Direction = Direction.OLDER
+        self,
+        filters: FailureFilters = ANY_FAILURE,
+        *,
+        page_size: int = PAGE_SIZE,
+        cursor: RowCursor | None = None,
+        direction: Direction = Direction.OLDER,
     ) -> Page[FailureRow]:
         return read_page(
             self.analyst.client,
@@ -45,11 +54,11 @@ class SupabaseFailureStore:
             direction=direction,
         )
 
-    def count(self, filters: FailureFilters) -> FailureStatistics:
+    def count(self, filters: FailureFilters = ANY_FAILURE) -> FailureStatistics:
         answer = call_function(self.analyst.client, "count_failed_generations", filters=dump_filters(filters))
         return FailureStatistics.model_validate(answer)
 
-    def find_place(self, filters: FailureFilters, failure_id: UUID) -> RowPlace:
+    def find_place(self, failure_id: UUID, filters: FailureFilters = ANY_FAILURE) -> RowPlace:
         answer = call_function(
             self.analyst.client, "find_failure_place", filters=dump_filters(filters), failure_id=str(failure_id)
         )

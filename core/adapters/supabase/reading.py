@@ -13,7 +13,7 @@ from supabase import Client
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function
 from core.domain.batches.result_options import Option, ResultOptions
-from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page
+from core.domain.paging import Direction, Page, RecordRow, RowCursor, cut_page, needs_first_page
 from core.domain.record import Record
 from core.domain.unreadable import UnreadableRow, describe_row, phrase_unreadable
 from core.errors import DatabaseRejected
@@ -123,6 +123,18 @@ def read_page(
     keys = [RecordRow.model_validate(row) for row in answer["rows"]]
     rows = dict(zip((key.id for key in keys), answer["rows"], strict=True))
     page = cut_page(keys, answer["newer"], page_size, direction)
+    if cursor is not None and needs_first_page(page, page_size, direction):
+        return read_page(
+            client,
+            function,
+            row_type,
+            what,
+            notes=notes,
+            filters=filters,
+            page_size=page_size,
+            cursor=None,
+            direction=Direction.OLDER,
+        )
     return Page(
         rows=keep_readable(row_type, (rows[key.id] for key in page.rows), what, notes),
         newer=page.newer,

@@ -92,7 +92,6 @@ class ItemRow(Record):
     topic: str | None = None
     tier: Tier
     started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
     attempts: int
     duration_ms: int
     """Of all attempts together."""

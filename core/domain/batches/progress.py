@@ -9,10 +9,6 @@ MIN_SECONDS = 10.0
 """From here on (items, or items and seconds) measured times replace the estimate."""
 
 
-RECENT_JUDGED = 30
-"""An open batch's throughput is that of its latest items (this many); after its end, of all since it was last resumed."""
-
-
 def measure_elapsed_seconds(progress: BatchProgress, now: datetime) -> float | None:
     """Return the time from the first call to the end, or to now, pauses included; None before the first call."""
     if progress.started_at is None:

@@ -84,6 +84,9 @@ class FailureFilters(Record):
         return any(getattr(self, name) is not None for name in SIGNATURE_FILTERS)
 
 
+ANY_FAILURE = FailureFilters()
+
+
 class FailureStatistics(Record):
     """Counts over all matching failures; `none` stands for a missing stop_reason or pattern.
 

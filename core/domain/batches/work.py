@@ -206,8 +206,6 @@ class RecordOutcome(Record):
 
     outcome: Literal["recorded", "lease_lost", "no_such_item"]
     batch_status: BatchStatus | None = None
-    conversation_id: UUID | None = None
-    failed_generation_id: UUID | None = None
 
 
 def encode_body(raw: RawResponse) -> tuple[str, Literal["utf-8", "base64"]]:

@@ -39,6 +39,9 @@ class ConversationFilters(Record):
     """Also what comparisons made, which is left out unless a batch is named."""
 
 
+ANY_CONVERSATION = ConversationFilters()
+
+
 class ListedConversation(RecordRow):
     """One conversation, without its turns."""
 

@@ -115,7 +115,6 @@ class StoredAlert(RaisedAlert):
     acknowledged_at: AwareDatetime | None = None
     acknowledged_by_reader: bool = False
     """Whether the reader acknowledged it; alerts of the installation may be acknowledged by others."""
-    webhook_sent_at: AwareDatetime | None = None
 
 
 class AlertBoard(Record):

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from core.domain.verdict.conversation import Conversation
 from core.domain.verdict.corruption import find_corruption
-from core.domain.verdict.parsing import ParsedConversation, ParseProblem, parse_conversation
+from core.domain.verdict.parsing import ParseProblem, parse_conversation
 from core.domain.verdict.reply import Reply, StopReason
 from core.domain.verdict.truncation import detect_truncated_content, detect_truncated_turns
 from core.domain.verdict.verdict import Accepted, Confidence, Failed, FailurePattern, FailureType, Verdict
@@ -34,8 +34,8 @@ def judge_reply(reply: Reply) -> Verdict:
     match parsed:
         case ParseProblem():
             return _failed_parse(parsed, reply.text)
-        case ParsedConversation(conversation=conversation):
-            return judge_conversation(conversation)
+        case Conversation():
+            return judge_conversation(parsed)
         case _:
             assert_never(parsed)
 

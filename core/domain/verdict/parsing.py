@@ -19,18 +19,6 @@ from core.domain.verdict.limits import LONGEST_LABEL, MOST_TURNS
 from core.domain.verdict.verdict import FailurePattern, FailureType
 
 
-class ParsedConversation(Record):
-    """A conversation that is well formed; whether its turns are whole is not yet judged.
-
-    A conversation may end on the user's turn. A third of the predecessor's good conversations do, the turn is whole, and
-    refusing it would throw away every exchange before it. An export has no answer to train on for such a turn and leaves
-    it out.
-    """
-
-    conversation: Conversation
-    ends_on_user_turn: bool
-
-
 class ParseProblem(Record):
     """Why the text is no conversation, in words for the analyst. `turn_index` counts from 0."""
 
@@ -45,8 +33,12 @@ _SHORTEST_FENCE = 3
 _INFO_STRING = re.compile(r"[ \t\u00a0]*[\w+.-]{0,20}[ \t\u00a0]*[\r\n]*")
 
 
-def parse_conversation(text: str) -> ParsedConversation | ParseProblem:
-    """Read a reply's text as one conversation."""
+def parse_conversation(text: str) -> Conversation | ParseProblem:
+    """Read a reply's text as one conversation that is well formed; whether its turns are whole is not judged here.
+
+    A conversation may end on the user's turn. A third of the predecessor's good conversations do, the turn is whole, and
+    refusing it would throw away every exchange before it. An export leaves such a turn out: it has no answer to train on.
+    """
     document = remove_fence(text)
     try:
         data = parse_json(document, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite)
@@ -62,9 +54,7 @@ def parse_conversation(text: str) -> ParsedConversation | ParseProblem:
         conversation = Conversation.model_validate_json(document, strict=True)
     except ValidationError as error:
         return _schema_problem(error)
-    return _structure_problem(conversation) or ParsedConversation(
-        conversation=conversation, ends_on_user_turn=conversation.turns[-1].role is Role.USER
-    )
+    return _structure_problem(conversation) or conversation
 
 
 def conversation_json_schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from core.domain.batches.result_options import ResultOptions
 from core.domain.datasets.dataset_export import make_file_name
 from core.domain.datasets.records import ConversationCounts, ConversationFilters, ListedConversation, ReviewStatus
 from core.domain.paging import Page
+from core.services.conversations import export_conversations
 from core.ui.conversations.filters import NAMES, draw_conversation_filters, read_conversation_filters
 from core.ui.shell.formats import format_count, format_words
 from core.ui.shell.link_state import change_link, follow_link, read_cursor
@@ -66,7 +67,7 @@ def _draw_page(services: PageServices, filters: ConversationFilters, total: int,
 def write_export(services: PageServices, filters: ConversationFilters) -> Any:  # noqa: ANN401 - a file, as Streamlit reads it
     """Write the filtered conversations into a temporary file, page by page, and return it from its beginning."""
     file = tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - Streamlit reads it after this
-    for line in services.conversations.export(filters):
+    for line in export_conversations(services.conversations, filters):
         file.write(line)
     file.seek(0)
     return file

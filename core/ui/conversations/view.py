@@ -14,6 +14,7 @@ from core.domain.paging import RowPlace
 from core.domain.scaffolding.prompt import render_prompt
 from core.domain.verdict.conversation import Role, Turn
 from core.errors import TemplateInvalid
+from core.services.conversations import review_conversation
 from core.ui.conversations.filters import read_conversation_filters
 from core.ui.conversations.journey_chart import describe_journey, draw_journey
 from core.ui.conversations.list import REVIEW_COLORS
@@ -98,7 +99,7 @@ def _open(conversation_id: UUID | None) -> None:
 
 def _review(services: PageServices, conversation_id: UUID, status: ReviewStatus) -> None:
     with report_errors():
-        services.conversations.review(conversation_id, status)
+        review_conversation(services.conversations, conversation_id, status)
 
 
 def _draw_turn(turn: Turn) -> None:

@@ -12,6 +12,7 @@ from core.bootstrap import PageServices
 from core.domain.batches.results import FailureRow
 from core.domain.diagnosis.plain_names import name_failure_type, name_pattern, name_stop_reason
 from core.domain.verdict.verdict import FailureType
+from core.services.failures import get_report
 from core.ui.shell.formats import NOTHING, format_count
 from core.ui.shell.link_state import change_link
 from core.ui.shell.status import BadgeColor
@@ -82,7 +83,7 @@ def name_report(failure_id: UUID) -> str:
 
 def make_report_file(services: PageServices, failure_id: UUID) -> bytes:
     """Return the RAW error report as a file to save."""
-    return json.dumps(services.failures.get_report(failure_id), indent=2, ensure_ascii=False).encode()
+    return json.dumps(get_report(services.failures, failure_id), indent=2, ensure_ascii=False).encode()
 
 
 def _make_row(row: FailureRow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from core.domain.verdict.conversation import Conversation, ConversationMetadata, EmotionalContext, Turn
-from core.domain.verdict.parsing import ParsedConversation, ParseProblem, conversation_json_schema, parse_conversation
+from core.domain.verdict.parsing import ParseProblem, conversation_json_schema, parse_conversation
 from core.domain.verdict.verdict import FailurePattern, FailureType
 from tests.evaluation.replies import conversation_document
 
@@ -53,18 +53,16 @@ def changed(path: list[str | int], value: object) -> str:
 def test_a_conversation_is_read_with_or_without_one_fence(text: str) -> None:
     parsed = parse_conversation(text)
 
-    assert isinstance(parsed, ParsedConversation)
-    assert [turn.content for turn in parsed.conversation.turns[:2]] == [QUESTION, ANSWER]
+    assert isinstance(parsed, Conversation)
+    assert [turn.content for turn in parsed.turns[:2]] == [QUESTION, ANSWER]
 
 
-@pytest.mark.parametrize(
-    ("turns", "ends_on_user_turn"), [(["Why?", "Because."], False), (["Why?", "Because.", "Oh!"], True)]
-)
-def test_a_conversation_may_end_on_the_users_turn(turns: list[str], *, ends_on_user_turn: bool) -> None:
+@pytest.mark.parametrize("turns", [["Why?", "Because."], ["Why?", "Because.", "Oh!"]])
+def test_a_conversation_may_end_on_the_users_turn(turns: list[str]) -> None:
     parsed = parse_conversation(conversation_document(turns))
 
-    assert isinstance(parsed, ParsedConversation)
-    assert ends_on_user_turn == parsed.ends_on_user_turn
+    assert isinstance(parsed, Conversation)
+    assert turns == [turn.content for turn in parsed.turns]
 
 
 @pytest.mark.parametrize(
@@ -145,17 +143,15 @@ def test_a_conversation_without_content_has_the_pattern_of_emptiness(text: str) 
 
 @pytest.mark.parametrize("intensity", [0, 1, 0.0, 1.0, 0.73])
 def test_intensity_includes_its_bounds(intensity: float) -> None:
-    assert isinstance(
-        parse_conversation(changed(["turns", 0, "emotional_context", "intensity"], intensity)), ParsedConversation
-    )
+    assert isinstance(parse_conversation(changed(["turns", 0, "emotional_context", "intensity"], intensity)), Conversation)
 
 
 def test_an_emoji_written_as_a_surrogate_pair_is_text() -> None:
-    assert isinstance(parse_conversation(changed(["turns", 1, "content"], "Done 🎉")), ParsedConversation)
+    assert isinstance(parse_conversation(changed(["turns", 1, "content"], "Done 🎉")), Conversation)
 
 
 def test_fields_that_nobody_asked_for_are_ignored() -> None:
-    assert isinstance(parse_conversation(changed(["title"], "Envelopes")), ParsedConversation)
+    assert isinstance(parse_conversation(changed(["title"], "Envelopes")), Conversation)
 
 
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps))

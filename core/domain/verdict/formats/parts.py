@@ -7,7 +7,6 @@ from typing import cast
 
 from core.domain.verdict.formats.entries import Part
 
-_TEXT_TYPES = frozenset({"text", "inputtext", "outputtext", "paragraph", "markdown", "refusal"})
 _TEXT_KEYS = ("text", "value", "content", "input_text", "output_text", "refusal", "markdown", "message")
 _KINDS: Mapping[str, Part] = {
     **dict.fromkeys(
