@@ -15,7 +15,7 @@ _ADVICE = "It is tried again. Check BRIGHTRUN_ALERT_WEBHOOK_URL if it stays so."
 
 @dataclass(frozen=True, kw_only=True)
 class AlertWebhook:
-    """Implements AlertSender. Redirects are not followed: only the configured address shall learn of alerts."""
+    """Implements AlertSender. Redirects are not followed: only the configured address may learn of alerts."""
 
     url: SecretStr
     timeout_seconds: float = TIMEOUT_SECONDS
@@ -29,7 +29,7 @@ class AlertWebhook:
                 follow_redirects=False,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Only its name, and no cause: messages of httpx may hold the address.
+            # Only its name, and no cause: messages of httpx may contain the address.
             message = f"The alert webhook does not answer ({type(error).__name__}). {_ADVICE}"
             raise WebhookUnavailable(message) from None
         if not answer.is_success:
@@ -37,6 +37,6 @@ class AlertWebhook:
 
 
 def make_payload(alert: StoredAlert) -> dict[str, Any]:
-    """Return what is posted; `text` is what chat services show."""
+    """Return the body of the request; `text` is what chat services show."""
     kept = alert.model_dump(mode="json", include={"rule", "severity", "message", "advice", "figures", "created_at"})
     return kept | {"text": f"[{alert.severity.value}] {alert.message} {alert.advice}"}

@@ -1,1 +1,1 @@
-"""Claude: translation pure, network thin."""
+"""Claude: pure translation around a thin network client."""

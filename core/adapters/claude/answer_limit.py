@@ -1,4 +1,4 @@
-"""Taking an answer in: no more than a reply may have, and whatever came of it, for it may have been paid for."""
+"""Read an answer within limits, and keep whatever arrived: it may have been paid for."""
 
 import asyncio
 import zlib
@@ -8,35 +8,35 @@ from typing import cast
 import httpx2
 
 MOST_BYTES = 8 * 1024 * 1024
-"""Some ten times the longest reply of any model."""
+"""About ten times the longest reply of any model."""
 MOST_COMPRESSED_BYTES = 512 * 1024
-"""Compressed, a reply is a tenth as long; what is no reply may grow a thousandfold."""
+"""Compression makes a reply about ten times shorter; a hostile body may expand a thousandfold."""
 ACCEPTED_ENCODING = "gzip"
-"""The only one that is asked for, and undone: once, within the limit, and by the bytes rather than by what a header says."""
+"""The only encoding that is requested. It is undone once, within the limit, and recognised by its bytes, not by a header."""
 
 _GZIP_MARK = b"\x1f\x8b"
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 _STEP_BYTES = 16 * 1024
 _DEADLINE = "brightrun_deadline"
 _SHARE_OF_TIME = 0.95
-"""A body ends a little before its call does, so that what came of it is not lost with the call."""
+"""A body must end a little before its call does, so that what arrived is not lost with the call."""
 
 
 class AnswerTooLarge(Exception):
-    """More came than any reply of Claude has."""
+    """More arrived than any reply of Claude holds."""
 
 
 async def note_deadline(request: httpx2.Request) -> None:
-    """Note until when an answer is read; a hook of the HTTP client."""
+    """Set the time until which an answer is read; a hook of the HTTP client."""
     timeouts = cast("Mapping[str, float | None]", request.extensions.get("timeout", {}))
     seconds = timeouts.get("read")
     request.extensions[_DEADLINE] = None if seconds is None else asyncio.get_running_loop().time() + seconds * _SHARE_OF_TIME
 
 
 async def limit_answer(response: httpx2.Response) -> None:
-    """Read the body of a response, expanded; a hook of the HTTP client.
+    """Read the body of a response, decompressed; a hook of the HTTP client.
 
-    What breaks off counts as far as it came: its words, or the reply in it, say more than that it broke off.
+    A body that breaks off counts as far as it arrived: its message, or the reply in it, says more than that it broke off.
     """
     body = expand_body(await _read_body(response))
     response.headers.pop("content-encoding", None)
@@ -44,7 +44,7 @@ async def limit_answer(response: httpx2.Response) -> None:
 
 
 def expand_body(came: bytes) -> bytes:
-    """Return what a gzip body holds, as far as it can be read; any other as it came."""
+    """Return what a gzip body holds, as far as it can be decompressed; any other body unchanged."""
     if not came.startswith(_GZIP_MARK):
         return came
     if len(came) > MOST_COMPRESSED_BYTES:

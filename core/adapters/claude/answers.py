@@ -1,4 +1,4 @@
-"""What an answer means: a reply of Claude, or why there is none. Whatever its status, its body has the word."""
+"""Read an answer: a reply of Claude, or why there is none. The body counts for more than the status."""
 
 import json
 import re
@@ -34,9 +34,9 @@ from core.domain.verdict.bounded_json import read_mapping
 from core.domain.verdict.reply import RawResponse, Reply
 
 LONG_WAIT_SECONDS = 900.0
-"""From here on a wait is told as a date."""
+"""From this many seconds on a wait is told as a date."""
 _LONGEST_BODY_READ = 200_000
-"""Bytes of a body that are read for its words where it is no JSON; the whole body is kept."""
+"""Bytes of a body that are searched for a message where it is not JSON; the whole body is kept."""
 _HEALED_BY_TIME = frozenset(
     {
         CallFailureKind.RATE_LIMITED,
@@ -54,12 +54,12 @@ _JSON_BEGINNINGS = ("{", "[")
 _SAYS_NOTHING: tuple[object, ...] = ({}, [])
 _CONTENT = '"content"'
 _CUT_MESSAGE = re.compile(rb'[^"]{0,100}\{(?=.{0,400}"type"\s*:\s*"message").{0,2000}"content"\s*:\s*\[', re.DOTALL)
-"""A message that begins and cannot be parsed: cut, or with something before or behind it."""
+"""Begins like a message but cannot be parsed: cut, or with something before or after it."""
 _OTHER_APIS = ("choices", "candidates", "output", "generations", "completion")
 
 
 class _Meaning(Record):
-    """Why an answer is no reply, and what it says."""
+    """Why an answer is not a reply, and its message."""
 
     kind: CallFailureKind
     said: str
@@ -67,10 +67,9 @@ class _Meaning(Record):
 
 
 def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated: bool) -> Reply | CallFailure:
-    """Read an HTTP response by its words.
+    """Read an HTTP response by its content. A reply is a message, whatever surrounds it.
 
-    A reply is a message, whatever stands around it. What is cut or says nothing counts as one, too: it may be paid for, so
-    its verdict fails it and nothing is asked again.
+    A reply that is cut or empty counts, too: it may be paid for, so its verdict fails it and the call is not repeated.
     """
     value = load_body(raw.body)
     message = find_message(value)
@@ -80,7 +79,7 @@ def read_answer(raw: RawResponse, *, now: datetime, duration_ms: int, simulated:
 
 
 def _find_failure(raw: RawResponse, value: object | None, message: Mapping[str, object] | None) -> _Meaning | None:
-    """Return what keeps an answer from being a reply; None where it is one. What calls itself an error is one."""
+    """Return why an answer is not a reply; None if it is one. A body that calls itself an error is one."""
     is_success = raw.status_code in SUCCESSES
     fields = read_mapping(value)
     if message is not None and is_paid_message(raw.status_code, message):
@@ -101,7 +100,9 @@ def _decode(body: bytes) -> str:
 
 
 def _prefer_nested(words: ErrorWords, value: object) -> ErrorWords:
-    """Return the words within an error where they name what the account lacks, or have a type and the outer ones none."""
+    """Return the message nested in an error if it names what the account lacks, or if it has a type and the outer one has
+    none.
+    """
     if is_statement(words):
         return words
     nested = list(find_nested_words(value))
@@ -112,7 +113,7 @@ def _prefer_nested(words: ErrorWords, value: object) -> ErrorWords:
 
 
 def _find_error_beside(status_code: int, fields: Mapping[str, object], message: Mapping[str, object]) -> _Meaning | None:
-    """Name the error beside a message that was paid for: one that says nothing known is not worth losing it."""
+    """Classify the error beside a message that was paid for. An error that is not recognised is no reason to lose the reply."""
     words = read_error_beside(fields) or read_error_beside(message)
     return _read_words(status_code, words) if words is not None and is_known_error(words) else None
 
@@ -122,7 +123,7 @@ def _read_words(status_code: int, words: ErrorWords) -> _Meaning:
 
 
 def _read_strange_json(status_code: int, value: object) -> _Meaning | None:
-    """Name JSON that comes as a success and is neither a whole message nor an error in a known form."""
+    """Classify JSON that comes as a success and is neither a whole message nor an error of a known form."""
     fields = read_mapping(value)
     if may_be_message(fields) or value in _SAYS_NOTHING or list(fields) == ["type"]:
         return None
@@ -131,7 +132,7 @@ def _read_strange_json(status_code: int, value: object) -> _Meaning | None:
     dump = dump_briefly(value)
     said = describe_plainly(dump)
     if _CONTENT in dump:
-        # It may be paid for, whatever its words are: nothing is asked again before somebody has looked.
+        # It may be paid for, whatever it says: nothing is called again before somebody has looked.
         return _Meaning(kind=CallFailureKind.WRONG_ADDRESS, said=said)
     return _read_words(status_code, ErrorWords(message=said, status=read_status(fields), is_envelope=False))
 
@@ -140,7 +141,7 @@ def _read_redirect(raw: RawResponse) -> _Meaning | None:
     target = {name.lower(): value for name, value in raw.headers.items()}.get("location")
     if raw.status_code not in _REDIRECTS or not target:
         return None
-    # Without what stands behind the path: sign-in addresses carry tokens there.
+    # Without the query: sign-in addresses carry tokens there.
     shown = target.partition("?")[0].partition("#")[0]
     return _Meaning(kind=classify_stranger(raw.status_code, target), said=f"a redirect to {describe_plainly(shown)}")
 
@@ -157,10 +158,10 @@ def _read_page(raw: RawResponse, text: str) -> _Meaning | None:
 
 
 def _read_text(status_code: int, text: str) -> _Meaning | None:
-    """Name a text: nothing, an error that it quotes or that comes as events, or what somebody says in plain words."""
+    """Classify a text: nothing, an error that it quotes or that comes as events, or plain words."""
     is_success = status_code in SUCCESSES
     if not text.strip():
-        # Nothing at all under a success is a gateway's slip, as a broken connection is.
+        # An empty success is a gateway's mistake, like a broken connection.
         kind = CallFailureKind.SERVER_ERROR if is_success else classify_stranger(status_code, "")
         return _Meaning(kind=kind, said="an empty answer")
     is_cut = is_success and text.lstrip()[:1] in _JSON_BEGINNINGS
@@ -173,7 +174,7 @@ def _read_text(status_code: int, text: str) -> _Meaning | None:
 
 
 def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
-    """Return the failure; `reply` is what could be read of the answer beside it."""
+    """Return the failure; `reply` is what could be read of the reply beside it."""
     raw = reply.raw
     retry_after = read_retry_after_seconds(raw.headers, now)
     error_type = make_line(meaning.error_type, 60) if meaning.error_type else None
@@ -194,7 +195,7 @@ def _describe(meaning: _Meaning, reply: Reply, now: datetime) -> CallFailure:
 
 
 def _find_return(meaning: _Meaning, retry_after_seconds: float | None, now: datetime) -> str | None:
-    """Return when access comes back: as the message says it, else as `retry-after` does where the wait is long."""
+    """Return when access comes back: from the message, or from `retry-after` where the wait is long."""
     if meaning.kind not in _HEALED_BY_TIME:
         return None
     told = find_return_time(meaning.said)

@@ -1,4 +1,4 @@
-"""The call itself, over the SDK's async client with its hidden retries off."""
+"""The call itself, over the SDK's async client with its hidden retries turned off."""
 
 import asyncio
 import json
@@ -24,9 +24,9 @@ from core.domain.verdict.reply import RawResponse, Reply
 from core.errors import ConfigurationError
 
 MAX_CONNECTIONS = 220
-"""The largest concurrency of a batch, and some."""
+"""The largest concurrency of a batch, and a few more."""
 COUNT_TIMEOUT_SECONDS = 5.0
-"""Whoever asks for a count is looking at a page."""
+"""An analyst is waiting for the count."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,10 +40,10 @@ class ClaudeModel:
     simulated: bool
 
     async def complete(self, request: ChatRequest) -> Reply | CallFailure:
-        """Make one call; what the provider or the network does wrong comes back as a CallFailure, never as an exception."""
+        """Make one call; errors of the provider or the network are returned as a CallFailure, never raised."""
         begun = time.monotonic()
         if not _can_be_sent(self.client.api_key or ""):
-            # The library would say so by quoting the key.
+            # The library's own error would quote the key.
             message = "The API key is empty or holds a character that no key has, such as a line break. Nothing was sent."
             return self._describe(CallFailureKind.BAD_KEY, message, begun)
         try:
@@ -58,7 +58,7 @@ class ClaudeModel:
         return read_answer(raw, now=datetime.now(UTC), duration_ms=_elapsed_ms(begun), simulated=self.simulated)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
-        """Return how many input tokens a request takes; None where Claude does not say."""
+        """Return how many input tokens a request takes; None if Claude does not say."""
         payload = build_payload(request)
         del payload["max_tokens"]
         try:
@@ -84,7 +84,7 @@ class ClaudeModel:
 
 
 def describe_broken_call(error: Exception) -> tuple[CallFailureKind, str]:
-    """Say why a call ended without a response: most such causes pass, some last until a setting is changed."""
+    """Say why a call ended without a response: most causes pass, some last until a setting is changed."""
     cause = error.__cause__ or error
     said = describe_error(cause)
     if isinstance(cause, AnswerTooLarge):
@@ -105,10 +105,10 @@ async def open_claude(
     *, api_key: str, base_url: str | None, timeout_seconds: float, simulated: bool
 ) -> AsyncGenerator[ClaudeModel]:
     """Open the client for one event loop."""
-    # The default keeps 100 connections alive, so calls above that would open a new one each.
+    # The default keeps 100 connections alive, so calls above that would each open a new one.
     limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=60.0)
     timeout = httpx2.Timeout(connect=10.0, read=timeout_seconds, write=60.0, pool=30.0)
-    # A redirect is not followed: it would take the key to whatever host it names, and ends at some sign-in page.
+    # Redirects are not followed: they could take the key to another host, and usually end at a sign-in page.
     http_client = anthropic.DefaultAsyncHttpxClient(
         limits=limits,
         timeout=timeout,

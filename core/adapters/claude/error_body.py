@@ -1,4 +1,4 @@
-"""What an error body says, in any of the forms in which APIs and proxies say it, and however they have wrapped it. Pure."""
+"""Find the message in an error body, in any form that APIs and proxies use, however it is wrapped. Pure."""
 
 import ast
 import json
@@ -36,32 +36,32 @@ _ERROR_STATUSES = range(400, 600)
 _LONGEST_DUMP = 2000
 _LONGEST_REPR = 20_000
 _MOST_ITEMS = 20
-"""Errors of a list that are read."""
+"""How many errors of a list are read."""
 _MOST_TRIES = 20
-"""Braces of a text that begin no object; each costs a look at all that follows."""
+"""How many braces of a text may begin no object; each costs a look at everything after it."""
 
 
 def read_error_words(value: object) -> ErrorWords | None:
-    """Return what an error body says; None where it is none."""
+    """Return the message of an error body; None if it is not one."""
     words = _read_value(value)
     return None if words is None else _clear_markup(_unwrap(words))
 
 
 def find_error_words(text: str) -> ErrorWords | None:
-    """Return what an error body within text says: as events, behind the name of an exception, as a proxy quotes it."""
+    """Find an error body within text: as events, after the name of an exception, as a proxy quotes it."""
     words = _find_words(text)
     return None if words is None else _clear_markup(words)
 
 
 def read_error_beside(fields: Mapping[str, object]) -> ErrorWords | None:
-    """Return what the members of a body say that are named after an error, whatever else it holds."""
+    """Return the message in members of a body that are named after an error, whatever else the body holds."""
     return read_error_words({name: fields[name] for name in _ERROR_NAMES if name in fields})
 
 
 def find_nested_words(value: object) -> Iterator[ErrorWords]:
-    """Yield what is said within an error body: gateways put what they had from Claude under names of their own.
+    """Yield the messages nested in an error body: gateways put Claude's answer under names of their own.
 
-    What quotes a request is left out: it says much about accounts and money.
+    Members that quote a request are skipped: prompts talk a lot about accounts and money.
     """
     return islice(_walk(value, "", _DEEPEST_WORDS), _MOST_NESTED)
 
@@ -82,13 +82,13 @@ def _walk(value: object, name: str, levels: int) -> Iterator[ErrorWords]:
 
 
 def dump_briefly(value: object) -> str:
-    """Return JSON of which no form is known as text."""
-    # What Python wrote may hold what JSON cannot.
+    """Return JSON of an unknown form as text."""
+    # What Python wrote may hold values that JSON does not have.
     return json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)[:_LONGEST_DUMP]
 
 
 def read_status(fields: Mapping[str, object]) -> int | None:
-    """Return the status that a body gives, as those do which come under 200."""
+    """Return the status that a body gives; some come under HTTP 200."""
     for name in _STATUS_NAMES:
         text = str(value) if isinstance(value := fields.get(name), str | int) else ""
         if len(text) == len("400") and text.isascii() and text.isdecimal() and int(text) in _ERROR_STATUSES:
@@ -110,7 +110,7 @@ def _read_value(value: object) -> ErrorWords | None:
 
 
 def _read_error(error: object, beside: Mapping[str, object]) -> ErrorWords:
-    """Read the member that is named after the error: a text, an object, a list, or a yes with its words beside it."""
+    """Read the member that is named after the error: a text, an object, a list, or true with the message beside it."""
     if isinstance(error, list):
         items = cast("list[object]", error)[:_MOST_ITEMS]
         texts = [item for item in items if isinstance(item, str)]
@@ -157,7 +157,7 @@ def _says_something(value: object) -> bool:
 
 
 def _unwrap(words: ErrorWords) -> ErrorWords:
-    """Return the words of the error that a message quotes, as the proxy had it from Claude."""
+    """Return the error that a message quotes, as the proxy received it from Claude."""
     inner = _find_words(words.message)
     if inner is None:
         return words
@@ -179,7 +179,7 @@ def _find_words(text: str) -> ErrorWords | None:
 
 
 def _decode_object(text: str, start: int) -> tuple[object, int]:
-    """Return the object at a position, as JSON or as Python writes it, and where to look on."""
+    """Return the object at a position, as JSON or as Python writes it, and where to continue."""
     try:
         return decode_value(text, start)
     except ValueError:
@@ -194,12 +194,12 @@ def _decode_object(text: str, start: int) -> tuple[object, int]:
 
 
 def _has_error(fields: Mapping[str, object]) -> bool:
-    """Whether a body says that something went wrong, whatever else it holds."""
+    """Whether a body says that something failed, whatever else it holds."""
     return any(_says_something(fields.get(name)) for name in _ERROR_NAMES) or fields.get("type") == "error"
 
 
 def _is_quoted_error(value: object) -> bool:
-    """Whether an object within text is an error for sure: text quotes much else."""
+    """Whether an object within text is certainly an error: text quotes much else."""
     fields = read_mapping(value)
     return _has_error(fields) or (str(fields.get("type")).endswith("_error") and isinstance(fields.get("message"), str))
 

@@ -1,7 +1,7 @@
-"""The words by which errors are known.
+"""The phrases by which errors are recognised.
 
-They were collected from what Anthropic, its resellers (Bedrock, Vertex, OpenRouter) and proxies (LiteLLM, nginx, Envoy)
-really send.
+They were collected from messages that Anthropic, its resellers (Bedrock, Vertex, OpenRouter) and proxies (LiteLLM, nginx,
+Envoy) really send.
 """
 
 import re
@@ -25,7 +25,7 @@ _PLACE = r"\b(country|countries|regions?|territor(y|ies)|locations?)\b"
 _REJECTED = r"\b(invalid|expired|revoked|disabled|deactivated|incorrect|missing|not valid|not found|rejected)\b"
 _KEY = r"\b(api[ -]?key|(access|\w*auth\w*|bearer|server|security) token|credentials?)\b"
 
-# The first that is found decides. What concerns the whole account comes before what concerns one request.
+# The first match decides. What concerns the whole account comes before what concerns one request.
 ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (K.NO_CREDIT, _find_any(rf"\bbilling\b[^.]{{0,20}}{_BLOCKED}")),
     (
@@ -85,7 +85,7 @@ ACCOUNT_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
             rf"\b(un|only |not )(available|servable|offered|supported)[ -](only )?in[ -](\w+[ -])?{_PLACE}",
         ),
     ),
-    # The key is right, but not for this: a workspace that is none of its own, a token that a browser may not send.
+    # The key is valid, but not for this: a workspace it does not belong to, a token that a browser may not send.
     (
         K.FORBIDDEN,
         _find_any(
@@ -130,7 +130,7 @@ REQUEST_WORDS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     ),
     (K.FORBIDDEN, _find_any(r"\b(does not|doesn't|do not|don't) have (access|permission)\b")),
 )
-# Said of an account in so many words: what no server says of a moment, and no prompt of itself that an error quotes.
+# Said of an account explicitly: what no server says of a moment, and no prompt that an error quotes says of itself.
 STATEMENTS: tuple[tuple[CallFailureKind, re.Pattern[str]], ...] = (
     (
         K.NO_CREDIT,
@@ -205,13 +205,13 @@ NETWORK_WORDS = (
         ),
     ),
 )
-"""Of somebody who does not speak Claude's language: a network that blocks an address refuses no content."""
+"""From a server that does not speak Claude's API: a network that blocks an address is not refusing content."""
 QUOTED_PROMPT = re.compile(r"[\"']content[\"']\s*:\s*(?:'[^']*'?|\"[^\"]*\"?)")
 FIELD = re.compile(
     r"(messages|system|tools|tool_choice|max_tokens|metadata|output_config|thinking|temperature)\b(\.[\w.]+)?: "
     r"|prompt is too long"
 )
-"""How Claude begins what it says of one field of a request, whatever is in it."""
+"""How Claude's messages about one field of a request begin, whatever the field holds."""
 PER_MOMENT = re.compile(r"per[ _-](second|minute|min)\b")
 SIGN_IN = re.compile(
     r"\b(log|sign) ?[io]n\b|single sign|\bsso\b|\bsaml\b|authenticat|captive|proxy|firewall|blocked|denied", re.IGNORECASE

@@ -25,21 +25,21 @@ K = CallFailureKind
 
 
 class ErrorWords(Record):
-    """What an error body says."""
+    """What an error body says, in its parts."""
 
     message: str
     error_type: str | None = None
     error_code: str | None = None
     status: int | None = None
-    """The status that the body gives."""
+    """The status given in the body."""
     is_envelope: bool = True
-    """In the form in which Claude, or a proxy that speaks its language, says it."""
+    """In the form of Claude's API, from Claude or from a proxy that imitates it."""
     page: str | None = None
-    """All that is to be seen on the page that the message was; None where it is words."""
+    """The visible text of the page that the message was; None if it was plain text."""
 
 
 _LONGEST_READ = 20_000
-"""Characters of a message that are read for its words."""
+"""How many characters of a message are searched."""
 _PASSING_KINDS = frozenset({K.RATE_LIMITED, K.OVERLOADED, K.TIMEOUT, K.SERVER_ERROR})
 
 _KIND_BY_TYPE = {
@@ -79,7 +79,7 @@ _KIND_BY_GENERAL_TYPE = {
     "internal_server_error": K.SERVER_ERROR,
     "server_error": K.SERVER_ERROR,
 }
-"""Types that say little; a status that says more goes before them."""
+"""Types that say little; a more specific status is preferred to them."""
 _KIND_BY_STATUS = {
     401: K.BAD_KEY,
     402: K.NO_CREDIT,
@@ -105,21 +105,21 @@ _STRANGER_BY_STATUS = {
     501: K.WRONG_ADDRESS,
     505: K.WRONG_ADDRESS,
 }
-"""What a status means from somebody who does not speak Claude's language: it is not Claude's word about key or model."""
+"""What a status means from a server that does not speak Claude's API: it says nothing about key or model."""
 _SPEND_LIMIT_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
 _BAD_REQUEST, _LEGAL_REASONS = 400, 451
 _FIRST_SERVER_STATUS, _FIRST_CLIENT_STATUS, _NOT_FOUND = 500, 400, 404
 _UNPROCESSABLE = frozenset({400, 422})
 _PROXY_STATUSES = frozenset({407, 511})
-"""Whatever else it says: nobody but a proxy or a network's gate answers so."""
+"""Whatever the text says: only a proxy or a network's gateway answers with these."""
 _BLAMED = frozenset({K.BAD_KEY, K.FORBIDDEN, K.UNKNOWN_MODEL, K.INVALID_REQUEST})
-"""What Claude alone can say. A page that stands in its place, even within its own form, says nothing of the kind."""
+"""What only Claude can say. A page in its place, even within its own form, cannot say it."""
 
 
 def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
-    """Name the failure behind an error body: first by its words, then by its type, then by its status.
+    """Classify an error body: first by its message, then by its type, then by its status.
 
-    Under a success the status that the body gives counts.
+    Under an HTTP success the status given in the body counts.
     """
     is_success = status_code < _FIRST_CLIENT_STATUS
     status = words.status if is_success and words.status is not None else status_code
@@ -135,7 +135,7 @@ def classify_error(status_code: int, words: ErrorWords) -> CallFailureKind:
 
 
 def is_known_error(words: ErrorWords) -> bool:
-    """Whether words are of an error for sure, and not some "success", count or empty form."""
+    """Whether this is certainly an error, and not some "success", count or empty form."""
     text = _join_words(words)
     passing = any(found.search(text) for _, found in PASSING_WORDS)
     has_type = any(name in _KIND_BY_TYPE or name in _KIND_BY_GENERAL_TYPE for name in _read_types(words))
@@ -143,15 +143,15 @@ def is_known_error(words: ErrorWords) -> bool:
 
 
 def is_statement(words: ErrorWords) -> bool:
-    """Whether words say of an account, in so many words, why it gets no reply."""
+    """Whether the message says explicitly of an account why it gets no reply."""
     return _find_statement(_join_words(words), words) is not None
 
 
 def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFailureKind:
-    """Name the failure behind an answer that is no error body at all: a page, some text, or nothing.
+    """Classify an answer that is not an error body: a page, some text, or nothing. `said` is the text that is shown of it.
 
-    `said` is what is shown of it. Of all that a `page` says only a region counts, and only under an error: any home page has
-    words about accounts, keys and bills.
+    Of a `page` only a regional block counts, and only under an error status: any home page mentions accounts, keys and
+    bills.
     """
     known = _STRANGER_BY_STATUS.get(status_code)
     told = f"{said} {page}" if status_code >= _FIRST_CLIENT_STATUS else said
@@ -167,7 +167,7 @@ def classify_stranger(status_code: int, said: str, *, page: str = "") -> CallFai
 
 
 def _find_kind(status: int, words: ErrorWords) -> CallFailureKind:
-    """Name a failure: what passes by its type or status does so, unless the account is named in so many words."""
+    """Classify an error: temporary if its type or status is, unless the message explicitly names the account."""
     text = _join_words(words)
     known = _find_by_status(status, text, words)
     by_type = _find_by_type(words)
@@ -178,7 +178,7 @@ def _find_kind(status: int, words: ErrorWords) -> CallFailureKind:
 
 
 def _join_words(words: ErrorWords) -> str:
-    """Return what is searched: without the prompts that some proxies quote, which speak of money and accounts."""
+    """Return the text that is searched, without prompts that some proxies quote: they mention accounts and money, too."""
     text = f"{words.error_type or ''} {words.error_code or ''} {words.message[:_LONGEST_READ]}".lower()
     return QUOTED_PROMPT.sub("", text).strip()
 
@@ -208,7 +208,7 @@ def _find_by_type(words: ErrorWords) -> CallFailureKind | None:
 
 
 def _read_types(words: ErrorWords) -> list[str]:
-    """Return code and type as they are listed here: AWS puts a name space before a type, and an address behind it."""
+    """Return code and type as they are listed here: AWS adds a namespace before a type and an address after it."""
     names = [name.lower() for name in (words.error_code, words.error_type) if name is not None]
     return [name.rpartition("#")[2].partition(":")[0] for name in names]
 

@@ -1,4 +1,4 @@
-"""A reply that came as a stream of events, though none was asked for: some proxies stream whatever they pass on. Pure."""
+"""Assemble a reply that came as a stream of events, though none was requested: some proxies always stream. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,15 +17,15 @@ _EVENTS_OF_MESSAGES = frozenset(
     }
 )
 MOST_EVENTS = 150_000
-"""The longest reply has as many tokens, and so no more pieces; reading them takes two seconds."""
+"""More than the tokens of the longest reply; reading this many pieces takes two seconds."""
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD, _PREFIXES = "data:", ("event:", "data:", "id:", "retry:", ":")
 
 
 def assemble_events(text: str) -> object | None:
-    """Return the message that events tell, as far as they go, with the error that ended it; None where text is no events.
+    """Return the message that events build, as far as they go, with the error that ended it; None if the text is not events.
 
-    Of events in another form than Claude's, the first error is returned, else the first.
+    Of events in another form than Claude's, the first error is returned, or else the first event.
     """
     if not text.lstrip("\ufeff \t\r\n").startswith(_PREFIXES):
         return None
@@ -58,7 +58,7 @@ def _assemble(told: list[Mapping[str, object]]) -> Mapping[str, object]:
 
 
 def _read_events(text: str) -> Iterator[Mapping[str, object]]:
-    """Yield the data of each event that is a JSON object; what is cut or none of the kind says nothing."""
+    """Yield the data of each event that is a JSON object; others are skipped."""
     data: list[str] = []
     blocks = 0
     for line in [*_LINE_END.split(text), ""]:

@@ -1,4 +1,4 @@
-"""What a page says, in a few words: servers and proxies answer with pages, and nobody wants to read their markup."""
+"""Summarise an HTML or XML page in a few words: servers and proxies answer with pages, and nobody wants to read markup."""
 
 import re
 from enum import StrEnum
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from core.domain.record import Record
 
 READ_AT_MOST = 65_536
-"""Characters of a page that are looked at; titles stand at its top."""
+"""How many characters of a page are read; titles are near its top."""
 _INLINE = frozenset({"a", "abbr", "b", "code", "em", "font", "i", "small", "span", "strong", "u"})
 _UNSEEN = frozenset({"script", "style", "noscript", "template", "svg"})
 _ELEMENTS = (
@@ -22,14 +22,14 @@ _XML = re.compile(r"<\?xml\b|<!DOCTYPE\b", re.IGNORECASE)
 _ROOT = re.compile(r"<[A-Za-z][\w.:-]*[\s/>]")
 _MARK = re.compile(r"<[^<>]{0,200}>|<")
 _MOST_ESCAPES = 3
-"""How often markup is escaped by those who pass it on."""
+"""How often markup may be escaped by servers that pass it on."""
 _JSON_ESCAPE = re.compile(r"\\{1,8}u(003[ce]|0026)", re.IGNORECASE)
 _MOST_BEFORE = 200
 _MOST_WORDS_BEFORE = 3
 
 
 class Markup(StrEnum):
-    """What a text is written in, as it is told."""
+    """The markup that a text is written in."""
 
     PAGE = "an HTML page"
     FRAGMENT = "HTML"
@@ -37,7 +37,7 @@ class Markup(StrEnum):
 
 
 class MarkedText(Record):
-    """A text with markup in it: what stands before, the words to show, and all that a reader would see."""
+    """A text with markup: what comes before it, the words to show, and everything that a reader would see."""
 
     markup: Markup
     before: str
@@ -46,16 +46,16 @@ class MarkedText(Record):
 
     @property
     def is_answer(self) -> bool:
-        """Whether somebody answered so, at most behind a few words of who passed it on; a sentence may name an element."""
+        """Whether the markup is the whole answer, after at most a few words of a proxy; a sentence may mention an element."""
         return self.markup is not Markup.FRAGMENT or len(self.before.split()) <= _MOST_WORDS_BEFORE
 
     def describe(self) -> str:
-        """Return what there is to read, without markup."""
+        """Return the readable text."""
         return f"{self.before} {self.markup} ({self.shown or 'without words'})".lstrip()
 
 
 def read_marked(text: str) -> MarkedText | None:
-    """Read a text in which there is HTML, or which is XML, whatever its content type says; None for any other."""
+    """Read a text that contains HTML or is XML, whatever its content type; None for any other."""
     looked_at = text[:READ_AT_MOST]
     for _ in range(_MOST_ESCAPES):
         if "<" not in looked_at:
@@ -75,7 +75,7 @@ def read_marked(text: str) -> MarkedText | None:
 
 
 def describe_plainly(text: str) -> str:
-    """Return the text, or what there is to read where it is markup."""
+    """Return the text, or its readable part if it has markup."""
     marked = read_marked(text)
     return text if marked is None else marked.describe()
 
@@ -93,7 +93,7 @@ def _find_markup(text: str) -> tuple[Markup, int] | None:
 
 
 def _is_document(text: str, start: int) -> bool:
-    """Whether a text is XML without a declaration: elements of names that HTML does not have."""
+    """Whether a text is XML without a declaration: its elements have names that HTML does not have."""
     return _ROOT.match(text, start) is not None and _HTML.match(text, start) is None and ("</" in text or "/>" in text)
 
 
@@ -110,7 +110,7 @@ def _collect_words(text: str) -> _Words:
 
 
 class _PageReader(HTMLParser):
-    """Collects the words of a page by where they stand."""
+    """Collects the text of a page by where it is."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -147,11 +147,11 @@ class _PageReader(HTMLParser):
         self.text.append(data)
 
     def _part(self, tag: str) -> None:
-        """Keep apart what a browser would not show in one word."""
+        """Separate what a browser would not show as one word."""
         if tag not in _INLINE:
             self.text.append(" ")
 
 
 def _join(parts: list[str]) -> str:
-    """Join the parts; marks that were written as entities are no words either."""
+    """Join the parts; markup that was written as entities is dropped, too."""
     return " ".join(_MARK.sub(" ", "".join(parts)).split())

@@ -1,6 +1,6 @@
-"""How long a server asks to wait, in headers or in words.
+"""How long a server asks to wait, in headers or in a message.
 
-It comes from anybody between here and Claude: what cannot be read counts as none.
+The value may come from any server on the way to Claude: what cannot be read is ignored.
 """
 
 import math
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_SECONDS = 31 * 24 * 3600.0
-"""Limits come back within a month; who asks for more has a wrong clock or a wrong unit."""
+"""Limits reset within a month; a longer wait is a wrong clock or a wrong unit."""
 
 _LONGEST_SAID = 2000
 _MONTHS = "(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
@@ -22,17 +22,17 @@ _RETURN_TIME = re.compile(
     r"|(?! (?:as|because|but|if|or|since|so|unless|when)\b)[^.,;()\n\"'\\{}<>]){3,50})",
     re.IGNORECASE,
 )
-"""A time has a number within its first words, and ends with its sentence, or with the quotation that it stands in."""
+"""A time has a number within its first words, and ends with its sentence or with the quotation around it."""
 
 
 def find_return_time(said: str) -> str | None:
-    """Return when access comes back, as a message says it."""
+    """Return when access comes back, according to a message."""
     found = _RETURN_TIME.search(said[:_LONGEST_SAID])
     return None if found is None else found.group(1).strip()
 
 
 def read_retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return what `retry-after-ms` or `retry-after` (seconds or a date) asks for; None where neither can be read."""
+    """Return the seconds of `retry-after-ms` or `retry-after` (seconds or a date); None if neither can be read."""
     lower = {name.lower(): value for name, value in headers.items()}
     milliseconds = _read_number(lower.get("retry-after-ms"))
     if milliseconds is not None and (seconds := _check(milliseconds / 1000)) is not None:
@@ -59,12 +59,12 @@ def _read_number(text: str | None) -> float | None:
 
 
 def _read_date(text: str) -> datetime | None:
-    """Return an HTTP date, or one in ISO form."""
+    """Return an HTTP date or an ISO date."""
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(text.strip())
         except (ValueError, TypeError, OverflowError, IndexError):
-            # The library's reader of dates raises each of these for some text.
+            # The library's date parser raises each of these for some text.
             continue
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None

@@ -1,4 +1,4 @@
-"""What is sent to Claude and what comes back, as pure mappings."""
+"""Requests to Claude and its replies, as pure mappings."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _WRAPPERS = ("data", "response", "result", "body", "message", "output")
 _MOST_WRAPPERS = 3
 _JSON_BEGINNINGS = ("{", "[", '"')
 MOST_TOKENS = 2**31 - 1
-"""What a column of the database holds; a count beyond it is not one."""
+"""The largest value that a column of the database holds; a larger count is not one."""
 
 
 def build_payload(request: ChatRequest) -> dict[str, Any]:
@@ -42,13 +42,13 @@ def build_payload(request: ChatRequest) -> dict[str, Any]:
 
 
 def keep_raw(status_code: int, headers: Mapping[str, str], body: bytes) -> RawResponse:
-    """Keep a response whole, but for headers that carry secrets."""
+    """Keep a response whole, except for headers that carry secrets."""
     kept = {name.lower(): value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
     return RawResponse(status_code=status_code, headers=kept, body=body)
 
 
 def hide_secret(raw: RawResponse, secret: str) -> RawResponse:
-    """Return the response without a secret that a server echoes; a short one is no secret, and may stand there by chance."""
+    """Return the response without a secret that a server echoes. A short value is not a secret and may occur by chance."""
     if len(secret) < SHORTEST_SECRET:
         return raw
     headers = {name: value.replace(secret, HIDDEN) for name, value in raw.headers.items()}
@@ -56,10 +56,10 @@ def hide_secret(raw: RawResponse, secret: str) -> RawResponse:
 
 
 def read_reply(raw: RawResponse, message: Mapping[str, object] | None, *, duration_ms: int, simulated: bool) -> Reply:
-    """Read a message leniently: where a body holds none, the Reply has no stop_reason, for the verdict to fail.
+    """Read a message leniently: if a body holds none, the Reply has no stop_reason, and the verdict fails it.
 
-    The SDK's own parsing is not used: it loses stop_reason and usage where the body is not what it expects. A field that is
-    not what it should be counts as not said, and costs no other field: the text has been paid for.
+    The SDK's own parser is not used: it loses stop_reason and usage when the body has another form. A field of the wrong
+    type counts as missing and affects no other field: the text has been paid for.
     """
     headers = {name.lower(): value for name, value in raw.headers.items()}
     message = message or {}
@@ -80,7 +80,7 @@ def read_reply(raw: RawResponse, message: Mapping[str, object] | None, *, durati
 
 
 def load_body(body: bytes) -> object | None:
-    """Return the JSON of a body, or the message that events tell; None where it is neither, or more than any answer is."""
+    """Return the JSON of a body, or the message that events build; None if it is neither, or larger than any answer."""
     try:
         text = body.decode(json.detect_encoding(body))
         return assemble_events(text) or parse_json(text)
@@ -89,9 +89,9 @@ def load_body(body: bytes) -> object | None:
 
 
 def find_message(value: object, levels: int = _MOST_WRAPPERS) -> Mapping[str, object] | None:
-    """Return the message of Claude in a body, whole or not, however a proxy wrapped it; None where there is none.
+    """Return Claude's message in a body, whole or not, however a proxy wrapped it; None if there is none.
 
-    What has all that a reply is paid and judged for is one, whatever it calls itself.
+    A body with everything that a reply is paid and judged for is a message, whatever it calls itself.
     """
     if isinstance(value, str) and value.lstrip()[:1] in _JSON_BEGINNINGS:
         value = load_body(value.encode(errors="replace"))
@@ -100,25 +100,25 @@ def find_message(value: object, levels: int = _MOST_WRAPPERS) -> Mapping[str, ob
         return fields
     inner = [fields[name] for name in _WRAPPERS if name in fields] or _read_list(value)[:1]
     found = (find_message(item, levels - 1) for item in inner if levels)
-    # A wrapper has many names that mean other things elsewhere: in it only what is complete counts.
+    # Wrappers have many fields with these names: inside one only a complete message counts.
     return next((message for message in found if message is not None and is_complete(message)), None)
 
 
 def is_paid_message(status_code: int, message: Mapping[str, object]) -> bool:
-    """Whether a message holds what has been paid for: enough of it under a success, some text under any status."""
+    """Whether a message holds something paid for: enough of it under a success, some text under any status."""
     return is_whole_message(message) and (status_code in SUCCESSES or bool(message["content"]))
 
 
 def is_reply_with_text(message: Mapping[str, object]) -> bool:
-    """Whether a message has its end, and pieces of text that tokens were counted for: a reply, whatever stands beside it."""
+    """Whether a message has its end, and text that tokens were counted for: a reply, whatever is beside it."""
     has_tokens = bool(_read_count(read_mapping(message.get("usage")).get("output_tokens")))
     return is_complete(message) and has_tokens and bool(message["content"])
 
 
 def is_whole_message(fields: Mapping[str, object]) -> bool:
-    """Whether a body is what Claude sends as a reply: enough of the fields that the API promises are there.
+    """Whether a body has enough of the fields that the API promises of a reply.
 
-    Not all: a reply is paid for, and not lost for a field that some proxy left out or changed.
+    Not all of them: a reply is paid for, and is not lost over a field that a proxy left out or changed.
     """
     has_end = isinstance(fields.get("stop_reason"), str) or isinstance(fields.get("usage"), Mapping)
     is_called_one = has_end and isinstance(fields.get("content"), list) and may_be_message(fields)
@@ -126,14 +126,14 @@ def is_whole_message(fields: Mapping[str, object]) -> bool:
 
 
 def is_complete(fields: Mapping[str, object]) -> bool:
-    """Whether text, end and usage are there, which together nothing but a reply of Claude has."""
+    """Whether it has text, end and usage, which only a reply of Claude has together."""
     is_ended = isinstance(fields.get("stop_reason"), str) and isinstance(fields.get("usage"), Mapping)
     is_ours = fields.get("type") != "error" and fields.get("role") != "user"
     return is_ended and is_ours and isinstance(fields.get("content"), list)
 
 
 def may_be_message(fields: Mapping[str, object]) -> bool:
-    """Whether a body calls itself a message of Claude's, be it whole or not."""
+    """Whether a body calls itself a message of Claude's, whole or not."""
     return fields.get("type") == "message" and fields.get("role") in ("assistant", None)
 
 
