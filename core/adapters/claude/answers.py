@@ -113,7 +113,7 @@ def _prefer_nested(words: ErrorWords, value: object) -> ErrorWords:
 
 
 def _find_error_beside(status_code: int, fields: Mapping[str, object], message: Mapping[str, object]) -> _Meaning | None:
-    """Classify the error beside a message that was paid for. An error that is not recognised is no reason to lose the reply."""
+    """Classify the error beside a message that was paid for. An unrecognised error is no reason to lose the reply."""
     words = read_error_beside(fields) or read_error_beside(message)
     return _read_words(status_code, words) if words is not None and is_known_error(words) else None
 

@@ -46,7 +46,7 @@ class MarkedText(Record):
 
     @property
     def is_answer(self) -> bool:
-        """Whether the markup is the whole answer, after at most a few words of a proxy; a sentence may mention an element."""
+        """Whether the markup is the answer, after at most a few words of a proxy; a sentence may mention an element."""
         return self.markup is not Markup.FRAGMENT or len(self.before.split()) <= _MOST_WORDS_BEFORE
 
     def describe(self) -> str:

@@ -1,1 +1,1 @@
-"""Files: data sets that people bring, results that wait."""
+"""Files: data sets that people bring, results that wait to be recorded, exports."""

@@ -1,4 +1,4 @@
-"""Bytes of a file that somebody else made: only of a regular file, no more of them than it has, unpacked within bounds."""
+"""Bytes of a file from a stranger: only of a regular file, no more of them than it has, decompressed within bounds."""
 
 import codecs
 import gzip
@@ -24,7 +24,7 @@ _OTHER_KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 _READ_AHEAD = 1024 * 1024
-"""Parsers read in pieces, which may end behind the record that they are at."""
+"""Parsers read in pieces, which may end after the current record."""
 
 
 class FileRefused(Exception):
@@ -32,16 +32,16 @@ class FileRefused(Exception):
 
 
 Opener = Callable[[], BinaryIO]
-"""Opens the file from its beginning; whoever opens it closes it."""
+"""Opens the file from its beginning; the caller closes it."""
 
 
 def open_regular_file(path: Path) -> BinaryIO:
-    """Open a file that lies on a disk.
+    """Open a regular file.
 
-    Looked at is what was opened, without waiting for anybody at the other end: the path may have changed since it was looked
-    at. Raises FileRefused for pipes, devices and the like, OSError where it cannot be opened.
+    The opened file is checked, without waiting for a process at the other end: the path may have changed since it was looked
+    up. Raises FileRefused for pipes, devices and the like, OSError if it cannot be opened.
     """
-    _check_kind(path.stat())  # First of all, since to open a device or a pipe may do something.
+    _check_kind(path.stat())  # Checked before opening, since opening a device or a pipe may have an effect.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         status = os.fstat(descriptor)
@@ -64,7 +64,7 @@ def _check_kind(status: os.stat_result) -> None:
 
 
 class BoundedStream:
-    """The data of a file, of which one record may take only so much, and all of it no more than the file can hold."""
+    """The data of a file; a record may take only a part of it, and all of it no more than the file can hold."""
 
     def __init__(self, data: BinaryIO, most_bytes: int, *, is_packed: bool) -> None:
         self._data = data
@@ -74,19 +74,19 @@ class BoundedStream:
 
     @property
     def record_bytes(self) -> int:
-        """Bytes read of the record so far."""
+        """How many bytes of the current record have been read."""
         return self._read - self._record_start
 
     def begin_record(self) -> None:
-        """Count anew: what was read so far is done with."""
+        """Start counting a new record."""
         self._record_start = self._read
 
     def read(self, size: int) -> bytes:
-        """Read at most so many bytes. Raises FileRefused where a limit is passed."""
+        """Read at most this many bytes. Raises FileRefused where a limit is exceeded."""
         return self._count(self._data.read(min(size, self._allowed)))
 
     def readline(self, size: int) -> bytes:
-        """Read to the next line break, at most so many bytes. Raises FileRefused where a limit is passed."""
+        """Read to the next line break, at most this many bytes. Raises FileRefused where a limit is exceeded."""
         return self._count(self._data.readline(min(size, self._allowed)))
 
     @property
@@ -105,7 +105,7 @@ class BoundedStream:
 
 @contextmanager
 def open_bounded(opener: Opener) -> Generator[tuple[BinaryIO, BoundedStream]]:
-    """The file as it lies on the disk, and its data: unpacked, behind the byte order mark."""
+    """Open the file on disk together with its data: decompressed, without the byte order mark."""
     with opener() as raw:
         size = raw.seek(0, os.SEEK_END)
         raw.seek(0)
@@ -119,12 +119,12 @@ def open_bounded(opener: Opener) -> Generator[tuple[BinaryIO, BoundedStream]]:
         most_bytes = max(LEAST_EXPANDED, MOST_EXPANSION * size) if is_packed else size
         if encoding is not None:
             data = cast("BinaryIO", BufferedReader(_Recoded(data, encoding)))
-            most_bytes *= 2  # A character of two bytes may take three.
+            most_bytes *= 2  # A character of two bytes may become three.
         yield raw, BoundedStream(data, most_bytes, is_packed=is_packed)
 
 
 class _Recoded(RawIOBase):
-    """Text in UTF-16 as the same in UTF-8. What is no text in it ends the file with a word."""
+    """Decodes UTF-16 to UTF-8. Bytes that are not text end the file with an error."""
 
     def __init__(self, data: BinaryIO, encoding: str) -> None:
         super().__init__()

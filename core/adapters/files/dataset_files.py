@@ -1,4 +1,4 @@
-"""Files of conversations, read in pieces that fit into memory: JSON by its records, JSON Lines by lines, tables by rows."""
+"""Files of conversations, read in pieces that fit into memory: JSON by record, JSON Lines by line, tables by row."""
 
 import hashlib
 import json
@@ -28,22 +28,22 @@ from core.errors import InvalidRequest
 _FIRST_LINES = 50
 _MORE_FOLLOWS = "Extra data"
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-"""How files are called that are looked for in folders; each but Parquet may be packed with gzip."""
+"""Names of files that are searched for in folders; each but Parquet may be compressed with gzip."""
 _DATA_ERRORS = (OSError, EOFError, zlib.error, FileRefused)
 _HASHED_BYTES = 256 * 1024
 
 ByteProgress = Callable[[int], None]
-"""Told how many bytes of the file, as it lies on the disk, have been read."""
+"""Receives how many bytes of the file on disk have been read."""
 
 
 class Table(Record):
-    """How records lie in a table: one in each row."""
+    """A table holds one record in each row."""
 
     delimiter: str
 
 
 def find_files(path: Path) -> list[Path]:
-    """The path itself, or the data files in and under a folder, sorted."""
+    """Return the path itself, or the data files in a folder and below, sorted."""
     if not path.is_dir():
         return [path]
     found = (file for file in path.rglob("*") if file.name.lower().removesuffix(".gz").endswith(SUFFIXES))
@@ -51,7 +51,7 @@ def find_files(path: Path) -> list[Path]:
 
 
 def measure_file(path: Path) -> int:
-    """Size in bytes; 0 for what is not there."""
+    """Return the size in bytes; 0 for a missing file."""
     try:
         return path.stat().st_size
     except OSError:
@@ -59,7 +59,7 @@ def measure_file(path: Path) -> int:
 
 
 def read_entries(path: Path, on_progress: ByteProgress) -> Iterator[Entry]:
-    """What a file holds, piece by piece; an error of the file is an entry, too."""
+    """Yield the contents of a file piece by piece; an error of the file is an entry, too."""
     return _read_opened(lambda: open_regular_file(path), on_progress)
 
 
@@ -90,7 +90,7 @@ class DiskFile:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadedFile:
-    """Implements DataSetFile for what a browser sent. Its name is a label: nothing is opened by it."""
+    """Implements DataSetFile for an upload from a browser. Its name is only a label: nothing is opened by it."""
 
     name: str
     content: bytes
@@ -107,7 +107,7 @@ class UploadedFile:
 
 
 def _hash_file(file: BinaryIO, size: int) -> str:
-    """Of as many bytes as the file had: one that grows has no end."""
+    """Hash as many bytes as the file had when it was opened: a growing file has no end."""
     digest = hashlib.sha256()
     while size > 0 and (chunk := file.read(min(size, _HASHED_BYTES))):
         digest.update(chunk)
@@ -157,10 +157,10 @@ def _read_layout(layout: Layout | Table, data: BoundedStream) -> Iterator[Entry]
 
 
 def _find_layout(opener: Opener) -> Layout | Table | Unreadable:
-    """How the records lie.
+    """Return how the records are laid out.
 
-    A first line that is a record for itself decides, then one array or object around all records, whose lines may look like
-    records too, then any other line: the first may be the bad one.
+    A first line that is a record of its own decides; then one array or object around all records, whose lines may look like
+    records too; then any other line, since the first may be the bad one.
     """
     with open_bounded(opener) as (_, data):
         lines, has_more = _read_first_lines(data)
@@ -192,13 +192,13 @@ def _find_table(lines: list[bytes]) -> Table | Unreadable | None:
 
 
 def _is_turn(content: bytes) -> bool:
-    """Whether it is a message of one conversation, not a conversation or a row of many."""
+    """Whether the line is one message of a conversation, not a conversation or a row of many."""
     value = _parse_quietly(content)
     return is_message(value) and not is_row(value)
 
 
 def _refine_layout(layout: Layout, first: bytes, opener: Opener) -> Layout:
-    """Tell a record that has lists from an object that holds records: what is larger than a record is none."""
+    """Distinguish a record that has lists from an object that holds records: anything larger than a record is none."""
     is_turn = _is_turn(first)
     if layout is not Layout.WRAPPED:
         return Layout.DOCUMENT if is_turn else layout
@@ -219,7 +219,7 @@ def _refine_layout(layout: Layout, first: bytes, opener: Opener) -> Layout:
 
 
 def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], bool]:
-    """The first lines that are not blank, the last perhaps in part, and whether there is more behind them."""
+    """Return the first lines that are not blank, the last one possibly cut, and whether more follow."""
     lines: list[bytes] = []
     read = 0
     for _ in range(MOST_BLANK_LINES):
@@ -227,7 +227,7 @@ def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], bool]:
             line = data.readline(LARGEST_RECORD - read)
         except _DATA_ERRORS:
             if lines:
-                return lines, False  # Whoever reads it comes to the same, behind these lines.
+                return lines, False  # The reader reaches the same error after these lines.
             raise
         read += len(line)
         if line.strip():
@@ -238,7 +238,7 @@ def _read_first_lines(data: BoundedStream) -> tuple[list[bytes], bool]:
 
 
 def _begin_with_record(lines: list[bytes]) -> bool:
-    """Whether the first line is a record, or at least an object that the next line does not belong to."""
+    """Whether the first line is a record, or at least an object that the next line does not continue."""
     value = _parse_quietly(lines[0])
     return isinstance(value, dict) or recognise_record(value) is not None
 

@@ -1,4 +1,4 @@
-"""The folder of an export: written beside its name and moved there at the end, so that nobody finds half a data set."""
+"""The folder of an export: written under a temporary name and renamed at the end, so that nobody finds half a data set."""
 
 import shutil
 from collections.abc import Generator, Iterable
@@ -14,7 +14,7 @@ from core.domain.datasets.training_formats import encode_line
 from core.errors import InvalidRequest
 
 arrow, parquet = cast("Any", pa), cast("Any", pq)
-"""They have no types."""
+"""pyarrow has no type annotations."""
 ROW_GROUP = 1_000
 MESSAGES = arrow.list_(arrow.struct([("role", arrow.string()), ("content", arrow.string())]))
 COLUMN_TYPES = {
@@ -37,7 +37,7 @@ class DatasetFolder:
         self._open_place(path).write_text(text, encoding="utf-8", newline="\n")
 
     def write_rows(self, path: str, rows: Iterable[dict[str, Any]]) -> int:
-        """Write rows as JSON Lines or Parquet, by the name's ending; return how many there were."""
+        """Write rows as JSON Lines or Parquet, according to the file name; return how many there were."""
         place = self._open_place(path)
         return _write_parquet(place, rows) if place.suffix == ".parquet" else _write_lines(place, rows)
 
@@ -49,7 +49,7 @@ class DatasetFolder:
 
 @contextmanager
 def write_folder(target: Path, *, force: bool) -> Generator[DatasetFolder]:
-    """Give a folder to write to, which becomes `target` if nothing goes wrong; raise InvalidRequest where it cannot."""
+    """Yield a folder that is renamed to `target` if nothing fails; raise InvalidRequest if it cannot be made."""
     if target.exists() and not force:
         raise InvalidRequest(f"{target} is there already. Name another folder, or replace it with --force.")
     partial = target.with_name(f".{target.name}.partial")

@@ -1,4 +1,4 @@
-"""Files that are something else than text, told by their first bytes."""
+"""Files that are not text, recognised by their first bytes."""
 
 PARQUET = b"PAR1"
 _UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
@@ -28,14 +28,14 @@ LONGEST_START = max(map(len, _KINDS))
 
 
 def describe_foreign(start: bytes) -> str | None:
-    """Say what a file is that begins with these bytes, where it is known and not read."""
+    """Name the format of a file that begins with these bytes, if it is known and cannot be read."""
     if start.startswith(_UTF_32):
         return "written in UTF-32, which is not read: save it as UTF-8"
     return next((words for magic, words in _KINDS.items() if start.startswith(magic)), None)
 
 
 def find_utf_16(start: bytes) -> str | None:
-    """The name of the encoding where text is in UTF-16, with its mark or (as of plain JSON) without."""
+    """Return the encoding of UTF-16 text, with its byte order mark or (for plain JSON) without; None for anything else."""
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if len(start) >= 4 and start[1::2].strip(b"\x00") == b"" and start[0::2].isascii() and b"\x00" not in start[0::2]:  # noqa: PLR2004 - two characters

@@ -1,7 +1,7 @@
-"""Records of a large JSON document, one after the other: where each begins and ends is found before anything is built.
+"""Records of a large JSON document, one after the other: the bounds of each are found before anything is built.
 
-So a record in an array is parsed by the same parser as one on a line, with the same limits, and one that is broken, too deep
-or too large costs no other. Only brackets and strings are looked at on the way.
+So a record in an array is parsed by the same parser as one on a line, with the same limits, and a record that is broken, too
+deep or too large affects no other. Only brackets and strings are examined on the way.
 """
 
 import re
@@ -15,7 +15,7 @@ from core.domain.verdict.limits import LARGEST_RECORD
 _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _RUN = re.compile(rb'(?:[^\[\]{}"]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-"""All up to the next bracket, or to a string that does not end here."""
+"""Everything up to the next bracket, or to a string that does not end here."""
 _STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _SCALAR = re.compile(rb"[^,\[\]{}\s]*+")
 _OPENINGS = frozenset(b"[{")
@@ -33,7 +33,7 @@ _OPEN_ARRAY = "the data end within an array"
 
 
 class Layout(StrEnum):
-    """How records lie in a file."""
+    """How records are laid out in a file."""
 
     LINES = "lines"  #: one on each line
     ITEMS = "items"  #: in one JSON array
@@ -43,7 +43,7 @@ class Layout(StrEnum):
 
 
 class RawRecord(NamedTuple):
-    """The text of a record, cut off where it is too large, and the line on which it begins."""
+    """The text of a record, cut if it is too large, and the line on which it begins."""
 
     content: bytes
     line: int
@@ -54,7 +54,7 @@ class RawRecord(NamedTuple):
 
 
 class BrokenArray(Exception):
-    """What stands between records is no JSON, so that what follows is not read; the message says what was expected."""
+    """The text between records is not JSON, so what follows is not read; the message says what was expected."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -62,7 +62,7 @@ class BrokenArray(Exception):
 
 
 class _Ending:
-    """Looks for the end of the value that begins at a position, in a buffer that grows."""
+    """Finds the end of the value that begins at a position, in a buffer that grows."""
 
     def __init__(self, start: int) -> None:
         self.position = start
@@ -71,11 +71,11 @@ class _Ending:
         self._is_in_string = self._is_scalar = False
 
     def move(self, distance: int) -> None:
-        """Take note that so much of the buffer's beginning is gone."""
+        """Note that this much of the buffer's beginning was dropped."""
         self.position -= distance
 
     def find(self, buffer: bytes) -> int | None:
-        """Return where the value ends; None where that is not within the buffer, of which all was looked at."""
+        """Return where the value ends; None if that is not within the buffer, which has then been searched completely."""
         if self._start is not None:
             self._is_scalar = buffer[self._start] not in _OPENINGS and buffer[self._start] != _QUOTE
             self._start = None
@@ -96,7 +96,7 @@ class _Ending:
         return None
 
     def _step(self, buffer: bytes) -> None:
-        """Go to the next bracket and behind it, or into a string that does not end here."""
+        """Move past the next bracket, or into a string that does not end here."""
         if self._depth:
             self.position = _match_end(_RUN, buffer, self.position)
         found = buffer[self.position : self.position + 1]
@@ -108,7 +108,7 @@ class _Ending:
 
 
 class JsonCursor:
-    """Goes through JSON text from its beginning; what it has passed is forgotten."""
+    """Moves through JSON text from its beginning; text that it has passed is dropped."""
 
     def __init__(self, data: BoundedStream) -> None:
         self._data = data
@@ -120,11 +120,11 @@ class JsonCursor:
 
     @property
     def line(self) -> int:
-        """The line that it is on."""
+        """The current line."""
         return self._lines_before + self._buffer.count(b"\n", 0, self._position)
 
     def peek(self) -> int | None:
-        """Return the next byte that is no blank; None at the end of the file."""
+        """Return the next byte that is not blank; None at the end of the file."""
         while True:
             self._position = _match_end(_BLANK, self._buffer, self._position)
             if self._position < len(self._buffer):
@@ -133,11 +133,11 @@ class JsonCursor:
                 return None
 
     def take(self) -> None:
-        """Pass the byte that was peeked at."""
+        """Consume the byte that was peeked at."""
         self._position += 1
 
     def read_value(self) -> RawRecord:
-        """Pass the value that begins at the byte that was peeked at, and return its text."""
+        """Consume the value that begins at the peeked byte, and return its text."""
         line, kept, ending = self.line, bytearray(), _Ending(self._position)
         while (end := ending.find(self._buffer)) is None:
             if len(self._buffer) - self._position > LARGEST_RECORD:
@@ -153,13 +153,13 @@ class JsonCursor:
         return RawRecord(bytes(kept), line)
 
     def _keep(self, kept: bytearray, end: int) -> None:
-        """Pass all up to here, and keep it as long as it is not too large."""
+        """Consume everything up to here, and keep it while it is not too large."""
         room = max(LARGEST_RECORD + 1 - len(kept), 0)
         kept += self._buffer[self._position : min(end, self._position + room)]
         self._position = end
 
     def _fill(self) -> bool:
-        """Forget what was passed, and read on."""
+        """Drop what was consumed, and read more."""
         self._lines_before += self._buffer.count(b"\n", 0, self._position)
         rest = self._buffer[self._position :]
         self._position = 0
@@ -175,7 +175,7 @@ def _match_end(pattern: re.Pattern[bytes], buffer: bytes, start: int) -> int:
 
 
 def read_records(data: BoundedStream, layout: Layout) -> Iterator[RawRecord]:
-    """Find the records of an array, of the arrays within an object, or of a sequence. Raises BrokenArray."""
+    """Yield the records of an array, of the arrays within an object, or of a sequence. Raises BrokenArray."""
     cursor = JsonCursor(data)
     cursor.peek()
     match layout:
@@ -191,7 +191,7 @@ def read_records(data: BoundedStream, layout: Layout) -> Iterator[RawRecord]:
 
 
 def peek_layout(data: BoundedStream) -> tuple[Layout, bytes]:
-    """Look into the first JSON value, as far as it takes to know where records lie; return its first record, too."""
+    """Read enough of the first JSON value to know where records are; return its first record, too."""
     cursor = JsonCursor(data)
     opening = cursor.peek()
     try:
@@ -233,7 +233,7 @@ def _read_array(cursor: JsonCursor) -> Iterator[RawRecord]:
 
 
 def _read_object(cursor: JsonCursor, depth: int) -> Iterator[RawRecord]:
-    """The records in those members that hold some; others are passed."""
+    """Yield the records in the members that hold some; others are skipped."""
     cursor.take()
     while cursor.peek() == _QUOTE:
         key = cursor.read_value().content[1:-1].decode(errors="replace")

@@ -1,4 +1,4 @@
-"""One record of JSON text, wherever in a file it stands: lines, items of arrays and rows of tables mean the same."""
+"""Parses one JSON record the same way wherever it comes from: a line, an item of an array, a row of a table."""
 
 import json
 from typing import Any
@@ -8,11 +8,11 @@ from core.domain.verdict.formats.entries import JsonEntry, Unreadable
 from core.domain.verdict.formats.repeated_keys import AmbiguousObject, build_object
 
 LONG_NUMBER = "not JSON that can be read: an integer has thousands of digits"
-"""The one thing that Python refuses in what is JSON."""
+"""The only valid JSON that Python refuses."""
 
 
 def parse_record(content: bytes, place: str, *, first_line: int | None = None) -> JsonEntry | Unreadable:
-    """Parse a record. `first_line` is where it begins, if what is wrong shall be told with its line."""
+    """Parse a record. `first_line` is where it begins, if error messages should name its line."""
     try:
         return parse_text(content.decode(), place)
     except json.JSONDecodeError as error:
@@ -27,7 +27,7 @@ def parse_record(content: bytes, place: str, *, first_line: int | None = None) -
 
 
 def parse_text(text: str, place: str) -> JsonEntry:
-    """Parse the text of a record. Raises ValueError, or one of its kinds, where it cannot be read."""
+    """Parse the text of a record. Raises ValueError, or a subclass, if it cannot be read."""
     ambiguous: list[AmbiguousObject] = []
 
     def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Parquet, read by a process of its own: what decodes to more than its memory, or breaks it, ends it and not this one.
+"""Parquet, decoded by a process of its own: a file that needs too much memory, or crashes the decoder, ends only that
+process.
 
-The process writes each row as a line of JSON, so that rows are read with the limits of all other records.
+The process writes each row as a line of JSON, so that rows are read with the same limits as all other records.
 """
 
 import json
@@ -21,11 +22,11 @@ from core.domain.verdict.limits import LARGEST_RECORD, LEAST_DECODED, MOST_EXPAN
 
 PROGRAM = "core.adapters.files.parquet_rows"
 PROBLEM = b"!"
-"""How a line begins that is no row but what is wrong with the file."""
+"""A line that begins with this is not a row but an error of the file."""
 
 
 def read_parquet(file: BinaryIO, size: int, on_progress: Callable[[int], None]) -> Iterator[Entry]:
-    """Read the rows of a file of so many bytes. Raises FileRefused where it cannot be decoded, or not to its end."""
+    """Read the rows of a file of this many bytes. Raises FileRefused if it cannot be decoded to its end."""
     with _decode(file) as output:
         data = BoundedStream(output, max(LEAST_DECODED, MOST_EXPANSION * size), is_packed=True)
         rows = _read_count(data.readline(LARGEST_RECORD))
@@ -59,10 +60,10 @@ def _read_count(line: bytes) -> int:
 
 @contextmanager
 def _decode(file: BinaryIO) -> Generator[BinaryIO]:
-    """Start the process on a file, which it reads from its own place, and end it with whoever reads."""
+    """Start the process on a file, which it reads from its own position, and end it when the caller stops reading."""
     with _give_descriptor(file) as source:
         command = [sys.executable, "-P", "-m", PROGRAM]  # -P: no module of the folder that it is called in.
-        # Nothing of the command is foreign.
+        # The command holds no foreign text.
         with subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603
             try:
                 yield cast("BinaryIO", process.stdout)
@@ -72,7 +73,7 @@ def _decode(file: BinaryIO) -> Generator[BinaryIO]:
 
 @contextmanager
 def _give_descriptor(file: BinaryIO) -> Generator[BinaryIO]:
-    """The file, or a copy on the disk of what is in memory alone."""
+    """Return the file, or a copy on disk of one that is only in memory."""
     try:
         file.fileno()
     except UnsupportedOperation:

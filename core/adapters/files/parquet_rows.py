@@ -1,4 +1,4 @@
-"""The program that turns a Parquet file, its standard input, into lines of JSON on its standard output.
+"""The program that converts a Parquet file, its standard input, into lines of JSON on its standard output.
 
 Foreign Parquet is read by this process alone (`dataset_folder.py` writes our own). Pages are decoded a few rows at a time; a
 page, a repeated text or a list that takes more memory than this process may have ends it.
@@ -14,7 +14,7 @@ from typing import Any, cast
 from core.process import die_with_parent
 
 MOST_MEMORY = 512 * 2**20
-"""Bytes of data that this process may have; of them pyarrow takes 250 MB for itself, most of it never touched."""
+"""Memory for data in bytes; pyarrow reserves 250 MB of it, most of which it never touches."""
 _BATCH_BYTES, _MOST_ROWS = 4 * 2**20, 256
 _BUFFER_BYTES = 64 * 1024
 _LONGEST_REASON = 300
@@ -22,7 +22,7 @@ _TOO_MUCH = f"it decodes to more than {MOST_MEMORY // 2**20} MB at once: write i
 
 
 def main() -> int:
-    """Write the number of rows, then each row; or behind a mark what is wrong."""
+    """Write the number of rows, then each row; or an error after a mark."""
     die_with_parent(signal.SIGKILL)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _write_rows() -> Iterator[bytes]:
-    # Within the limit of memory.
+    # Within the memory limit.
     import pyarrow as pa  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
     import pyarrow.parquet as pq  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
@@ -64,19 +64,19 @@ def _write_rows() -> Iterator[bytes]:
 
 
 def _choose_columns(file: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
-    """All but the bytes of pictures and sounds, which nobody judges."""
+    """Return all columns but the bytes of images and sounds, which nobody judges."""
     columns = [file.metadata.schema.column(index) for index in range(file.metadata.num_columns)]
     return [str(column.path) for column in columns if not str(column.path).endswith(".bytes")]
 
 
 def _choose_batch(group: Any) -> int:  # noqa: ANN401
-    """As many rows as take a few megabytes, by what the file says of itself."""
+    """Return how many rows take a few megabytes, according to the file's metadata."""
     row_bytes = group.total_byte_size // max(group.num_rows, 1)
     return max(1, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
 
 
 def _write_value(value: object) -> str | None:
-    """What JSON has no word for: times and decimals as text, bytes only where they are text."""
+    """Convert what JSON has no type for: times and decimals become text, bytes only if they are text."""
     if isinstance(value, bytes):
         try:
             return value.decode()

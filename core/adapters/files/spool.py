@@ -20,29 +20,29 @@ from core.domain.record import Record
 log = structlog.get_logger(__name__)
 
 SPOOL_FOLDER = "spool"
-"""In the folder of BRIGHTRUN_HOME."""
+"""Within the folder of BRIGHTRUN_HOME."""
 SET_ASIDE_FOLDER = "set-aside"
 REASON_SUFFIX = ".reason"
 MOST_FILE_BYTES = 50_000_000
-"""Ten times the largest reply that Claude can write, with all that is kept of it."""
+"""Ten times the largest reply that Claude can write, with everything that is kept of it."""
 ABANDONED_AFTER_SECONDS = 600.0
-"""A file that nobody has finished writing for so long is its dead worker's."""
+"""After this time an unfinished file belongs to a dead worker."""
 STUCK_AFTER_SECONDS = 3600.0
 LONGEST_STEM = 100
-"""Bytes of a name; ours have 36, and a file system takes 255 with all endings."""
+"""Longest file name in bytes; ours have 36, and a file system takes 255 with all endings."""
 _ABOUT_THE_FILE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV})
-"""Errors that the same file has next time, too; others (too many open files) may pass."""
+"""Errors that the same file will have next time, too; others (too many open files) may pass."""
 
 
 class UnreadableResult(Exception):
-    """A file in the spool is no result, or cannot be read; the message says why."""
+    """A file in the spool is not a result, or cannot be read; the message says why."""
 
 
 class SpooledResult(Record):
-    """What a file has to say, at least; the rest is for the database to judge."""
+    """The minimum that a file must hold; the database checks the rest."""
 
     class SpooledAttempt(Record):
-        """Each result on disk has one."""
+        """Every result on disk has one."""
 
         id: UUID
 
@@ -58,12 +58,12 @@ class FileSpool:
 
     folder: Path
     min_age_seconds: float = 10.0
-    """Younger files are left to the worker that writes the same result to the database right now."""
+    """Younger files are left to the worker that may be writing the same result to the database right now."""
 
     def keep(self, encoded: EncodedResult) -> None:
-        """Write a result with an attempt, whole or not at all; one without an attempt costs nothing to lose.
+        """Write a result with an attempt, whole or not at all; losing one without an attempt costs nothing.
 
-        What was kept of the same attempt before is replaced. Raises OSError where the disk takes nothing.
+        A file of the same attempt is replaced. Raises OSError if the disk cannot be written.
         """
         if encoded["attempt"] is None:
             return
@@ -80,7 +80,7 @@ class FileSpool:
         unfinished.replace(path)
 
     def forget(self, attempt_id: UUID) -> None:
-        """Remove a result that is in the database, also where an earlier form of it was set aside meanwhile."""
+        """Remove a result that is in the database, even if an earlier form of it has been set aside since."""
         path = self._path(attempt_id)
         path.unlink(missing_ok=True)
         aside = self.set_aside_folder / path.name
@@ -88,20 +88,20 @@ class FileSpool:
         _reason_path(aside).unlink(missing_ok=True)
 
     def list_waiting(self) -> list[Path]:
-        """Return the files that wait to be recorded, oldest first. Raises OSError where the folder cannot be read."""
+        """Return the files that wait to be recorded, oldest first. Raises OSError if the folder cannot be read."""
         now = time.time()
         waiting = [
             (written_at, path)
             for written_at, path in self._list_files()
-            # A time in the future is a clock that was set back: whoever wrote that file has long finished.
+            # A time in the future means that the clock was set back: the writer finished long ago.
             if not now - _find_patience(path, self.min_age_seconds) < written_at <= now
         ]
         return [path for _, path in sorted(waiting)]
 
     def read(self, path: Path) -> EncodedResult | None:
-        """Return a result as `record_results` takes it; None where its worker has recorded it meanwhile.
+        """Return a result as `record_results` takes it; None if its worker has already recorded it.
 
-        Raises UnreadableResult for whatever is no result of ours, and OSError where reading may work next time.
+        Raises UnreadableResult if the file is not one of our results, and OSError if reading may work next time.
         """
         try:
             encoded = _parse(_read_file(path))
@@ -117,7 +117,7 @@ class FileSpool:
         return encoded
 
     def set_aside(self, path: Path, reason: str) -> None:
-        """Move a file out of the way of the others, with the reason beside it. Raises OSError where that cannot be."""
+        """Move a file out of the way of the others, with the reason beside it. Raises OSError if that fails."""
         self.set_aside_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stem = path.name.partition(".")[0]
         if len(os.fsencode(stem)) > LONGEST_STEM:  # No room for what is added to it here.
@@ -130,20 +130,20 @@ class FileSpool:
             _reason_path(target).write_text(f"{reason}\n", encoding="utf-8", errors="replace")
 
     def count_stuck(self) -> int:
-        """Return how many wait for somebody to look at them: what was set aside, and what has waited for very long."""
+        """Return how many need somebody's attention: those set aside, and those that have waited for very long."""
         now = time.time()
         aside = sum(entry.suffix != REASON_SUFFIX for entry in _list_folder(self.set_aside_folder))
         return aside + sum(now - written_at > STUCK_AFTER_SECONDS for written_at, _ in self._list_files())
 
     @property
     def set_aside_folder(self) -> Path:
-        """Where results are that could not be recorded."""
+        """The folder of results that could not be recorded."""
         return self.folder / SET_ASIDE_FOLDER
 
     def _list_files(self) -> Iterator[tuple[float, Path]]:
         for path in _list_folder(self.folder):
-            if path.suffix in (".json", ".tmp", ".rejected"):  # Earlier versions renamed what was refused to .rejected.
-                with suppress(FileNotFoundError):  # Its worker has recorded it meanwhile.
+            if path.suffix in (".json", ".tmp", ".rejected"):  # Earlier versions renamed refused files to .rejected.
+                with suppress(FileNotFoundError):  # Its worker has recorded it since.
                     yield path.lstat().st_mtime, path
 
     def _path(self, attempt_id: UUID) -> Path:
@@ -173,7 +173,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _read_file(path: Path) -> bytes:
-    """Read a plain file and nothing else: no link is followed, no pipe waited for, nothing endless begun."""
+    """Read a regular file and nothing else: no link is followed, no pipe waited for, no endless file begun."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(file.fileno())

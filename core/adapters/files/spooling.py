@@ -1,4 +1,4 @@
-"""What goes through the spool: a worker's results on their way to the database, and those that a dead worker left."""
+"""The spool's two users: a worker on its way to the database, and the replay of results that a dead worker left."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,17 +24,18 @@ NO_SUCH_ITEM = (
 
 
 class EncodedWorkStore(WorkStore, Protocol):
-    """A WorkStore that takes results encoded, too."""
+    """A WorkStore that also takes encoded results."""
 
     async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpoolingWorkStore:
-    """A WorkStore that keeps every result on disk until the database has taken it; both are given the same encoded form.
+    """A WorkStore that keeps every result on disk until the database has it; both get the same encoded form.
 
-    Before, not after the database failed: one that hangs says nothing until the worker may long be gone. What the database
-    refuses stays on disk: either the recorder brings it again in a form that is taken, or the reconciler sets it aside.
+    The disk comes first, not after the database failed: one that hangs may answer only when the worker is long gone. A
+    result that the database refuses stays on disk: either the recorder sends it again in a form that is accepted, or the
+    reconciler sets it aside.
     """
 
     inner: EncodedWorkStore
@@ -70,14 +71,14 @@ class SpoolingWorkStore:
             for each in encoded:
                 self.spool.keep(each)
         except OSError as error:
-            # The disk is the second road; the first may well be open.
+            # The disk is the second way; the first may well work.
             log.warning("results_not_spooled", results=len(results), error=str(error))
         return encoded
 
     def _forget(self, attempt_id: UUID) -> None:
         try:
             self.spool.forget(attempt_id)
-        except OSError as error:  # It is in the database; recorded from disk once more, it changes nothing.
+        except OSError as error:  # It is in the database; recorded again from disk, it changes nothing.
             log.warning("result_not_removed", attempt_id=str(attempt_id), error=str(error))
 
 
@@ -95,14 +96,14 @@ class SpoolReplay:
     recorder: EncodedResultStore
 
     def replay(self) -> int:
-        """Record every waiting result that can be, and set the others aside; return how many were recorded.
+        """Record every waiting result that can be recorded, and set the others aside; return how many were recorded.
 
-        Raises DatabaseUnavailable while the database is away, and OSError where the folder cannot be read.
+        Raises DatabaseUnavailable while the database is away, and OSError if the folder cannot be read.
         """
         return sum(self._replay(path) for path in self.spool.list_waiting())
 
     def count_stuck(self) -> int:
-        """Return how many wait for somebody to look at them."""
+        """Return how many need somebody's attention."""
         return self.spool.count_stuck()
 
     def _replay(self, path: Path) -> bool:
@@ -112,7 +113,7 @@ class SpoolReplay:
         except DatabaseRejected as error:
             self._set_aside(path, str(error))
         except BrightRunError:
-            raise  # Away, or its keys are not accepted: not this file's fault, and the next would fare no better.
+            raise  # The database is away, or its keys are not accepted: not this file's fault, and the next would fail, too.
         except OSError as error:
             log.warning("spooled_result_waits", file=path.name, error=str(error))
         except Exception as error:  # noqa: BLE001 - one file must not stop the recovery of all others
@@ -134,7 +135,7 @@ class SpoolReplay:
                 assert_never(outcome.outcome)
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        # What a database says of a refused row may quote it: the log gets the beginning, the file beside it the whole.
+        # A database may quote a refused row: the log gets the beginning, the file beside it the whole.
         log.error("spooled_result_set_aside", file=path.name, folder=str(self.spool.set_aside_folder), reason=reason[:100])
         try:
             self.spool.set_aside(path, reason)

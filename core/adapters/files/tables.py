@@ -1,7 +1,7 @@
-"""Tables as text: CSV with commas, semicolons or tabs, of which the columns are those of records.
+"""Tables as text: CSV with commas, semicolons or tabs, whose columns are members of records.
 
 A row is a record whose members are texts; lists of messages in it are JSON text. Values may have line breaks, so rows are
-counted, and not lines.
+counted, not lines.
 """
 
 import csv
@@ -18,12 +18,12 @@ _SHOWN_COLUMNS = 8
 
 
 def find_delimiter(header: str) -> str | None:
-    """What parts the columns of a table of conversations, told by its first line; None where it is no such table."""
+    """Return the delimiter of a table of conversations, from its first line; None if it is not such a table."""
     return next((mark for mark in _DELIMITERS if has_known_columns(_split(header, mark))), None)
 
 
 def describe_table(lines: list[str]) -> str | None:
-    """Say that lines look like a table, with columns that are not known; None where they do not."""
+    """Say that lines look like a table with unknown columns; None if they do not."""
     for mark in _DELIMITERS:
         widths = {len(_split(line, mark)) for line in lines[:3]}
         names = _split(lines[0], mark)
@@ -41,7 +41,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def read_table(data: BoundedStream, delimiter: str) -> Iterator[Entry]:
-    """Read the rows behind the first, which names the columns."""
+    """Read the rows after the header, which names the columns."""
     csv.field_size_limit(LARGEST_RECORD)
     lines = _Lines(data)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -74,7 +74,7 @@ def _read_row(names: list[str], row: list[str], place: str) -> Entry:
 
 
 class _Lines:
-    """The lines of a table as text; what is no UTF-8 becomes a mark, which the verdict flags."""
+    """The lines of a table as text; bytes that are not UTF-8 become a mark, which the verdict flags."""
 
     def __init__(self, data: BoundedStream) -> None:
         self._data = data
@@ -82,7 +82,7 @@ class _Lines:
         self.is_at_end = False
 
     def begin_row(self) -> None:
-        """Count the bytes of a row anew."""
+        """Start counting the bytes of a new row."""
         self._data.begin_record()
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Data set cards with the YAML that the Hub reads, by the Hub's own class."""
+"""Data set cards with YAML for the Hub, written by the Hub's own library."""
 
 from collections.abc import Sequence
 from typing import Any

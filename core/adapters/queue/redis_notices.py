@@ -1,6 +1,6 @@
-"""What workers noticed and somebody should be told of, in Redis until it is old; whoever raises alerts reads it there.
+"""Notices from workers that need somebody's attention, kept in Redis until they expire; the alert evaluation reads them.
 
-Redis is shared with all who know its address, so what is read is checked, and a worker's log has it all as well.
+Anybody who knows the address can write to Redis, so what is read is checked, and a worker's log has it all as well.
 """
 
 import re
@@ -22,20 +22,20 @@ log = structlog.get_logger(__name__)
 
 REFUSALS_LAST = timedelta(hours=24)
 STUCK_LASTS = timedelta(minutes=10)
-"""Each reconciler says again every few seconds what waits on its host."""
+"""Each reconciler renews its host's count every few seconds."""
 MOST_BYTES = 1000
 MOST_HOSTS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class RedisNotices:
-    """Implements NoticeBoard: one key for all refused jobs of a queue, one for each host with results that are stuck."""
+    """Implements NoticeBoard: one key for all refused jobs of a queue, one for each host whose results are stuck."""
 
     redis: Redis
     queue_name: str
 
     def note_refused(self, job: RefusedJob) -> None:
-        """Count a job that was refused; a day after the last one it is forgotten."""
+        """Count a refused job; the count expires a day after the last one."""
         key = self._refused_key
         last: dict[FieldT, EncodableT] = {
             "function": job.function,
@@ -48,13 +48,13 @@ class RedisNotices:
             pipeline.expire(key, REFUSALS_LAST)
             try:
                 pipeline.execute()
-            except ResponseError:  # Somebody made something else of the key, or of the count in it.
+            except ResponseError:  # The key, or the count in it, was replaced by something else.
                 self.redis.delete(key)
                 self.redis.hset(key, mapping={**last, "count": 1})
                 self.redis.expire(key, REFUSALS_LAST)
 
     def note_stuck_results(self, host: str, files: int) -> None:
-        """Say how many results wait on a host for somebody to look at them; without Redis nobody is told of it here."""
+        """Note how many results wait on a host for somebody's attention; without Redis nobody learns of it here."""
         name = _clean_host(host)
         try:
             if files:
@@ -65,7 +65,7 @@ class RedisNotices:
             log.warning("stuck_results_not_noted", error=str(error))
 
     def read(self) -> Notices:
-        """Return what was noticed lately. Nothing is known while Redis is away."""
+        """Return the recent notices; none while Redis is away."""
         try:
             return Notices(refused=self._read_refused(), stuck=self._read_stuck())
         except RedisError as error:

@@ -1,4 +1,4 @@
-"""The pace that workers share, in Redis; losing it only means learning it again."""
+"""The pace that workers share, in Redis; if it is lost, they learn it again."""
 
 from dataclasses import dataclass, field
 
@@ -14,18 +14,18 @@ log = structlog.get_logger(__name__)
 PACE_PREFIX = "brightrun:pace:"
 MOST_PACE_BYTES = 5000
 FORGET_AFTER_SECONDS = 600
-"""Rate limits of ten minutes ago say nothing about now."""
+"""Rate limits of ten minutes ago say nothing about the present."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RedisPaceBoard:
-    """One key for each model. While Redis is away each worker goes on with what it knows itself."""
+    """One key for each model. While Redis is away each worker continues with its own pace."""
 
     redis: Redis
     known: dict[str, Pace] = field(default_factory=dict)
 
     async def read(self, model: str) -> Pace | None:
-        """Return the pace that was learnt last; None if nobody has learnt anything lately."""
+        """Return the pace that was learnt last; None if there is no recent one."""
         try:
             text = await self.redis.getrange(pace_key(model), 0, MOST_PACE_BYTES)
         except RedisError as error:

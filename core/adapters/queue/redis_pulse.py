@@ -1,4 +1,4 @@
-"""The reconciler's sign of life, in Redis, for the System page."""
+"""The reconciler's heartbeat, in Redis, for the System page."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +17,13 @@ MOST_BYTES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class RedisPulse:
-    """One key for each queue: when a reconciler last looked, whichever of them it was."""
+    """One key for each queue: when any of its reconcilers last ran."""
 
     redis: Redis
     queue_name: str
 
     def beat(self) -> None:
-        """Note the time; without Redis nobody is told, and nothing else is lost."""
+        """Note the time; without Redis nobody sees it, and nothing else is lost."""
         try:
             self.redis.set(_key(self.queue_name), datetime.now(UTC).isoformat(), ex=FORGET_AFTER_SECONDS)
         except RedisError as error:
@@ -31,7 +31,7 @@ class RedisPulse:
 
 
 def read_pulse(redis: Redis, queue_name: str) -> datetime | None:
-    """Return when a reconciler last looked; None where none has lately, or what stands there cannot be read."""
+    """Return when a reconciler last ran; None if none has recently, or if the value cannot be read."""
     return read_moment(read_text(redis, _key(queue_name), MOST_BYTES))
 
 

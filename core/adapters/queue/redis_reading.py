@@ -1,4 +1,4 @@
-"""Reads from Redis what others may have written: a bounded amount, and None for whatever is not what it should be."""
+"""Reads values from Redis that strangers may have written: a bounded amount, and None for anything unexpected."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,18 +9,18 @@ from redis.exceptions import ResponseError
 
 
 def read_text(redis: Redis, key: str | bytes, most_bytes: int) -> str | None:
-    """Return a text; None where there is none, or it is something else, too long or not UTF-8."""
+    """Return a text; None if there is none, or if it has another type, is too long or is not UTF-8."""
     try:
-        found = cast("bytes", redis.getrange(key, 0, most_bytes))  # One byte more than is taken.
+        found = cast("bytes", redis.getrange(key, 0, most_bytes))  # One byte more than is accepted.
     except ResponseError:  # A key of another type.
         return None
     return decode(found) if found and len(found) <= most_bytes else None
 
 
 def read_hash(redis: Redis, key: str, fields: Sequence[str], most_bytes: int) -> Mapping[str, bytes] | None:
-    """Return a hash that has no fields but these, empty where there is no such key.
+    """Return a hash with no fields but these, empty if there is no such key.
 
-    None: it is no hash, has another field, or is larger. What is too large is not fetched.
+    None if it is not a hash, has another field, or is too large; a large hash is not fetched.
     """
     with redis.pipeline(transaction=False) as pipeline:  # pyright: ignore[reportUnknownMemberType] - redis-py leaves arguments untyped
         pipeline.hlen(key)
@@ -38,7 +38,7 @@ def read_hash(redis: Redis, key: str, fields: Sequence[str], most_bytes: int) ->
 
 
 def read_fields(redis: Redis, key: str, fields: Sequence[str], most_bytes: int) -> Mapping[str, str]:
-    """Return those of a hash's fields that are there and are UTF-8; none where it is no hash, or they are larger."""
+    """Return the fields of a hash that exist and are UTF-8; none if it is not a hash or they are too large."""
     with redis.pipeline(transaction=False) as pipeline:  # pyright: ignore[reportUnknownMemberType] - redis-py leaves arguments untyped
         for field in fields:
             pipeline.hstrlen(key, field)
@@ -53,7 +53,7 @@ def read_fields(redis: Redis, key: str, fields: Sequence[str], most_bytes: int) 
 
 
 def decode(value: bytes) -> str | None:
-    """Return a text; None where the bytes are not UTF-8."""
+    """Return a text; None if the bytes are not UTF-8."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -61,7 +61,7 @@ def decode(value: bytes) -> str | None:
 
 
 def read_moment(text: str | None) -> datetime | None:
-    """Return a time, in UTC where nothing else is said; None where there is none, or it cannot be read."""
+    """Return a time, in UTC unless it says otherwise; None if there is none or it cannot be read."""
     try:
         moment = None if text is None else datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""RQ's books of a queue: lists of job ids and workers. RQ stops at an entry that it cannot read; none of ours is such."""
+"""Cleans RQ's bookkeeping of a queue, its lists of job ids and workers: RQ stops at an entry that it cannot read."""
 
 import re
 from collections.abc import Iterable
@@ -13,20 +13,21 @@ from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 log = structlog.get_logger(__name__)
 
 MOST_ENTRIES = 10_000
-"""Longer books than this are nobody's work; they are begun anew, and what they forget is found again in the database."""
+"""Longer lists are not the product's work; they are started anew, and the database finds again what they held."""
 NEVER = -1
-"""Redis says so of a key that does not expire."""
+"""What Redis answers for a key that does not expire."""
 LONGEST_LOCK_SECONDS = 15 * 60
-"""RQ's lock of its books expires within this time."""
+"""RQ's lock of its bookkeeping expires within this time."""
 _JOB = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _EXECUTION = re.compile(rb"[A-Za-z0-9_-]{1,64}:[0-9a-f]{32}")
 _WORKER = re.compile(Worker.redis_worker_namespace_prefix.encode() + rb"[A-Za-z0-9_-]{1,64}")
 
 
 def throw_out_foreign_entries(queue: Queue) -> None:
-    """Remove what is not of the form that RQ gives it, and keys of a wrong type whole.
+    """Remove entries that do not have RQ's form, and whole keys of a wrong type.
 
-    The queue's own entries are checked as they are taken; the lists of all queues and workers are other programs', too.
+    The queue's own entries are checked when they are taken; the lists of all queues and workers belong to other programs,
+    too.
     """
     redis = queue.connection
     workers = WORKERS_BY_QUEUE_KEY % queue.name
@@ -51,7 +52,7 @@ def _put_keys_right(queue: Queue, workers: str) -> None:
     redis = queue.connection
     ttl = redis.ttl(queue.registry_cleaning_key)
     if ttl == NEVER or ttl > LONGEST_LOCK_SECONDS:
-        redis.delete(queue.registry_cleaning_key)  # No lock of RQ's: it would keep the books closed.
+        redis.delete(queue.registry_cleaning_key)  # Not RQ's lock: it would block the bookkeeping for ever.
     for key in (queue.key, queue.intermediate_queue_key):
         require_type(redis, key, b"list")
     for key in (workers, REDIS_WORKER_KEYS, queue.redis_queues_keys):
@@ -59,7 +60,7 @@ def _put_keys_right(queue: Queue, workers: str) -> None:
 
 
 def require_type(redis: Redis, key: str, kind: bytes) -> bool:
-    """Remove a key of a wrong type; return whether nothing had to be removed."""
+    """Remove a key of a wrong type; return whether the type was right."""
     if (found := cast("bytes", redis.type(key))) in (kind, b"none"):
         return True
     log.warning("foreign_key_removed", key=key, type=found.decode())
@@ -68,7 +69,7 @@ def require_type(redis: Redis, key: str, kind: bytes) -> bool:
 
 
 def _is_readable(redis: Redis, key: str, length: object) -> bool:
-    """Begin a book anew that is too long to be read."""
+    """Remove a list that is too long to be read; return whether it can be read."""
     if cast("int", length) <= MOST_ENTRIES:
         return True
     log.warning("book_begun_anew", key=key, entries=length)
@@ -80,4 +81,4 @@ def _find_foreign(key: str, entries: object, form: "re.Pattern[bytes]") -> list[
     foreign = [entry for entry in cast("Iterable[bytes]", entries) if form.fullmatch(entry) is None]
     if foreign:
         log.warning("foreign_entries_removed", key=key, entries=len(foreign))
-    return cast("list[str]", foreign)  # bytes, which Redis takes as well; only its types do not say so
+    return cast("list[str]", foreign)  # bytes, which Redis accepts as well; only its type annotations do not say so

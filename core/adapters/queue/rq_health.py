@@ -1,4 +1,4 @@
-"""What Redis says of queue, jobs and workers. Reading it changes nothing, and what cannot be read is left out."""
+"""The health of queue, jobs and workers, read from Redis without changing anything; unreadable entries are left out."""
 
 import re
 from collections.abc import Iterable
@@ -65,7 +65,7 @@ class RqProbe:
         return [worker for worker in found if worker is not None]
 
     def _read_worker(self, key: str) -> WorkerHealth | None:
-        """Return a worker as it announced itself; None for one that is gone, or that cannot be read."""
+        """Return a worker as it announced itself; None if it is gone or cannot be read."""
         fields = read_fields(self.redis, key, _WORKER_FIELDS, MOST_WORKER_BYTES)
         if not fields:
             return None

@@ -1,4 +1,4 @@
-"""The job queue on RQ. A job holds a batch id as JSON and nothing else; Postgres alone knows what is to be done."""
+"""The job queue on RQ. A job holds a batch id as JSON and nothing else; only PostgreSQL knows what there is to do."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from core.domain.batches.queue_jobs import JobFunction, name_job
 from core.errors import QueueUnavailable
 
 SILENT_AFTER = timedelta(seconds=15)
-"""A started job whose worker has not been heard for this long is dead; workers say something every 2 s."""
+"""A started job whose worker has been silent for this long is dead; workers send a heartbeat every 2 s."""
 LATEST_JOB_TTL_SECONDS = 30 * 24 * 3600
 MOST_BYTES = 1000
 
@@ -57,12 +57,12 @@ class RqJobQueue:
             raise QueueUnavailable(message) from error
 
     def _is_alive(self, queue: Queue, job_id: str) -> bool:
-        """Say whether a worker has, or will get, a job. One that cannot be read is dead: enqueueing twice is harmless."""
+        """Return whether a worker has the job or will get it. An unreadable job is dead: enqueueing twice is harmless."""
         fields = ("status", "enqueued_at", "last_heartbeat")
         job = read_fields(self.redis, Job.key_for(job_id), fields, MOST_BYTES)
         match job.get("status"):
             case JobStatus.QUEUED | JobStatus.READY_TO_ENQUEUE:
-                # A worker killed between taking the job and starting it leaves one that is queued in name only.
+                # A worker killed between taking and starting the job leaves it queued in name only.
                 return _is_recent(job.get("enqueued_at")) or queue.get_job_position(job_id) is not None
             case JobStatus.STARTED:
                 return _is_recent(job.get("last_heartbeat"))

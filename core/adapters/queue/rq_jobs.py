@@ -1,7 +1,7 @@
-"""Jobs and queue as the worker takes them from RQ: read whole, checked, and run by our own functions.
+"""Jobs and queue as the worker takes them from RQ: read completely, checked, and run by our own functions.
 
-RQ imports whatever function and callbacks a job names, calls its webhooks, and stops at a job that it cannot read. So
-nothing of a job's hash reaches RQ but what `read_job` has accepted and a few times and states.
+RQ imports any function and callbacks that a job names, calls its webhooks, and stops at a job that it cannot read. So
+nothing of a job's hash reaches RQ except what `read_job` has accepted, and a few times and states.
 """
 
 import json
@@ -27,21 +27,21 @@ log = structlog.get_logger(__name__)
 MOST_JOB_BYTES = 2_000_000
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BATCH_TIMEOUT_SECONDS = -1
-"""A batch takes as long as it takes; leases notice a dead worker."""
+"""A batch takes as long as it needs; leases reveal a dead worker."""
 TOKEN_COUNT_TIMEOUT_SECONDS = 60
 FAILED_BATCH_JOB_TTL_SECONDS = 600
 TOKEN_COUNT_TTL_SECONDS = 60
 
 _KEPT = ("data", "origin", "status", "created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat", "worker_name")
 _IGNORED = ("description", "timeout", "ttl", "result_ttl", "failure_ttl", "exc_info")
-"""Fields that RQ writes for our jobs, too, but for which the worker has its own values."""
+"""Fields that RQ also writes for our jobs, but for which the worker has its own values."""
 _EMPTY = ("success_callback_name", "failure_callback_name", "stopped_callback_name", "group_id")
-"""Fields that RQ writes for every job, empty where nothing was asked for."""
+"""Fields that RQ writes for every job, empty unless something was requested."""
 _FIELDS = (*_KEPT, *_IGNORED, *_EMPTY)
 
 
 class JobRefused(NoSuchJobError):
-    """A job that is not ours; for RQ's own book-keeping there is no such job."""
+    """A job that is not ours; for RQ's own bookkeeping it does not exist."""
 
     def __init__(self, refused: RefusedJob) -> None:
         super().__init__(refused.reason)
@@ -49,15 +49,15 @@ class JobRefused(NoSuchJobError):
 
 
 class CheckedJob(Job):
-    """A job of which RQ only ever sees what was checked."""
+    """A job of which RQ sees only what was checked."""
 
     call: QueuedJob
     run: Callable[[QueuedJob], Any]
-    """What the worker does for a job; set in the process that runs it."""
+    """Runs a job; set in the process that runs it."""
 
     @classmethod
     def fetch(cls, id: str, connection: Redis | None = None, serializer: object = None) -> "CheckedJob":  # noqa: A002, ARG003 - RQ's signature
-        """Return a job; raise NoSuchJobError where there is none, or JobRefused where it is not ours."""
+        """Return a job; raise NoSuchJobError if there is none, or JobRefused if it is not ours."""
         if JOB_ID.fullmatch(id) is None:
             raise JobRefused(RefusedJob(function="?", reason="its id is none of ours"))
         job = cls(id, connection=connection, serializer=JSONSerializer)  # pyright: ignore[reportUnknownMemberType] - RQ leaves the serializer untyped
@@ -65,7 +65,7 @@ class CheckedJob(Job):
         return job
 
     def refresh(self) -> None:
-        """Read the job from Redis, a bounded amount."""
+        """Read the job from Redis, within a limit."""
         fields = read_hash(self.connection, self.key, _FIELDS, MOST_JOB_BYTES)
         if fields is None:
             reason = "webhooks, repeats, dependencies or other fields that no job of ours has, or too large"
@@ -75,7 +75,7 @@ class CheckedJob(Job):
         self.restore(fields)
 
     def restore(self, raw_data: Mapping[Any, bytes]) -> None:
-        """Take over what was checked; raise JobRefused for anything else."""
+        """Adopt the checked fields; raise JobRefused for anything else."""
         fields = {name.decode() if isinstance(name, bytes) else str(name): value for name, value in raw_data.items()}
         function, arguments = _read_call(fields)
         if any(value for name, value in fields.items() if name not in {*_KEPT, *_IGNORED}):
@@ -101,7 +101,7 @@ class CheckedJob(Job):
                 self.failure_ttl = TOKEN_COUNT_TTL_SECONDS
 
     def get_status(self, refresh: bool = True) -> JobStatus:  # noqa: FBT001, FBT002 - RQ's signature
-        """Return the job's state; for RQ one that cannot be read is one that is gone."""
+        """Return the job's state; an unreadable one counts as gone."""
         try:
             return super().get_status(refresh)
         except ValueError as error:
@@ -114,7 +114,7 @@ class CheckedJob(Job):
 
 
 class CheckedQueue(Queue):
-    """A queue whose foreign jobs are refused: counted for an alert, logged, thrown away."""
+    """A queue whose foreign jobs are refused: counted for an alert, logged and dropped."""
 
     @classmethod
     def dequeue_any(  # noqa: PLR0917 - RQ's signature
@@ -126,7 +126,7 @@ class CheckedQueue(Queue):
         serializer: object = None,  # noqa: ARG003
         death_penalty_class: object = None,  # noqa: ARG003
     ) -> tuple[Job, Queue] | None:
-        """Return the next job of our one queue. After a refused one DequeueTimeout lets the worker give its sign of life."""
+        """Return the next job of our one queue. After a refused one DequeueTimeout lets the worker send its heartbeat."""
         (queue,) = queues
         while (job_id := cls._take(connection, queue.key, timeout)) is not None:
             try:
@@ -135,7 +135,7 @@ class CheckedQueue(Queue):
                 _throw_away(connection, queue, job_id, error.refused)
                 raise DequeueTimeout(timeout, [queue.key]) from None
             except NoSuchJobError:
-                continue  # It has expired in the queue, as token counts that nobody waits for do.
+                continue  # It has expired in the queue, like token counts that nobody waits for.
             return job, queue
         return None
 
@@ -148,7 +148,7 @@ class CheckedQueue(Queue):
         return None if taken is None else cast("bytes", taken[1])
 
     def move_dependents_to_ready(self, *_: object, **__: object) -> dict[str, list[str]]:
-        """Move none: no job of ours depends on another, so whatever claims to is not looked at."""
+        """Do nothing: none of our jobs depends on another, so a job that claims to is ignored."""
         return {}
 
 
@@ -169,7 +169,7 @@ def _throw_away(connection: Redis, queue: Queue, job_id: bytes, refused: Refused
 
 
 def _read_call(fields: Mapping[str, bytes]) -> tuple[str, list[object]]:
-    """Return function and arguments of a job; raise JobRefused where there is anything more, or less."""
+    """Return function and arguments of a job; raise JobRefused if there is anything more, or less."""
     try:
         call = json.loads(_decompress(fields.get("data", b"")))
     except (ValueError, RecursionError, zlib.error):
@@ -185,7 +185,7 @@ def _read_call(fields: Mapping[str, bytes]) -> tuple[str, list[object]]:
 
 
 def _decompress(data: bytes) -> bytes:
-    """Return what RQ compressed, and no more of it than a job may have."""
+    """Decompress RQ's data, up to the largest size of a job."""
     decompressor = zlib.decompressobj()
     plain = decompressor.decompress(data, MOST_JOB_BYTES)
     if not decompressor.eof:

@@ -1,4 +1,4 @@
-"""Token counts by way of a worker, since the pages hold no key of Claude's."""
+"""Token counts through a worker, since the pages do not have Claude's key."""
 
 from dataclasses import dataclass
 
@@ -16,20 +16,20 @@ from core.domain.batches.work import ChatRequest
 log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 3
-"""A worker that is busy with a batch does not answer in time; an estimate has to do then."""
+"""A worker that is busy with a batch does not answer in time; an estimate is used then."""
 MOST_TOKENS = 10_000_000
-"""More than any model reads; whatever claims more is no count."""
+"""More than any model reads; a larger number is not a count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RqTokenCounter:
-    """Implements TokenCounter with a job that nobody misses when it is late."""
+    """Implements TokenCounter with a job that nobody misses if it is late."""
 
     redis: Redis
     queue_name: str
 
     def count_tokens(self, request: ChatRequest) -> int | None:
-        """Ask a worker and wait a moment."""
+        """Ask a worker and wait briefly."""
         request_json = request.model_dump_json()
         if len(request_json) > MOST_REQUEST_BYTES:
             return None  # The worker would refuse it.
@@ -46,7 +46,7 @@ class RqTokenCounter:
             )
             result = job.latest_result(timeout=WAIT_SECONDS)
         except RedisError:
-            return None  # Home and System say that the queue is away; here an estimate does.
+            return None  # Home and System report that the queue is away; here an estimate is enough.
         except Exception as error:  # noqa: BLE001 - RQ raises a dozen kinds for a result that somebody else wrote
             log.warning("token_count_unreadable", error=type(error).__name__)
             return None
@@ -56,5 +56,5 @@ class RqTokenCounter:
 
 
 def read_token_count(value: object) -> int | None:
-    """Return a count as a worker gives it; None for anything else."""
+    """Return a worker's count; None for anything else."""
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None

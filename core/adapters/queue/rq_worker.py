@@ -1,4 +1,4 @@
-"""RQ's forking worker, set up so that a death is noticed in seconds (RQ's defaults need minutes) and only our jobs run."""
+"""RQ's forking worker, configured so that a death is noticed in seconds (RQ's defaults need minutes) and only our jobs run."""
 
 import os
 import signal
@@ -29,14 +29,14 @@ from core.process import die_with_parent
 log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
-"""After a surprise in the queue: what cannot be helped must not become a busy loop."""
+"""After an unexpected error in the queue: one that persists must not cause a busy loop."""
 
 
 class BatchWorker(Worker):
     """Runs the jobs of one queue only: RQ's bookkeeping of half-taken jobs relies on it.
 
-    Of RQ's features that others can use through Redis it has none that we do not use: no commands (`rq:pubsub:*`), no
-    suspending, no callbacks, webhooks, dependents, groups, rate limits and schedules.
+    RQ features that others could use through Redis, and that we do not use, are turned off: commands (`rq:pubsub:*`),
+    suspending, callbacks, webhooks, dependents, groups, rate limits and schedules.
     """
 
     job_class = CheckedJob
@@ -54,7 +54,7 @@ class BatchWorker(Worker):
         self._run = run
 
     def register_birth(self) -> None:
-        """Announce the worker, which RQ could not do where somebody made something else of its keys."""
+        """Announce the worker; RQ could not where somebody replaced its keys by something else."""
         for queue in self.queues:
             throw_out_foreign_entries(queue)
         super().register_birth()
@@ -68,7 +68,7 @@ class BatchWorker(Worker):
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
-        """Wait for the next job; RQ would end the worker at whatever it cannot read, and again after each restart."""
+        """Wait for the next job; RQ would end the worker at an entry that it cannot read, again after each restart."""
         while True:
             try:
                 return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
@@ -79,7 +79,7 @@ class BatchWorker(Worker):
                 time.sleep(PAUSE_SECONDS)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job; where it cannot be booked, the reconciler enqueues its batch again."""
+        """Run a job; if its bookkeeping fails, the reconciler enqueues its batch again."""
         try:
             super().execute_job(job, queue)
         except ResponseError:
@@ -89,7 +89,7 @@ class BatchWorker(Worker):
             self.connection.delete(job.key)
 
     def run_maintenance_tasks(self) -> None:
-        """Keep RQ's books in order; they only serve the System page, so a surprise in them must not stop work."""
+        """Clean up RQ's bookkeeping. It only serves the System page, so an error in it must not stop work."""
         try:
             self.clean_registries()
         except (RedisConnectionError, RedisTimeoutError, StopRequested):
@@ -99,10 +99,10 @@ class BatchWorker(Worker):
             self.last_cleaned_at = now()
 
     def clean_registries(self) -> None:
-        """Clean up as RQ does, but only what our jobs need, and without what others wrote there."""
+        """Clean up as RQ does, but only what our jobs need, and without entries of others."""
         for queue in self.queues:
             throw_out_foreign_entries(queue)
-            register(self)  # Whoever emptied Redis made it forget this worker, too.
+            register(self)  # Whoever emptied Redis removed this worker's registration, too.
             if not queue.acquire_maintenance_lock():
                 continue
             try:
@@ -115,25 +115,25 @@ class BatchWorker(Worker):
         self.last_cleaned_at = now()
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        """Tell what the worker does, also where somebody made something else of its keys."""
+        """Publish the worker's state, even where somebody replaced its keys by something else."""
         self._write_own_keys(lambda: super(BatchWorker, self).set_state(state, pipeline))
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Give a sign of life, as above."""
+        """Send a heartbeat, likewise."""
         self._write_own_keys(lambda: super(BatchWorker, self).heartbeat(timeout, pipeline))  # pyright: ignore[reportUnknownMemberType] - RQ leaves the pipeline untyped
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Give the signs of life of worker and job, as above."""
+        """Send the heartbeats of worker and job, likewise."""
         self._write_own_keys(lambda: super(BatchWorker, self).maintain_heartbeats(job, execution))
 
     def register_death(self) -> None:
-        """Take leave, as above."""
+        """Remove the worker's registration, likewise."""
         self._write_own_keys(super().register_death)
 
     def _write_own_keys(self, write: Callable[[], None]) -> None:
         try:
             write()
-        except ResponseError:  # Looking first would leave a moment in which a key may still change.
+        except ResponseError:  # Checking first would leave a moment in which a key may still change.
             self._put_own_keys_right()
             write()
 
@@ -144,17 +144,17 @@ class BatchWorker(Worker):
             self.connection.hset(self.key, mapping=fields)
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
-        """Go on: anybody who knows REDIS_URL could hold all workers up by one key (`rq:suspended`)."""
+        """Continue: anybody who knows REDIS_URL could suspend all workers by one key (`rq:suspended`)."""
 
     def subscribe(self) -> None:
         """Take no commands: anybody who knows REDIS_URL could send them (shut down, kill the job)."""
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002 - RQ's signature
-        """Let a started job's sign of life lapse after four missed heartbeats."""
+        """Let a started job's heartbeat expire after four missed ones."""
         return self.job_monitoring_interval * 4
 
     def setup_work_horse_signals(self) -> None:
-        """Make the job's process die with its worker, so that no orphan goes on calling Claude."""
+        """Make the job's process die with its worker, so that no orphan keeps calling Claude."""
         super().setup_work_horse_signals()
         die_with_parent(signal.SIGKILL)
 

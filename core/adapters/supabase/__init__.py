@@ -1,1 +1,1 @@
-"""Supabase: the only road to data. Hosted project and embedded server speak the same API."""
+"""Supabase: the only access to data. A hosted project and the embedded server have the same API."""

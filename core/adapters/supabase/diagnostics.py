@@ -39,7 +39,7 @@ class SupabaseDiagnosticStore:
         return outcomes if used <= outcomes.labels.keys() else self._add_imported_names(outcomes)
 
     def _add_imported_names(self, outcomes: Outcomes) -> Outcomes:
-        """Name what only records of imported files name; the others have their labels already."""
+        """Add names that only imported records have; the others have their labels already."""
         rows = read_table(self.analyst.client, "imported_names", "id,name", "id")
         found = TypeAdapter(list[dict[str, str]]).validate_python(rows)
         names = {UUID(row["id"]): ScaffoldingLabel(label=row["name"]) for row in found}
@@ -86,7 +86,7 @@ class SupabaseExperimentStore:
 
 
 def _read_column(text: str) -> tuple[int | None, ...]:
-    """Return the numbers of `1,,3`; what is not given is None."""
+    """Return the numbers of `1,,3`; an empty one is None."""
     if not text:
         return ()
     numbers = text.split(",")

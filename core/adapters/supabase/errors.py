@@ -1,4 +1,4 @@
-"""Translates what supabase-py and httpx raise into our errors, once."""
+"""Translates exceptions of supabase-py and httpx into our errors, once."""
 
 import re
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""One call of a function of the database."""
+"""Calls one function of the database."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How database and storage do, asked with the analyst's rights."""
+"""The health of database and storage, checked with the analyst's rights."""
 
 from dataclasses import dataclass
 

@@ -15,7 +15,7 @@ from core.errors import DatabaseUnavailable, InvalidRequest
 _GONE = "This import is gone: it began more than a day ago, or was finished before. Import the files again."
 
 _PATIENCE = 5
-"""Times that a call of finish_import may run out of time."""
+"""How often finish_import may run out of time."""
 
 
 class _ImportOutcome(Record):
@@ -42,7 +42,7 @@ class SupabaseImportStore:
 
     def finish(self, import_id: ImportId) -> ImportFinish:
         for _ in range(_PATIENCE):
-            # Many conversations take longer than one call may; the next one waits for what that began.
+            # Many conversations take longer than one call may; the next call waits for what this one began.
             with suppress(DatabaseUnavailable):
                 return self._finish(import_id)
         return self._finish(import_id)

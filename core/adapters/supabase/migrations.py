@@ -11,11 +11,11 @@ from core.errors import ConfigurationError, DatabaseRejected, DatabaseUnavailabl
 
 FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>\w+)\.sql")
 SQUASHED_FILE = "squashed.txt"
-"""In the folder of the migrations: versions that the baseline has replaced, one a line; `#` begins a comment."""
+"""In the folder of the migrations: the versions that the baseline has replaced, one per line; `#` begins a comment."""
 BASELINE = "20261126"
-"""How the versions of the baseline's files begin."""
+"""The first characters of the baseline's versions."""
 LOCK = 8_320_514_962_311_407
-"""Of all Bright Run migrations: any number that nothing else uses."""
+"""For all Bright Run migrations: any number that nothing else uses."""
 RECORD_TABLE = """
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (version text primary key, statements text[], name text);
@@ -34,7 +34,7 @@ class Migration:
 
 
 def apply_migrations(database_url: str, folder: Path) -> list[str]:
-    """Apply what is not yet recorded, one transaction a file, and return the names of those files.
+    """Apply what is not yet recorded, one transaction per file, and return the names of those files.
 
     Raises ConfigurationError for files that cannot be applied in order, DatabaseUnavailable, and DatabaseRejected with file
     and line. A failed file leaves nothing behind; the files before it stay applied.
@@ -67,7 +67,7 @@ def apply_migrations(database_url: str, folder: Path) -> list[str]:
 
 
 def read_migrations(folder: Path) -> list[Migration]:
-    """Return the files in the order of their versions; raise ConfigurationError for a wrong or a doubled name."""
+    """Return the files in the order of their versions; raise ConfigurationError for a wrong or duplicate name."""
     migrations: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
         match = FILE_NAME.fullmatch(path.name)
@@ -80,14 +80,14 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 
 def read_squashed(folder: Path) -> frozenset[str]:
-    """Return the versions that the baseline has replaced; none where the folder says nothing of it."""
+    """Return the versions that the baseline has replaced; none if the folder has no such list."""
     path = folder / SQUASHED_FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return frozenset(version for line in lines if (version := line.partition("#")[0].strip()))
 
 
 def _refuse_unrecorded(connection: psycopg.Connection) -> None:
-    """Tell of tables that nobody recorded before the first file says only that they are there already."""
+    """Report tables without a record of their migrations: the first file would only say that they exist."""
     recorded = connection.execute("select 1 from supabase_migrations.schema_migrations limit 1").fetchone()
     if recorded is None and _has_table(connection, "public.batches"):
         raise ConfigurationError(
@@ -120,7 +120,9 @@ def _adopt_squashed(connection: psycopg.Connection, migrations: list[Migration],
 
 
 def _check_records(connection: psycopg.Connection, migrations: list[Migration]) -> None:
-    """Compare what was applied with the files: a missing one is an error, a changed one is only said, never run again."""
+    """Compare the applied versions with the files: a missing file is an error, a changed one is only reported, never run
+    again.
+    """
     files = {migration.version: migration for migration in migrations}
     rows = connection.execute("select version, statements, name from supabase_migrations.schema_migrations order by version")
     for version, statements, name in rows.fetchall():
@@ -128,13 +130,13 @@ def _check_records(connection: psycopg.Connection, migrations: list[Migration]) 
         if migration is None:
             applied = f"Migration {version}_{name} was applied to this database"
             raise ConfigurationError(f"{applied}, but its file is not here. Update your checkout.")
-        # The Supabase CLI records single statements, which say nothing of the file's own text.
+        # The Supabase CLI records single statements, which cannot be compared with the file's text.
         if statements is not None and len(statements) == 1 and _bare(statements[0]) != _bare(migration.text):
             log.warning("migration_changed_after_it_was_applied", file=migration.path.name, advice="write a new migration")
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> bool:
-    """Apply and record one file; return false if it was recorded before, perhaps by someone else just now."""
+    """Apply and record one file; return false if it was recorded already, perhaps by another process just now."""
     try:
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
@@ -161,7 +163,7 @@ def _record(connection: psycopg.Connection, migration: Migration) -> None:
 
 
 def _describe(error: psycopg.Error, migration: Migration) -> str:
-    """Say where the database met the error: it gives a position in the text, or the function it was in."""
+    """Say where the error is: the database gives a position in the text, or the function it was in."""
     place = str(migration.path)
     position = error.diag.statement_position
     if position is not None:

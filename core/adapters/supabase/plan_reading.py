@@ -1,4 +1,4 @@
-"""A batch's row as the plan that a worker follows. Pure."""
+"""From a batch's row to the plan that a worker follows. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -15,7 +15,7 @@ NOUNS = {"personas": "persona", "arcs": "emotional arc", "topics": "topic", "tem
 
 
 def read_plan(row: Mapping[str, Any]) -> BatchPlan:
-    """Return a batch's plan; raise PlanUnreadable, with a message for its analyst, where the row holds something else."""
+    """Return a batch's plan; raise PlanUnreadable, with a message for its analyst, if the row is not valid."""
     try:
         settings = BatchSettings.model_validate(row)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What the readers share: rows that are read one by one, filters, and pages by key."""
+"""What the readers share: rows that are validated one by one, filters, and keyset pages."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ from core.terminal import escape_controls
 AnyRow = TypeVar("AnyRow", bound=RecordRow)
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 ROWS_OF_ANSWER = 1_000
-"""The API returns no more at once."""
+"""The API returns at most this many rows at a time."""
 OPTION_LISTS = {"personas": "persona", "arcs": "arc", "topics": "topic", "templates": "template", "batches": "batch"}
 
 logger = logging.getLogger(__name__)
@@ -30,13 +30,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class UnreadableRows:
-    """What an analyst's last reading of each kind left out. Tabs may share it."""
+    """The rows that an analyst's last reading of each kind left out. Tabs may share it."""
 
     _by_kind: dict[str, tuple[UnreadableRow, ...]] = field(default_factory=dict[str, tuple[UnreadableRow, ...]])
     _changing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def note(self, what: str, rows: tuple[UnreadableRow, ...], *, goes_on: bool) -> bool:
-        """Keep what was left out now, in place of what was before unless a reading goes on; return whether that is news."""
+        """Keep what was left out now, replacing what was kept before unless a reading continues; return whether that is
+        news.
+        """
         with self._changing:
             before = self._by_kind.get(what, ())
             self._by_kind[what] = tuple(dict.fromkeys((*before, *rows))) if goes_on else rows
@@ -51,7 +53,7 @@ class UnreadableRows:
 def keep_readable(
     kind: type[AnyRecord], rows: Iterable[object], what: str, notes: UnreadableRows | None = None, *, goes_on: bool = False
 ) -> tuple[AnyRecord, ...]:
-    """Return the rows that are what `kind` demands. One that is not stops no list: it is left out, logged and noted.
+    """Return the rows that `kind` accepts. An invalid row does not end the list: it is left out, logged and noted.
 
     `goes_on`: these rows follow others of the same reading.
     """
@@ -69,7 +71,7 @@ def keep_readable(
 
 
 def read_table(client: Client, table: str, columns: str, *order: str) -> list[Any]:
-    """Return all rows, by as many answers as they need; `order` tells every row from the others."""
+    """Return all rows, in as many answers as they need; `order` must be unique."""
     rows: list[Any] = []
     while True:
         query = client.table(table).select(columns)
@@ -83,7 +85,7 @@ def read_table(client: Client, table: str, columns: str, *order: str) -> list[An
 
 
 def read_record(kind: type[AnyRecord], row: object, what: str) -> AnyRecord:
-    """Return the one row that was asked for; raise DatabaseRejected, in words, if it is not what `kind` demands."""
+    """Validate a single row; raise DatabaseRejected, with a readable message, if `kind` does not accept it."""
     try:
         return kind.model_validate(row)
     except ValidationError as error:
@@ -91,7 +93,7 @@ def read_record(kind: type[AnyRecord], row: object, what: str) -> AnyRecord:
 
 
 def dump_filters(filters: Record) -> dict[str, Any]:
-    """Return the filters that are given, as the functions read them."""
+    """Return the filters that are set, as the functions read them."""
     return filters.model_dump(mode="json", exclude_none=True)
 
 
@@ -107,9 +109,9 @@ def read_page(
     cursor: RowCursor | None,
     direction: Direction,
 ) -> Page[AnyRow]:
-    """Call a function that returns {"rows", "newer"}; one row more than asked for tells whether there is another page.
+    """Call a function that returns {"rows", "newer"}; one row more than the page shows whether there is another page.
 
-    Where a page begins and ends is told by all its rows, so nothing is missing but those that cannot be read.
+    All rows count for where a page begins and ends, so nothing is missing but the unreadable ones.
     """
     answer = call_function(
         client,

@@ -1,4 +1,4 @@
-"""Rows of the scaffolding that ships with Bright Run, put in by the service role."""
+"""Inserts the scaffolding that ships with Bright Run, as the service role."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -15,18 +15,18 @@ from core.domain.record import Record
 
 @dataclass(frozen=True, kw_only=True)
 class SupabaseSeeder:
-    """Adds rows that are missing; never changes or deletes one."""
+    """Adds missing rows; never changes or deletes one."""
 
     client: Client
 
     def insert_missing(self, table: str, records: Sequence[Record], key: str) -> None:
-        """Insert the records whose key (column names, comma separated) is not there."""
+        """Insert the records whose key (column names, comma separated) does not exist yet."""
         rows: list[dict[str, JSON]] = [record.model_dump(mode="json", exclude={"updated_at"}) for record in records]
         with translate_errors():
             self.client.table(table).upsert(rows, on_conflict=key, ignore_duplicates=True).execute()
 
     def count_active_topics(self, keys: Sequence[str]) -> int:
-        """Return how many of these topics batches may take."""
+        """Return how many of these topics are active."""
         topics = self.client.table("training_topics").select("id", count=CountMethod.exact, head=True)
         with translate_errors():
             return topics.is_("is_active", "true").in_("topic_key", keys).execute().count or 0

@@ -19,9 +19,9 @@ from core.errors import NotSignedIn
 
 REFRESH_BEFORE_SECONDS = 60.0
 TIMEOUT_SECONDS = 30.0
-"""Of the worker's questions."""
+"""For the worker's calls."""
 READ_SECONDS = 10.0
-"""Of an analyst's: the database stops them after 8 s, so an API that takes longer hangs, and a page should say so."""
+"""For an analyst's calls: the database ends them after 8 s, so an API that takes longer hangs, and a page should say so."""
 WRITE_SECONDS = 60.0
 LONG_CALLS = {
     "submit_batch": WRITE_SECONDS,
@@ -30,7 +30,7 @@ LONG_CALLS = {
     "stage_import": WRITE_SECONDS,
     "finish_import": 300.0,
 }
-"""Functions that write much at once, with the time that the database gives them."""
+"""Functions that write a lot in one call, with the time that the database gives them."""
 
 
 @dataclass(kw_only=True)
@@ -41,13 +41,13 @@ class Analyst:
     _http_client: httpx.Client
     _session: Session = field(repr=False)
     unreadable: UnreadableRows = field(default_factory=UnreadableRows)
-    """What of the rows that this analyst read last could not be read."""
+    """The rows that this analyst's last readings could not validate."""
     _refreshing: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    """Tabs may share an analyst, and a refresh token can be used once."""
+    """Tabs may share an analyst, and a refresh token can be used only once."""
 
     @property
     def user_id(self) -> UUID:
-        """The id that everything of this analyst is created by."""
+        """The id that owns everything this analyst creates."""
         return UUID(self._session.user.id)
 
     @property
@@ -57,7 +57,7 @@ class Analyst:
 
     @property
     def client(self) -> Client:
-        """The client, with a token that lasts; raises NotSignedIn when the session has ended."""
+        """The client, with a token that is still valid for a while; raises NotSignedIn when the session has ended."""
         with self._refreshing:
             if (self._session.expires_at or 0) - time.time() < REFRESH_BEFORE_SECONDS:
                 with translate_errors():
@@ -66,12 +66,12 @@ class Analyst:
         return self._client
 
     def close(self) -> None:
-        """Close the connections; the session itself ends by its token's age."""
+        """Close the connections; the session itself ends when its token expires."""
         self._http_client.close()
 
 
 class PatientTransport(httpx.BaseTransport):
-    """Waits longer for what writes much at once than for what is read."""
+    """Waits longer for functions that write a lot than for reads."""
 
     def __init__(self, transport: httpx.BaseTransport) -> None:
         self._transport = transport
@@ -88,7 +88,7 @@ class PatientTransport(httpx.BaseTransport):
 
 
 def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analyst:
-    """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable. Close it when it is not needed any more."""
+    """Sign an analyst in; raises NotSignedIn or DatabaseUnavailable. Close it when it is no longer needed."""
     return open_analyst(
         url, publishable_key, lambda client: client.auth.sign_in_with_password({"email": email, "password": password})
     )
@@ -130,7 +130,7 @@ async def open_worker_client(url: str, secret_key: str) -> AsyncGenerator[AsyncC
 
 @cache
 def _load_authorities() -> ssl.SSLContext:
-    """Read the certificates of the authorities once for a process: that takes longer than a question to the database."""
+    """Load the certificate authorities once per process: that takes longer than a database query."""
     return httpx.create_ssl_context()
 
 

@@ -13,13 +13,13 @@ from core.domain.verdict.conversation import Conversation
 from core.domain.verdict.reply import RawResponse
 
 EncodedResult = dict[str, Any]
-"""One element of `record_results`' argument, as `encode_result` makes it and a file of the spool holds it."""
+"""One element of `record_results`' argument, as `encode_result` makes it and a spool file holds it."""
 _DEEPEST = 100
-"""Levels of nesting; what is deeper is kept as text."""
+"""Levels of nesting; deeper JSON is kept as text."""
 
 
 def encode_result(result: ItemResult) -> EncodedResult:
-    """Return a result as the database takes it. Zero stays zero; None is what was not said."""
+    """Return a result as the database takes it. Zero stays zero; None means that the value is unknown."""
     payload: dict[str, Any] = {
         "kind": result.kind,
         "item_id": str(result.item.item_id),
@@ -139,7 +139,7 @@ def describe_raw(attempt: Attempt | None) -> dict[str, Any]:
 
 
 def _is_storable(value: object) -> bool:
-    """Whether the database and whoever reads it take a value as JSON: no NaN, no infinity, no nesting without end."""
+    """Whether the database and its readers accept a value as JSON: no NaN, no infinity, no endless nesting."""
     level: list[object] = [value]
     for _ in range(_DEEPEST):
         if any(isinstance(part, float) and not math.isfinite(part) for part in level):

@@ -62,7 +62,7 @@ class SupabaseWorkStore:
         return await self.record_encoded([encode_result(result) for result in results])
 
     async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]:
-        """Record results that are encoded already."""
+        """Record results that are already encoded."""
         answer = await self._call("record_results", {"results": results})
         return TypeAdapter(tuple[RecordOutcome, ...]).validate_python(answer)
 
@@ -73,7 +73,7 @@ class SupabaseWorkStore:
 
 @dataclass(frozen=True, kw_only=True)
 class SupabaseReconciler:
-    """Calls reconcile_batches, and records what workers left on disk."""
+    """Calls reconcile_batches, and records results that workers left on disk."""
 
     client: Client
 
