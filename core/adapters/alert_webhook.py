@@ -10,7 +10,7 @@ from core.domain.diagnosis.alerts import StoredAlert
 from core.errors import WebhookUnavailable
 
 TIMEOUT_SECONDS = 5.0
-_ADVICE = "It is tried again. Check BRIGHTRUN_ALERT_WEBHOOK_URL if it stays so."
+_ADVICE = "It will be sent again. Check BRIGHTRUN_ALERT_WEBHOOK_URL if this continues."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Long measurements of the product by itself, run by `brightrun bench`."""
+"""Long measurements of the product, run by `brightrun bench`."""

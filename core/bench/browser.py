@@ -1,4 +1,4 @@
-"""A Chromium for measurements, browser tests and screenshots, whichever this machine has."""
+"""A Chromium for measurements, browser tests and screenshots: whichever this machine has."""
 
 import shutil
 from collections.abc import Generator
@@ -22,12 +22,12 @@ VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
 
 
 class BrowserMissingError(Exception):
-    """There is no Chromium or Chrome here."""
+    """There is no Chromium or Chrome on this machine."""
 
 
 @contextmanager
 def open_browser(chosen: Path | None) -> Generator[Browser]:
-    """Open the chosen browser, that of the PATH, or playwright's own; raise BrowserMissingError without one."""
+    """Open the configured browser, the one on the PATH, or playwright's own; raise BrowserMissingError without one."""
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=chosen or _find_executable(), args=list(ARGUMENTS))

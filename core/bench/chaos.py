@@ -1,4 +1,4 @@
-"""Chaos: parts are killed at random while batches run with every passing and content fault at once; then it is counted."""
+"""Chaos: parts are killed at random while batches run with all passing and content faults; then the results are counted."""
 
 import os
 import random
@@ -37,7 +37,7 @@ CONTENT_FAULTS = (
     "wrong_roles escaped_text content_filter"
 )
 PASSING_FAULTS = "rate_limit overloaded server_error timeout disconnect error_as_200 gateway_page"
-# bad_key, no_credit, usage_limit and login_page pause a batch at once, as they should; here batches shall come to their end.
+# bad_key, no_credit, usage_limit and login_page pause a batch immediately, as they should; these batches have to finish.
 FAULTS = ",".join([f"{kind}=0.008" for kind in CONTENT_FAULTS.split()] + [f"{kind}=0.01" for kind in PASSING_FAULTS.split()])
 KILLED_PARTS = ("worker-1", "worker-1", "valkey", "postgres", "api")
 CONCURRENCY = 10
@@ -53,7 +53,7 @@ class Disturbance(Record):
 
 
 class ChaosResult(Record):
-    """What is in the database when everything has ended."""
+    """The contents of the database after everything has ended."""
 
     items: int
     accepted: int
@@ -72,7 +72,7 @@ class ChaosResult(Record):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What breaks the promise; empty if nothing."""
+        """The broken promises; empty if there are none."""
         checks = {
             f"{self.items} items, but {self.accepted} accepted and {self.failed} failed": (
                 self.accepted + self.failed != self.items or self.open_items > 0
@@ -88,7 +88,7 @@ class ChaosResult(Record):
 
 
 def run_chaos(settings: Settings, *, items: int, disturbances: int, seed_number: int, say: Say) -> ChaosResult:
-    """Run batches of `items` in all in a stack of its own, under `settings.home`, while parts are killed at random.
+    """Run batches of `items` in total in a stack of its own, under `settings.home`, while parts are killed at random.
 
     Raises StackError if the batches do not end within ten minutes after the last disturbance.
     """
@@ -122,7 +122,7 @@ def _connect(settings: Settings) -> Generator[psycopg.Connection]:
 
 
 def _submit(settings: Settings, items: int) -> list[BatchId]:
-    """Submit core and edge batches until the number is reached."""
+    """Submit core and edge batches until the number of items is reached."""
     services = open_local_services(settings)
     choices = services.scaffolding.list_choices()
     batch_settings = BatchSettings(model=settings.model, max_tokens=settings.max_tokens, concurrency=CONCURRENCY)
@@ -163,7 +163,7 @@ def _disturb(settings: Settings, number: int, chance: random.Random, began: floa
 def _kill(folder: StackFolder, name: str) -> None:
     socket_path = read_state(folder).supervisor_socket
     if socket_path is None:
-        raise StackError("The supervisor has no socket; the stack has ended by itself.")
+        raise StackError("The supervisor has no socket; the stack has ended.")
     status = Supervisor(socket_path).read_statuses()[name]
     if status.pid:
         os.kill(status.pid, signal.SIGKILL)
@@ -172,7 +172,7 @@ def _kill(folder: StackFolder, name: str) -> None:
 def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) -> None:
     """Wait until every batch has ended and every failure has its report. A batch that its breaker paused is resumed."""
     deadline = time.monotonic() + 600
-    standing = "nothing could be read"
+    state = "nothing could be read"
     while time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         try:
@@ -185,18 +185,18 @@ def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) ->
                 ).fetchone()
                 paused = connection.execute("select id from public.batches where status = 'paused'").fetchall()
         except psycopg.OperationalError:
-            continue  # PostgreSQL is just being started again
+            continue  # PostgreSQL is restarting
         for (batch_id,) in paused:
             _resume(settings, BatchId(batch_id), say)
         open_items, missing_reports = (row or (0,))[0], (missing or (0,))[0]
         if open_items == 0 and missing_reports == 0:
             return
-        standing = f"{open_items} items open, {missing_reports} reports missing"
-    raise StackError(f"The batches {', '.join(map(str, batch_ids))} did not end within 600 s: {standing}.")
+        state = f"{open_items} items open, {missing_reports} reports missing"
+    raise StackError(f"The batches {', '.join(map(str, batch_ids))} did not end within 600 s: {state}.")
 
 
 def _resume(settings: Settings, batch_id: BatchId, say: Say) -> None:
-    """Go on with a batch that its circuit breaker paused, as an analyst would."""
+    """Resume a batch that its circuit breaker paused, as an analyst would."""
     try:
         services = open_local_services(settings)
         services.batches.control(batch_id, BatchAction.RESUME)

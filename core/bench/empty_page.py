@@ -1,4 +1,4 @@
-"""What a page of Streamlit costs before there is anything on it: the floor under every figure of a load."""
+"""What an empty Streamlit page costs: the lower bound of every load time."""
 
 import subprocess
 import sys

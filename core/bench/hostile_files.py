@@ -1,6 +1,6 @@
-"""Files that are made to cost their reader memory or time: the same bytes each time, each of one kind.
+"""Files made to cost their reader memory or time: one of each kind, the same bytes each time.
 
-Small ones that unpack or nest are the dangerous ones; large ones have the size that is asked for.
+The dangerous ones are small and unpack or nest; the size of the large ones can be chosen.
 """
 
 import gzip
@@ -21,7 +21,7 @@ _CHUNK = 64 * 1024
 _GOOD_TURNS = '{"role":"user","content":"How much should I keep?"},{"role":"assistant","content":"Three months."}'
 _GOOD = f'{{"messages":[{_GOOD_TURNS}]}}'
 _WIDE = "\N{GRINNING FACE}"
-"""One of these makes each character of a text take four bytes."""
+"""One of these makes every character of a text take four bytes."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,20 @@ class HostileFile:
     parts: Callable[[], Iterator[bytes]]
 
     def write(self, path: Path) -> None:
-        """Write it where it is to be."""
+        """Write the file."""
         with path.open("wb") as file:
             file.writelines(self.parts())
 
 
 def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
-    """Return all kinds; large ones have about so many megabytes."""
+    """Return all kinds; large ones have about this many megabytes."""
     size = megabytes * MEGABYTE
     record = 4 * MEGABYTE - 1024
-    """Just below the limit of a record, so that it is read and not refused."""
+    """Just below the limit of a record, so that it is read instead of refused."""
     deep = 60_000
     times = min(5, max(1, megabytes // 4))
     texts = {
-        # Nested, wherever it can be
+        # Nesting, wherever it is possible
         "nested-behind-first-item.json": lambda: _join(f"[{_GOOD},", "[" * deep),
         "nested-objects-behind-first-item.json": lambda: _join(f"[{_GOOD},", '{"a":' * deep),
         "nested-with-long-keys.json": lambda: _join(f"[{_GOOD},", *(f'{{"{"k" * 50_000}{level}":' for level in range(60))),
@@ -75,7 +75,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
             *repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 49_999}]}}\n', times)
         ),
         "objects-for-labels.jsonl": lambda: _join(*repeat(f'{{"messages":[],"a":{_write_objects(100_000)}}}\n', times)),
-        # Long ones
+        # Long values
         "one-line.jsonl": lambda: _join(f'{_GOOD}\n{{"messages":"', *repeat("x" * _CHUNK, size // _CHUNK)),
         "long-string.json": lambda: _join(f'[{_GOOD},"', *repeat("x" * _CHUNK, size // _CHUNK), '"]'),
         "long-integer.json": lambda: _join(f"[{_GOOD},", "9" * 10_000_000, "]"),
@@ -99,7 +99,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "byte-order-marks.jsonl": lambda: repeat(b"\xef\xbb\xbf", size // 3),
         "half-characters.jsonl": lambda: repeat(b"\xed\xa0\x80" * 1000, size // 3000),
         "zeros.json": lambda: repeat(bytes(_CHUNK), size // _CHUNK),
-        # Known for ever
+        # Well-known attacks
         "pairs-of-many.jsonl": lambda: (
             f'{{"conversation_id":"{number}","target_response":"Yes."}}\n'.encode() for number in range(size // 52)
         ),
@@ -134,7 +134,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
 
 
 def list_special_files(folder: Path) -> tuple[Path, ...]:
-    """Make what is no file: a pipe, a socket, a loop of links; return them with what the system has of the kind."""
+    """Create what is not a regular file: a pipe, a socket, a loop of links; return them with the system's own of the kind."""
     pipe, plug, loop = folder / "pipe.jsonl", folder / "socket.jsonl", folder / "loop.jsonl"
     os.mkfifo(pipe)
     with closing(socket.socket(socket.AF_UNIX)) as listener:
@@ -158,7 +158,7 @@ def _join(*texts: str) -> Iterator[bytes]:
 
 
 def _write_chat(role: str, content: str) -> str:
-    """`content` is text as JSON has it."""
+    """`content` is text as it is written in JSON."""
     return f'{{"messages":[{{"role":"{role}","content":"{content}"}}]}}\n'
 
 
@@ -171,7 +171,7 @@ def _write_keys(count: int) -> str:
 
 
 def _write_duplicates(count: int) -> str:
-    """The last key is the one that stands twice."""
+    """The last key is the duplicate."""
     return "{" + ",".join(f'"{number}":0' for number in range(count)) + f',"{count - 1}":0}}'
 
 

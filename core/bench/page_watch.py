@@ -1,4 +1,4 @@
-"""When a page has shown everything that it has to show."""
+"""Notices when a page has shown everything it has to show."""
 
 from playwright.sync_api import Page
 
@@ -25,7 +25,7 @@ new MutationObserver((changes) => {
     subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['data-test-script-state'],
 });
 """
-"""Notes when the analyst last clicked or typed, each run of the page's script, and when what the page shows last changed.
+"""Records when the analyst last clicked or typed, each run of the page's script, and the last change of what the page shows.
 
 A table is a picture: its description for screen readers, inside the canvas, follows the picture 200 ms later.
 """
@@ -46,5 +46,5 @@ Some runs are so short that the page never says that it is running; those are wa
 
 
 def wait_until_settled(page: Page, began_ms: float = 0.0) -> float:
-    """Return how many milliseconds after `began_ms` a page, which WATCH_SCRIPT watches, had shown everything."""
+    """Return after how many milliseconds since `began_ms` a page, which WATCH_SCRIPT watches, had shown everything."""
     return float(page.wait_for_function(SETTLED, arg=began_ms, timeout=60_000).json_value())

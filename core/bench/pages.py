@@ -1,8 +1,7 @@
-"""How long an analyst waits: each page in a real browser, over a database as full as years of work leave it.
+"""How long an analyst waits: each page in a real browser, over a database with the rows of years of work.
 
-Measured is what the browser shows: from the click (or the beginning of a load) to the last change of the page's content.
-A page that is opened in the app is warm. Opened by its address, Streamlit itself begins anew in the tab: the empty page says
-what that takes.
+The time runs from the click (or the start of a load) to the last change of the page's content. A page opened within the app
+is warm. A page opened by its address starts Streamlit anew in the tab: the empty page shows what that takes.
 """
 
 import json
@@ -48,13 +47,13 @@ PAGE_MS, ADDRESS_MS = 1_000, 2_000
 FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 500, 300, 300, 1_000
 QUERY_MS, DIAGNOSIS_MS = 200, 500
 DIAGNOSIS_SECONDS = 21
-"""After so long a diagnosis is made anew (`core.ui.analytics.view`)."""
+"""After this time a diagnosis is computed again (`core.ui.analytics.view`)."""
 Say = Callable[[str], None]
 Act = Callable[[], object]
 
 
 class Timing(Record):
-    """One thing an analyst does, and how long it takes, in milliseconds."""
+    """One action of an analyst, and how long it takes, in milliseconds."""
 
     page: str
     action: str
@@ -63,12 +62,12 @@ class Timing(Record):
 
     @property
     def median_ms(self) -> float:
-        """The middle of all rounds."""
+        """The median of all rounds."""
         return statistics.median(self.rounds_ms)
 
     @property
     def is_kept(self) -> bool:
-        """Whether the target is reached."""
+        """Whether the target is met."""
         return self.median_ms <= self.target_ms
 
 
@@ -112,11 +111,11 @@ class PageBench:
         return self._timings[-1]
 
     def run(self) -> tuple[Timing, ...]:
-        """Measure everything; returns what was measured, in order."""
+        """Run all measurements; return them in order."""
         (large,) = self._services.monitor.list_batches(BatchFilters(text=LARGE_BATCH)).batches
         failure = self._services.failures.list_page().rows[0].id
         for name, path in self._list_pages(large.id):
-            self._open(path)  # Warm: whoever works here has been here before.
+            self._open(path)  # Warm, as for an analyst who has worked here before.
             self._measure(name, "open by its address", ADDRESS_MS, partial(self._open, path))
         for name in FOLLOWED:
             self._measure(name, "open from Home", PAGE_MS, partial(self._follow, name))
@@ -141,7 +140,7 @@ class PageBench:
         ]
 
     def _measure_queries(self) -> None:
-        """What the list of failures asks of the database, without a page around it."""
+        """The database queries of the list of failures, without a page around them."""
         failures, name = self._services.failures, "Failed generations, query"
         first = failures.list_page()
         rare = FailureFilters(failure_type="refusal")
@@ -156,7 +155,7 @@ class PageBench:
             self._measure(name, action, QUERY_MS, partial(_clock, act))
 
     def _measure_analytics(self) -> None:
-        """The diagnosis by itself, with all that is asked of the database and computed of it; then the page."""
+        """The diagnosis alone, with its queries and computations; then the page."""
         page, name, path = self._page, "Failure Analytics", "Failure_Analytics"
         diagnostics, store = self._services.diagnostics, self._services.diagnostics.store
         rare, every = FailureFilters(failure_type="refusal"), FailureFilters()
@@ -178,7 +177,7 @@ class PageBench:
             return self._time(page.get_by_text("Heat maps", exact=True).click)
 
         self._measure(name, "open from Home, nothing kept", PAGE_MS, open_anew)
-        # A filter counts everything anew; what it may take is said of the page, not of lists.
+        # A filter counts everything again; its limit is that of the page, not of lists.
         self._measure_filter(name, path, PAGE_MS)
         self._measure(name, "another view", FILTER_MS, change_view)
 
@@ -213,7 +212,7 @@ class PageBench:
         )
 
     def _measure_filter(self, name: str, path: str, target_ms: float) -> None:
-        """Another type each round: nothing is kept of it."""
+        """Another type each round, so that no cached result is used."""
         kinds = cycle(sorted(self._services.failures.count().by_type))
 
         def filter_by_type() -> float:
@@ -224,7 +223,7 @@ class PageBench:
         self._measure(name, "filter by type", target_ms, filter_by_type)
 
     def _measure_list(self, name: str, path: str, *, words: str) -> None:
-        """What every list of records offers. Fewer letters each round: they find the same, and nothing is kept of it."""
+        """The actions of every list of records. Fewer letters each round find the same rows, and no cached result is used."""
         beginnings = cycle(words[: len(words) - missing] for missing in range(ROUNDS))
 
         def search() -> float:
@@ -258,11 +257,11 @@ class PageBench:
         return self._time(self._page.get_by_role("link", name=name).first.click)
 
     def _time(self, act: Act) -> float:
-        act()  # Before it clicks, the driver waits until the button stands still: no analyst's time.
+        act()  # The driver waits until the button stands still before it clicks: that is not the analyst's time.
         return wait_until_settled(self._page, float(self._page.evaluate("window.brightrunActed")))
 
     def _find_buttons(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Where the buttons of the first row are; the table is a picture."""
+        """Return the positions of the first row's buttons; the table is a picture."""
         table: Locator = self._page.get_by_test_id("stDataFrame").first
         table.wait_for()
         frame = table.bounding_box()

@@ -1,6 +1,7 @@
-"""What a scan of a large data set takes: the same conversations in each form that people keep them in.
+"""What a scan of a large data set takes: the same conversations in every format that people keep them in.
 
-Each file is scanned by a process of its own, whose peak of memory counts, and that of the process that decodes Parquet.
+Each file is scanned by a process of its own; its peak of memory counts, and so does that of the process that decodes
+Parquet.
 """
 
 import csv
@@ -34,7 +35,7 @@ _ROW_GROUP = 10_000
 
 
 class ScanCost(Record):
-    """What one file took; `seconds` by the clock."""
+    """What one file took; `seconds` are wall-clock time."""
 
     name: str
     size_bytes: int
@@ -44,7 +45,7 @@ class ScanCost(Record):
 
     @property
     def row(self) -> str:
-        """A line of the table."""
+        """A row of the table."""
         speed = self.conversations / self.seconds
         size = self.size_bytes / 2**20
         return (
@@ -53,7 +54,7 @@ class ScanCost(Record):
 
 
 def run_scans(conversations: int, wanted: str, say: Callable[[str], None]) -> tuple[ScanCost, ...]:
-    """Measure all forms with this in their names; say each result."""
+    """Measure all formats with this in their names; report each result."""
     costs: list[ScanCost] = []
     with tempfile.TemporaryDirectory(prefix="brightrun-scans-") as home:
         for name, write in _WRITERS.items():
@@ -79,7 +80,7 @@ def _scan(path: Path) -> int:
 
 
 def _run_apart(work: Callable[[], int | None]) -> tuple[int, float]:
-    """Do it in a child; return what came of it, and the most memory that the child or one of its own had."""
+    """Run a function in a child process; return its result, and the peak memory of the child or one of its own children."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -99,7 +100,7 @@ def _convert_peak(usage: resource.struct_rusage) -> float:
 
 
 def _list_records(conversations: int) -> Iterator[dict[str, Any]]:
-    """Conversations of 6 turns and 1,900 characters; in each fiftieth the last turn is cut."""
+    """Conversations of 6 turns and 1,900 characters; in every fiftieth the last turn is cut."""
     for number in range(conversations):
         turns = [
             {

@@ -1,4 +1,4 @@
-"""How long it takes until something is there: commands, the stack, and its first page."""
+"""How long commands, the stack and its first page take to start."""
 
 import json
 import resource
@@ -38,16 +38,16 @@ class StartTiming(Record):
     target_seconds: float | None = None
     rounds_seconds: tuple[float, ...]
     processor_seconds: tuple[float, ...] = ()
-    """Of a command: what it took of the processor, which other programs lengthen less."""
+    """For a command: its processor time, which other programs affect less."""
 
     @property
     def least_seconds(self) -> float:
-        """The shortest round: nearest to what the machine does when nothing else uses it."""
+        """The shortest round: closest to an idle machine."""
         return min(self.rounds_seconds)
 
     @property
     def is_kept(self) -> bool:
-        """Whether the target, if there is one, was reached at least once."""
+        """Whether the target, if there is one, was met at least once."""
         return self.target_seconds is None or self.least_seconds <= self.target_seconds
 
     @property
@@ -63,7 +63,7 @@ HEADING = "| what | least s | median s | processor: least s | target s |\n|---|-
 
 
 def run_start(settings: Settings, starts: int, say: Say) -> tuple[StartTiming, ...]:
-    """Measure a stack of its own under `settings.home`, started so many times over the same data, and commands in it."""
+    """Measure commands, and a stack of its own under `settings.home` that is started this many times over the same data."""
     small_file = settings.home / "small.jsonl"
     small_file.write_text(SMALL_FILE)
     plan = StackPlan(
@@ -74,7 +74,7 @@ def run_start(settings: Settings, starts: int, say: Say) -> tuple[StartTiming, .
     commands: tuple[StartTiming, ...] = ()
     with open_browser(settings.chromium) as browser, browser.new_context(viewport=VIEWPORT) as context:
         context.add_init_script(WATCH_SCRIPT)
-        context.new_page()  # The browser is open already where somebody works.
+        context.new_page()  # The browser of an analyst at work is open already.
         for _ in range(starts):
             began = time.perf_counter()
             with start_stack(plan, lambda _: None) as stack:
@@ -95,7 +95,7 @@ def run_start(settings: Settings, starts: int, say: Say) -> tuple[StartTiming, .
 
 
 def _open_page(context: BrowserContext, url: str) -> float:
-    """Open an address in a tab of its own and return the seconds until everything is shown."""
+    """Open an address in a new tab and return the seconds until everything is shown."""
     with context.new_page() as page:
         page.goto(url, wait_until="commit")
         return wait_until_settled(page) / 1000
@@ -136,6 +136,6 @@ def _run(home: Path, *words: str) -> bytes:
 
 
 def _count_processor_seconds() -> float:
-    """Return what the processes have used that this one started and that have ended."""
+    """Return the processor time of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

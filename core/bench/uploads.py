@@ -1,7 +1,7 @@
 """What hostile uploads cost: each kind is read in a process of its own, as `scan` reads it and as the page does.
 
-The processes are forked from this one, which has loaded what the page's process has; what they take more is the file's. What
-would go to the database is written as JSON and forgotten.
+The processes are forked from this one, which has loaded what the page's process has; what they use beyond it is the file's.
+What would go to the database is written as JSON and dropped.
 """
 
 import json
@@ -32,13 +32,13 @@ from core.services.importing import ImportService
 from core.services.scanning import Scan
 
 LOADED = (pd, go, st)
-"""What takes most of the page's memory while nothing is uploaded."""
+"""What uses most of the page's memory while nothing is uploaded."""
 MOST_MEMORY_MB, MOST_SECONDS = 300, 300
 _SHOWN = 90
 
 
 class UploadCost(Record):
-    """What one file took: seconds of the processor, and megabytes beside what the process had, the file's own included."""
+    """What one file took: processor time in seconds, and megabytes beyond the process's own, including the file itself."""
 
     name: str
     size_bytes: int
@@ -50,7 +50,7 @@ class UploadCost(Record):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether it came to an end, within the memory."""
+        """Whether it finished, within the memory."""
         return self.said != "" and max(self.scan_mb, self.page_mb) < MOST_MEMORY_MB
 
 
@@ -95,14 +95,14 @@ class _SeededScaffolding:
 
 
 def run_uploads(megabytes: int, wanted: str, say: Callable[[str], None]) -> tuple[UploadCost, ...]:
-    """Measure all kinds of files with this in their names, large ones of so many megabytes; say each result."""
+    """Measure all kinds of files with this in their names, large ones of this many megabytes; report each result."""
     costs: list[UploadCost] = []
     with tempfile.TemporaryDirectory(prefix="brightrun-uploads-") as home:
         folder = Path(home)
         for hostile in list_hostile_files(megabytes):
             if wanted in hostile.name:
                 path = folder / hostile.name
-                _run_apart(hostile.write, path)  # What writing leaves behind would be taken for idle memory.
+                _run_apart(hostile.write, path)  # Memory left over from writing would be taken for idle memory.
                 scan, page = _run_apart(scan_file, path), _run_apart(upload_file, path)
                 costs.append(
                     UploadCost(
@@ -129,7 +129,7 @@ def run_uploads(megabytes: int, wanted: str, say: Callable[[str], None]) -> tupl
 
 
 def scan_file(path: Path) -> str:
-    """Judge a file as `brightrun scan` does; return the last thing that could not be read."""
+    """Judge a file as `brightrun scan` does; return the last error of the file."""
     scan, last = Scan(), ""
     for found in scan.scan_entries(read_entries(path, lambda _: None)):
         if isinstance(found, Unreadable):
@@ -138,7 +138,7 @@ def scan_file(path: Path) -> str:
 
 
 def upload_file(path: Path) -> str:
-    """Import a file as the page does; return what the analyst is told."""
+    """Import a file as the page does; return what the page says."""
     service = ImportService(store=_ForgettingStore(), scaffolding=_SeededScaffolding())
     try:
         report = service.import_files([UploadedFile(name=path.name, content=path.read_bytes())])
@@ -149,7 +149,7 @@ def upload_file(path: Path) -> str:
 
 
 def _run_apart(read: Callable[[Path], str | None], path: Path) -> _Run:
-    """Read in a child, which is ended when it takes too long; it then says nothing."""
+    """Read in a child process, which is ended if it takes too long; it then reports nothing."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Fills a database with as many rows as years of work leave, for measurements of pages and queries.
+"""Fills a database with the rows of years of work, for measurements of pages and queries.
 
 The rows are made in the database from a hash of their number: the same each time, spread over personas, arcs, topics, days,
 failure types and patterns as real ones are. They are marked simulated.
@@ -14,14 +14,14 @@ BATCH_ITEMS = 1_000
 """Items of each past batch."""
 LARGE_BATCH = "Volume, one large batch"
 QUEUED_ITEMS = 500
-"""Of the large batch, which is still running."""
+"""Items of the large batch, which is still running."""
 DAYS = 60
-"""The past batches lie within so many days."""
+"""The past batches are spread over this many days."""
 Say = Callable[[str], None]
 
 
 class Volume(Record):
-    """How much there shall be."""
+    """How many rows to make."""
 
     failures: int = 100_000
     conversations: int = 20_000
@@ -70,7 +70,7 @@ select %(name)s, 'processing', b.conversation_category, b.model, b.max_tokens, b
     now() - interval '2 hours', null
 from public.batches b where b.name = 'Volume 1' and b.created_by = %(owner)s
 """
-# The first items of each batch are accepted, as many as the share asks for, the rest have failed.
+# The first items of each batch are accepted, according to the share; the others have failed.
 _ITEMS = """
 insert into public.batch_items (batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id,
     tier, status,
@@ -183,7 +183,7 @@ cross join lateral (
 ) spoken
 where a.created_by = %(owner)s and a.worker = 'volume:1' and a.outcome = 'accepted'
 """
-# The trigger notes items that close one by one; these were closed when they were made.
+# The trigger notes items that close one by one; these are created closed.
 _OUTCOMES = """
 select public.note_outcomes(array_agg(n.id)) from (
     select i.id, row_number() over (order by i.batch_id) / 5000 as part from public.batch_items i
@@ -203,9 +203,9 @@ _TABLES = (
 
 
 def fill_database(database_url: str, owner_email: str, volume: Volume, say: Say) -> None:
-    """Write past batches for an analyst, in one transaction, and bring the planner's statistics up to date.
+    """Write past batches for an analyst, in one transaction, and update the planner's statistics. Raises psycopg.Error.
 
-    Raises psycopg.Error. The number of failures and conversations comes out as asked to within a few per cent.
+    The numbers of failures and conversations are within a few per cent of those requested.
     """
     judged = volume.failures + volume.conversations
     batches = max(1, (judged - volume.large_batch_items) // BATCH_ITEMS)

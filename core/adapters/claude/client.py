@@ -121,7 +121,7 @@ async def open_claude(
             api_key=api_key.strip(), base_url=base_url, max_retries=0, timeout=timeout, http_client=http_client
         )
     except httpx2.InvalidURL as error:
-        raise ConfigurationError(f"ANTHROPIC_BASE_URL is not an address: {error}. Mend or remove it.") from error
+        raise ConfigurationError(f"ANTHROPIC_BASE_URL is not an address: {error}. Correct or remove it.") from error
     async with claude as client:
         yield ClaudeModel(client=client, timeout_seconds=timeout_seconds, simulated=simulated)
 

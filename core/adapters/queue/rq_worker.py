@@ -1,4 +1,4 @@
-"""RQ's forking worker, configured so that a death is noticed in seconds (RQ's defaults need minutes) and only our jobs run."""
+"""RQ's forking worker: it runs only our jobs, and a death is noticed in seconds (RQ's defaults need minutes)."""
 
 import os
 import signal

@@ -62,7 +62,7 @@ def _translate_api_error(error: APIError) -> DatabaseUnavailable | NotSignedIn |
     if _TOO_LONG in text:
         return DatabaseUnavailable(
             "The database took longer for this than it allows, so it stopped. Ask for less (filters, a smaller selection), "
-            "or try again when it is less busy."
+            "or ask again when it is less busy."
         )
     if _AWAY_CODE.fullmatch(code) or any(word in text for word in _AWAY_WORDS):
         return DatabaseUnavailable(f"The database behind Supabase does not answer ({message}). {_ADVICE}")

@@ -70,7 +70,7 @@ def install_packages(source: Path, target: Path) -> None:
         )
         if finished.returncode != 0:
             said = finished.stderr[-2000:]
-            raise StackError(f"npm could not install {source.name}. Check the network, then try again.\n{said}")
+            raise StackError(f"npm could not install {source.name}. Check the network, then run it again.\n{said}")
         draft.chmod(0o755)
         shutil.rmtree(target, ignore_errors=True)
         draft.replace(target)
