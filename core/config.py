@@ -34,6 +34,16 @@ from core.errors import ConfigurationError, NotSignedIn
 
 CONNECTION_FILE = "connection.json"
 """Under the stack's folder, mode 0600: settings by field name, written by `brightrun up` and removed by `down`."""
+SECRET_VARIABLES = frozenset(
+    {
+        "SUPABASE_SECRET_KEY",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_DB_URL",
+        "ANTHROPIC_API_KEY",
+        "BRIGHTRUN_ALERT_WEBHOOK_URL",
+    }
+)
+"""Never given to the pages or the simulator. The supervisor holds some of them, for the worker."""
 BYTES_OF_GIGABYTE = 1_000_000_000
 PREFIX = "BRIGHTRUN_"
 NAMES_OF_OTHERS = frozenset(
@@ -274,15 +284,9 @@ def _show(value: object) -> str:
 
 
 def child_environment(**changes: str) -> dict[str, str]:
-    """Return this process's environment for a child process, without any Supabase secret, with `changes` applied."""
-    secret = {
-        "SUPABASE_SECRET_KEY",
-        "SUPABASE_SERVICE_ROLE_KEY",
-        "SUPABASE_DB_URL",
-        "ANTHROPIC_API_KEY",
-        "BRIGHTRUN_ALERT_WEBHOOK_URL",
-    }
-    return {name: value for name, value in os.environ.items() if name not in secret} | changes  # noqa: TID251 - here it is read
+    """Return this process's environment for a child process, without secrets, with `changes` applied."""
+    kept = {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}  # noqa: TID251 - here it is read
+    return kept | changes
 
 
 def _load(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:

@@ -134,7 +134,7 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
 
 
 def list_special_files(folder: Path) -> tuple[Path, ...]:
-    """Create what is not a regular file: a pipe, a socket, a loop of links; return them with the system's own of the kind."""
+    """Create files that are not regular: a pipe, a socket, a loop of links; return them with the system's own."""
     pipe, plug, loop = folder / "pipe.jsonl", folder / "socket.jsonl", folder / "loop.jsonl"
     os.mkfifo(pipe)
     with closing(socket.socket(socket.AF_UNIX)) as listener:

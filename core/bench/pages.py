@@ -223,7 +223,7 @@ class PageBench:
         self._measure(name, "filter by type", target_ms, filter_by_type)
 
     def _measure_list(self, name: str, path: str, *, words: str) -> None:
-        """The actions of every list of records. Fewer letters each round find the same rows, and no cached result is used."""
+        """The actions of a list of records. Fewer letters each round find the same rows, and no cached result is used."""
         beginnings = cycle(words[: len(words) - missing] for missing in range(ROUNDS))
 
         def search() -> float:

@@ -5,25 +5,14 @@ from pathlib import Path
 
 import httpx
 
-from core.config import CONNECTION_FILE, PageSettings, Settings
+from core.config import CONNECTION_FILE, SECRET_VARIABLES, PageSettings, Settings
 from core.embedded.addresses import LOOPBACK
 from core.embedded.program import Program
 
 SIMULATOR, PAGES = "claude", "pages"
 SIMULATOR_RANK, WORKER_RANK, PAGES_RANK = 40, 50, 60
 PYTHON_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
-"""Without it the last lines before a crash stay in a buffer."""
-
-NEVER_FOR_PAGES = frozenset(
-    {
-        "SUPABASE_SECRET_KEY",
-        "SUPABASE_SERVICE_ROLE_KEY",
-        "SUPABASE_DB_URL",
-        "ANTHROPIC_API_KEY",
-        "BRIGHTRUN_ALERT_WEBHOOK_URL",
-    }
-)
-"""Nor for the simulator. The supervisor holds some of them, for the worker."""
+"""Otherwise the last lines before a crash would stay in a buffer."""
 
 
 def simulator_url(port: int) -> str:
@@ -37,7 +26,7 @@ def page_url(port: int) -> str:
 
 
 def simulator_program(root: Path, port: int, settings: Settings) -> Program:
-    """Return the simulated Claude with the faults that the settings ask for."""
+    """Return the simulated Claude with the faults of the settings."""
     options = {
         "--host": LOOPBACK,
         "--port": str(port),
@@ -52,7 +41,7 @@ def simulator_program(root: Path, port: int, settings: Settings) -> Program:
         folder=root,
         rank=SIMULATOR_RANK,
         inherits_environment=True,
-        removed_variables=NEVER_FOR_PAGES,
+        removed_variables=SECRET_VARIABLES,
         environment=PYTHON_ENVIRONMENT,
         parent_death_signal="SIGKILL",
         stop_seconds=5,
@@ -79,7 +68,7 @@ def worker_programs(root: Path, settings: Settings) -> list[Program]:
             inherits_environment=True,
             removed_variables=frozenset({"SUPABASE_DB_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_ANON_KEY"}),
             environment=given | PYTHON_ENVIRONMENT,
-            # Nothing is left to finish with when the supervisor is gone; leases make a kill harmless.
+            # Without the supervisor there is nothing left to finish with; leases make a kill harmless.
             parent_death_signal="SIGKILL",
             # Calls in flight finish first: a real one is paid for.
             stop_seconds=round(settings.request_timeout_seconds) + 15,
@@ -102,9 +91,9 @@ def pages_program(root: Path, port: int, settings: Settings) -> Program:
     words = [f"--{name}={value}" for name, value in options.items()]
     after: list[str] = []
     if settings.embedded:
-        # Started with the first parts, to load beside them; a tab that is still open shall not find it before the database.
+        # Started with the first parts, to load at the same time; a tab still open must not find it before the database.
         after = ["--after", str(settings.home.absolute() / CONNECTION_FILE)]
-        # Whoever opens the pages is the local analyst, so a site whose name was made to point here must not.
+        # Whoever opens the pages is the local analyst, so a website whose name points here must not reach them.
         words += [f"--server.allowedHosts={host}" for host in ("localhost", LOOPBACK)]
     return Program(
         name=PAGES,
@@ -112,7 +101,7 @@ def pages_program(root: Path, port: int, settings: Settings) -> Program:
         folder=root,
         rank=PAGES_RANK,
         inherits_environment=True,
-        removed_variables=NEVER_FOR_PAGES | {"BRIGHTRUN_EMAIL", "BRIGHTRUN_PASSWORD", "SUPABASE_ANON_KEY"},
+        removed_variables=SECRET_VARIABLES | {"BRIGHTRUN_EMAIL", "BRIGHTRUN_PASSWORD", "SUPABASE_ANON_KEY"},
         environment=_page_variables(settings) | account | PYTHON_ENVIRONMENT,
         parent_death_signal="SIGKILL",
         stop_seconds=5,

@@ -1,4 +1,4 @@
-"""What works, what does not, and what to do about it: one finding per part."""
+"""Checks every part: what works, what does not, and what to do about it."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 @dataclass(frozen=True)
 class Finding:
-    """About one part. `ok` is None for what is neither right nor wrong: stopped, or optional and missing."""
+    """The result for one part. `ok` is None for what is neither right nor wrong: stopped, or optional and missing."""
 
     part: str
     ok: bool | None
@@ -26,7 +26,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at every part that these settings use; change nothing, and call no model."""
+    """Check every part that these settings use; change nothing, and call no model."""
     folder = StackFolder(settings.home.absolute())
     socket = read_state(folder).supervisor_socket
     supervisor = Supervisor(socket) if socket is not None and Supervisor(socket).answers else None

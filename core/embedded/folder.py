@@ -1,4 +1,4 @@
-"""Where the one-machine stack keeps things: one folder, by default `.brightrun`, readable by its owner alone."""
+"""The folder of the one-machine stack, by default `.brightrun`, readable by its owner alone."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from core.errors import ConfigurationError
 
 PRIVATE_MODE = 0o700
 LONGEST_SOCKET_PATH = 100
-"""Unix sockets end at 104 (macOS) or 108 bytes; the rest is room for supervisord's temporary suffix."""
+"""Paths of Unix sockets end at 104 (macOS) or 108 bytes; the rest leaves room for supervisord's temporary suffix."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class StackFolder:
 
     @property
     def connection_file(self) -> Path:
-        """What commands need to reach the running stack; there only while it runs."""
+        """How commands reach the running stack; exists only while it runs."""
         return self.path / CONNECTION_FILE
 
     @property
@@ -47,7 +47,7 @@ class StackFolder:
 
     @property
     def programs(self) -> Path:
-        """Per program: what the launcher shall run (with secrets), and the pid of what it ran."""
+        """For each program: what the launcher starts (with secrets), and the pid of the process."""
         return self.path / "run"
 
     @property
@@ -71,7 +71,7 @@ class StackFolder:
         return self.path / "valkey"
 
     def create(self) -> None:
-        """Make the folders that are missing, and what is there private; raise ConfigurationError if it is not ours."""
+        """Create missing folders, make existing ones private; raise ConfigurationError if one belongs to somebody else."""
         for path in (self.path, self.programs, self.logs, self.api, self.queue):
             make_private_folder(path)
         for path in (self.secrets_file, self.state_file, self.connection_file, self.lock_file, self.supervisor_file):
@@ -88,9 +88,10 @@ class StackFolder:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder that only its owner may enter; one that is there becomes so. Raise ConfigurationError if it is not ours.
+    """Create a folder that only its owner may enter, or make an existing one private. Raise ConfigurationError if it is not
+    ours.
 
-    A link of our own is followed: somebody may keep the data on another disk.
+    A link of our own is followed: the data may be on another disk.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -131,7 +132,7 @@ def _is_private_folder(path: Path) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, in one step: a reader sees the old text or the new one."""
+    """Write a file that only its owner may read, atomically: a reader sees the old text or the new one."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

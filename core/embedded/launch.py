@@ -18,7 +18,7 @@ PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 def launch(program_file: Path) -> None:
-    """Replace this process by the program; the caller's environment is inherited as far as the file says."""
+    """Replace this process by the program, with the caller's environment as far as the file says."""
     program: dict[str, Any] = json.loads(program_file.read_text())
     parent = os.getppid()
     program_file.with_suffix(".pid").write_text(f"{os.getpid()} {read_start_ticks(os.getpid())}\n")
@@ -36,9 +36,9 @@ def launch(program_file: Path) -> None:
 
 
 def drop_root() -> None:
-    """Become `nobody`, for good: no capability is kept and no program that is run can give one back.
+    """Become `nobody` for good: no capability is kept, and no program that is run can give one back.
 
-    The working folder is kept, so a program may still use what lies in it by relative paths, wherever it is.
+    The working folder is kept, so that a program may still use its contents by relative paths, wherever it is.
     """
     nobody = pwd.getpwnam("nobody")
     os.setgroups([])
@@ -56,7 +56,7 @@ def call(name: str, *arguments: Any) -> None:  # noqa: ANN401 - arguments of a C
 
 
 def read_start_ticks(pid: int) -> str:
-    """Return when a process started, to tell it from a later one with the same number; `-` where that is not known."""
+    """Return when a process started, to distinguish it from a later one with the same number; `-` if that is unknown."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (FileNotFoundError, ProcessLookupError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def acquire_lock(path: Path, patience_seconds: float = 0.0) -> int | None:
-    """Return the descriptor of the lock, to be closed or handed on; None if another process holds it."""
+    """Return the descriptor of the lock, to be closed or passed on; None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + patience_seconds
     while True:

@@ -1,4 +1,4 @@
-"""Show the logs of all programs as one stream, each line with the name of its program."""
+"""Shows the logs of all programs as one stream, each line with the name of its program."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ NAME_WIDTH = 10
 
 
 class LogFollower:
-    """Reads what is appended to the logs of a folder, across their rotation."""
+    """Reads new lines of a folder's logs, across their rotation."""
 
     def __init__(self, logs: Path, *, colour: bool) -> None:
         self._logs = logs
@@ -20,17 +20,17 @@ class LogFollower:
         self._rests: dict[str, bytes] = {}
         self._colours: dict[str, int] = {}
         for path in self._find_logs():
-            self._open(path).seek(0, 2)  # What stands there is from before.
+            self._open(path).seek(0, 2)  # Older lines are from before.
 
     def show_new_lines(self) -> None:
-        """Print the complete lines that have come since the last call."""
+        """Print the complete lines since the last call."""
         for path in self._find_logs():
             known = self._files.get(path.stem)
             try:
                 rotated = known is not None and path.stat().st_ino != known[0]
                 file = self._open(path) if known is None else known[1]
             except FileNotFoundError:
-                continue  # In the middle of a rotation.
+                continue  # During a rotation.
             self._print(path.stem, file.read())
             if rotated:
                 file.close()

@@ -1,4 +1,4 @@
-"""What shall be started, and what others need to know to use it."""
+"""What `up` starts, and what other commands need to know to use it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ REPOSITORY = Path(core.__file__).parent.parent
 
 
 class Part(StrEnum):
-    """A part of the stack, in the order of the start."""
+    """A part of the stack, in starting order."""
 
     POSTGRES = "postgres"
     API = "api"
@@ -34,14 +34,14 @@ class Part(StrEnum):
 
 
 SERVICES = frozenset({Part.POSTGRES, Part.API, Part.VALKEY})
-"""What tests need: the database, its API, the queue."""
+"""The parts that tests need: the database, its API, the queue."""
 APPLICATION = frozenset({Part.WORKER, Part.PAGES})
-"""What a hosted configuration needs here."""
+"""The parts of a hosted configuration that run here."""
 
 
 @dataclass(frozen=True)
 class StackPlan:
-    """What to start, with which settings."""
+    """The parts to start, with their settings."""
 
     settings: Settings
     parts: frozenset[Part]
@@ -49,23 +49,23 @@ class StackPlan:
     """Holds worker.py and Home.py."""
     detached: bool = False
     migrate: Callable[[str], list[str]] | None = None
-    """Brings the database with this address up to date and returns what it applied."""
+    """Applies migrations to the database with this address and returns their names."""
     seed: Callable[[Settings], object] | None = None
-    """Puts the scaffolding data in."""
+    """Inserts the scaffolding data."""
 
     @property
     def folder(self) -> StackFolder:
-        """The folder of this stack, independent of where a program runs."""
+        """The folder of this stack, independent of a program's working folder."""
         return StackFolder(self.settings.home.absolute())
 
     @property
     def embedded(self) -> bool:
-        """Whether the database is ours, or a hosted one that only gets a worker and pages."""
+        """Whether the database is ours; a hosted one gets only a worker and pages."""
         return Part.POSTGRES in self.parts
 
 
 def plan_stack(settings: Settings, **changes: Any) -> StackPlan:  # noqa: ANN401 - fields of StackPlan
-    """Return what `up` starts with these settings; raise ConfigurationError if they do not go together."""
+    """Return what `up` starts with these settings; raise ConfigurationError if they contradict each other."""
     if settings.is_hosted:
         settings.require_supabase()
         settings.require_secret_key()
@@ -108,7 +108,7 @@ def embedded_settings(plan: StackPlan, ports: Mapping[str, int], secrets: StackS
 
 
 def write_connection(folder: StackFolder, settings: Settings) -> None:
-    """Leave for other commands what `core.config` reads."""
+    """Write the file for other commands that `core.config` reads."""
     known = settings.model_dump(include=CONNECTION_FIELDS, exclude_none=True)
     plain = {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in known.items()}
     write_private(folder.connection_file, json.dumps(plain, indent=2))

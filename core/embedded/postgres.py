@@ -32,7 +32,7 @@ def superuser_variables(port: int, secrets: StackSecrets) -> dict[str, str]:
 
 
 def api_variables(port: int, secrets: StackSecrets) -> dict[str, str]:
-    """Return libpq's variables for the Supabase API's role, which owns nothing; no address holds them that it could show."""
+    """Return libpq's variables for the Supabase API's role, which owns nothing; no address that might be shown has them."""
     return _connection_variables(port, API_ROLE, secrets.api_database_password)
 
 
@@ -41,7 +41,7 @@ def _connection_variables(port: int, user: str, password: str) -> dict[str, str]
 
 
 def create_database(folder: StackFolder, secrets: StackSecrets) -> None:
-    """Initialise the data folder if that was not yet done; a half-made one from a killed start is made anew."""
+    """Initialise the data folder unless that is done; one left half made by a killed start is made anew."""
     if (folder.database / "PG_VERSION").exists():
         return
     draft = folder.path / "postgres.new"
@@ -65,7 +65,7 @@ def create_database(folder: StackFolder, secrets: StackSecrets) -> None:
         environment=LOCALE,
         drops_root=True,
     )
-    with tempfile.TemporaryFile("w+") as password:  # A file without a name; a pipe of root could not be opened.
+    with tempfile.TemporaryFile("w+") as password:  # A file without a name; root's pipe could not be opened.
         password.write(secrets.database_password)
         password.seek(0)
         if (user := find_server_user()) is not None:
@@ -79,11 +79,11 @@ def create_database(folder: StackFolder, secrets: StackSecrets) -> None:
 
 
 def database_program(folder: StackFolder, port: int) -> Program:
-    """Return PostgreSQL in the foreground. INT is its fast shutdown: clients are cut off, data is safe."""
+    """Return PostgreSQL in the foreground. INT is its fast shutdown: clients are disconnected, data is safe."""
     settings = {
         "listen_addresses": LOOPBACK,
         "port": str(port),
-        "unix_socket_directories": "",  # TCP only: the API cannot use a socket, and its path could be too long.
+        "unix_socket_directories": "",  # TCP only: the API cannot use a socket, whose path could also be too long.
         "max_connections": "200",
         "timezone": "UTC",
         "log_timezone": "UTC",
@@ -113,7 +113,7 @@ def check_database(url: str) -> str | None:
 
 
 def prepare_database(url: str, secrets: StackSecrets) -> None:
-    """Make what a hosted Supabase project has before the first migration: roles, grants, default privileges."""
+    """Create what a hosted Supabase project has before the first migration: roles, grants, default privileges."""
     script = files("core.embedded").joinpath("bootstrap.sql").read_text()
     with psycopg.connect(url) as connection:
         connection.execute(script.encode())
@@ -126,7 +126,7 @@ def prepare_database(url: str, secrets: StackSecrets) -> None:
 
 
 def read_schema_version(url: str) -> str | None:
-    """Return for which version of the API its schemas were made; None if they were not."""
+    """Return the API version that the schemas were made for; None if there are none."""
     query = (
         "select obj_description(to_regnamespace('auth'), 'pg_namespace') where to_regclass('storage.objects') is not null"
     )
@@ -136,7 +136,7 @@ def read_schema_version(url: str) -> str | None:
 
 
 def note_schema_version(url: str, version: str) -> None:
-    """Remember for which version of the API its schemas were made; raise StackError if they are not there."""
+    """Record the API version that the schemas were made for; raise StackError if there are none."""
     with psycopg.connect(url) as connection:
         made = connection.execute("select to_regclass('auth.users'), to_regclass('storage.objects')").fetchone()
         if made is None or None in made:

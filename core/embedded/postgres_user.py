@@ -1,8 +1,9 @@
 """The user that PostgreSQL runs as, and what that user can reach.
 
-PostgreSQL refuses to run as root, so for root it runs as `nobody`, with no capability. What root has may lie where nobody
-else may look, under a home of mode 0700. The data folder is reached all the same: the launcher enters it first, and it is
-PostgreSQL's working folder. Its programs are not, so they are copied to where everybody may read them; they are no secret.
+PostgreSQL refuses to run as root, so for root it runs as `nobody`, with no capability. Root's files may be where nobody else
+can look, under a home of mode 0700. The data folder is reached all the same: the launcher enters it first, and it is
+PostgreSQL's working folder. The programs are not reached, so they are copied to where everybody may read them; they are no
+secret.
 """
 
 import hashlib
@@ -25,17 +26,17 @@ def find_package() -> Path:
 
 
 def find_server_user() -> pwd.struct_passwd | None:
-    """Return who PostgreSQL runs as if not as we do."""
+    """Return the user that PostgreSQL runs as, if it is not ours."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def name_folder(folder: Path) -> str:
-    """Return a path for a program whose working folder this is, one that needs no right on the folders above it."""
+    """Return a path for a program whose working folder this is; it needs no right on the folders above it."""
     return "/proc/self/cwd" if find_server_user() is not None and sys.platform == "linux" else str(folder)
 
 
 def find_program(name: str, package: Path | None = None, copies: Path = SHARED_COPIES) -> Path:
-    """Return a program of PostgreSQL that the server's user may run, copied if need be."""
+    """Return a program of PostgreSQL that the server's user may run, copied if necessary."""
     package = package or find_package()
     program = package / "pginstall" / "bin" / name
     if find_server_user() is None or _is_open_to_all(program):
@@ -66,14 +67,14 @@ def _copy_package(package: Path, copies: Path) -> Path:
 def _copy_into(target: Path, package: Path) -> None:
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=target.parent))
     try:
-        # Beside the package lie the libraries that its programs look for there.
+        # The programs look for their libraries in the folder beside the package.
         for folder in (package, package.with_name(f"{package.name}.libs")):
             if folder.exists():
                 shutil.copytree(folder, draft / folder.name, symlinks=True)
         _open_to_all(draft)
         draft.replace(target)
     except OSError:
-        if not target.exists():  # Otherwise another start was quicker.
+        if not target.exists():  # Otherwise another start was faster.
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A program of the stack, and the processes that an earlier start may have left behind."""
+"""A program of the stack, and processes that an earlier start may have left behind."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from core.embedded.folder import StackFolder, write_private
 
 @dataclass(frozen=True)
 class Program:
-    """What the supervisor runs. Secrets go into `environment`, never into `argv`."""
+    """A program that the supervisor runs. Secrets go into `environment`, never into `argv`."""
 
     name: str
     argv: tuple[str, ...]
@@ -29,7 +29,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     parent_death_signal: str | None = "SIGTERM"
-    """Sent by the kernel when the supervisor dies; None: it shall live on."""
+    """Sent by the kernel when the supervisor dies; None: the program lives on."""
     drops_root: bool = False
 
 
@@ -43,7 +43,7 @@ class LeftProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether it is still this very process."""
+        """Whether it is still the same process."""
         return _is_running(self.pid, self.start_ticks)
 
 
@@ -71,7 +71,7 @@ def launcher_argv(program_file: Path) -> list[str]:
 def run_program(
     folder: StackFolder, program: Program, *, stdin: int = subprocess.DEVNULL
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short program to its end, in the same way as the supervisor would, and return what it said."""
+    """Run a short program to its end, in the same way as the supervisor would, and return its output."""
     path = write_program(folder, program)
     try:
         return subprocess.run(launcher_argv(path), stdin=stdin, capture_output=True, text=True, check=False)  # noqa: S603
@@ -81,7 +81,7 @@ def run_program(
 
 
 def find_left_processes(folder: StackFolder) -> list[LeftProcess]:
-    """Return the recorded processes that still run; forget those that do not."""
+    """Return the recorded processes that still run; forget the others."""
     left: list[LeftProcess] = []
     for path in sorted(folder.programs.glob("*.pid")):
         pid, _, start_ticks = path.read_text().strip().partition(" ")
@@ -94,7 +94,7 @@ def find_left_processes(folder: StackFolder) -> list[LeftProcess]:
 
 
 def stop_left_processes(folder: StackFolder, patience_seconds: float = 10.0) -> list[str]:
-    """Stop what an earlier start left running: politely, then by force. Return the names."""
+    """Stop what an earlier start left running: first politely, then by force. Return the names."""
     left = find_left_processes(folder)
     for process in left:
         # PostgreSQL: TERM would wait for its clients, INT does not.
@@ -107,7 +107,7 @@ def stop_left_processes(folder: StackFolder, patience_seconds: float = 10.0) -> 
 
 
 def wait_for_end(processes: Iterable[LeftProcess], limit_seconds: float) -> bool:
-    """Wait until none of them runs; return false if one still does."""
+    """Wait until all of them have ended; return false if one still runs."""
     deadline = time.monotonic() + limit_seconds
     while any(process.runs for process in processes):
         if time.monotonic() > deadline:
@@ -121,7 +121,7 @@ def _send(process: LeftProcess, number: signal.Signals) -> None:
         try:
             os.kill(process.pid, number)
         except ProcessLookupError:
-            return  # It ended between the two lines: what was wanted.
+            return  # It ended between the two lines, as it should.
 
 
 def _is_running(pid: int, start_ticks: str) -> bool:
@@ -133,7 +133,7 @@ def _is_running(pid: int, start_ticks: str) -> bool:
         pass
     if start_ticks != "-":
         return launch.read_start_ticks(pid) == start_ticks and not _is_zombie(pid)
-    # No /proc here: a recorded number may since belong to a stranger, whom we must not stop.
+    # No /proc here: a recorded number may now belong to a foreign process, which we must not stop.
     found = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
     return any(word in found.stdout for word in ("postgres", "valkey", "node", "python", "supervisord", "streamlit"))
 

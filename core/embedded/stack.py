@@ -1,4 +1,4 @@
-"""The whole stack: started part by part, each healthy before the next, and stopped in reverse."""
+"""The whole stack: started part by part, each one healthy before the next, and stopped in reverse order."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ class Stack:
 
     @property
     def supervisor_runs(self) -> bool:
-        """Whether the supervisor is there; false after `brightrun down` or a kill."""
+        """Whether the supervisor runs; false after `brightrun down` or a kill."""
         return self._process.poll() is None
 
     @property
@@ -75,13 +75,13 @@ def open_stack(plan: StackPlan, say: Say) -> Stack:
 
 
 def forget_last_run(folder: StackFolder, say: Say) -> None:
-    """Make the folder free for a start; raise ConfigurationError if a stack runs in it."""
+    """Prepare the folder for a start; raise ConfigurationError if a stack runs in it."""
     os.close(_take_folder(folder, say))
 
 
 @contextlib.contextmanager
 def start_stack(plan: StackPlan, say: Say = lambda _: None) -> Generator[Stack]:
-    """Run the plan's parts for the length of a `with` block."""
+    """Run the plan's parts for the duration of a `with` block."""
     stack = open_stack(plan, say)
     try:
         yield stack
@@ -90,7 +90,7 @@ def start_stack(plan: StackPlan, say: Say = lambda _: None) -> Generator[Stack]:
 
 
 def stop_stack(folder: StackFolder) -> bool:
-    """Stop what runs in a folder, whoever started it, and return whether something did."""
+    """Stop what runs in a folder, whoever started it, and return whether anything did."""
     if not folder.lock_file.exists():
         return False
     socket = read_state(folder).supervisor_socket
@@ -98,7 +98,7 @@ def stop_stack(folder: StackFolder) -> bool:
     ran = lock is None
     if lock is None:
         if socket is not None:
-            # If it is on its way out already, or hangs, the lock and the records below decide.
+            # If it is already ending, or hangs, the lock and the records below decide.
             with contextlib.suppress(StackError):
                 Supervisor(socket).shut_down()
         lock = _wait_for_end(folder, socket)
@@ -108,13 +108,13 @@ def stop_stack(folder: StackFolder) -> bool:
         raise StackError(f"The stack in {folder.path} did not stop within {STOP_SECONDS:.0f} s. Run `brightrun down` again.")
     if socket is not None and socket.parent != folder.programs:
         with contextlib.suppress(FileNotFoundError):
-            socket.parent.rmdir()  # Made for it, outside the folder, whose path is too long.
+            socket.parent.rmdir()  # Created for the socket, outside the folder, whose path is too long.
     os.close(lock)
     return ran
 
 
 def reload_api(settings: Settings) -> None:
-    """Start the embedded API again, so that it sees new tables and functions; nothing happens if it does not run."""
+    """Restart the embedded API, so that it sees new tables and functions; do nothing if it does not run."""
     folder = StackFolder(settings.home.absolute())
     socket = read_state(folder).supervisor_socket
     if socket is None or not Supervisor(socket).answers or settings.supabase_secret_key is None:
@@ -127,7 +127,7 @@ def _wait_for_end(folder: StackFolder, socket: Path | None) -> int | None:
     deadline = time.monotonic() + STOP_SECONDS
     while (lock := acquire_lock(folder.lock_file)) is None and time.monotonic() < deadline:
         if socket is not None:
-            _ = Supervisor(socket).answers  # Asking makes it look for ended programs: by itself it does so once a second.
+            _ = Supervisor(socket).answers  # A request makes it look for ended programs.
         time.sleep(0.02)
     return lock
 
@@ -164,7 +164,7 @@ def _take_lock(folder: StackFolder) -> int:
 
 
 def _inherited_secrets(settings: Settings) -> Mapping[str, str]:
-    """Return what the worker gets by inheritance, so that a user's own keys are never written into the folder."""
+    """Return the secrets that the worker inherits, so that a user's own keys are never written into the folder."""
     keys = {
         "ANTHROPIC_API_KEY": settings.anthropic_api_key,
         "SUPABASE_SECRET_KEY": settings.supabase_secret_key,

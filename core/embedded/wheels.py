@@ -1,4 +1,4 @@
-"""The wheels of the extra `local`, which bring the programs of the stack on one machine."""
+"""The wheels of the extra `local`, which contain the programs of the one-machine stack."""
 
 from importlib.util import find_spec
 from pathlib import Path

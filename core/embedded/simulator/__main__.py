@@ -1,4 +1,4 @@
-"""`python -m core.embedded.simulator`: serve the simulated Claude until it is told to stop."""
+"""`python -m core.embedded.simulator`: serve the simulated Claude until it is stopped."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""The simulator's routes: reading a request, drawing its fault, waiting as long as Claude would, answering."""
+"""The simulator's routes: read a request, draw its fault, wait as long as Claude would, answer."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ def create_app(options: SimulatorOptions) -> Starlette:
 
 
 class _BrokenOffResponse(Response):
-    """Promises a whole body and sends nothing of it; the server then closes the connection."""
+    """Promises a complete body and sends none of it; the server then closes the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -105,7 +105,7 @@ class _Simulator:
         return JSONResponse({"status": "ok", "simulated": True})
 
     async def report_stats(self, _request: Request) -> Response:
-        """Counts since the start: all message requests, those refused as invalid, faults by kind, calls at the same time."""
+        """Counts since the start: all message requests, those refused as invalid, faults by kind, concurrent calls."""
         return JSONResponse(
             {
                 "requests": self._requests,

@@ -1,4 +1,4 @@
-"""The ways in which a reply's content comes out broken; all of them leave the rest of the text as it was."""
+"""The ways in which a reply's content is damaged; each leaves the rest of the text unchanged."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from random import Random
 from core.domain.verdict.conversation import Conversation, EmotionalContext, Role, Turn
 
 CUT_CONVERSATION_CHARS_MAX = 5_200
-"""The real early closes billed about 800 to 1,300 tokens; more turns are cut until a conversation is as short as that."""
+"""Real early ends billed about 800 to 1,300 tokens; more turns are cut until a conversation is that short."""
 
 _QUOTATION_OPENS = re.compile(r"(?<=[\s(—-])[\"“](?=\w)")
 _LONG_WORD = re.compile(r"[A-Za-z]{6,}")
@@ -24,7 +24,7 @@ _EARLIEST_CUT_CHARS = 120
 
 
 def cut_at_quotations(conversation: Conversation, rng: Random) -> Conversation:
-    """End turns, at least one, with a lone backslash where a quotation would open.
+    """End at least one turn with a lone backslash where a quotation would open.
 
     Real replies did so when the prompt told Claude to escape its quotes under structured outputs.
     """
@@ -41,7 +41,7 @@ def cut_at_quotations(conversation: Conversation, rng: Random) -> Conversation:
 def cut_mid_word(conversation: Conversation, rng: Random) -> Conversation:
     """End one turn inside a word."""
     turns = list(conversation.turns)
-    # A short user turn may hold no long word; the replies always do.
+    # A short user turn may have no long word; the replies always have one.
     index = next(index for index in _order_by_likelihood(turns, rng) if _LONG_WORD.search(turns[index].content))
     content = turns[index].content
     words = list(_LONG_WORD.finditer(content))
@@ -65,7 +65,7 @@ def escape_text(conversation: Conversation) -> Conversation:
 
 
 def cut_text(text: str, rng: Random, *, earliest: float = 0.2, latest: float = 0.9) -> str:
-    """Stop a text at a random place between two fractions of its length."""
+    """Cut a text at a random position between two fractions of its length."""
     return text[: round(len(text) * rng.uniform(earliest, latest))]
 
 

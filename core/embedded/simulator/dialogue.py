@@ -1,4 +1,4 @@
-"""Writes conversations: varied, whole, and the same for the same scene and generator."""
+"""Writes conversations: varied, complete, and the same for the same scene and generator."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from core.embedded.simulator.figures import draw_figures
 from core.embedded.simulator.scene import Scene
 
 CRISIS_ARC = "crisis_to_referral"
-"""Safe messaging: these conversations draw on their own phrases alone, without figures or advice."""
+"""Safe messaging: these conversations use only their own phrases, without figures or advice."""
 
 _EDGE_ARCS = frozenset({CRISIS_ARC, "hostility_to_boundary", "overwhelm_to_triage"})
 _FEELINGS_BETWEEN = ("hesitation", "curiosity", "cautious hope", "relief", "wariness", "recognition")
@@ -25,7 +25,7 @@ _ECHO_WORDS_MAX = 9
 
 
 class Stage(Enum):
-    """Where in the conversation a turn stands."""
+    """The part of the conversation that a turn belongs to."""
 
     OPENING = auto()
     MIDDLE = auto()
@@ -33,7 +33,7 @@ class Stage(Enum):
 
 
 def write_conversation(scene: Scene, rng: Random) -> Conversation:
-    """Write user and assistant in turn, the user first and the assistant last."""
+    """Write user and assistant turns alternately, the user first and the assistant last."""
     pen = _Pen(scene, rng)
     turn_count = _choose_turn_count(scene, rng)
     start = rng.uniform(*scene.starting_intensity)
@@ -72,7 +72,7 @@ def _choose_turn_count(scene: Scene, rng: Random) -> int:
 
 
 def _choose_length_chars(scene: Scene, rng: Random) -> int:
-    # Short replies suit the edge arcs, and their banks must last for eight turns.
+    # Short replies suit the edge arcs, and their phrases must last for eight turns.
     return rng.randint(510, 580 if scene.arc_key in _EDGE_ARCS else 1_600)
 
 
@@ -90,7 +90,7 @@ def _describe_emotion(scene: Scene, rng: Random, stage: Stage, intensity: float)
 
 
 class _Pen:
-    """Draws phrases without repeating one until its bank is used up, and joins them into turns."""
+    """Draws phrases, repeating one only when its bank is used up, and joins them into turns."""
 
     def __init__(self, scene: Scene, rng: Random) -> None:
         self._scene = scene
@@ -121,7 +121,7 @@ class _Pen:
         return text[0].upper() + text[1:]
 
     def _draw_unused(self, bank: str) -> Iterator[str]:
-        """Draw until the bank is used up, and then no more."""
+        """Draw until the bank is used up."""
         while self._left.get(bank, True):
             yield self.draw(bank)
 
@@ -133,7 +133,7 @@ class _Pen:
         return text
 
     def write_consultant_turn(self, stage: Stage, target_chars: int) -> str:
-        """Write three paragraphs: receive, explain until `target_chars` is reached, hand over."""
+        """Write three paragraphs: acknowledge, explain until `target_chars` is reached, hand over."""
         self._values["echo"] = self._echo
         received = self._receive()
         handed_over = self._hand_over(stage)
@@ -147,7 +147,7 @@ class _Pen:
         return "\n\n".join(" ".join(part) for part in (received, explained, handed_over) if part)
 
     def _bank(self, kind: str, key: str) -> str:
-        """Return the bank made for this arc or persona, or else the general one."""
+        """Return the bank for this arc or persona, or else the general one."""
         return f"{kind}.{key}" if f"{kind}.{key}" in _load_phrases() else f"{kind}.generic"
 
     def _write_client(self, stage: Stage) -> list[str]:
@@ -196,7 +196,7 @@ class _Pen:
         return [acknowledgement] if arc_key in _EDGE_ARCS else [acknowledgement, self.draw("ack.generic")]
 
     def _explain(self, stage: Stage) -> Iterator[str]:
-        """Yield sentences, the most fitting first; the caller takes as many as the turn has room for."""
+        """Yield sentences, the most fitting first; the caller takes as many as fit into the turn."""
         arc_key = self._scene.arc_key
         own = self._bank("body", arc_key)
         if arc_key in _EDGE_ARCS:
@@ -209,7 +209,7 @@ class _Pen:
             yield self.draw(bank)
 
     def _take_crisis_essentials(self) -> Iterator[str]:
-        """Yield what the first reply must hold: the direct question, are they safe, and the 988 line."""
+        """Yield what the first reply must contain: the direct question, whether they are safe, and the 988 line."""
         own = f"body.{CRISIS_ARC}"
         essentials = _load_phrases()[own][:3]
         self._left[own] = list(_load_phrases()[own][3:])
@@ -224,7 +224,7 @@ class _Pen:
 
 
 def _pick_echo(text: str, rng: Random) -> str:
-    """Return a few of the client's own words that stand well between quotation marks, or nothing."""
+    """Return a few of the client's own words that can be quoted, or nothing."""
     statements = [statement for statement in _STATEMENT.findall(text) if not any(mark in statement for mark in '"“”:;')]
     fitting = [statement for statement in statements if 3 <= len(statement.split()) <= _ECHO_WORDS_MAX]  # noqa: PLR2004
     return rng.choice(fitting) if fitting else ""

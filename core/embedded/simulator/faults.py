@@ -1,4 +1,4 @@
-"""What goes wrong, how often and for which requests: `kind[@scope]=rate`, comma separated."""
+"""Which faults occur, how often and for which requests: `kind[@scope]=rate`, comma separated."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from core.domain.record import Record
 
 
 class FaultKind(StrEnum):
-    """Everything that the simulated Claude can do wrong on request."""
+    """Every fault that the simulated Claude can produce."""
 
     MAX_TOKENS = "max_tokens"  #: cut at a token limit
     CONTEXT_WINDOW = "context_window"  #: cut at the context window
@@ -39,7 +39,7 @@ class FaultKind(StrEnum):
 
 
 class FaultRule(Record):
-    """One term of the specification. All of `scopes` must be among a request's labels; none means everywhere."""
+    """One term of the specification. All of `scopes` must be among a request's labels; without any it applies everywhere."""
 
     kind: FaultKind
     scopes: frozenset[str] = frozenset()
@@ -63,7 +63,7 @@ def parse_fault_spec(text: str) -> tuple[FaultRule, ...]:
 
 
 def draw_fault(rules: Iterable[FaultRule], labels: frozenset[str], draw: float) -> FaultKind | None:
-    """Return the fault on which `draw` (0 ≤ draw < 1) falls when the matching rates are laid end to end."""
+    """Return the fault that `draw` (0 ≤ draw < 1) selects when the matching rates are laid end to end."""
     upper = 0.0
     for rule in rules:
         if rule.scopes <= labels:
@@ -74,9 +74,9 @@ def draw_fault(rules: Iterable[FaultRule], labels: frozenset[str], draw: float) 
 
 
 def hash_to_unit_interval(*parts: object) -> float:
-    """Return a number in [0, 1) that depends on the parts alone, in every process and on every machine."""
+    """Return a number in [0, 1) that depends only on the parts, in every process and on every machine."""
     digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=7).digest()
-    # 52 bits: more would round up to 1.0 now and then.
+    # 52 bits: more would round up to 1.0 occasionally.
     return (int.from_bytes(digest, "big") >> 4) / 2**52
 
 

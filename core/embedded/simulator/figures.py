@@ -1,4 +1,4 @@
-"""The amounts and dates of one conversation; they agree with each other, because the text does sums with them."""
+"""The amounts and dates of one conversation; they agree with each other, because the text calculates with them."""
 
 from random import Random
 
@@ -7,7 +7,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "September", 
 
 
 def draw_figures(rng: Random) -> dict[str, str]:
-    """Return the value of every figure that a phrase may name; `yearly` is twelve times `monthly`, and so on."""
+    """Return the value of every figure that a phrase may use; `yearly` is twelve times `monthly`, and so on."""
     monthly = rng.randrange(85, 960, 5)
     years = rng.randint(4, 19)
     payment = rng.randrange(180, 740, 10)

@@ -11,7 +11,7 @@ from core.domain.batches.batch import MAX_OUTPUT_TOKENS
 from core.domain.record import Record
 
 LONG_PROMPT_CHARS = 8_700
-"""Splits the shipped prompts (8,300 to 9,150 characters): 40 of the 90 of a first core batch are longer."""
+"""Divides the shipped prompts (8,300 to 9,150 characters): 40 of the 90 of a first core batch are longer."""
 
 _REMOVED_FIELDS = ("temperature", "top_p", "top_k")
 _KNOWN_FIELDS = frozenset(
@@ -50,7 +50,7 @@ _UNSUPPORTED_BOUNDS = (
 
 
 class ApiError(Record):
-    """A refusal in the API's own terms."""
+    """An error response in the API's own terms."""
 
     status_code: int
     error_type: str
@@ -59,7 +59,7 @@ class ApiError(Record):
 
 
 class MessageRequest(Record):
-    """What the simulator needs of a request; `system` and `user` are plain text whatever form they came in."""
+    """What the simulator needs of a request; `system` and `user` are plain text, whatever form they came in."""
 
     model: str
     system: str
@@ -72,7 +72,7 @@ class MessageRequest(Record):
 
     @property
     def labels(self) -> frozenset[str]:
-        """What a fault's scope may name, besides the keys of the scaffolding."""
+        """The labels that a fault's scope may use, besides the keys of the scaffolding."""
         length = {"long_prompt"} if len(self.system) + len(self.user) > LONG_PROMPT_CHARS else set[str]()
         return frozenset({self.model, "structured" if self.is_structured else "unstructured"} | length)
 

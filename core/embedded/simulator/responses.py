@@ -23,7 +23,7 @@ _CHARS_PER_TOKEN = 4
 
 
 class Draft(Record):
-    """What the model said and why it stopped, before it is wrapped."""
+    """The model's text and why it stopped, before it is wrapped."""
 
     content: tuple[dict[str, Any], ...]
     stop_reason: StopReason
@@ -38,14 +38,14 @@ def count_tokens(chars: int) -> int:
 
 
 def make_seed(seed: int, request: MessageRequest) -> str:
-    """Return what a conversation's wording depends on: the simulator's seed and what was asked of which model."""
+    """Return the seed of a conversation's wording: the simulator's seed, the request and the model."""
     return sha256(f"{seed}\x1f{request.model}\x1f{request.system}\x1f{request.user}".encode()).hexdigest()
 
 
 def compose_draft(request: MessageRequest, scene: Scene, fault: FaultKind | None, seed: str, attempt: int) -> Draft:
-    """Write the reply and apply the fault to its content; faults of the connection leave it whole.
+    """Write the reply and apply the fault to its content; faults of the connection leave it complete.
 
-    The wording is the same at every attempt; the place of the damage is not.
+    The wording is the same at every attempt; the position of the damage is not.
     """
     wording_rng = Random(seed)  # noqa: S311 - variety, not secrets
     damage_rng = Random(f"{seed}:{attempt}")  # noqa: S311 - likewise
@@ -100,7 +100,7 @@ def _stop(request: MessageRequest, fault: FaultKind | None, text: str, rng: Rand
     match fault:
         case FaultKind.MAX_TOKENS:
             cut = damage.cut_text(text, rng)
-            # The limit was reached, whatever share of it went into thinking.
+            # The limit was reached, whatever share of it was thinking.
             return _say(cut, StopReason.MAX_TOKENS).model_copy(update={"output_tokens": request.max_tokens})
         case FaultKind.CONTEXT_WINDOW:
             return _say(damage.cut_text(text, rng), StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED)
@@ -136,7 +136,7 @@ def _say(text: str, stop_reason: StopReason) -> Draft:
 
 
 def _apply_limit(request: MessageRequest, draft: Draft) -> Draft:
-    """Cut where the caller's max_tokens really ends the reply."""
+    """Cut the reply where the caller's max_tokens would end it."""
     limit_chars = request.max_tokens * _CHARS_PER_TOKEN
     text = str(draft.content[0].get("text", "")) if draft.content else ""
     if len(text) <= limit_chars:

@@ -1,7 +1,7 @@
-"""Who talks with whom about what, as far as a prompt tells.
+"""Who talks to whom about what, as far as the prompt says.
 
-The prompt's last line names the scaffolding by key. Keys that Bright Run ships with are looked up; for any other the scene
-is read out of the prompt's own words, and what they do not say is filled with something general.
+The prompt's last line names the scaffolding by key. Keys that ship with Bright Run are looked up; for others the scene is
+read from the prompt's own text, and anything missing is filled in generally.
 """
 
 import re
@@ -25,7 +25,7 @@ MAX_TURNS = 20
 
 
 class Scene(Record):
-    """What a conversation is written from. Keys are empty where the prompt gives none; intensities run from 0 to 1."""
+    """The material of a conversation. Keys are empty if the prompt has none; intensities run from 0 to 1."""
 
     persona_key: str = ""
     arc_key: str = ""
@@ -102,7 +102,7 @@ def _look_up_scene(persona_key: str, arc_key: str, topic_key: str, template_key:
 
 
 def _find_turn_range(text: str) -> re.Match[str] | None:
-    # Looking for the word first is twenty times as fast as looking for the digits in a long prompt.
+    # Searching for the word first is twenty times as fast as searching a long prompt for digits.
     position = text.find("turns")
     while position >= 0:
         if (match := _TURN_RANGE.search(text[max(0, position - _TURN_RANGE_CHARS_MAX) : position])) is not None:

@@ -24,7 +24,7 @@ def find_node() -> Path:
 
 
 def find_installation() -> Path:
-    """Return where the packages of the committed lock file belong, installed or not."""
+    """Return the folder for the packages of the committed lock file, installed or not."""
     digest = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()[:12]
     return Path(sys.prefix) / "share" / "brightrun" / f"supabase-api-{digest}"
 
@@ -35,7 +35,7 @@ def find_entry(installation: Path) -> Path:
 
 
 def install_api(say: Callable[[str], None]) -> Path:
-    """Install the packages unless they are there, and return the folder. Safe against others that do the same."""
+    """Install the packages unless they are installed, and return the folder. Safe when several processes do the same."""
     target = find_installation()
     if find_entry(target).exists():
         return target
@@ -53,7 +53,7 @@ def install_api(say: Callable[[str], None]) -> Path:
 
 
 def install_packages(source: Path, target: Path) -> None:
-    """Install the npm packages of a committed lock file, whole or not at all; raise StackError if npm cannot."""
+    """Install the npm packages of a committed lock file, completely or not at all; raise StackError if npm fails."""
     draft = Path(tempfile.mkdtemp(prefix="supabase-api-", dir=target.parent))
     try:
         for name in SOURCE_FILES:

@@ -1,6 +1,6 @@
 """The API's process: configuration, guard, keys, health.
 
-It reads the tables once, so it starts again after migrations that changed something. Stored files lie under the
+It reads the tables once, so it is restarted after migrations that changed something. Stored files are under the
 configuration's folder, `.temp/storage`.
 """
 
@@ -61,7 +61,7 @@ def api_url(port: int) -> str:
 
 
 def make_schemas(folder: StackFolder, installation: Path, secrets: StackSecrets, database: dict[str, str]) -> None:
-    """Make the API's schemas `auth` and `storage`; `database` are libpq's variables for the superuser."""
+    """Create the API's schemas `auth` and `storage`; `database` are libpq's variables for the superuser."""
     program = Program(
         name="make-schemas",
         argv=(str(find_node()), str(SOURCE / "make_schemas.mjs"), str(installation / "node_modules")),
@@ -78,7 +78,7 @@ def make_schemas(folder: StackFolder, installation: Path, secrets: StackSecrets,
 def api_program(
     folder: StackFolder, installation: Path, port: int, secrets: StackSecrets, database: dict[str, str]
 ) -> Program:
-    """Return the API in the foreground, its configuration written; `database` are libpq's variables for its role."""
+    """Write the API's configuration and return it as a program; `database` are libpq's variables for its role."""
     configuration = folder.api / "supabase" / "config.toml"
     make_private_folder(configuration.parent)
     configuration.write_text(CONFIGURATION.format(port=port))
@@ -106,11 +106,11 @@ def api_program(
 
 
 def check_guarded_api(url: str, publishable_key: str, secret_key: str) -> str | None:
-    """Return None if the embedded API accepts the keys and its guard is there, otherwise what is wrong."""
+    """Return None if the embedded API accepts the keys and its guard is active, otherwise what is wrong."""
     problem = check_api(url, publishable_key, secret_key)
     if problem is not None:
         return problem
-    headers = {"apikey": publishable_key, "host": "guard.invalid"}  # Which the API by itself would answer to.
+    headers = {"apikey": publishable_key, "host": "guard.invalid"}  # The API itself, without the guard, would answer this.
     try:
         reply = httpx.get(f"{url}/auth/v1/settings", headers=headers, timeout=10)
     except httpx.HTTPError as error:
