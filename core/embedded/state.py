@@ -70,7 +70,7 @@ def obtain_secrets(folder: StackFolder) -> StackSecrets:
 
 
 def renew_api_password(folder: StackFolder) -> StackSecrets:
-    """Return the secrets with a new password for the API's role. Every start does so: earlier versions let anybody read it."""
+    """Return the secrets with a new password for the API's role, as every start does: earlier versions leaked it."""
     renewed = obtain_secrets(folder).model_copy(update={"api_database_password": secrets.token_urlsafe(32)})
     write_private(folder.secrets_file, renewed.model_dump_json(indent=2))
     return renewed

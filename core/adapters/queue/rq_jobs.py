@@ -59,7 +59,7 @@ class CheckedJob(Job):
     def fetch(cls, id: str, connection: Redis | None = None, serializer: object = None) -> "CheckedJob":  # noqa: A002, ARG003 - RQ's signature
         """Return a job; raise NoSuchJobError if there is none, or JobRefused if it is not ours."""
         if JOB_ID.fullmatch(id) is None:
-            raise JobRefused(RefusedJob(function="?", reason="its id is none of ours"))
+            raise JobRefused(RefusedJob(function="?", reason="its id is not one of ours"))
         job = cls(id, connection=connection, serializer=JSONSerializer)  # pyright: ignore[reportUnknownMemberType] - RQ leaves the serializer untyped
         job.refresh()
         return job
@@ -68,7 +68,7 @@ class CheckedJob(Job):
         """Read the job from Redis, within a limit."""
         fields = read_hash(self.connection, self.key, _FIELDS, MOST_JOB_BYTES)
         if fields is None:
-            reason = "webhooks, repeats, dependencies or other fields that no job of ours has, or too large"
+            reason = "webhooks, repetition, dependencies or other fields that no job of ours has, or too large"
             raise JobRefused(RefusedJob(function="?", reason=reason))
         if not fields:
             raise NoSuchJobError(f"No such job: {self.key}")
