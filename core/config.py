@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from core.domain.batches.batch import MAX_OUTPUT_TOKENS, Effort
+from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort
 from core.domain.record import Record
 from core.domain.setting_rules import (
     check_anthropic_key,
@@ -93,7 +93,7 @@ class PageSettings(BaseSettings):
     )
     password: SecretStr | None = Field(default=None, description="That analyst's password")
     model: Annotated[str, AfterValidator(check_text)] = Field(
-        default="claude-sonnet-5-5", description="Model of a new batch"
+        default="claude-sonnet-5-5", max_length=100, description="Model of a new batch"
     )
     max_tokens: int = Field(default=24_576, ge=1, le=MAX_OUTPUT_TOKENS, description="Max output tokens of a new batch")
     effort: Effort | None = Field(default=None, description="low, medium, high, xhigh or max; empty: the model's default")
@@ -110,6 +110,12 @@ class PageSettings(BaseSettings):
     def ignore_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Read an empty variable as unset, except `sim_faults`, where empty means no faults."""
         return {name: value for name, value in values.items() if value != "" or name == "sim_faults"}
+
+    @property
+    def batch_defaults(self) -> BatchSettings:
+        """The settings of a new batch."""
+        names = BatchSettings.model_fields.keys() & PageSettings.model_fields.keys()
+        return BatchSettings.model_validate({name: getattr(self, name) for name in names})
 
     @property
     def storage_limit_bytes(self) -> int:

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from core.errors import InvalidRequest
-from core.ui.home.alert_list import draw_alerts_in_short
 from core.ui.monitor.list import draw_batch_list
 from core.ui.monitor.view import watch_batch
+from core.ui.shell.alert_list import draw_alerts_in_short
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.links import read_batch_link
 from core.ui.shell.navigation import open_page

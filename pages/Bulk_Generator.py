@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from core.ui.generator.choices import draw_choices, load_choices
+from core.ui.generator.choices import draw_choices
 from core.ui.generator.prompt_preview import draw_preview_button
 from core.ui.generator.summary import draw_summary
 from core.ui.generator.tools import draw_link, draw_presets, draw_set_question, open_link
+from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.navigation import open_page
 from core.ui.shell.page import draw_header
 from core.ui.shell.session import find_settings

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from core.ui.failures.filters import NAMES, draw_failure_filters, read_failure_filters
 from core.ui.failures.records import draw_failure_records
 from core.ui.failures.view import (
     draw_failure_charts,
     draw_no_failures,
     draw_retry,
-    load_failure_options,
     load_failure_statistics,
 )
+from core.ui.shell.cached_reads import load_result_options
+from core.ui.shell.failure_filters import NAMES, draw_failure_filters, read_failure_filters
 from core.ui.shell.navigation import open_page
 from core.ui.shell.page import draw_header
 
@@ -18,7 +18,7 @@ with open_page() as services:
     with draw_header("Failed Generations"):
         st.space("stretch")
         tools = st.container(width="content")
-    draw_failure_filters(load_failure_options(services, services.user_email))
+    draw_failure_filters(load_result_options(services, services.user_email))
     filters = read_failure_filters()
     with tools:
         draw_retry(services, filters)

@@ -16,8 +16,8 @@ from core.ui.analytics.view import (
     load_measurement,
     load_report,
 )
-from core.ui.failures.filters import draw_failure_filters, read_failure_filters
-from core.ui.failures.view import load_failure_options
+from core.ui.shell.cached_reads import load_result_options
+from core.ui.shell.failure_filters import draw_failure_filters, read_failure_filters
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.link_state import read_uuid
 from core.ui.shell.links import EXPERIMENT
@@ -37,7 +37,7 @@ with open_page() as services:
             st.space("stretch")
             tools = st.container(horizontal=True, width="content", gap="xsmall")
             draw_import(services)
-        draw_failure_filters(load_failure_options(services, services.user_email))
+        draw_failure_filters(load_result_options(services, services.user_email))
         measurement = load_measurement(services, services.user_email, read_failure_filters())
         if measurement.diagnosis.overall.judged:
             answer = st.empty()

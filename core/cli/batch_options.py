@@ -38,7 +38,5 @@ def check_options(kind: type[Options], values: dict[str, Any]) -> Options:
 
 def make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # noqa: ANN401 - checked by BatchSettings
     """Return the configured settings of a batch with what is asked for instead; None asks for nothing."""
-    defaults = {
-        field: getattr(settings, field) for field in ("model", "max_tokens", "effort", "structured_outputs", "concurrency")
-    }
+    defaults = settings.batch_defaults.model_dump()
     return check_options(BatchSettings, defaults | {field: value for field, value in asked.items() if value is not None})

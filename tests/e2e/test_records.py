@@ -211,7 +211,7 @@ def test_a_conversation_is_read_reviewed_and_left_by_next(page: Page, results: R
 
 
 def test_the_download_holds_what_the_filter_shows(page: Page, results: Results) -> None:
-    persona = results.services.conversations.list_options().personas[0]
+    persona = results.services.failures.list_options().personas[0]
     open_conversations(page, results, f"?batch={results.whole_batch}&persona={persona.id}")
     expect_place(page, "1–10 of 10 conversations")
 

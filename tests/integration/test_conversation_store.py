@@ -172,7 +172,7 @@ def test_an_export_holds_each_conversation_once_oldest_first_over_page_ends(owne
 def test_options_name_scaffolding_and_batches(owner: Owner) -> None:
     batch_id = owner.make(1, "Named")
 
-    options = owner.conversations.list_options()
+    options = owner.stores.failures.list_options()
 
     assert [(batch_id, "Named")] == [(option.id, option.name) for option in options.batches]
     assert options.models == ("claude-sonnet-5-5",)
@@ -188,7 +188,7 @@ def test_a_stranger_sees_and_changes_nothing(owner: Owner, stranger: Owner) -> N
     assert 0 == stranger.conversations.count(ConversationFilters(batch_id=batch_id)).total
     assert () == stranger.conversations.list_page(ConversationFilters(text="statement")).rows
     assert [] == list(export_conversations(stranger.conversations))
-    assert () == stranger.conversations.list_options().batches
+    assert () == stranger.stores.failures.list_options().batches
     assert None is stranger.conversations.find_place(conversation_id).older_id
     assert [] == theirs.rpc("find_conversations_by_words", {"search": "statement"}).execute().data
     with pytest.raises(NotFound):

@@ -90,6 +90,7 @@ def test_only_tests_know_the_fakes() -> None:
 
 
 LAYERS = "Layers import one way"
+UI_PAGES = "Pages know nothing of each other"
 STREAMLIT = "Only the user interface knows Streamlit and Plotly"
 CLIENTS = "Only adapters know Supabase, RQ, Redis and Anthropic"
 COMPOSITION = "Only the composition root reads settings or builds adapters for services"
@@ -108,6 +109,8 @@ COMPOSITION = "Only the composition root reads settings or builds adapters for s
         ("core/seed.py", "import postgrest", CLIENTS),
         ("core/seed.py", "import core.cli.up", LAYERS),
         ("core/ui/new_page.py", "import core.cli.up", LAYERS),
+        ("core/ui/home/overview.py", "import core.ui.monitor.actions", UI_PAGES),
+        ("core/ui/shell/tables.py", "import core.ui.charts.axes", UI_PAGES),
         ("core/services/new_service.py", "import core.config", COMPOSITION),
     ],
 )

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.adapters.supabase.functions import call_function
-from core.adapters.supabase.reading import dump_filters, keep_readable, read_options, read_page, read_record
+from core.adapters.supabase.reading import dump_filters, keep_readable, read_page, read_record
 from core.adapters.supabase.session import Analyst
-from core.domain.batches.result_options import ResultOptions
 from core.domain.datasets.records import (
     ANY_CONVERSATION,
     ConversationCounts,
@@ -62,9 +61,6 @@ class SupabaseConversationStore:
     def count(self, filters: ConversationFilters = ANY_CONVERSATION) -> ConversationCounts:
         answer = call_function(self.analyst.client, "count_conversations", filters=dump_filters(filters))
         return ConversationCounts.model_validate(answer)
-
-    def list_options(self) -> ResultOptions:
-        return read_options(self.analyst.client, self.analyst.unreadable)
 
     def find_place(self, conversation_id: UUID, filters: ConversationFilters = ANY_CONVERSATION) -> RowPlace:
         answer = call_function(

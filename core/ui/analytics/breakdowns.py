@@ -13,7 +13,7 @@ from core.domain.diagnosis.intervals import measure_rate
 from core.domain.diagnosis.plain_names import NONE, name_failure_type, name_pattern, name_stop_reason
 from core.services.diagnostics import FingerprintGroup
 from core.ui.analytics.charts import describe_tokens, draw_tokens
-from core.ui.analytics.links import PARAMETERS, show_failures
+from core.ui.analytics.links import PARAMETERS
 from core.ui.charts.clickable_chart import Mark, draw_clickable, draw_clickable_heatmap, draw_clickable_rates
 from core.ui.charts.heat_map import (
     HeatCell,
@@ -24,7 +24,18 @@ from core.ui.charts.heat_map import (
     make_rate_cells,
 )
 from core.ui.charts.rate_chart import FEWEST_ITEMS, LabeledRate
-from core.ui.failures.filters import ARC, FINGERPRINT, PATTERN, PERSONA, SHARE_BIN, STOP_REASON, TOPIC, TURN, TYPE
+from core.ui.shell.failure_filters import (
+    ARC,
+    FINGERPRINT,
+    PATTERN,
+    PERSONA,
+    SHARE_BIN,
+    STOP_REASON,
+    TOPIC,
+    TURN,
+    TYPE,
+    show_failures,
+)
 from core.ui.shell.formats import NOTHING, format_share, format_words
 from core.ui.shell.link_state import change_link, read_choice
 from core.ui.shell.links import open_failure

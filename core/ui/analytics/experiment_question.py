@@ -15,8 +15,8 @@ from core.domain.diagnosis.findings import StepKind
 from core.domain.record import Record
 from core.errors import BrightRunError, InvalidRequest
 from core.services.experiments import propose_change
-from core.ui.failures.filters import read_mark
-from core.ui.generator.summary import find_own_history
+from core.ui.shell.cached_reads import find_own_history
+from core.ui.shell.failure_filters import read_mark
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import BATCH, EXPERIMENT

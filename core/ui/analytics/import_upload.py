@@ -11,7 +11,7 @@ from core.domain.percentages import format_percent
 from core.domain.verdict.limits import MEGABYTE
 from core.errors import BrightRunError
 from core.services.importing import ImportReport
-from core.ui.failures.view import load_failure_options
+from core.ui.shell.cached_reads import load_result_options
 from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import open_analytics, open_batch, open_failures
 from core.ui.shell.tables import draw_table
@@ -84,7 +84,7 @@ def _draw_form(services: PageServices) -> None:
         report = _run_import(services, files, name)
         if report is not None:
             st.session_state[REPORT] = report
-            load_failure_options.clear()  # The new batch is a new option of the filters.
+            load_result_options.clear()  # The new batch is a new option of the filters.
             st.rerun()
 
 

@@ -1,19 +1,15 @@
-"""Links from marks of the analytics to their failures: the filters of the page and of the mark."""
+"""The filters that marks of the analytics stand for, as the link holds them."""
 
-from collections.abc import Mapping
 from datetime import datetime
-
-import streamlit as st
 
 from core.domain.diagnosis.diagnosis import Bucket, Diagnosis, Dimension
 from core.domain.diagnosis.suspects import Suspect, SuspectName
-from core.ui.failures.filters import (
+from core.ui.shell.failure_filters import (
     ARC,
     CATEGORY,
     EFFORT,
     MAX_TOKENS,
     MODEL,
-    NAMES,
     PERSONA,
     PROMPT,
     STRUCTURED,
@@ -22,7 +18,7 @@ from core.ui.failures.filters import (
     TOPIC_CATEGORY,
 )
 from core.ui.shell.link_state import DATES, HOUR
-from core.ui.shell.links import BATCH, open_filtered_failures
+from core.ui.shell.links import BATCH
 
 PARAMETERS: dict[Dimension, str] = {
     Dimension.TEMPLATE: TEMPLATE,
@@ -38,16 +34,6 @@ PARAMETERS: dict[Dimension, str] = {
     Dimension.PROMPT_LENGTH: PROMPT,
     Dimension.BATCH: BATCH,
 }
-
-
-def show_failures(mark: Mapping[str, str]) -> None:
-    """Go to the failures of a mark, with the filters of this page; stay if the mark has none."""
-    if not mark:
-        return
-    kept = {name: value for name, value in st.query_params.items() if name in NAMES and value}
-    if {DATES, HOUR} & mark.keys():
-        kept = {name: value for name, value in kept.items() if name not in (DATES, HOUR)}
-    open_filtered_failures({**kept, **mark})
 
 
 def mark_suspect(suspect: Suspect, diagnosis: Diagnosis) -> dict[str, str]:

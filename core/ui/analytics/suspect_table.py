@@ -22,10 +22,9 @@ from core.services.choice_links import encode_choices
 from core.services.diagnostics import DiagnosisReport
 from core.services.more_items import choose_more, choose_settings
 from core.ui.analytics.experiment_question import ask_experiment
-from core.ui.analytics.links import mark_suspect, show_failures
-from core.ui.failures.filters import read_mark
-from core.ui.generator.choices import load_choices
-from core.ui.generator.options import read_defaults
+from core.ui.analytics.links import mark_suspect
+from core.ui.shell.cached_reads import load_choices
+from core.ui.shell.failure_filters import read_mark, show_failures
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_share
 from core.ui.shell.links import BATCH, open_batch, open_batch_list, open_choices, open_scaffolding, open_template
 from core.ui.shell.session import find_settings
@@ -113,7 +112,7 @@ def _draw_more(services: PageServices, report: DiagnosisReport, lead: Lead) -> N
         key="more_items",
         help=f"Not enough data: generate about {lead.more_items:,} more.{few}",
     ):
-        defaults = read_defaults(find_settings())
+        defaults = find_settings().batch_defaults
         open_choices(encode_choices(choices, selection, choose_settings(group, defaults), defaults))
 
 

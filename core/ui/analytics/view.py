@@ -31,7 +31,7 @@ from core.ui.analytics.links import mark_time
 from core.ui.analytics.suspect_table import draw_finding, draw_suspect_table, draw_unnamed
 from core.ui.charts.clickable_chart import draw_clickable, draw_clickable_rates
 from core.ui.charts.figures import FAILURE_COLOR, REPLY_COLOR
-from core.ui.failures.filters import NAMES
+from core.ui.shell.failure_filters import NAMES
 from core.ui.shell.formats import NOTHING, find_zone, format_count, format_duration, format_money, format_share
 from core.ui.shell.link_state import change_link, follow_link, read_choice
 from core.ui.shell.links import BATCH, EXPERIMENT

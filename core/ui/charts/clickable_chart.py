@@ -6,10 +6,10 @@ from typing import Any
 import plotly.graph_objects as go  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from core.ui.analytics.links import show_failures
 from core.ui.charts.figures import FAILURE_COLOR
 from core.ui.charts.heat_map import CELL, SELECTED
 from core.ui.charts.rate_chart import LabeledRate, describe_rates, draw_rates
+from core.ui.shell.failure_filters import show_failures
 
 Mark = dict[str, str]
 """Filters as the link holds them; empty where a mark has none."""

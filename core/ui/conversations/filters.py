@@ -7,7 +7,7 @@ import streamlit as st
 from core.domain.batches.result_options import ResultOptions
 from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.scaffolding.records import ConversationCategory, Tier
-from core.ui.failures.filters import ARC, LONGEST_SEARCH, MODEL, PERSONA, TEXT, TOPIC, name_options
+from core.ui.shell.failure_filters import ARC, LONGEST_SEARCH, MODEL, PERSONA, TEXT, TOPIC, name_options
 from core.ui.shell.formats import format_words
 from core.ui.shell.link_state import (
     WITH,

@@ -7,12 +7,12 @@ from typing import Any
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.batches.result_options import ResultOptions
 from core.domain.datasets.dataset_export import make_file_name
 from core.domain.datasets.records import ConversationCounts, ConversationFilters, ListedConversation, ReviewStatus
 from core.domain.paging import Page
 from core.services.conversations import export_conversations
 from core.ui.conversations.filters import NAMES, draw_conversation_filters, read_conversation_filters
+from core.ui.shell.cached_reads import load_result_options
 from core.ui.shell.formats import format_count, format_words
 from core.ui.shell.link_state import change_link, follow_link, read_cursor
 from core.ui.shell.links import CONVERSATION, open_generator
@@ -32,12 +32,6 @@ REVIEW_COLORS: dict[ReviewStatus, BadgeColor] = {
 }
 
 
-@st.cache_resource(scope="session", ttl=30, show_spinner=False)
-def load_conversation_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
-    """Return the filter options, at most half a minute old."""
-    return _services.conversations.list_options()
-
-
 def draw_conversation_list(services: PageServices) -> None:
     """Draw the list that the link asks for."""
     filters = read_conversation_filters()
@@ -45,7 +39,7 @@ def draw_conversation_list(services: PageServices) -> None:
     with draw_header("Conversations"):
         st.space("stretch")
         _draw_download(services, filters, counts.total)
-    draw_conversation_filters(load_conversation_options(services, services.user_email))
+    draw_conversation_filters(load_result_options(services, services.user_email))
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
         return

@@ -1,26 +1,19 @@
-"""Around the table of failed generations: charts, empty states, filter options."""
+"""Around the table of failed generations: charts, a retry, empty states."""
 
 import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId
-from core.domain.batches.result_options import ResultOptions
 from core.domain.batches.results import FailureFilters, FailureStatistics
 from core.domain.diagnosis.plain_names import name_failure_type, name_pattern, name_stop_reason
 from core.errors import NotFound
 from core.ui.charts.facet_chart import draw_facet
 from core.ui.charts.figures import REPLY_COLOR
-from core.ui.failures.filters import PATTERN, STOP_REASON, TYPE
-from core.ui.monitor.questions import open_retry
+from core.ui.shell.failure_filters import PATTERN, STOP_REASON, TYPE
 from core.ui.shell.formats import format_count
+from core.ui.shell.links import open_retry
 
 STATISTICS_SECONDS = 5
-
-
-@st.cache_resource(scope="session", ttl=30, show_spinner=False)
-def load_failure_options(_services: PageServices, user: str) -> ResultOptions:  # noqa: ARG001 - `user` is the cache's key
-    """Return the filter options, at most half a minute old."""
-    return _services.failures.list_options()
 
 
 def load_failure_statistics(services: PageServices, user: str, filters: FailureFilters) -> FailureStatistics:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import streamlit as st
 
-from core.bootstrap import PageServices
 from core.domain.batches.batch import Selection
 from core.domain.scaffolding.compatibility import Hint, find_hints
 from core.domain.scaffolding.records import ConversationCategory, EmotionalArc, Persona, TrainingTopic
@@ -38,12 +37,6 @@ class Choosable(Protocol):
 
 
 Item = TypeVar("Item", bound=Choosable)
-
-
-@st.cache_resource(scope="session", ttl=30, show_spinner="Reading personas, arcs and topics …")
-def load_choices(_services: PageServices, user: str) -> Choices:  # noqa: ARG001 - `user` is the cache's key
-    """Return what is active, at most half a minute old."""
-    return _services.scaffolding.list_choices()
 
 
 def set_choices(choices: Choices, selection: Selection) -> None:

@@ -19,12 +19,6 @@ ERROR_HANDLING_LABELS = {
 LIMIT, SKIP = "option_limit", "option_skip"
 
 
-def read_defaults(settings: PageSettings) -> BatchSettings:
-    """Return the default settings of a batch."""
-    names = BatchSettings.model_fields.keys() & PageSettings.model_fields.keys()
-    return BatchSettings.model_validate({name: getattr(settings, name) for name in names})
-
-
 def set_options(selection: Selection, settings: BatchSettings) -> None:
     """Set limit, skipping and advanced settings; only before they are drawn."""
     st.session_state[LIMIT] = selection.limit

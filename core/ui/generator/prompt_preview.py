@@ -13,7 +13,7 @@ from core.domain.scaffolding.prompt import Prompt, render_prompt
 from core.domain.scaffolding.records import EmotionalArc, Persona, TrainingTopic
 from core.errors import TemplateInvalid
 from core.services.scaffolding import Choices
-from core.ui.generator.summary import find_own_history
+from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.session import find_settings
 

@@ -5,26 +5,16 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.config import PageSettings
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
-from core.domain.batches.estimate import Estimate, GenerationHistory, Range
-from core.services.batches import estimate_settings, find_history
+from core.domain.batches.estimate import Estimate, Range
+from core.services.batches import estimate_settings
 from core.ui.generator.options import draw_advanced, draw_limit, draw_name, draw_skip
 from core.ui.generator.submission import submit_one
+from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
-from core.ui.shell.session import find_settings, report_errors
+from core.ui.shell.session import report_errors
 
 CONFIRMING = "confirming_batch"
 LARGE_CONVERSATIONS, LARGE_COST_USD = 200, 50.0
-
-
-@st.cache_resource(scope="session", ttl=10, show_spinner=False)
-def load_history(_services: PageServices, user: str) -> tuple[GenerationHistory, ...]:  # noqa: ARG001 - the cache's key
-    """Return time and cost of past items, at most ten seconds old."""
-    return _services.batches.list_history()
-
-
-def find_own_history(services: PageServices, model: str) -> GenerationHistory | None:
-    """Return what the model has taken so far, with Claude as it is now."""
-    return find_history(load_history(services, services.user_email), model, simulated=find_settings().simulated)
 
 
 def draw_summary(services: PageServices, settings: PageSettings, selection: Selection) -> tuple[Selection, BatchSettings]:

@@ -11,9 +11,9 @@ from core.services.choice_links import decode_choices, encode_choices
 from core.services.presets import Preset, build_presets
 from core.services.scaffolding import Choices
 from core.ui.generator.choices import CATEGORY_LABELS, set_choices
-from core.ui.generator.options import LIMIT, SKIP, read_defaults, set_options
+from core.ui.generator.options import LIMIT, SKIP, set_options
 from core.ui.generator.submission import submit_all
-from core.ui.generator.summary import find_own_history
+from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import FROM, LINK_SEEN
 from core.ui.shell.session import find_settings, report_errors
@@ -26,7 +26,7 @@ def open_link(choices: Choices) -> None:
     """Apply the choices in the page's address once; report unavailable choices."""
     parameters = {name: value for name, value in st.query_params.items() if name != FROM}
     if parameters and parameters != st.session_state.get(LINK_SEEN):
-        linked = decode_choices(choices, parameters, read_defaults(find_settings()))
+        linked = decode_choices(choices, parameters, find_settings().batch_defaults)
         set_choices(choices, linked.selection)
         set_options(linked.selection, linked.settings)
         st.session_state[LINK_SEEN] = parameters
@@ -40,7 +40,7 @@ def open_link(choices: Choices) -> None:
 
 def draw_link(choices: Choices, selection: Selection, settings: BatchSettings) -> None:
     """Draw the link that brings this selection back, here or in a colleague's browser."""
-    parameters = encode_choices(choices, selection, settings, read_defaults(find_settings()))
+    parameters = encode_choices(choices, selection, settings, find_settings().batch_defaults)
     address = urlsplit(st.context.url or "")._replace(query=urlencode(parameters, safe=","), fragment="").geturl()
     with st.popover("Copy link", icon=":material/link:", type="tertiary"):
         st.caption("Opens this page with these choices and settings.")

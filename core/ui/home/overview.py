@@ -14,8 +14,8 @@ from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
 from core.domain.percentages import format_percent
 from core.ui.charts.clickable_chart import draw_clickable_heatmap
 from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
-from core.ui.home.alert_list import draw_alerts
-from core.ui.monitor.table import draw_batch_table
+from core.ui.shell.alert_list import draw_alerts
+from core.ui.shell.batch_table import draw_batch_table, draw_welcome
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money, format_share
 from core.ui.shell.links import open_batch, open_batch_list, open_combinations, open_conversations, open_generator
 from core.ui.shell.page import draw_header, open_body
@@ -50,21 +50,6 @@ def draw_overview() -> None:
                 open_batch_list()
         recent = services.monitor.list_batches(page_size=RECENT_BATCHES)
         draw_batch_table(recent.batches, "home_batches")
-
-
-def draw_welcome() -> None:
-    """Say what to do first in a fresh database."""
-    with st.container(border=True, horizontal_alignment="center", gap="small"):
-        st.space("medium")
-        st.markdown(":material/forum: **No conversations yet**", width="content")
-        st.markdown(
-            "Choose personas, emotional arcs and topics. Claude writes one conversation for every combination.",
-            width="content",
-            text_alignment="center",
-        )
-        if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
-            open_generator()
-        st.space("medium")
 
 
 def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -> None:

@@ -8,8 +8,7 @@ from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchStatus
 from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.services.monitor import BATCHES_OF_PAGE
-from core.ui.home.overview import draw_welcome
-from core.ui.monitor.table import draw_batch_table
+from core.ui.shell.batch_table import draw_batch_table, draw_welcome
 from core.ui.shell.formats import format_count
 from core.ui.shell.links import open_generator
 from core.ui.shell.page import draw_header

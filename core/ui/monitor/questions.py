@@ -4,8 +4,7 @@ Dialogs are drawn by the main run of the page, outside the fragment that refresh
 dialog would open it again.
 """
 
-from enum import StrEnum
-from typing import NoReturn, assert_never
+from typing import assert_never
 
 import streamlit as st
 
@@ -22,33 +21,17 @@ from core.domain.batches.batch import (
 from core.domain.batches.monitor import RetryTemplate
 from core.errors import BrightRunError, InvalidRequest
 from core.ui.shell.formats import escape_markdown, format_count, format_money
-from core.ui.shell.links import open_batch
+from core.ui.shell.links import QUESTION, Question, open_batch
 from core.ui.shell.page import leave_notice
 
-QUESTION = "batch_question"
-"""Session state: which question is open, and for which batch."""
 BUDGET_HEADROOM = 1.5
 """The budget that is proposed, as a multiple of the least one that helps."""
-
-
-class Question(StrEnum):
-    """What can be asked."""
-
-    CANCEL = "cancel"
-    BUDGET = "budget"
-    RETRY = "retry"
 
 
 def ask(question: Question, batch_id: BatchId) -> None:
     """Open a question and rerun the page."""
     st.session_state[QUESTION] = (question, batch_id)
     st.rerun()
-
-
-def open_retry(batch_id: BatchId) -> NoReturn:
-    """Go to a batch with the question open how its failed items are to be retried."""
-    st.session_state[QUESTION] = (Question.RETRY, batch_id)
-    open_batch(batch_id)
 
 
 def draw_question(services: PageServices, progress: BatchProgress, to_retry: int) -> None:

@@ -9,8 +9,8 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, ScaffoldKind, TrainingTopic, Uses
 from core.domain.scaffolding.rules import find_key
-from core.ui.generator.choices import load_choices
 from core.ui.scaffolding.state import NEW, open_record
+from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.formats import format_count, format_words
 from core.ui.shell.page import leave_notice
 from core.ui.shell.tables import RowButton, draw_table

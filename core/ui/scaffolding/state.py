@@ -6,7 +6,7 @@ from typing import TypeVar
 import streamlit as st
 
 from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, SaveOutcome, TrainingTopic
-from core.ui.generator.choices import load_choices
+from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.page import leave_notice
 

@@ -1,6 +1,7 @@
 """Addresses of pages and what they carry: a link that is copied brings back the same view."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import PurePath
 from typing import NoReturn
 from uuid import UUID
@@ -28,6 +29,16 @@ LINK_SEEN = "choice_link_seen"
 """Session state: the parameters by which the Bulk Generator's choices were last set."""
 LEFT = "left_views"
 """Session state: by the path of a page that was left, its parameters then and before."""
+QUESTION = "batch_question"
+"""Session state: which question is open, and for which batch."""
+
+
+class Question(StrEnum):
+    """What can be asked."""
+
+    CANCEL = "cancel"
+    BUDGET = "budget"
+    RETRY = "retry"
 
 
 def enter_page(path: str) -> None:
@@ -59,6 +70,12 @@ def read_batch_link() -> BatchId | None:
 def open_batch(batch_id: BatchId) -> NoReturn:
     """Go to a batch."""
     _go(MONITOR, {BATCH: str(batch_id)})
+
+
+def open_retry(batch_id: BatchId) -> NoReturn:
+    """Go to a batch with the question open how its failed items are to be retried."""
+    st.session_state[QUESTION] = (Question.RETRY, batch_id)
+    open_batch(batch_id)
 
 
 def open_batch_list() -> NoReturn:

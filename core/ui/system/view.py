@@ -12,7 +12,7 @@ from core.domain.diagnosis.plain_names import name_call_end
 from core.domain.percentages import format_percent
 from core.services.health import read_versions
 from core.ui.charts.figures import REPLY_COLOR, describe_counts, draw_counts
-from core.ui.home.alert_list import draw_alerting
+from core.ui.shell.alert_list import draw_alerting
 from core.ui.shell.formats import NOTHING, escape_markdown, escape_message, format_age, format_count
 from core.ui.shell.links import open_batch
 from core.ui.shell.page import draw_figure, draw_header

@@ -12,7 +12,7 @@ from core.ui.analytics.charts import describe_timeline, describe_tokens, draw_ti
 from core.ui.analytics.links import mark_time
 from core.ui.charts.heat_map import describe_heatmap, draw_heatmap, make_rate_cells
 from core.ui.charts.rate_chart import FEW_COLOR, LabeledRate, describe_rates, draw_rates
-from core.ui.failures.filters import describe_rare
+from core.ui.shell.failure_filters import describe_rare
 from tests.support.heat_maps import list_cells
 
 

@@ -1,4 +1,4 @@
-"""The filters of failures: of the Failed Generations page and of the Failure Analytics, by the same names in the link."""
+"""The filters of failures on Failed Generations and in the Failure Analytics, by the same names in the link."""
 
 from collections.abc import Callable, Mapping
 
@@ -32,7 +32,7 @@ from core.ui.shell.link_state import (
     read_uuid,
     read_whole,
 )
-from core.ui.shell.links import BATCH, EXPERIMENT, FAILURE
+from core.ui.shell.links import BATCH, EXPERIMENT, FAILURE, open_filtered_failures
 
 TYPE, STOP_REASON, PATTERN, MODEL, TEXT = "type", "stop_reason", "pattern", "model", "text"
 PERSONA, ARC, TOPIC, TEMPLATE = "persona", "arc", "topic", "template"
@@ -97,6 +97,16 @@ def read_mark(link: Mapping[str, str]) -> FailureFilters:
         prompt_from=prompt_from,
         prompt_to=prompt_to,
     )
+
+
+def show_failures(mark: Mapping[str, str]) -> None:
+    """Go to the failures of a mark, with the filters of this page, too; stay if the mark has none."""
+    if not mark:
+        return
+    kept = {name: value for name, value in st.query_params.items() if name in NAMES and value}
+    if {DATES, HOUR} & mark.keys():
+        kept = {name: value for name, value in kept.items() if name not in (DATES, HOUR)}
+    open_filtered_failures({**kept, **mark})
 
 
 def draw_failure_filters(options: ResultOptions) -> None:

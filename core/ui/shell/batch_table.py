@@ -1,4 +1,4 @@
-"""The table of batches, on Home and in the Batch Monitor."""
+"""The table of batches on Home and in the Batch Monitor, and the welcome in its place while there is none."""
 
 from collections.abc import Sequence
 from math import floor
@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.domain.batches.batch import BatchProgress, BatchStatus
-from core.ui.shell.links import open_batch
+from core.ui.shell.links import open_batch, open_generator
 from core.ui.shell.status import find_status_look
 from core.ui.shell.tables import RowButton, age_column, draw_table, mark_simulated, simulated_column
 
@@ -23,6 +23,21 @@ def draw_batch_table(batches: Sequence[BatchProgress], key: str, file_name: str 
     rows, alt = [_make_row(batch) for batch in batches], f"{len(batches)} batches, newest first"
     buttons = {"open": RowButton(open_chosen, width=85)}
     draw_table(rows, _configure_columns(), key=key, alt=alt, file_name=file_name, buttons=buttons)
+
+
+def draw_welcome() -> None:
+    """Say what to do first in a fresh database."""
+    with st.container(border=True, horizontal_alignment="center", gap="small"):
+        st.space("medium")
+        st.markdown(":material/forum: **No conversations yet**", width="content")
+        st.markdown(
+            "Choose personas, emotional arcs and topics. Claude writes one conversation for every combination.",
+            width="content",
+            text_alignment="center",
+        )
+        if st.button("Generate conversations", type="primary", icon=":material/bolt:"):
+            open_generator()
+        st.space("medium")
 
 
 def _make_row(batch: BatchProgress) -> dict[str, Any]:
