@@ -133,6 +133,7 @@ def test_other_right_values_are_taken(environment: pytest.MonkeyPatch, name: str
         ("BRIGHTRUN_LEASE_SECONDS", "1e300", "less than or equal to"),
         ("BRIGHTRUN_STORAGE_LIMIT_GB", "NaN", "finite number"),
         ("BRIGHTRUN_MODEL", " claude-sonnet-5-5", "space"),
+        ("BRIGHTRUN_MODEL", "m" * 101, "100 characters"),
         ("BRIGHTRUN_CONCURENCY", "3", "BRIGHTRUN_CONCURRENCY meant"),
         ("BRIGHTRUN_ANTHROPIC_KEY", "sk-ant-api03-1", "no setting"),
     ],
