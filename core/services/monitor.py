@@ -30,6 +30,7 @@ class MonitorService:
     """Reads pages of batches, one batch, its items and its log. Pages are counted from 1."""
 
     store: MonitorStore
+    log_rows_of_page: int = LOG_ROWS_OF_PAGE
 
     def list_batches(
         self, filters: BatchFilters = ANY_BATCH, *, page: int = 1, page_size: int = BATCHES_OF_PAGE
@@ -57,7 +58,7 @@ class MonitorService:
     def iterate_log(self, batch_id: BatchId) -> Iterator[LogRow]:
         """Yield the batch's attempts as they were recorded, read in pages."""
         after: LogRow | None = None
-        while rows := self.store.list_log(batch_id, after, LOG_ROWS_OF_PAGE):
+        while rows := self.store.list_log(batch_id, after, self.log_rows_of_page):
             yield from rows
             after = rows[-1]
 

@@ -503,7 +503,7 @@ end
 $$;
 
 -- Saves a new version of a template, based on its newest (`based_on`; null for a new template). Conflict: somebody
--- saved another version meanwhile.
+-- has saved another version since.
 create function public.save_template(payload jsonb, based_on integer) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$

@@ -443,7 +443,7 @@ begin
 end
 $$;
 
--- What came of each persona, arc, topic or template (`kind`): the caller's accepted and failed items, by id. Imported
+-- Results by persona, arc, topic or template (`kind`): the caller's accepted and failed items, by id. Imported
 -- items do not count.
 create function public.count_scaffolding_uses(kind text) returns table (id uuid, accepted integer, failed integer)
 language sql stable set search_path = ''

@@ -347,7 +347,7 @@ $$;
 
 -- Makes a batch of everything that was staged, and forgets the stage. The time limit is for hosted Supabase, which
 -- ends an analyst's call after seconds. Asking again, while it runs or later, returns the same batch. Returns
--- {"outcome": "finished", "batch_id"}, {"outcome": "known", "known"} where the same file was imported meanwhile, or
+-- {"outcome": "finished", "batch_id"}, {"outcome": "known", "known"} if the same file has been imported since, or
 -- {"outcome": "rejected" | "not_found", "reason"}.
 create function public.finish_import(target_import_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '300s' set plan_cache_mode = force_custom_plan

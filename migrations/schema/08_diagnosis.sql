@@ -1,4 +1,4 @@
--- Diagnosis: what came of every judged item, in rows narrow enough to count half a million of them while a page
+-- Diagnosis: the outcome of every judged item, in rows narrow enough to count half a million of them while a page
 -- loads.
 --
 -- An item that closes leaves one row in item_outcomes, by a trigger, in the transaction that closes it. What many

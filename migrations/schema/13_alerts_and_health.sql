@@ -150,7 +150,7 @@ end
 $$;
 
 -- Opens, updates and resolves alerts, so that exactly `raised` is open. An acknowledged alert stays so while its
--- condition lasts, unless it gets worse. False: another evaluation has begun meanwhile, and nothing was saved.
+-- condition lasts, unless it gets worse. False: another evaluation has begun since, and nothing was saved.
 create function public.save_alerts(evaluation uuid, raised jsonb) returns boolean
 language plpgsql security definer set search_path = ''
 as $$

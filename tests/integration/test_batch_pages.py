@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -155,14 +155,14 @@ def test_items_are_filtered_by_status_and_paged(watched: Watched) -> None:
     assert watched.monitor.list_items(BatchId(uuid4())).total == 0
 
 
-def test_the_log_has_every_attempt_and_disarms_formulas(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.services.monitor.LOG_ROWS_OF_PAGE", 2)  # three attempts: two pages
+def test_the_log_has_every_attempt_and_disarms_formulas(watched: Watched) -> None:
+    monitor = replace(watched.monitor, log_rows_of_page=2)  # three attempts: two pages
     batch_id = submit(watched)
     first, second, third = lease(watched.stores, batch_id, 3)
     record(watched.stores, accept(first), fail(second, request_id="=cmd()"), accept(third))
 
-    rows = list(csv.DictReader(io.StringIO(watched.monitor.write_log(batch_id, LogFormat.CSV).decode())))
-    lines = [json.loads(line) for line in watched.monitor.write_log(batch_id, LogFormat.JSONL).splitlines()]
+    rows = list(csv.DictReader(io.StringIO(monitor.write_log(batch_id, LogFormat.CSV).decode())))
+    lines = [json.loads(line) for line in monitor.write_log(batch_id, LogFormat.JSONL).splitlines()]
 
     assert sorted(row["item"] for row in rows) == ["0", "1", "2"]
     by_item = {line["item"]: line for line in lines}
@@ -170,7 +170,7 @@ def test_the_log_has_every_attempt_and_disarms_formulas(watched: Watched, monkey
     assert (by_item[1]["outcome"], by_item[1]["request_id"]) == ("failed", "=cmd()")
     assert next(row for row in rows if row["item"] == "1")["request_id"] == "'=cmd()"
     assert all(line["simulated"] and line["persona"] and line["topic"] for line in lines)
-    assert watched.monitor.write_log(BatchId(uuid4()), LogFormat.JSONL) == b""
+    assert monitor.write_log(BatchId(uuid4()), LogFormat.JSONL) == b""
 
 
 def test_a_retry_is_linked_both_ways(watched: Watched) -> None:

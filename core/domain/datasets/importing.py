@@ -17,7 +17,7 @@ from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplat
 from core.domain.storable_text import clean_text
 from core.domain.verdict.formats.entries import ImportedConversation, ImportedTurn
 from core.domain.verdict.formats.flagging import Flag, FlaggedTurn
-from core.domain.verdict.grouping import MOST_VALUES, OTHER
+from core.domain.verdict.grouping import MOST_GROUPS, OTHER
 from core.domain.verdict.verdict import Confidence, FailurePattern, FailureType
 
 ImportId = NewType("ImportId", UUID)
@@ -156,7 +156,7 @@ class NameIndex:
         if known is not None:
             return ImportedName(id=known, name=given)
         foreign = self._foreign[kind]
-        if key not in foreign and len(foreign) >= MOST_VALUES:
+        if key not in foreign and len(foreign) >= MOST_GROUPS:
             return ImportedName(name=OTHER)
         return ImportedName(name=foreign.setdefault(key, clean_text(given)))
 

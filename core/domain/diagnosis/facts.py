@@ -91,29 +91,14 @@ class Facts:
         return int(self.failed.sum())
 
 
-def collect_facts(
-    cells: Iterable[tuple[Mapping[str, str | None], int, int]],
-    names: Sequence[str],
-    *,
-    numbers: Mapping[str, str] | None = None,
-) -> Facts:
-    """Build facts from cells: values by field name, judged items, failed items.
-
-    `numbers` names the ordered fields, with their units.
-    """
+def collect_facts(cells: Iterable[tuple[Mapping[str, str | None], int, int]], names: Sequence[str]) -> Facts:
+    """Build facts from cells: values by field name, judged items, failed items."""
     rows = list(cells)
-    units = numbers or {}
-    judged = np.array([row[1] for row in rows], dtype=np.int64)
-    fields: list[Field] = []
-    for name in names:
-        given = [row[0].get(name) for row in rows]
-        if name in units:
-            fields.append(
-                make_ordered_field(name, [None if value is None else int(value) for value in given], judged, units[name])
-            )
-        else:
-            fields.append(make_field(name, given))
-    return Facts(judged=judged, failed=np.array([row[2] for row in rows], dtype=np.int64), fields=tuple(fields))
+    return Facts(
+        judged=np.array([row[1] for row in rows], dtype=np.int64),
+        failed=np.array([row[2] for row in rows], dtype=np.int64),
+        fields=tuple(make_field(name, [row[0].get(name) for row in rows]) for name in names),
+    )
 
 
 def make_field(name: str, values: Sequence[str | None]) -> Field:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from core.domain.diagnosis.facts import NOT_GIVEN, Facts, collect_facts
 
-MOST_VALUES = 1_000
+MOST_GROUPS = 1_000
 MOST_COMBINATIONS = 50_000
 OTHER = "(other)"
 
@@ -66,7 +66,7 @@ class LabelCounter:
     def _pool(self, field: str, value: str, values: set[str]) -> str:
         if value in values:
             return value
-        if len(values) >= MOST_VALUES:
+        if len(values) >= MOST_GROUPS:
             self.overfull.add(field)
             return OTHER
         values.add(value)

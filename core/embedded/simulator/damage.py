@@ -64,9 +64,9 @@ def escape_text(conversation: Conversation) -> Conversation:
     return _map_contents(conversation, _escape)
 
 
-def cut_text(text: str, rng: Random, *, earliest: float = 0.2, latest: float = 0.9) -> str:
-    """Cut a text at a random position between two fractions of its length."""
-    return text[: round(len(text) * rng.uniform(earliest, latest))]
+def cut_text(text: str, rng: Random, *, earliest: float = 0.2) -> str:
+    """Cut a text at a random position between a fraction of its length and nine tenths."""
+    return text[: round(len(text) * rng.uniform(earliest, 0.9))]
 
 
 def _order_by_likelihood(turns: list[Turn], rng: Random) -> list[int]:

@@ -1,12 +1,13 @@
 """A fault with one cause is found by its name, and nothing else is named; accidents name nobody."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.domain.diagnosis.facts import collect_facts
+from core.domain.diagnosis.facts import Facts, collect_facts, make_ordered_field
 from core.domain.diagnosis.findings import describe_lead
 from core.domain.diagnosis.suspects import SuspectStatus, find_suspects
 from tests.unit.diagnosis.simulated_runs import diagnose_grid, list_named
@@ -154,9 +155,17 @@ def test_nothing_judged_and_nothing_failed_are_no_error() -> None:
     assert not find_suspects(collect_facts([({"arc": "a"}, 5, 0), ({"arc": "b"}, 5, 0)], ["arc"])).named
 
 
+def collect_lengths(cells: Sequence[tuple[int | None, int, int]]) -> Facts:
+    """Facts with the one ordered field `n`: its value, judged items, failed items of each cell."""
+    values, judged, failed = zip(*cells, strict=True)
+    counts = np.array(judged, dtype=np.int64)
+    field = make_ordered_field("n", values, counts, "characters")
+    return Facts(judged=counts, failed=np.array(failed, dtype=np.int64), fields=(field,))
+
+
 def test_ordered_field_is_cut_evenly_where_it_has_many_values() -> None:
-    rows: list[tuple[dict[str, str | None], int, int]] = [({"n": str(k)}, 1, int(k >= 700)) for k in range(1_000)]
-    facts = collect_facts(rows, ["n"], numbers={"n": "characters"})
+    rows = [(k, 1, int(k >= 700)) for k in range(1_000)]
+    facts = collect_lengths(rows)
 
     (suspect,) = find_suspects(facts).named
 
@@ -165,9 +174,9 @@ def test_ordered_field_is_cut_evenly_where_it_has_many_values() -> None:
 
 
 def test_items_without_a_number_are_in_no_span_and_are_not_suspected() -> None:
-    unknown: list[tuple[dict[str, str | None], int, int]] = [({"n": None}, 100, 90)]
-    rows: list[tuple[dict[str, str | None], int, int]] = [({"n": str(k)}, 100, 0) for k in range(3)]
-    facts = collect_facts(unknown + rows, ["n"], numbers={"n": "characters"})
+    unknown = [(None, 100, 90)]
+    rows = [(k, 100, 0) for k in range(3)]
+    facts = collect_lengths(unknown + rows)
 
     report = find_suspects(facts)
 
@@ -179,6 +188,6 @@ def test_items_without_a_number_are_in_no_span_and_are_not_suspected() -> None:
 
 
 def test_numbers_that_nobody_knows_are_nothing_to_suspect() -> None:
-    facts = collect_facts([({"n": None}, 10, 5)], ["n"], numbers={"n": "characters"})
+    facts = collect_lengths([(None, 10, 5)])
 
     assert not find_suspects(facts).suspects

@@ -10,7 +10,7 @@ from core.domain.datasets.importing import IMPORTED_FIELDS, ImportItem, NameInde
 from core.domain.verdict.formats.entries import JsonEntry
 from core.domain.verdict.formats.flagging import flag_turns
 from core.domain.verdict.formats.reading import ReadOptions, read_conversations
-from core.domain.verdict.grouping import MOST_VALUES
+from core.domain.verdict.grouping import MOST_GROUPS
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from tests.unit.scan.dialogues import CUT, GOOD, make_api_message, make_messages, make_written
 
@@ -101,7 +101,7 @@ def test_of_a_template_the_newest_version_is_meant_unless_a_version_is_named() -
 def test_names_that_are_not_in_the_scaffolding_are_bounded_and_spelt_one_way() -> None:
     names = make_index()
     spelt = names.find(NameKind.TOPIC, "Our Topic")
-    for number in range(MOST_VALUES):
+    for number in range(MOST_GROUPS):
         names.find(NameKind.TOPIC, f"topic {number}")
 
     assert spelt == names.find(NameKind.TOPIC, "OUR TOPIC")

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 from typer.testing import CliRunner, Result
 
 from core.cli.main import app
-from core.domain.verdict import grouping
+from core.domain.verdict.grouping import MOST_GROUPS
 from tests.unit.scan.dialogues import CUT, GOOD, make_messages, make_pairs, make_sharegpt, make_written, write_lines
 
 
@@ -108,10 +108,9 @@ def test_records_that_do_not_say_are_a_value_of_their_own(tmp_path: Path) -> Non
     assert read_suspects(scan_by(path, "batch", "--json"))[0]["value"] == "(none)"
 
 
-def test_memory_stays_bounded_and_the_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "MOST_VALUES", 5)
+def test_memory_stays_bounded_and_the_reader_is_told(tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
-    path.write_text(write_lines(*(make_messages(GOOD, number=number) for number in range(50))))
+    path.write_text(write_lines(*(make_messages(GOOD, number=number) for number in range(MOST_GROUPS + 45))))
 
     result = scan_by(path, "number", "--json")
 
