@@ -1,7 +1,7 @@
-"""JSON that others wrote, parsed only where it is small, flat and simple enough. Pure.
+"""JSON from strangers, parsed only if it is small, flat and simple enough. Pure.
 
-Counting comes first and builds nothing: a parser has paid for what it builds before anyone can look at it, and one that
-calls itself for each level ends where the caller's stack happens to end.
+Counting comes first and builds nothing: a parser pays for what it builds before anyone can check it, and a recursive one
+ends where the caller's stack happens to end.
 """
 
 import json
@@ -23,7 +23,7 @@ TOO_MANY_VALUES = f"more than {MOST_VALUES:,} values in one record"
 
 
 class ExcessiveJson(ValueError):
-    """JSON that is not parsed: too large, too deep or of too many values."""
+    """JSON that is not parsed: too large, too deep or with too many values."""
 
 
 def parse_json(
@@ -41,9 +41,9 @@ def parse_json(
 
 
 def decode_value(text: str, start: int) -> tuple[Any, int]:
-    """Parse the value that begins at a position of text that may be cut behind it; return it and where it ends.
+    """Parse the value that begins at a position of text that may be cut after it; return it and where it ends.
 
-    Only for text that `may_hold_values` lets through. Raises ValueError where there is no whole value.
+    Only for text that `may_hold_values` accepts. Raises ValueError where there is no complete value.
     """
     try:
         return _DECODER.raw_decode(text, start)
@@ -52,17 +52,19 @@ def decode_value(text: str, start: int) -> tuple[Any, int]:
 
 
 def read_mapping(value: object) -> Mapping[str, object]:
-    """Return a JSON object; empty where a value is none."""
+    """Return a JSON object; an empty one for any other value."""
     return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def may_hold_values(text: str) -> bool:
-    """Whether values may be parsed from any position of a text, though strings cannot be told from what is between them."""
+    """Whether values may be parsed from any position of a text, although strings cannot be distinguished from what is
+    between them.
+    """
     return len(text) <= LARGEST_RECORD and _count_openings(text) <= MOST_VALUES
 
 
 def find_excess(text: str) -> str | None:
-    """Say why JSON text is not to be parsed; None where it may be."""
+    """Say why JSON text must not be parsed; None if it may be."""
     if len(text) > LARGEST_RECORD:
         return TOO_LARGE
     if _count_values(text) <= MOST_VALUES and _count_openings(text) <= DEEPEST:

@@ -1,7 +1,7 @@
 """The ways in which a finished text may end without a full stop.
 
-Each entry costs recall, since a cut may fall there too: hence forms that a sentence rarely runs through, and no bare names,
-list items or numbers.
+Each entry costs recall, since a cut may fall there too: hence forms that a sentence rarely contains, and no bare names, list
+items or numbers.
 """
 
 import re
@@ -13,7 +13,7 @@ TERMINATORS = ".!?…。．！？｡।॥؟۔։።፧፨‽‼⁉⁇⁈⸮\u037
 COMMAS, COLONS = ",，、،՝၊፣፥", ":：፦"
 CLOSERS = "«‹\"'”’»“‘›)]}」』）】》〉〕］｝＂＇″′⟩⟫*_~`∎□■"
 
-# A pattern that could backtrack only ever sees so many characters of the end, so that the time stays linear.
+# A pattern that could backtrack sees only a limited number of characters of the end, so that the time stays linear.
 _TAIL = 240
 _LONGEST_SHORT_ANSWER = 40
 _LONGEST_EMOTICON = 5
@@ -111,7 +111,7 @@ def fences_are_closed(prose: str) -> bool:
 
 
 def last_line(prose: str) -> str:
-    """What stands behind the last line break."""
+    """Return the text after the last line break."""
     return prose[prose.rfind("\n") + 1 :]
 
 
@@ -122,7 +122,7 @@ def ends_sentence(bare: str) -> bool:
 
 
 def strip_closing_tags(prose: str) -> str:
-    """Without the closing tags of HTML at the end, which say nothing of the sentence."""
+    """Return the text without closing HTML tags at its end, which say nothing about the sentence."""
     return _TAGS_AT_END.sub("", prose) if prose.endswith(">") else prose
 
 
@@ -134,7 +134,7 @@ def _is_emoji(character: str) -> bool:
 
 
 def _is_sign_off(prose: str) -> bool:
-    """A closing on lines of its own, behind a finished sentence: "Warmly, Sarah", "— Elena", "Talk soon"."""
+    """A closing on lines of its own, after a finished sentence: "Warmly, Sarah", "— Elena", "Talk soon"."""
     lines = [line.strip() for line in prose[-_TAIL:].split("\n") if line.strip()]
     *before, last = lines
     if before and before[-1].startswith(("-", "–", "—")):
@@ -165,7 +165,7 @@ def _is_closed_table(prose: str, line: str) -> bool:
 
 
 def _is_enclosed(line: str) -> bool:
-    """The line as a whole is one quotation or parenthesis, as a sentence to say aloud often stands."""
+    """The whole line is one quotation or parenthesis, like many sentences to be said aloud."""
     pairs = {'"': '"', "“": "”", "(": ")"}
     bare = line.strip("*_ ")
     inside = bare[1:-1]

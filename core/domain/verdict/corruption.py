@@ -11,7 +11,7 @@ from core.domain.verdict.verdict import Confidence, FailurePattern
 
 
 class Corruption(Record):
-    """Damage in a text: its kind in words, and the place with what stands around it."""
+    """Damage in a text: its kind in words, and the place with the text around it."""
 
     pattern: FailurePattern
     details: str
@@ -75,9 +75,9 @@ _CONTEXT, _LONGEST_LINE = 30, 500
 
 
 def find_corruption(text: str) -> Corruption | None:
-    """The first damage found, the likeliest kind first.
+    """Return the first damage found, the likeliest kind first.
 
-    The confidence is low where the text is about such signs, or its line is code: there they may be meant.
+    The confidence is low if the text is about such signs, or if its line is code: they may be intended there.
     """
     broken = find_broken_encoding(text)
     if broken is not None:
@@ -89,7 +89,7 @@ def find_corruption(text: str) -> Corruption | None:
 
 
 def _find_signs(text: str) -> Iterator[Corruption]:
-    """What is found is looked for again without code and formulas, which few texts have need of."""
+    """A match is searched for again without code and formulas, which few texts need."""
     prose = None
     for sign, find, pattern, details in _KINDS:
         if sign not in text or find(text) is None:
@@ -105,7 +105,7 @@ def _find_escape(text: str) -> re.Match[str] | None:
 
 
 def _find_entity(prose: str) -> re.Match[str] | None:
-    """An entity of HTML in a text that is no HTML."""
+    """An HTML entity in a text that is not HTML."""
     known = html.entities.html5
     found = (each for each in _ENTITY.finditer(prose) if each.group()[1] == "#" or each.group()[1:] in known)
     first = next(found, None)
@@ -113,7 +113,7 @@ def _find_entity(prose: str) -> re.Match[str] | None:
 
 
 def _find_lone_sentence_mark(prose: str) -> re.Match[str] | None:
-    """`<s>` or `</s>` around a whole text, and not what HTML strikes through."""
+    """`<s>` or `</s>` around a whole text; HTML uses the pair to strike text through."""
     return _SENTENCE_MARK.search(prose) if prose.count("<s>") != prose.count("</s>") else None
 
 
@@ -123,7 +123,7 @@ def _find_open_thought(prose: str) -> re.Match[str] | None:
 
 
 def _find_other_speaker(prose: str) -> re.Match[str] | None:
-    """The name of a speaker behind words that are not a dialogue: one that was written begins with a name or a colon."""
+    """The name of a speaker after text that is not a dialogue: a written dialogue begins with a name or a colon."""
     found = _SPEAKER.search(prose)
     if found is None:
         return None
@@ -138,7 +138,7 @@ def _describe(text: str, start: int, end: int, pattern: FailurePattern, details:
 
 
 def _may_be_meant(text: str, start: int, end: int, pattern: FailurePattern) -> bool:
-    """Whether the text may want to show such a sign. One that was escaped as a whole has no line break of its own."""
+    """Whether the text may intend to show such a sign. A text that was escaped as a whole has no line breaks of its own."""
     if pattern is FailurePattern.GARBLED_TEXT:
         return False
     if pattern is FailurePattern.ESCAPED_TEXT and text[start] == "\\":

@@ -19,7 +19,7 @@ class CutPlace(Record):
 
 
 def locate_cut(reply: str, turn_index: int | None) -> CutPlace:
-    """Return where the turn's content ends; the end of the text where that turn is not closed, or none is to blame."""
+    """Return where the turn's content ends; the end of the text if that turn is not closed, or if none is to blame."""
     offset = len(reply.rstrip())
     if turn_index is not None and may_hold_values(reply):
         offset = _find_end_of_turn(reply, turn_index) or offset

@@ -1,4 +1,4 @@
-"""Was the text read in another encoding than it was written in? Told from its characters, for all scripts."""
+"""Whether a text was read in another encoding than it was written in, judged by its characters, for all scripts."""
 
 import re
 from collections import Counter
@@ -43,7 +43,7 @@ class BrokenEncoding(Record):
 
 
 def find_broken_encoding(text: str) -> BrokenEncoding | None:
-    """Return the first place that no writer wrote so."""
+    """Return the first place that cannot have been written like this."""
     found = (
         _UNPRINTABLE.search(text)
         or ("?? " in text and _QUESTION_MARKS.search(text))
@@ -54,7 +54,7 @@ def find_broken_encoding(text: str) -> BrokenEncoding | None:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether nothing but typographic marks is beyond ASCII: so it is in most English texts, and quickly seen."""
+    """Whether only typographic marks are beyond ASCII: true of most English texts, and quickly checked."""
     if not text.isascii():
         for mark in _TYPOGRAPHIC:
             text = text.replace(mark, "")
@@ -72,7 +72,7 @@ def _find_mojibake(text: str) -> re.Match[str] | None:
 
 
 def _ask_ftfy(text: str, pairs: list[re.Match[str]]) -> re.Match[str] | None:
-    """Whether what stands around the pairs looks broken and can be undone, or looks so again and again."""
+    """Whether the text around the pairs looks broken and can be repaired, or looks broken repeatedly."""
     import ftfy  # noqa: PLC0415 - a tenth of a second that few commands need
     from ftfy.badness import is_bad  # noqa: PLC0415
 
@@ -90,7 +90,9 @@ def _ask_ftfy(text: str, pairs: list[re.Match[str]]) -> re.Match[str] | None:
 
 
 def _undo(run: str) -> str:
-    """Return what the bytes of a run are in UTF-8, where they are; for good text in another encoding that is no chance."""
+    """Return what the bytes of a run are in UTF-8, with their place; in good text of another encoding this does not happen
+    by chance.
+    """
     return next(filter(None, (_decode(run, codec) for codec in _OTHER_CODECS)), "")
 
 

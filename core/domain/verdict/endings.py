@@ -33,7 +33,7 @@ class Ending(StrEnum):
 
     @property
     def confidence(self) -> Confidence:
-        """How sure it is that the text is cut there, if nothing is known of the file."""
+        """How sure it is that the text is cut there, if nothing is known about the file."""
         match self:
             case Ending.CONNECTIVE:
                 return Confidence.HIGH
@@ -144,7 +144,7 @@ _NUMBER = re.compile(
 
 
 def classify_unmarked_end(prose: str, *, asks: bool) -> Ending:
-    """Say what a text without a mark of its end ends with. `asks`: it is somebody's who may type without full stops."""
+    """Classify the end of a text without a closing mark. `asks`: its speaker may type without full stops."""
     lines = [line for line in prose[-_LONGEST_TAIL:].split("\n") if line.strip()][-_MOST_LINES:]
     last, others = lines[-1].strip(), lines[:-1]
     bare = last.rstrip("*_~`")

@@ -1,4 +1,4 @@
-"""Dots that end no sentence: of an abbreviation, of a list number, of half an ellipsis, of a heading."""
+"""Dots that do not end a sentence: of an abbreviation, a list number, half an ellipsis, a heading."""
 
 import re
 
@@ -30,7 +30,7 @@ _SINGLE_LETTER = re.compile(r"(?<![\w.])[eiapU]\.\Z|(?<=\d)[ap]\.\Z")
 
 
 def weigh_false_stop(prose: str) -> Confidence | None:
-    """How sure it is that the dot at the end ends no sentence; None where it does end one."""
+    """How sure it is that the dot at the end does not end a sentence; None if it does."""
     if prose[-1] != ".":
         return Confidence.MEDIUM if _HEADING.match(last_line(prose)) else None
     line, tail = last_line(prose), prose[-_LONGEST:]

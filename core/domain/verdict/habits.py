@@ -1,4 +1,4 @@
-"""How the speakers of a file end their turns: what is normal there says how much an end without a mark means."""
+"""How the speakers of a file end their turns: this shows how much an end without a mark means."""
 
 from collections import Counter
 
@@ -6,17 +6,17 @@ from core.domain.verdict.endings import Ending
 from core.domain.verdict.verdict import Confidence
 
 _USUAL_SHARE = 1 / 3
-"""From here on, a speaker ends turns without a mark as others do with one."""
+"""From this share on, a speaker normally ends turns without a mark."""
 _SHARE_OF_CUTS = 0.08
 """So many of the unmarked ends stand behind a word that needs another: they are cuts. A third of random English cuts do."""
 _ENOUGH_TURNS, _ENOUGH_SENTENCES = 12, 20
-"""Fewer turns have no habit; with so many unmarked sentences it can be told whether they are cuts, however rare they are."""
+"""Fewer turns show no habit; with this many unmarked sentences one can tell whether they are cuts, however rare they are."""
 _MANY_TURNS, _RARE_SHARE = 50, 1 / 300
 """Where so many end with a mark, one that ends otherwise is news; of words and phrases, which a cut leaves, so few are."""
 _LIKE_CUTS = frozenset(
     {Ending.WORD, Ending.PHRASE, Ending.ENUMERATION, Ending.NAME, Ending.VALUE, Ending.LINES, Ending.LIST}
 )
-"""What words are that a cut leaves; tables, links and code have a form of their own."""
+"""Endings that are words, as a cut leaves them; tables, links and code have a form of their own."""
 
 
 class Habits:
@@ -28,7 +28,7 @@ class Habits:
         self._unmarked: Counter[str] = Counter()
 
     def count_turns(self, speaker: str, turns: int = 1) -> None:
-        """Count turns that something is said in."""
+        """Count turns that have text."""
         self._turns[speaker] += turns
 
     def count_ending(self, speaker: str, ending: Ending) -> None:
@@ -37,7 +37,7 @@ class Habits:
         self._endings[speaker, ending] += 1
 
     def weigh(self, speaker: str, ending: Ending) -> Confidence:
-        """How sure it is that a turn is cut which was counted and ends so; a word that needs another is sure anywhere."""
+        """How sure it is that a counted turn with this ending is cut; a word that needs another is sure anywhere."""
         turns, unmarked = self._turns[speaker], self._unmarked[speaker]
         if ending is Ending.CONNECTIVE:
             return ending.confidence

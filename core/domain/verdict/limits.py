@@ -1,7 +1,7 @@
-"""How much of foreign data is read: what a file, a record or a reply may be before reading it costs memory or time.
+"""How much foreign data is read: limits of files, records and replies, checked before they cost memory or time.
 
 The aim is 300 MB for the whole process, whatever is read. A text costs up to four bytes for each of its bytes (one emoji
-makes all characters wide), and reading and judging hold about five copies of it. A value costs up to 250 bytes beside its
+makes all characters wide), and reading and judging hold about five copies of it. A value costs up to 250 bytes besides its
 text, a turn with its verdict 1 KB.
 """
 
@@ -17,14 +17,14 @@ MOST_TURNS = 50_000
 LONGEST_LABEL = 200
 """Characters of an id, a role or another name that a record gives: it is repeated with each finding."""
 MOST_UNREADABLE = 100_000
-"""Records of one file that cannot be read, before the rest of it is left."""
+"""Unreadable records in one file, before the rest of it is left."""
 MOST_BLANK_LINES = 100_000
 """Blank lines without a record between them, before the rest of a file is left."""
 LARGEST_FILE = 64 * 2**30
-"""Bytes of a file on the disk; no data set has as many, but special files pretend to."""
+"""Bytes of a file on disk; no data set has as many, but special files pretend to."""
 MOST_EXPANSION = 100
-"""How many times its size a gzip file may unpack to; data sets are 3 to 30 times as large, line breaks 1,000 times."""
+"""How many times its size a gzip file may expand to; data sets are 3 to 30 times as large, line breaks 1,000 times."""
 LEAST_EXPANDED = 64 * MEGABYTE
-"""Bytes that any gzip file may become, however small it is."""
+"""Bytes that any gzip file may expand to, however small it is."""
 LEAST_DECODED = 1024 * MEGABYTE
-"""Bytes of JSON that the rows of any Parquet file may become; more of it only MOST_EXPANSION times its size."""
+"""Bytes of JSON that the rows of any Parquet file may expand to; beyond that only MOST_EXPANSION times its size."""

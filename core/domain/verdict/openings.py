@@ -1,4 +1,4 @@
-"""What the end of a text opens and does not close: quotations, brackets, emphasis, code blocks and tags."""
+"""What the end of a text opens without closing it: quotations, brackets, emphasis, code blocks and tags."""
 
 import re
 from collections import Counter
@@ -51,7 +51,7 @@ def last_paragraph(prose: str) -> str:
 
 
 def find_opening(prose: str, paragraph: str) -> FailurePattern | None:
-    """The innermost construct that the last paragraph of a text opens and does not close."""
+    """Return the innermost construct that the last paragraph of a text opens and does not close."""
     if ("```" in prose or "~~~" in prose) and not fences_are_closed(prose):
         return FailurePattern.OPEN_MARKUP
     if "`" in prose:
@@ -91,9 +91,9 @@ def _leaves_quotation_open(paragraph: str) -> bool:
 
 
 def _opens_quotation(mark: str, before: str, after: str, *, in_quotation: bool, closes_german: bool) -> bool:
-    """Whether a quotation is open behind this mark.
+    """Whether a quotation is open after this mark.
 
-    A straight mark opens behind a blank or a bracket. Behind a dash or a star it does what is due, and behind anything
+    A straight mark opens after a blank or a bracket. After a dash or a star it does whichever is due, and after anything
     else it closes, or is an inch mark.
     """
     if mark == "“":

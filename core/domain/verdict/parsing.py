@@ -1,7 +1,7 @@
-"""From the text of a reply to a conversation, or to the reason why it is none. Nothing is ever repaired.
+"""From the text of a reply to a conversation, or to the reason why it is not one. Nothing is ever repaired.
 
-A parser that mends cut JSON turns the loudest sign of a truncation into training data, so there is no leniency here but one:
-a single Markdown fence around the JSON, which takes nothing away and adds nothing.
+A parser that completes cut JSON turns the clearest sign of a truncation into training data, so there is only one exception:
+a single Markdown fence around the JSON is removed, which changes none of the text in it.
 """
 
 import math
@@ -20,7 +20,7 @@ from core.domain.verdict.verdict import FailurePattern, FailureType
 
 
 class ParseProblem(Record):
-    """Why the text is no conversation, in words for the analyst. `turn_index` counts from 0."""
+    """Why the text is not a conversation, in words for the analyst. `turn_index` counts from 0."""
 
     failure_type: Literal[FailureType.PARSE_ERROR, FailureType.VALIDATION_ERROR]
     message: str
@@ -69,7 +69,7 @@ def conversation_json_schema() -> dict[str, Any]:
 
 
 def remove_fence(text: str) -> str:
-    """Return what stands within the one Markdown fence around a text, or the text where none does."""
+    """Return the text inside the one Markdown fence around it, or the text itself if there is none."""
     stripped = text.strip(_INVISIBLE)
     mark = stripped[:1]
     inside = stripped.strip(mark) if mark in ("`", "~") else ""
@@ -107,7 +107,7 @@ def _not_json(reason: str) -> ParseProblem:
 
 
 def _excess_of_turns(data: object) -> ParseProblem | None:
-    """Looked at before the schema, which has something to say of each member of each turn."""
+    """Checked before the schema, which reports on each member of each turn."""
     turns = cast("dict[str, object]", data).get("turns") if isinstance(data, dict) else None
     if not isinstance(turns, list) or len(cast("list[object]", turns)) <= MOST_TURNS:
         return None
@@ -123,7 +123,7 @@ def _is_encodable(document: str) -> bool:
 
 
 def _unstorable_text(data: object) -> ParseProblem | None:
-    """NUL and halves of surrogate pairs are legal in JSON, but no text: PostgreSQL refuses them."""
+    """NUL and halves of surrogate pairs are legal in JSON but are not text: PostgreSQL refuses them."""
     for path, text in _strings(data):
         found = find_unstorable(text)
         if found is not None:
@@ -136,7 +136,7 @@ def _unstorable_text(data: object) -> ParseProblem | None:
 
 
 def _strings(data: object) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Every string, keys too, with its path; without recursion, since the depth is the writer's choice."""
+    """Every string, keys too, with its path; not recursive, since the writer chooses the depth."""
     waiting: list[tuple[tuple[str | int, ...], object]] = [((), data)]
     while waiting:
         path, value = waiting.pop()

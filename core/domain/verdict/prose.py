@@ -1,4 +1,4 @@
-"""What of a text is prose: code, formulas and paths have braces, backslashes and tags of their own."""
+"""Which parts of a text are prose: code, formulas and paths have braces, backslashes and tags of their own."""
 
 import re
 
@@ -17,7 +17,7 @@ _NOT_PROSE = re.compile(
 
 
 def blank_code(text: str) -> str:
-    """Return the text with blanks in place of code, formulas and paths, so that each other character keeps its place."""
+    """Return the text with blanks in place of code, formulas and paths, so that all other characters keep their places."""
     return _NOT_PROSE.sub(_blank, text)
 
 

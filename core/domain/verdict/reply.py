@@ -1,4 +1,4 @@
-"""What Claude answered, kept whole before anything is made of it."""
+"""An answer of Claude, kept whole before anything is made of it."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -22,7 +22,7 @@ class StopReason(StrEnum):
 
 
 class TokenUsage(Record):
-    """Tokens as billed. Zero is a value; None means that Claude did not say."""
+    """Tokens as billed. Zero is a value; None means that Claude gave none."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -32,9 +32,10 @@ from core.domain.verdict.verdict import Confidence, FailurePattern
 
 
 class TruncationResult(Record):
-    """Whether a text is cut, and how that shows. `pattern` is None where the text is whole.
+    """Whether a text is cut, and how that shows.
 
-    `ending` says what stands there where nothing is wrong but that no sentence ends there.
+    `pattern` is None if the text is complete. `ending` describes the end if nothing is wrong except that no sentence ends
+    there.
     """
 
     is_truncated: bool
@@ -45,7 +46,7 @@ class TruncationResult(Record):
 
 
 class SpokenTurn(Protocol):
-    """What the detector needs of a turn, so that imported files need not invent emotions."""
+    """The fields of a turn that the detector needs, so that imported files need not invent emotions."""
 
     @property
     def role(self) -> Role: ...
@@ -95,9 +96,9 @@ _CLOSING = TruncationResult(
 
 
 def detect_truncated_content(text: str, speaker: Role | None = None) -> TruncationResult:
-    """Judge the content of one turn. Who speaks says only how sure it is: people ask without full stops.
+    """Judge the content of one turn. The speaker only affects the confidence: people ask without full stops.
 
-    Blank text counts as not truncated: that nothing was said is a failure of its own, which the verdict finds.
+    Blank text counts as not truncated: an empty turn is a failure of its own, which the verdict finds.
     """
     visible = _strip_blank_end(text)
     if not visible:
@@ -131,7 +132,7 @@ def detect_truncated_content(text: str, speaker: Role | None = None) -> Truncati
 
 
 def detect_truncated_turns(turns: Iterable[SpokenTurn]) -> tuple[TruncatedTurn, ...]:
-    """All turns that are cut, user turns too: a third of the predecessor's cut turns were the user's."""
+    """Return all cut turns, user turns too: a third of the predecessor's cut turns were the user's."""
     results = ((index, turn.role, detect_truncated_content(turn.content)) for index, turn in enumerate(turns))
     return tuple(
         TruncatedTurn(turn_index=index, role=role, result=result) for index, role, result in results if result.is_truncated
@@ -147,7 +148,7 @@ def truncation_summary(result: TruncationResult) -> str:
 
 
 def _strip_blank_end(text: str) -> str:
-    """Without blanks at either end, and without the literal line breaks that over-escaped text ends with."""
+    """Return the text without blanks at either end, and without the literal line breaks that over-escaped text ends with."""
     end = len(text)
     while end > 0:
         if text[end - 1].isspace() or text[end - 1] in _INVISIBLE:

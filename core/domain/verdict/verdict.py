@@ -7,7 +7,7 @@ from core.domain.verdict.conversation import Conversation
 
 
 class FailureType(StrEnum):
-    """What kind of failure it is."""
+    """The kind of failure."""
 
     TRUNCATION = "truncation"  #: cut off, by a limit or inside a turn
     PARSE_ERROR = "parse_error"  #: not the JSON that was asked for

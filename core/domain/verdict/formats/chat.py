@@ -1,4 +1,4 @@
-"""Messages: turns from a list of them, under the names that various tools give to the parts."""
+"""Messages: turns from a list of them, under the names that various tools use."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,37 +33,37 @@ CHAT_KEYS = (
     "conversation_a",
     "conversation_b",
 )
-"""Members of a record that hold messages. The first that is there is the conversation; others are other answers."""
+"""Members of a record that hold messages. The first one present is the conversation; the others are alternative answers."""
 KNOWN_ROLES = RoleNames()
 _ID_KEYS = ("custom_id", "id", "conversation_id", "uuid", "_id", "conversation_hash", "prompt_id", "message_tree_id")
 _ID_HOLDERS = ("metadata", "conversation_metadata")
 _LARGEST_ID = 2**63
 _PLAIN_MEMBERS = 2
-"""Of a message that has a role and a content and says nothing of itself."""
+"""How many members a message has that is only a role and a content."""
 _OTHER_LISTS = re.compile(
     "prompt|completion|chosen|reject|response|output|answer|history|replies|target|generation|choices|candidates|solution"
 )
-"""Members that hold an answer or what was said before it, and not the conversation."""
+"""Members that hold an answer or its context, not the conversation."""
 _PAIR_KEYS = ("input", "output")
 
 
 class TooManyTurns(Exception):
-    """A conversation of more turns than are judged."""
+    """A conversation with more turns than are judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """The turns of a list of messages, and the number of the system's messages that are none of them."""
+    """The turns of a list of messages, and the number of system messages among them, which are not turns."""
 
     turns: tuple[ImportedTurn, ...] = ()
     system_messages: int = 0
 
 
 def find_messages(value: object) -> list[object] | None:
-    """Return the messages that a value holds; None where it holds none.
+    """Return the messages in a value; None if it has none.
 
-    A list of them, perhaps as JSON text, or columns of roles and contents. An empty list is a conversation without turns.
-    A list of other things (log lines, places, texts without a speaker) is no chat.
+    A list of them, perhaps as JSON text, or columns of roles and contents. An empty list is a conversation without turns. A
+    list of other things (log lines, places, texts without a speaker) is not a chat.
     """
     if isinstance(value, str):
         value = parse_list(value)
@@ -79,9 +79,9 @@ def find_messages(value: object) -> list[object] | None:
 
 
 def find_chats(record: Mapping[str, object]) -> dict[str, list[object]]:
-    """Return the lists of messages that a record holds, by their names.
+    """Return the lists of messages in a record, by their names.
 
-    Under a name that is not known only a list counts of which all say who speaks.
+    Under an unknown name only a list whose items all have a speaker counts.
     """
     found = {key: messages for key in CHAT_KEYS if (messages := find_messages(record.get(key))) is not None}
     if found:
@@ -108,7 +108,7 @@ def is_message(value: object) -> bool:
 
 
 def read_turns(messages: Sequence[object], names: RoleNames = KNOWN_ROLES) -> tuple[ImportedTurn, ...]:
-    """All but the system's messages; one that cannot be read becomes a turn with a problem. Raises TooManyTurns."""
+    """Return all turns but the system messages; an unreadable one becomes a turn with a problem. Raises TooManyTurns."""
     return read_talk(messages, names).turns
 
 
@@ -121,12 +121,12 @@ def read_talk(messages: Sequence[object], names: RoleNames = KNOWN_ROLES) -> Tal
 
 
 def make_turn(role_name: str, content: object, names: RoleNames = KNOWN_ROLES) -> ImportedTurn:
-    """A turn from a role's name in any tool's words and a content in any shape."""
+    """Make a turn from any tool's role name and a content of any shape."""
     return _build_turn(role_name, names.find(role_name), content, {})
 
 
 def read_record_id(record: object) -> str | int | None:
-    """The id that the record or its metadata gives, if any; of a very long one the beginning."""
+    """Return the id in the record or its metadata, if there is one; only the beginning of a very long one."""
     if not isinstance(record, dict):
         return None
     members = cast("Mapping[str, object]", record)
@@ -142,7 +142,7 @@ def read_record_id(record: object) -> str | int | None:
 
 
 def parse_list(text: str) -> object:
-    """The list or object that a column of text holds as JSON."""
+    """Return the list or object that a text column holds as JSON."""
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
@@ -152,7 +152,7 @@ def parse_list(text: str) -> object:
 
 
 def _zip_columns(members: Mapping[str, object]) -> list[object] | None:
-    """Messages as two lists, one of roles and one of contents; or one message alone."""
+    """Messages in two lists, one of roles and one of contents; or one message alone."""
     role = next((key for key in ROLE_KEYS if isinstance(members.get(key), list)), None)
     content = next((key for key in CONTENT_KEYS if isinstance(members.get(key), list)), None)
     if role is None or content is None:
@@ -162,7 +162,7 @@ def _zip_columns(members: Mapping[str, object]) -> list[object] | None:
 
 
 def _split_pairs(items: Sequence[object]) -> list[object] | None:
-    """Messages from a list of what was said and answered, as `input` and `output`."""
+    """Messages from a list of questions and answers, such as `input` and `output`."""
     messages: list[object] = []
     for item in items:
         if not isinstance(item, dict):
@@ -195,7 +195,7 @@ def _find_role(members: Mapping[str, object]) -> str:
 
 
 def _find_typed_role(members: Mapping[str, object]) -> str | None:
-    """LangChain's messages say by their type who speaks."""
+    """LangChain's messages name their speaker by their type."""
     kind = members.get("type")
     if not isinstance(kind, str):
         return None
@@ -204,7 +204,7 @@ def _find_typed_role(members: Mapping[str, object]) -> str | None:
 
 
 def _find_content(members: Mapping[str, object]) -> object:
-    """The first content that says something: Claude's export has blocks and, where they are missing, the text alone."""
+    """Return the first content with text: Claude's export has blocks and, if they are missing, only the text."""
     found = [members[key] for key in CONTENT_KEYS if key in members]
     content = next((value for value in found if value not in ("", None, [])), found[0] if found else None)
     return members.get("refusal") if content in ("", None) and isinstance(members.get("refusal"), str) else content

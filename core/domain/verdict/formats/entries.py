@@ -1,4 +1,4 @@
-"""What a file holds, before and after it is understood."""
+"""The contents of a file, before and after they are understood."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from core.domain.verdict.verdict import Failed
 
 
 class JsonEntry(Record):
-    """One JSON value of a file; `text` is what it was read from, None where it was no JSON there.
+    """One JSON value of a file; `text` is its source, None if it was not JSON there.
 
-    `repeated_key` stands twice in one of its objects.
+    `repeated_key` occurs twice in one of its objects.
     """
 
     place: str
@@ -23,7 +23,7 @@ class JsonEntry(Record):
 
 
 class TextEntry(Record):
-    """A whole file that is not JSON. `line` and `reason` tell where and why the JSON parser gave up."""
+    """A whole file that is not JSON. `line` and `reason` say where and why the JSON parser stopped."""
 
     line: int
     reason: str
@@ -31,7 +31,7 @@ class TextEntry(Record):
 
 
 class Unreadable(Record):
-    """A file or a part of one that nothing can be said about: missing, broken or of an unknown format."""
+    """A file or a part of one that cannot be judged: missing, broken or of an unknown format."""
 
     place: str | None
     reason: str
@@ -41,7 +41,7 @@ Entry = JsonEntry | TextEntry | Unreadable
 
 
 class Part(StrEnum):
-    """What a turn may hold beside text."""
+    """What a turn may contain besides text."""
 
     IMAGE = "images"
     AUDIO = "audio"

@@ -1,6 +1,6 @@
-"""What APIs answer, and files of their answers: completions in the form of several providers, results of batches.
+"""Answers of APIs, and files of them: completions in the form of several providers, results of batches.
 
-The reply to a request that is recorded beside it belongs behind the messages of the request.
+The reply to a request that is recorded with it follows the messages of the request.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Refused:
 
 
 def find_message(record: Mapping[str, object]) -> Mapping[str, object] | None:
-    """The message of Claude's API that a record is, or that a result of its Message Batches holds."""
+    """Return the message of Claude's API that a record is, or that is in a result of its Message Batches."""
     result = read_mapping(record.get("result"))
     for message in (record, read_mapping(result.get("message")), *_list_answers(record)):
         if message.get("type") == "message" and message.get("role", "assistant") == "assistant" and "content" in message:
@@ -41,7 +41,7 @@ def find_message(record: Mapping[str, object]) -> Mapping[str, object] | None:
 
 
 def find_refused(record: Mapping[str, object]) -> Refused | None:
-    """Why a request got no reply: the API's error, or a result of a batch without a message."""
+    """Return why a request got no reply: the API's error, or a result of a batch without a message."""
     if record.get("type") == "error" and isinstance(record.get("error"), dict):
         return _describe_error(record["error"])
     result = read_mapping(record.get("result"))
@@ -59,20 +59,20 @@ def find_refused(record: Mapping[str, object]) -> Refused | None:
 
 
 def is_request(record: Mapping[str, object]) -> bool:
-    """Whether it is a request of a batch, which has no reply."""
+    """Whether it is a request of a batch, without a reply."""
     holders = [read_mapping(record.get(key)) for key in ("params", "body")]
     return "custom_id" in record and any(key in holder for holder in holders for key in _REQUEST_KEYS)
 
 
 def read_answer(record: Mapping[str, object], message: Mapping[str, object], names: RoleNames) -> Spoken:
-    """Read a message of Claude that is no conversation but prose, behind the messages that it answers."""
+    """Read a message of Claude that is prose instead of a conversation, after the messages that it answers."""
     found = _read_request(record, names)
     found.add_answer("reply", read_talk([{"role": "assistant", **message}], names).turns)
     return found
 
 
 def read_completion(record: Mapping[str, object], names: RoleNames) -> Spoken | None:
-    """Read a completion, with the messages that it answers where the record has them. None where it is none."""
+    """Read a completion, with the messages that it answers if the record has them. None if it is not one."""
     answer = _find_completion(record)
     if answer is None:
         return None
@@ -89,7 +89,7 @@ def read_completion(record: Mapping[str, object], names: RoleNames) -> Spoken | 
 
 
 def is_completion(record: Mapping[str, object]) -> bool:
-    """Whether a record holds the answer of an API."""
+    """Whether a record contains the answer of an API."""
     return _find_completion(record) is not None
 
 
@@ -98,7 +98,7 @@ def _find_completion(record: Mapping[str, object]) -> Mapping[str, object] | Non
 
 
 def _list_answers(record: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    """The record, and what it wraps, from the outside in."""
+    """Return the record and what it wraps, from the outside in."""
     waiting: list[tuple[Mapping[str, object], int]] = [(record, 0)]
     for holder, depth in waiting:
         yield holder

@@ -1,4 +1,4 @@
-"""The verdict on imported turns: the same detectors that judge a reply, for each turn and not only the first that fails."""
+"""The verdict on imported turns, by the detectors that judge a reply: for each turn, not only for the first that fails."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class Flag(Record):
 
     @property
     def name(self) -> str:
-        """The pattern, or else the failure type."""
+        """The pattern, or if there is none the failure type."""
         return str(self.pattern or self.failure_type)
 
 
@@ -53,7 +53,9 @@ class FlaggedTurn:
 
 
 def flag_turns(conversation: ImportedConversation) -> tuple[FlaggedTurn, ...]:
-    """Everything wrong with a conversation, at most one flag a turn, in the order of the turns; other answers come last."""
+    """Return everything wrong with a conversation, at most one flag per turn, in the order of the turns; other answers come
+    last.
+    """
     flags: dict[int | None, Flag] = dict(_flag_passage(conversation.turns, conversation.first_turn, None))
     failure = conversation.failure
     if failure is not None and _is_news(failure, flags.get(failure.turn_index)):
@@ -86,7 +88,7 @@ def _flag_passage(turns: Sequence[ImportedTurn], first_turn: int, before: Role |
     for index, turn in enumerate(turns, start=first_turn):
         flag = _flag_turn(turn, speaker)
         if flag is None and turn.role is None and not turn.is_data and not is_stranger_named:
-            is_stranger_named = True  # Once is enough: the names that a file has are the same in all of its turns.
+            is_stranger_named = True  # Once is enough: the role names of a file are the same in all of its turns.
             flag = _flag_stranger(turn)
         if flag is not None:
             yield index, flag
@@ -94,7 +96,7 @@ def _flag_passage(turns: Sequence[ImportedTurn], first_turn: int, before: Role |
 
 
 def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
-    """What its record says comes first, and what is said before who says it: a cut turn is cut, whatever its role."""
+    """The record's own statement comes first, and the text before the speaker: a cut turn is cut, whatever its role."""
     if turn.problem is not None:
         return Flag(failure_type=FailureType.VALIDATION_ERROR, details=f"Not a turn: {turn.problem}")
     if turn.repeated_key is not None:
@@ -116,7 +118,7 @@ def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
 
 
 def _flag_said(turn: ImportedTurn) -> Flag | None:
-    """Text before an image or a call of a tool may end as it likes, as with a colon."""
+    """Text before an image or a tool call may end in any way, for example with a colon."""
     said = remove_calls(turn.content) if Part.TOOL_CALL in turn.parts else turn.content
     flag = _flag_content(said, turn.role) if said.strip() else None
     return None if turn.is_open_ended and flag is not None and flag.pattern in _OPEN_ENDINGS else flag
@@ -140,7 +142,7 @@ def _flag_stop(reason: str) -> Flag | None:
 
 
 def _flag_data(turn: ImportedTurn) -> Flag | None:
-    """Arguments and answers of tools: JSON that stops is cut, whatever else is no prose and not judged."""
+    """Arguments and answers of tools: JSON that stops is cut; anything else is not prose and is not judged."""
     for text in (*turn.data, *((turn.content,) if turn.is_data else ())):
         opening = find_cut_data(text)
         if opening is not None:
@@ -151,7 +153,7 @@ def _flag_data(turn: ImportedTurn) -> Flag | None:
 
 
 def _flag_content(content: str, speaker: Role | None) -> Flag | None:
-    """A cut comes before damage, but for an end that may be whole: what stands there can be the damage itself."""
+    """A cut comes before damage, except for an end that may be complete: the text there can be the damage itself."""
     cut = _flag_cut(content, speaker)
     if cut is not None and cut.confidence is not Confidence.LOW:
         return cut
@@ -186,7 +188,7 @@ def _flag_damage(content: str) -> Flag | None:
 
 
 def _flag_repetition(turn: ImportedTurn, before: str | None) -> Flag | None:
-    """A data set may begin a conversation anywhere, but then the two speakers alternate."""
+    """A conversation of a data set may begin anywhere, but then the two speakers alternate."""
     if before is None or turn.role_name != before or not before:
         return None
     return Flag(failure_type=FailureType.VALIDATION_ERROR, details=f"The {turn.role_name[:40]} speaks twice in a row")
@@ -212,7 +214,7 @@ def _place_flag(conversation: ImportedConversation, index: int | None, flag: Fla
 
 
 def _is_news(failure: Failed, flag: Flag | None) -> bool:
-    """Whether the verdict on the whole reply says more than the turn that it names says itself."""
+    """Whether the verdict on the whole reply adds to the verdict on the turn that it names."""
     return flag is None or flag.pattern is not failure.pattern or flag.failure_type is not failure.failure_type
 
 

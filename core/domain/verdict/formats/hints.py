@@ -1,4 +1,4 @@
-"""What a value that is no conversation looks like, and what to do with it."""
+"""What an unreadable value looks like, and what to do with it."""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -34,7 +34,7 @@ def _describe_list(items: list[object]) -> str:
 
 
 def _find_other_list(record: Mapping[str, object]) -> str | None:
-    """A known name for messages, under which something else stands."""
+    """A known name for messages with something else under it."""
     return next((key for key in CHAT_KEYS if isinstance(record.get(key), list | str | dict)), None)
 
 
@@ -50,7 +50,7 @@ def _is_python(record: Mapping[str, object]) -> bool:
 
 
 def _is_columns(record: Mapping[str, object]) -> bool:
-    """Pandas writes a table by columns, each an object of row numbers."""
+    """Pandas writes a table as columns, each an object with row numbers as keys."""
     return bool(record) and all("0" in read_mapping(column) for column in record.values())
 
 

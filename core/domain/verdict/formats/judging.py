@@ -1,4 +1,4 @@
-"""The verdict on the conversations of a file, one after the other; what is normal in a file is known here."""
+"""The verdict on the conversations of a file, one after the other; this module knows what is normal in the file."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,13 +13,13 @@ from core.domain.verdict.habits import Habits
 from core.domain.verdict.verdict import Confidence
 
 MOST_READ_AHEAD, MOST_CHARACTERS_AHEAD = 1_000, 2_000_000
-"""Conversations, and characters in them, that are read before the first of them is judged by what is normal in the file."""
+"""How many conversations, and characters in them, are read before the first is judged by what is normal in the file."""
 _COST_OF_A_TURN = 100
 """Characters that an empty turn counts as."""
 
 
 class JudgeOptions(Record):
-    """What of a file is judged, and how sure a finding must be to count. `speakers` None: everybody."""
+    """What to judge in a file, and how sure a finding must be to count. `speakers` None: everybody."""
 
     speakers: frozenset[Role] | None = None
     least: Confidence = Confidence.MEDIUM
@@ -42,7 +42,7 @@ class JudgedConversation:
 
 
 class JudgeTally:
-    """Counts over judged conversations, of what is neither flagged nor passed."""
+    """Counts over judged conversations of what is neither flagged nor accepted."""
 
     def __init__(self) -> None:
         self.turns = self.rejected = self.damaged_rejected = 0
@@ -69,7 +69,7 @@ _MOST_STRANGERS = 1_000
 def judge_conversations(
     conversations: Iterable[ImportedConversation | Unreadable], options: JudgeOptions = JUDGE_ALL
 ) -> Iterator[JudgedConversation | Unreadable]:
-    """Judge the conversations of one file, in its order; what is unreadable is passed on."""
+    """Judge the conversations of one file in order; pass unreadable entries on."""
     habits = Habits()
     for some in _read_ahead(conversations):
         flagged = [() if isinstance(each, Unreadable) else flag_turns(each) for each in some]
@@ -137,7 +137,7 @@ def _weigh(turn: FlaggedTurn, habits: Habits) -> FlaggedTurn:
 
 
 def _counts(turn: FlaggedTurn, conversation: ImportedConversation, options: JudgeOptions) -> bool:
-    """Whether a finding is sure enough; what fails a reply as a whole always counts, since a batch would refuse it."""
+    """Whether a finding is sure enough; a failure of the whole reply always counts, since a batch would refuse it."""
     failure = conversation.failure
     return turn.flag.confidence.reaches(options.least) or (failure is not None and failure.turn_index == turn.turn_index)
 

@@ -1,4 +1,4 @@
-"""What a record says of itself: persona, arc, topic, template, model, or any other key, wherever the record keeps it."""
+"""What a record says about itself: persona, arc, topic, template, model, or any other key, wherever the record keeps it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
@@ -20,7 +20,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 _NAME_KEYS = ("key", "name", "id")
 _LENGTH_MAX = 120
 _OBJECTS_MAX = 1_000
-"""Objects of a record that are looked through, for each name of a field; real ones have ten."""
+"""How many objects of a record are searched for each field name; real ones have ten."""
 _NAME_LENGTH_MAX = 60
 _CONSIDERED_MAX = 1_000
 
@@ -48,7 +48,7 @@ def list_fields(record: object) -> tuple[str, ...]:
 
 
 def _find_value(objects: Sequence[Mapping[str, object]], field: str) -> str | None:
-    """The nearest to the top of the record, under the first of the field's names that it uses."""
+    """Return the value nearest to the top of the record, under the first of the field's names that it uses."""
     for name in _ALIASES.get(field, (field,)):
         for members in objects:
             value = _describe_value(members.get(name), name)
@@ -58,7 +58,7 @@ def _find_value(objects: Sequence[Mapping[str, object]], field: str) -> str | No
 
 
 def _list_members(members: Mapping[str, object], depth: int) -> Iterator[tuple[object, int]]:
-    """All members; lists hold what was said, and nothing within them is looked at."""
+    """Return all members; lists hold turns, and are not searched."""
     return ((member, depth + 1) for member in members.values())
 
 

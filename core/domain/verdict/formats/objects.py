@@ -7,11 +7,11 @@ from typing import cast
 DEPTH_MAX = 4
 
 Inner = Callable[[Mapping[str, object], int], Iterable[tuple[object, int]]]
-"""Which members of an object, found at a depth, are looked into, and at what depth they count."""
+"""Decides which members of an object, found at a depth, are entered, and at what depth they count."""
 
 
 def walk_objects(record: object, most: int, list_inner: Inner) -> Iterator[Mapping[str, object]]:
-    """Yield the record and the objects within it, at most so many and down to DEPTH_MAX; all else is passed over."""
+    """Yield the record and the objects within it, up to a number of them and to DEPTH_MAX; the rest is skipped."""
     waiting: deque[tuple[object, int]] = deque([(record, 0)])
     objects = 0
     while waiting and objects < most:

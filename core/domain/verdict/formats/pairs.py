@@ -1,7 +1,7 @@
-"""Training pairs: each repeats the conversation so far, so the turns are to be put together and judged once.
+"""Training pairs: each repeats the conversation so far, so the turns are assembled and judged once.
 
-The id in a pair does not tell conversations apart (whole files carry the name of their category in it), so pairs belong
-together if their ids agree and what the one tells of the conversation continues what the other tells.
+The id in a pair does not identify a conversation (in whole files it is the name of their category), so pairs belong together
+if their ids agree and one continues the turns of the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +16,10 @@ from core.domain.verdict.formats.roles import RoleNames
 
 _ID_KEY = "conversation_id"
 _MOST_SIBLINGS = 100
-"""Conversations of the same id and beginning that are told apart; of more, the latest."""
+"""How many conversations of the same id and beginning are distinguished; of more, the latest."""
 _MOST_KNOWN_BYTES = 64 * 2**20
 _KNOWN_BYTES, _LABEL_BYTES, _FINGERPRINT_BYTES = 1_200, 60, 40
-"""What a conversation that is known takes in memory, about: 30,000 with labels, 50,000 without."""
+"""Memory of a known conversation, about: 30,000 fit with labels, 50,000 without."""
 
 
 def read_pair_id(pair: Mapping[str, object]) -> str | int | None:
@@ -34,9 +34,9 @@ def read_pair_id(pair: Mapping[str, object]) -> str | int | None:
 
 
 def read_pair_turns(pair: Mapping[str, object], names: RoleNames = KNOWN_ROLES) -> tuple[ImportedTurn, ...]:
-    """The conversation up to and with this pair.
+    """Return the conversation up to and including this pair.
 
-    The user's input usually stands in the history already, as its last item. A pair of a user's turn has no response.
+    The user's input usually is the last item of the history. A pair of a user's turn has no response.
     """
     history = pair.get("conversation_history")
     turns = list(read_turns(cast("list[object]", history), names)) if isinstance(history, list) else []
@@ -54,7 +54,7 @@ def read_pair_turns(pair: Mapping[str, object], names: RoleNames = KNOWN_ROLES) 
 
 
 _Key = tuple[str | int | None, int]
-"""What conversations are looked up by: their id and the fingerprint of their first turn."""
+"""Key of a conversation: its id and the fingerprint of its first turn."""
 
 
 class _Known:
@@ -68,16 +68,16 @@ class _Known:
         self.fingerprints: list[int] = []
 
     def shares_turns_with(self, fingerprints: Sequence[int]) -> bool:
-        """Whether the one is the beginning of the other."""
+        """Whether one is the beginning of the other."""
         shorter = min(len(self.fingerprints), len(fingerprints))
         return self.fingerprints[shorter - 1] == fingerprints[shorter - 1]
 
 
 class PairAssembler:
-    """Puts the pairs of one file together, in any order, and forgets the text of each conversation when the next begins.
+    """Assembles the pairs of one file, in any order, and drops the text of each conversation when the next begins.
 
-    What is known of conversations is bounded: when it is too much, it is forgotten where a new one begins, and a pair that
-    comes later to one of the forgotten begins it anew.
+    Memory of known conversations is bounded: when it is full, they are dropped where a new one begins, and a later pair of a
+    dropped one begins it anew.
     """
 
     def __init__(self, numbers: Iterator[int]) -> None:
@@ -120,7 +120,7 @@ class PairAssembler:
         self._known_bytes += _KNOWN_BYTES + sum(_LABEL_BYTES + len(value) for value in known.labels.values())
 
     def close(self) -> ImportedConversation | None:
-        """End the conversation that is open, if one is."""
+        """Return the open conversation, if there is one."""
         known, turns = self._open, self._open_turns
         self._open, self._open_turns = None, []
         if known is None:

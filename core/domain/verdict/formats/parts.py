@@ -1,4 +1,4 @@
-"""What a message holds: text under any of its names, and beside it what is counted and not judged."""
+"""The contents of a message: text under any of its names, and parts that are counted but not judged."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _MOST_COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of a message. `text` is None where nothing of it can be read as text or counted as something else."""
+    """The content of a message. `text` is None if nothing of it can be read as text or counted as something else."""
 
     text: str | None
     parts: tuple[Part, ...] = ()
@@ -53,7 +53,7 @@ class Content:
 
 
 def read_content(content: object, message: Mapping[str, object]) -> Content:
-    """Read a content of any shape, with what stands beside it in the message."""
+    """Read a content of any shape, with the other members of the message."""
     inner = _read_inner(content)
     beside, data = _read_beside(message)
     calls = Part.TOOL_CALL in beside
@@ -100,7 +100,7 @@ def _read_blocks(blocks: Sequence[object]) -> Content:
 
 
 def _read_block(block: object) -> tuple[Part | None, str | None]:
-    """What kind of part it is, or its text; neither where it is not known."""
+    """Return the kind of part, or its text; neither if it is unknown."""
     if isinstance(block, str):
         return None, block
     if not isinstance(block, dict):
@@ -136,7 +136,7 @@ def _find_text(members: Mapping[str, object]) -> str | None:
 
 
 def _read_beside(message: Mapping[str, object]) -> tuple[list[Part], list[str]]:
-    """What other members of the message hold: calls of tools, thinking, files."""
+    """Return the parts in other members of the message: tool calls, thinking, files."""
     parts: list[Part] = []
     data: list[str] = []
     if _BESIDE_KEYS.isdisjoint(message):
@@ -155,7 +155,7 @@ def _read_beside(message: Mapping[str, object]) -> tuple[list[Part], list[str]]:
 
 
 def _find_arguments(call: object) -> list[str]:
-    """What a call passes on, where that is JSON within text."""
+    """Return the arguments of a call, if they are JSON within text."""
     if not isinstance(call, dict):
         return []
     members = cast("Mapping[str, object]", call)
@@ -171,5 +171,5 @@ def _find_arguments(call: object) -> list[str]:
 
 
 def write_data(content: object) -> object:
-    """A tool's content that is an object already is whole; it is written out, to be shown."""
+    """A tool's content that is an object is complete; it is written as text to be shown."""
     return json.dumps(content, ensure_ascii=False, default=str) if isinstance(content, dict) else content

@@ -40,12 +40,12 @@ _SingleKind = Literal[
     RecordKind.API_MESSAGE,
     RecordKind.REFUSED,
 ]
-"""What is one conversation for itself."""
+"""What can be read as one conversation."""
 _LOOK_AHEAD, _LOOK_AHEAD_CHARACTERS = 50, 1_000_000
 
 
 class ReadOptions(Record):
-    """How a file is read: what is looked for in each record, and who is meant by names of roles."""
+    """How a file is read: which fields are collected, and what role names mean."""
 
     fields: tuple[str, ...] = ()
     roles: Mapping[str, Voice] = {}
@@ -57,10 +57,10 @@ READ_PLAIN = ReadOptions()
 def read_conversations(
     entries: Iterable[Entry], options: ReadOptions = READ_PLAIN
 ) -> Iterator[ImportedConversation | Unreadable]:
-    """Conversations in the order of the file, and what is unreadable between them.
+    """Yield the conversations in the order of the file, and the unreadable entries between them.
 
-    `options.fields` are looked for in each record and become the labels of its conversation. A file of which too much is
-    unreadable is left: it holds something else, and each piece of it costs as much as a conversation.
+    The values of `options.fields` become the labels of each conversation. A file with too many unreadable entries is left:
+    it holds something else, and each piece of it costs as much as a conversation.
     """
     unreadable = 0
     for found in _Reader(entries, options).read():
@@ -75,7 +75,7 @@ def read_conversations(
 
 
 class _Reader:
-    """Reads one file; what records have to do with each other is known here."""
+    """Reads one file; knows how its records belong together."""
 
     def __init__(self, entries: Iterable[Entry], options: ReadOptions) -> None:
         self._entries = iter(entries)
@@ -93,7 +93,7 @@ class _Reader:
             self._is_numbered = False
             match entry:
                 case Unreadable():
-                    self._number_record()  # It keeps its index, so that those behind it keep theirs.
+                    self._number_record()  # It keeps its index, so that later ones keep theirs.
                     yield entry
                 case TextEntry():
                     yield self._read_text(entry)
@@ -108,7 +108,7 @@ class _Reader:
         yield from self._close()
 
     def _number_record(self) -> int:
-        """The next number, or none where the record has taken its own."""
+        """Return the next number, or none if the record has its own."""
         if self._is_numbered:
             return -1
         self._is_numbered = True
@@ -190,7 +190,7 @@ class _Reader:
                 assert_never(kind)
 
     def _is_prose(self, reply: Reply) -> bool:
-        """Whether a reply was not meant to be a conversation: it has no JSON, and neither have the next ones of its file."""
+        """Whether a reply was not meant to be a conversation: it has no JSON, nor have the next ones of its file."""
         if "{" in reply.text:
             self._writes_json = True
         if reply.stop_reason is None or not reply.text.strip():
@@ -239,7 +239,7 @@ def _describe_repeated_key(key: str) -> Failed:
 def _read_pairs(
     entry: JsonEntry, numbers: Iterator[int], names: RoleNames, fields: Sequence[str]
 ) -> Iterator[ImportedConversation | Unreadable]:
-    """One record with all pairs of a conversation, which has the record's id or else that of the pairs."""
+    """One record with all pairs of a conversation; its id is the record's, or else that of the pairs."""
     record = cast("Mapping[str, object]", entry.value)
     pairs = PairAssembler(numbers)
     record_id = read_record_id(record)

@@ -1,4 +1,4 @@
-"""Which format is a value in? Told by its content, never by the name of its file."""
+"""Recognises the format of a value by its content, never by the name of its file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ _CUT_CELLS = "truncated_cells"
 
 
 def unwrap_record(value: object) -> object:
-    """The record that the Hub's viewer wraps; one of which it has cut cells says so."""
+    """Return the record that the Hub's viewer wraps; a record whose cells the viewer has cut says so."""
     members = read_mapping(value)
     if "row_idx" not in members or not isinstance(members.get("row"), dict):
         return value
@@ -46,7 +46,7 @@ def unwrap_record(value: object) -> object:
 
 
 def recognise_record(value: object) -> RecordKind | None:
-    """Name the format; None where it is none that is known."""
+    """Return the format; None if it is unknown."""
     if isinstance(value, list):
         return RecordKind.CHAT if any(map(is_message, cast("list[object]", value))) else None
     if not isinstance(value, dict):
@@ -95,12 +95,12 @@ def has_known_columns(names: Sequence[str]) -> bool:
 
 
 def is_evident_reply(text: str) -> bool:
-    """Whether text that is no JSON began as a reply of Claude, so that it is cut or malformed and not something else."""
+    """Whether text that is not JSON began as a reply of Claude: it is cut or malformed, and not something else."""
     return _EVIDENT_REPLY.match(text.lstrip("\ufeff\u00a0 \t\r\n")) is not None
 
 
 def _are_written_turns(turns: object) -> bool:
-    """Other tools have `turns` too, but only Claude was asked for the emotion of each."""
+    """Other tools use `turns` too, but only Claude was asked for the emotion of each."""
     if not isinstance(turns, list):
         return False
     items = cast("list[object]", turns)

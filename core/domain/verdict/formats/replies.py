@@ -1,7 +1,7 @@
 """Replies of Claude: the API's message or the conversation JSON alone, judged as a batch judges them.
 
-A cut reply is judged on its raw text. What can be read of its turns is read for the report only: so that a cut reply tells
-in which turn and at which words it stops, and damage in its earlier turns shows too.
+A cut reply is judged by its raw text. Its turns are recovered for the report only, which then shows the turn and the words
+where it stops, and damage in earlier turns.
 """
 
 import json
@@ -28,7 +28,7 @@ _ENDING_LENGTH = 200
 
 
 def read_message(message: Mapping[str, object]) -> Reply:
-    """A reply from the API's message object, with as much of it as the verdict needs."""
+    """Read a reply from the API's message object, as far as the verdict needs it."""
     stop_reason, usage = message.get("stop_reason"), message.get("usage")
     tokens = cast("Mapping[str, object]", usage).get("output_tokens") if isinstance(usage, dict) else None
     details = message.get("stop_details")
@@ -42,12 +42,12 @@ def read_message(message: Mapping[str, object]) -> Reply:
 
 
 def read_written(text: str) -> Reply:
-    """A reply of which only the text is known: it is taken to have ended by itself."""
+    """Make a reply of which only the text is known: it counts as finished normally."""
     return _make_reply(text, stop_reason=StopReason.END_TURN)
 
 
 def import_reply(reply: Reply, *, conversation_id: str | int, number: int) -> ImportedConversation:
-    """Judge a reply and read its turns as far as they go."""
+    """Judge a reply and read its turns as far as possible."""
     verdict = judge_reply(reply)
     return ImportedConversation(
         id=conversation_id,
@@ -60,13 +60,13 @@ def import_reply(reply: Reply, *, conversation_id: str | int, number: int) -> Im
 
 
 def import_unanswered(details: str, said: str, *, conversation_id: str | int, number: int) -> ImportedConversation:
-    """A request without a reply, such as an error of the API where one should be."""
+    """A request without a reply, for example with an error of the API in its place."""
     failure = Failed(failure_type=FailureType.API_ERROR, confidence=Confidence.HIGH, details=details)
     return ImportedConversation(id=conversation_id, number=number, turns=(), failure=failure, ending=said[-_ENDING_LENGTH:])
 
 
 def recover_turns(text: str) -> tuple[ImportedTurn, ...]:
-    """The turns of a reply's text, as many as there are; the last may be cut. For reports, never for training."""
+    """Return the turns of a reply's text, as many as there are; the last may be cut. For reports, never for training."""
     document = _FENCE_OPENING.sub("", remove_fence(text), count=1)  # A cut reply has no closing fence.
     try:
         value = parse_json(document)

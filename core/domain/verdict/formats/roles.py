@@ -8,7 +8,7 @@ from core.domain.verdict.limits import LONGEST_LABEL
 
 
 class Voice(StrEnum):
-    """Who or what a message comes from."""
+    """The source of a message."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -73,29 +73,29 @@ _LIKELY: Mapping[Role, frozenset[str]] = {
 }
 _SHOWN_NAMES, _SHOWN_LENGTH = 4, 40
 ROLE_WORDS = (Voice.USER, Voice.ASSISTANT, Voice.SYSTEM, Voice.TOOL)
-"""What names can be mapped to."""
+"""The roles that names can be mapped to."""
 
 
 class RoleNames:
-    """Finds out who is meant by a role's name; `given` are names that the analyst has explained."""
+    """Finds out what a role's name means; `given` are names that the analyst has mapped."""
 
     def __init__(self, given: Mapping[str, Voice] | None = None) -> None:
         self._voices = {**_KNOWN, **{normalise_role(name): voice for name, voice in (given or {}).items()}}
 
     def find(self, name: str) -> Voice | None:
-        """Return who speaks; None where the name says nothing."""
+        """Return who speaks; None if the name is unknown."""
         return self._voices.get(normalise_role(name))
 
 
 def normalise_role(name: str) -> str:
-    """Return a role's name as it is compared: `Function-Call` and `function_call` are one."""
+    """Return a role's name in the form that is compared: `Function-Call` and `function_call` are equal."""
     return name[:LONGEST_LABEL].strip().lower().replace("-", "_").replace(" ", "_").strip("<|>_:[]")
 
 
 def describe_strangers(names: Mapping[str, int]) -> str | None:
-    """Say which names of roles are not known, with the option that explains them; None where there are none.
+    """Return a message about unknown role names, with the option that maps them; None if there are none.
 
-    Who is likely meant is offered and not taken for granted, since an agent may be either.
+    The likely meaning is suggested, not assumed, since an agent may be either.
     """
     if not names:
         return None

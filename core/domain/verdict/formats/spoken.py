@@ -1,7 +1,7 @@
-"""Records of what was said and answered: a list of messages, columns such as `prompt` and `completion`, or both.
+"""Records of dialogue: a list of messages, columns such as `prompt` and `completion`, or both.
 
-What is trained on is in the answers. The first one continues the conversation; each further one (another choice, the chosen
-one beside messages) is a passage of its own, of which only what differs is judged. Rejected ones are kept apart.
+Training uses the answers. The first one continues the conversation; each further one (another choice, the chosen one beside
+messages) is a passage of its own, of which only the difference is judged. Rejected ones are kept apart.
 """
 
 import re
@@ -54,14 +54,14 @@ _MOST_ANSWERS = 1_000
 
 @dataclass(kw_only=True)
 class Spoken:
-    """What a record holds of a conversation, read so far."""
+    """The conversation of a record, as far as it has been read."""
 
     turns: list[ImportedTurn] = field(default_factory=list[ImportedTurn])
     passages: list[Passage] = field(default_factory=list[Passage])
     system_messages: int = 0
 
     def add_answer(self, name: str, turns: Sequence[ImportedTurn], *, is_rejected: bool = False) -> None:
-        """Add what a member of the record has as an answer: the last turn or turns, or the whole conversation once more."""
+        """Add an answer from a member of the record: the last turn or turns, or the whole conversation again."""
         start = self._find_start(turns)
         rest = turns[start:] if _is_whole(turns) else turns
         place = start if _is_whole(turns) else self._end_of_context
@@ -77,24 +77,24 @@ class Spoken:
 
     @property
     def _end_of_context(self) -> int:
-        """Where answers begin: behind the last turn that is not the assistant's."""
+        """Return where answers begin: after the last turn that is not the assistant's."""
         length = len(self.turns)
         while length and self.turns[length - 1].role is Role.ASSISTANT and not self.turns[length - 1].is_data:
             length -= 1
         return length
 
     def _find_start(self, turns: Sequence[ImportedTurn]) -> int:
-        """How many of these turns are the conversation's first ones."""
+        """Return how many of these turns are the conversation's first ones."""
         same = takewhile(lambda pair: _say_same(*pair), zip(self.turns, turns, strict=False))
         return sum(1 for _ in same)
 
     def _is_known(self, rest: Sequence[ImportedTurn], place: int) -> bool:
-        """Whether the same stands there already, as the messages beside the columns that they were made of."""
+        """Whether the same text is already known, like messages beside the columns that they were made of."""
         there = [self.turns[place:], *(passage.turns for passage in self.passages if passage.first_turn == place)]
         return any(len(each) >= len(rest) and all(map(_say_same, each, rest)) for each in there)
 
     def note_stop(self, reason: str | None) -> None:
-        """Note why the reply of the record ended, with its last answer, unless that says so itself."""
+        """Note why the reply of the record ended, on its last answer, unless the answer has a stop reason of its own."""
         if reason is None or classify_stop(reason) is None:
             return
         for index in range(len(self.turns) - 1, -1, -1):
@@ -105,7 +105,7 @@ class Spoken:
 
 
 def read_spoken(record: Mapping[str, object], names: RoleNames) -> Spoken | None:
-    """Read a record with messages, or with what was said and answered in columns. None where it holds neither."""
+    """Read a record with messages, or with prompt and answer columns. None if it has neither."""
     found = _read_messages(record, names) or _read_columns(record, names)
     if found is None:
         return None
@@ -161,13 +161,13 @@ def _read_columns(record: Mapping[str, object], names: RoleNames) -> Spoken | No
         if missing is not None:
             found.turns.append(make_turn("assistant", None, names))
         elif prompt != "prompt":
-            return None  # What was said alone is a record of something else: a label, a passage to be found.
+            return None  # A prompt alone is a record of something else: a label, a passage to be found.
     return found
 
 
 def _add_answers(found: Spoken, record: Mapping[str, object], names: RoleNames, pattern: re.Pattern[str]) -> None:
     is_undesired = record.get("label") is False
-    # The chosen answer continues the conversation, and what was rejected stands beside it.
+    # The chosen answer continues the conversation; the rejected one is kept beside it.
     keys = sorted((key for key in record if pattern.fullmatch(key)), key=lambda key: _REJECTED.match(key) is not None)
     for key in keys:
         is_rejected = is_undesired or _REJECTED.match(key) is not None
@@ -176,7 +176,7 @@ def _add_answers(found: Spoken, record: Mapping[str, object], names: RoleNames, 
 
 
 def _list_answers(name: str, value: object, names: RoleNames) -> Iterator[tuple[str, tuple[ImportedTurn, ...]]]:
-    """The answers that a member of a record holds: one or several texts, messages or objects with a text."""
+    """Return the answers in a member of a record: one or several texts, messages or objects with a text."""
     messages = find_messages(value)
     if messages is not None:
         turns = read_talk(messages, names).turns
@@ -199,7 +199,7 @@ def _list_answers(name: str, value: object, names: RoleNames) -> Iterator[tuple[
 
 
 def _read_said(value: object, role: str, names: RoleNames) -> Talk:
-    """A text of one speaker, or the messages or the transcript that it holds."""
+    """Read a text of one speaker, or the messages or the transcript in it."""
     messages = find_messages(value)
     if messages is not None:
         return read_talk(messages, names)
@@ -215,7 +215,7 @@ def _read_said(value: object, role: str, names: RoleNames) -> Talk:
 
 
 def _add_history(found: Spoken, history: object, names: RoleNames) -> None:
-    """What was said before: pairs of what was said and answered, or messages."""
+    """Read the history: question and answer pairs, or messages."""
     messages = find_messages(history)
     if messages is not None:
         found.turns.extend(read_talk(messages, names).turns)
@@ -238,7 +238,7 @@ def _is_said(value: object) -> bool:
 
 
 def _is_whole(turns: Sequence[ImportedTurn]) -> bool:
-    """Whether it is a conversation and not an answer."""
+    """Whether it is a conversation instead of an answer."""
     return bool(turns) and turns[0].role is Role.USER
 
 

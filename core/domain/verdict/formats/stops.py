@@ -1,8 +1,7 @@
-"""Why a reply ended, as its record says: evidence that counts before its last character.
+"""Why a reply ended, according to its record: evidence that counts before its last character.
 
 The spellings are those of OpenAI, Anthropic, Gemini, Vertex, Cohere, Mistral, Bedrock, Ollama, TGI, vLLM, SGLang, llama.cpp,
-watsonx, LangChain and the AI SDK. A value that none of them has says nothing: vLLM's `stop_reason` is the text that
-it stopped at.
+watsonx, LangChain and the AI SDK. An unknown value is ignored: vLLM's `stop_reason` is the text that it stopped at.
 """
 
 import re
@@ -141,26 +140,26 @@ _NOT_OF_THE_REPLY = frozenset(
 
 
 def classify_stop(reason: str) -> StopKind | None:
-    """What a stop reason means; None where the reply ended by itself, or nobody knows."""
+    """Return what a stop reason means; None if the reply finished normally, or if it is unknown."""
     return _MEANINGS.get(normalise_reason(reason))
 
 
 def normalise_reason(reason: str) -> str:
-    """Return a reason as it is compared: `FinishReason.MAX_TOKENS`, `maxTokens` and `max-tokens` are one."""
+    """Return a reason in the form that is compared: `FinishReason.MAX_TOKENS`, `maxTokens` and `max-tokens` are equal."""
     plain = reason.strip().rpartition(".")[2]
     return _SEPARATOR.sub("_", _CAMEL.sub("_", plain)).lower().removeprefix("finish_reason_").removeprefix("stop_reason_")
 
 
 def read_stop(members: Mapping[str, object]) -> str | None:
-    """What an object says itself of why its reply ended; the first that means something, as it is written."""
+    """Return the stop reason in an object itself, unchanged; the first known one."""
     said = list(_list_reasons(members))
     return next((reason for reason in said if classify_stop(reason) is not None), said[0] if said else None)
 
 
 def read_record_stop(record: object) -> str | None:
-    """What a record (or a message) says of its last reply, in any object within it.
+    """Return the stop reason of the last reply in a record (or a message), from any object within it.
 
-    Lists hold what was said and are left out, but for the choices of an answer, of which the first counts.
+    Lists hold turns and are skipped, except for the choices of an answer, of which the first counts.
     """
     said: str | None = None
     for members in walk_objects(record, _OBJECTS_MAX, _list_inner):
@@ -172,7 +171,7 @@ def read_record_stop(record: object) -> str | None:
 
 
 def _list_inner(members: Mapping[str, object], depth: int) -> Iterator[tuple[object, int]]:
-    """Members that may tell of the reply, and the first of its choices, which is looked at no further."""
+    """Return members that may describe the reply, and the first of its choices, which is not searched further."""
     for key, member in members.items():
         if key not in _NOT_OF_THE_REPLY:
             yield member, depth + 1

@@ -1,4 +1,4 @@
-"""What tools are told and what they answer: JSON where it is JSON, and never judged as prose."""
+"""Arguments and answers of tools: read as JSON if they are JSON, and never judged as prose."""
 
 import re
 from typing import cast
@@ -14,17 +14,17 @@ _OPEN_ESCAPE = "Invalid \\uXXXX escape"
 
 
 def find_calls(text: str) -> list[str]:
-    """Return the calls that a text holds between tags, as Hermes and Qwen write them."""
+    """Return the tool calls in a text between tags, as Hermes and Qwen write them."""
     return _CALL.findall(text) if "<tool_call>" in text else []
 
 
 def remove_calls(text: str) -> str:
-    """Return what a text says beside its calls."""
+    """Return the text without its calls."""
     return _CALL.sub("", text)
 
 
 def find_cut_data(text: str) -> str | None:
-    """Say where JSON stops, with its opening mark; None where the text is whole JSON, or no JSON at all."""
+    """Return where JSON stops, with its opening mark; None if the text is complete JSON, or not JSON at all."""
     wrapped = cast("list[tuple[str, str]]", _WRAPPER.findall(text))
     pieces = [piece for _, piece in wrapped] if wrapped else [text]
     return next((found for piece in pieces if (found := _find_cut_json(piece)) is not None), None)
@@ -47,7 +47,7 @@ def _find_cut_json(text: str) -> str | None:
 
 
 def _is_at_end(text: str, error: ValueError) -> bool:
-    """Whether JSON was good up to its end; what is wrong earlier is another notation and not cut JSON."""
+    """Whether JSON was valid up to its end; an earlier error means another notation, not cut JSON."""
     position = getattr(error, "pos", None)
     message = getattr(error, "msg", "")
     if position is None:

@@ -1,6 +1,6 @@
 """Conversations as trees: each message names the one that it answers, and a message may have several answers.
 
-The way to the last leaf (in ChatGPT's export to the current node) is the conversation; other branches are other answers.
+The path to the last leaf (in ChatGPT's export to the current node) is the conversation; other branches are other answers.
 Each message is judged once.
 """
 
@@ -31,7 +31,7 @@ _GROUP_KEYS = (
 _BRANCH = "branch"
 _PARTIAL = ("in_progress", "finished_partial_completion")
 _MOST_KNOWN = 200_000
-"""Rows of which is remembered whom they belong to: 40 MB."""
+"""How many rows are remembered with their conversation: 40 MB."""
 _Key = str | int
 
 
@@ -60,7 +60,7 @@ class _Node:
 
 
 class Tree:
-    """The messages of one conversation, put in their places."""
+    """The messages of one conversation in their places."""
 
     def __init__(self) -> None:
         self._nodes: dict[_Key, _Node] = {}
@@ -71,7 +71,7 @@ class Tree:
         return key in self._nodes
 
     def add(self, key: _Key | None, parent: _Key | None, talk: Talk, *, depth: int = 0, before: Role | None = None) -> None:
-        """Add a message (or one that is no turn); `depth` and `before` count where its parent is not in the tree."""
+        """Add a message (or one that is not a turn); `depth` and `before` are for one whose parent is not in the tree."""
         above = None if parent is None else self._nodes.get(parent)
         turn = talk.turns[0] if talk.turns else None
         place = depth if above is None else above.next_depth
@@ -84,12 +84,12 @@ class Tree:
             self._nodes[key] = node
 
     def find_place(self, key: _Key) -> tuple[int, Role | None]:
-        """At which depth an answer to a message stands, and who spoke last before it."""
+        """Return the depth of an answer to a message, and who spoke last before it."""
         node = self._nodes[key]
         return node.next_depth, node.last_role
 
     def arrange(self, current: _Key | None = None) -> tuple[int, tuple[ImportedTurn, ...], tuple[Passage, ...]]:
-        """The first turn and the turns of the conversation, and its other branches."""
+        """Return the first turn and the turns of the conversation, and its other branches."""
         leaf = self._nodes.get(current) if current is not None else None
         leaf = leaf or next((node for node in reversed(self._order) if not node.children), None)
         if leaf is None:
@@ -103,7 +103,7 @@ class Tree:
         return main[0].depth, _list_turns(main), passages
 
     def _take_way(self, leaf: _Node) -> list[_Node]:
-        """What leads to a leaf and was not shown before."""
+        """Return the path to a leaf, without messages shown before."""
         way: list[_Node] = []
         node: _Node | None = leaf
         while node is not None and not node.is_shown:
@@ -171,7 +171,7 @@ def read_export(record: Mapping[str, object], names: RoleNames) -> tuple[tuple[I
 
 
 def read_nested(prompt: Mapping[str, object], names: RoleNames) -> tuple[tuple[ImportedTurn, ...], tuple[Passage, ...], int]:
-    """Read a message whose answers stand in its `replies`, and theirs in theirs."""
+    """Read a message with its answers in `replies`, and theirs in theirs."""
     tree = Tree()
     waiting: list[tuple[Mapping[str, object], int | None]] = [(prompt, None)]
     number = 0
@@ -187,9 +187,9 @@ def read_nested(prompt: Mapping[str, object], names: RoleNames) -> tuple[tuple[I
 
 
 class RowAssembler:
-    """Puts rows of one message each together to the conversations that they name, and forgets each when the next begins.
+    """Assembles rows of one message each into the conversations that they name, and drops each when the next begins.
 
-    A row that comes later to a conversation continues it: same number, and its place behind its parent.
+    A later row of a conversation continues it: same number, and its place after its parent.
     """
 
     def __init__(self, numbers: Iterator[int], names: RoleNames = KNOWN_ROLES) -> None:
@@ -204,7 +204,7 @@ class RowAssembler:
         self._labels: Mapping[str, str] = {}
 
     def add_row(self, row: Mapping[str, object], labels: Mapping[str, str]) -> ImportedConversation | None:
-        """Take a row; return the conversation that it ends, if it does."""
+        """Take a row; return the conversation that it completes, if it does."""
         key, parent = _find_key(row, _NODE_KEYS), _find_key(row, PARENT_KEYS)
         group = _find_key(row, _GROUP_KEYS)
         is_linked = any(name in row for name in PARENT_KEYS)
@@ -223,7 +223,7 @@ class RowAssembler:
         return finished
 
     def close(self) -> ImportedConversation | None:
-        """End the conversation that is open, if one is."""
+        """Return the open conversation, if there is one."""
         tree, self._open = self._open, None
         self._last = None
         if tree is None:
@@ -286,13 +286,13 @@ def _parent_of(node: object) -> str | None:
 
 
 def _is_hidden(message: Mapping[str, object]) -> bool:
-    """What ChatGPT's pages do not show: the system's empty message, settings and the like."""
+    """Whether ChatGPT's pages do not show it: the system's empty message, settings and the like."""
     hidden = read_mapping(message.get("metadata")).get("is_visually_hidden_from_conversation")
     return bool(hidden) or message.get("weight") == 0
 
 
 def _read_node(message: object, names: RoleNames) -> Talk:
-    """A message of ChatGPT. What it tells a tool is a call."""
+    """A message of ChatGPT. One addressed to a tool is a call."""
     if not isinstance(message, dict) or _is_hidden(cast("Mapping[str, object]", message)):
         return Talk()
     members = cast("Mapping[str, object]", message)
