@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
 TESTERS ?= 3
 
-.PHONY: run test check unit integration e2e e2e-all fix lock screenshots time-start measure-code rehearse-upgrade clean
+.PHONY: run test check unit integration e2e e2e-all fix lock screenshots state-pictures measure-roads time-start measure-code rehearse-upgrade clean
 
 run: $(READY)
 	$(BIN)/brightrun up
@@ -45,6 +45,14 @@ lock: $(BIN)/uv
 
 screenshots: $(READY)
 	$(BIN)/python -m tests.e2e.screenshots docs/screenshots
+
+# Every page in every state, in four windows, light and dark, into build/states: to look at.
+state-pictures: $(READY)
+	$(BIN)/pytest tests/e2e/test_states.py
+
+# An analyst's roads in clicks and seconds.
+measure-roads: $(READY)
+	$(BIN)/python -m tests.e2e.measure_roads
 
 time-start:
 	$(PYTHON) tests/measure_start.py

@@ -41,10 +41,6 @@ def figures(app: AppTest) -> str:
     return " ".join([*(str(m.value) for m in app.metric), read_texts(app)])
 
 
-def descriptions(app: AppTest) -> str:
-    return " ".join(metric.proto.delta_description for metric in app.metric)
-
-
 def test_ninety_conversations_are_chosen_counted_and_limited(pages: Pages) -> None:
     app = pages.open(PAGE)
     assert not app.exception
@@ -61,13 +57,13 @@ def test_ninety_conversations_are_chosen_counted_and_limited(pages: Pages) -> No
 
     choose(app, 3, 5, 6)
     assert generate_button(app).label == "Generate 90 conversations"
-    assert "3 personas \N{MULTIPLICATION SIGN} 5 arcs \N{MULTIPLICATION SIGN} 6 topics = 90" in descriptions(app)
+    assert "3 personas \N{MULTIPLICATION SIGN} 5 arcs \N{MULTIPLICATION SIGN} 6 topics = 90" in read_texts(app)
     assert "30 min" in figures(app)
     assert "$40.50" in figures(app)
 
     app.number_input(key="option_limit").set_value(10).run()
     assert generate_button(app).label == "Generate 10 conversations"
-    assert "= 90; 10 to go" in descriptions(app)
+    assert "= 90; 10 to go" in read_texts(app)
     app.number_input(key="option_limit").set_value(0).run()
     assert any("limit must be 1 or more" in said(error) for error in app.error)
     assert not [button for button in app.button if button.key == "generate"]

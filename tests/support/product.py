@@ -34,8 +34,13 @@ def generate_batch(services: PageServices, arc: str, topics: int, name: str) -> 
     # All at once: with so many faults the circuit breaker would pause a batch that has items left.
     settings = BatchSettings(model="claude-sonnet-5-5", max_tokens=24_576, concurrency=selection.planned)
     batch_id = services.batches.submit(selection, settings, name=name).batch_id
+    wait_for_end(services, batch_id)
+    return batch_id
+
+
+def wait_for_end(services: PageServices, batch_id: BatchId) -> None:
+    """Wait until a batch has come to its end."""
     deadline = time.monotonic() + SECONDS
     while not services.batches.get(batch_id).status.is_final:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    return batch_id

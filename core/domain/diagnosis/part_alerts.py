@@ -15,6 +15,13 @@ def find_part_alerts(health: Health, *, open_items: int, now: datetime) -> tuple
     return tuple(sorted(found, key=lambda alert: list(AlertSeverity).index(alert.severity)))
 
 
+def find_stalls(health: Health, *, open_items: int, now: datetime) -> tuple[Alert, ...]:
+    """Return what keeps open items from being generated: no queue, no worker."""
+    queue_alone = health.model_copy(update={"parts": [each for each in health.parts if each.part is Part.QUEUE]})
+    found = find_part_alerts(queue_alone, open_items=open_items, now=now)
+    return tuple(alert for alert in found if alert.severity is AlertSeverity.CRITICAL)
+
+
 def _check_parts(health: Health) -> Iterator[Alert]:
     for part in health.parts:
         if part.state is PartState.DOWN and part.part is not Part.WORKERS:

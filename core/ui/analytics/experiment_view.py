@@ -21,6 +21,8 @@ from core.ui.shell.status import find_status_look
 from core.ui.shell.tables import RowButton, age_column, draw_table
 
 ACTIVE_SECONDS = 2
+LEAST_HALF_PIXELS = 450
+"""So much shows the table of figures whole."""
 REFRESHES = "experiment_refreshes"
 BASE_LABEL = "before the change"
 
@@ -102,17 +104,17 @@ def _draw_report(report: ExperimentReport, progress: BatchProgress) -> None:
         judged / experiment.pairs, text=f"**{judged:,} of {format_count(experiment.pairs, 'pair')}** judged · started {age}"
     )
     _draw_verdict(comparison, experiment)
-    chart, figures = st.columns([1, 1], gap="small")
     rows = [
         LabeledRate(label=BASE_LABEL, rate=comparison.base),
         LabeledRate(label=experiment.change.label, rate=comparison.changed),
     ]
-    with chart.container(border=True, gap="xsmall", height="stretch"):
-        st.markdown("**Failure rate of both arms**, judged pairs only")
-        draw_figure(draw_rates(rows), key="experiment_arms", alt=describe_rates("Failure rate of both arms", rows))
-    with figures.container(border=True, gap="xsmall", height="stretch"):
-        st.markdown("**The figures**")
-        _draw_figures(pairs, comparison)
+    with st.grid(2, min_column_width=LEAST_HALF_PIXELS, gap="small"):
+        with st.container(border=True, gap="xsmall", height="stretch"):
+            st.markdown("**Failure rate of both arms**, judged pairs only")
+            draw_figure(draw_rates(rows), key="experiment_arms", alt=describe_rates("Failure rate of both arms", rows))
+        with st.container(border=True, gap="xsmall", height="stretch"):
+            st.markdown("**The figures**")
+            _draw_figures(pairs, comparison)
     with st.container(horizontal=True, gap="small"):
         if st.button("Batch before the change", icon=":material/monitoring:"):
             open_batch(experiment.base_batch_id)

@@ -1,6 +1,6 @@
 """The failure analytics: the answer first, then its data, one view at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -35,12 +35,13 @@ from core.ui.shell.failure_filters import NAMES
 from core.ui.shell.formats import NOTHING, find_zone, format_count, format_duration, format_money, format_share
 from core.ui.shell.link_state import change_link, follow_link, read_choice
 from core.ui.shell.links import BATCH, EXPERIMENT
+from core.ui.shell.page import draw_card
 from core.ui.shell.session import report_errors
 
 ANSWER_PIXELS = 118
 """Room for the answer before it is found: what stands below hardly moves when it comes."""
 DIAGNOSIS_SECONDS = 20
-LEAST_CHART_PIXELS = 360
+LEAST_CARD_PIXELS, LEAST_CHART_PIXELS = 220, 360
 """In a window 1024 wide two charts stand beside each other, not three."""
 MOST_BARS = 5
 VIEW = "view"
@@ -192,29 +193,25 @@ def choose_bucket(diagnosis: Diagnosis) -> Bucket:
 
 def _draw_totals(diagnosis: Diagnosis) -> None:
     overall = diagnosis.overall
-    places = st.columns(5, gap="small")
-    _draw_card(places[0], "Failure rate", format_share(overall.value), _word_interval(diagnosis))
-    _draw_card(
-        places[1],
-        "Failures",
-        f"{overall.failed:,}",
-        f"of {overall.judged:,} judged, {format_count(len(diagnosis.fingerprints), 'signature')}",
-    )
-    _draw_waste(places[2:], diagnosis)
+    of_what = f"of {overall.judged:,} judged, {format_count(len(diagnosis.fingerprints), 'signature')}"
+    with st.grid(5, min_column_width=LEAST_CARD_PIXELS, gap="small"):
+        draw_card("Failure rate", format_share(overall.value), _word_interval(diagnosis))
+        draw_card("Failures", f"{overall.failed:,}", of_what)
+        _draw_waste(diagnosis)
 
 
-def _draw_waste(places: Sequence[DeltaGenerator], diagnosis: Diagnosis) -> None:
+def _draw_waste(diagnosis: Diagnosis) -> None:
     waste = diagnosis.waste
     if not waste.attempts:  # Imported items alone: no call was made for them here.
-        for place, label in zip(places, ("Calls for failed items", "Time wasted", "Cost wasted"), strict=True):
-            _draw_card(place, label, NOTHING, "not applicable")
+        for label in ("Calls for failed items", "Time wasted", "Cost wasted"):
+            draw_card(label, NOTHING, "not applicable")
         return
-    _draw_card(places[0], "Calls for failed items", f"{waste.failed_attempts:,}", f"of {waste.attempts:,} calls")
+    draw_card("Calls for failed items", f"{waste.failed_attempts:,}", f"of {waste.attempts:,} calls")
     share = _share(waste.wasted_seconds, waste.duration_seconds)
-    _draw_card(places[1], "Time wasted", format_duration(waste.wasted_seconds), f"{share} of all call time")
+    draw_card("Time wasted", format_duration(waste.wasted_seconds), f"{share} of all call time")
     charged = "simulated" if diagnosis.simulated else f"of {format_money(waste.cost_usd)}"
     share = _share(waste.wasted_usd, waste.cost_usd)
-    _draw_card(places[2], "Cost wasted", format_money(waste.wasted_usd), f"{share}, {charged}")
+    draw_card("Cost wasted", format_money(waste.wasted_usd), f"{share}, {charged}")
 
 
 def _draw_first_charts(diagnosis: Diagnosis) -> None:
@@ -284,10 +281,6 @@ def _card(title: str, help_text: str) -> DeltaGenerator:
     container = st.container(border=True, gap="xxsmall", height="stretch")
     container.markdown(f"**{title}**", help=help_text)
     return container
-
-
-def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
-    place.metric(label, value, delta_description=note, border=True, height="stretch")
 
 
 def _word_interval(diagnosis: Diagnosis) -> str:

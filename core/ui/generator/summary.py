@@ -54,11 +54,9 @@ def draw_summary(services: PageServices, settings: PageSettings, selection: Sele
 
 def _draw_figures(estimate: Estimate, formula: str | None, *, simulated: bool) -> None:
     st.markdown("**Batch summary**")
-    st.metric(
-        "Conversations to generate",
-        f"{estimate.conversations:,}",
-        delta_description=escape_markdown(formula or "Choose at least one persona, one arc and one topic"),
-    )
+    with st.container(gap="xxsmall"):
+        st.metric("Conversations to generate", f"{estimate.conversations:,}")
+        st.caption(escape_markdown(formula or "Choose at least one persona, one arc and one topic"))
     duration, cost = st.columns(2, gap="small")
     some = estimate.conversations > 0
     seconds = estimate.seconds_range

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchProgress, BatchStatus
@@ -11,6 +10,7 @@ from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.domain.batches.overview import Coverage, Overview
 from core.domain.batches.progress import estimate_remaining_seconds
 from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
+from core.domain.diagnosis.part_alerts import find_stalls
 from core.domain.percentages import format_percent
 from core.ui.charts.clickable_chart import draw_clickable_heatmap
 from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
@@ -18,13 +18,13 @@ from core.ui.shell.alert_list import draw_alerts
 from core.ui.shell.batch_table import draw_batch_table, draw_welcome
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money, format_share
 from core.ui.shell.links import open_batch, open_batch_list, open_combinations, open_conversations, open_generator
-from core.ui.shell.page import draw_header, open_body
+from core.ui.shell.page import draw_card, draw_header, open_body
 from core.ui.shell.session import report_errors
 from core.ui.shell.status import find_status_look
 
 RECENT_BATCHES, OPEN_BATCHES = 8, 4
 REFRESH_SECONDS = 5
-COVERAGE_CELL_PIXELS = 46
+COVERAGE_CELL_PIXELS, LEAST_CARD_PIXELS = 46, 220
 REFRESH = "home_refreshes"
 OPEN = BatchFilters(statuses=(BatchStatus.PROCESSING, BatchStatus.QUEUED, BatchStatus.PAUSED))
 
@@ -65,7 +65,7 @@ def _draw_live(services: PageServices, overview: Overview, running: BatchPage) -
                 totals, batches = services.overview.read(), services.monitor.list_batches(OPEN, page_size=OPEN_BATCHES)
             if totals.batches:
                 _draw_totals(totals)
-                _draw_running(batches)
+                _draw_running(services, batches)
             if _is_active(batches) != st.session_state.get(REFRESH):
                 st.rerun()
 
@@ -77,24 +77,23 @@ def _is_active(running: BatchPage) -> bool:
 
 
 def _draw_totals(overview: Overview) -> None:
-    places = st.columns(5, gap="small")
     to_go = f"{overview.open_items:,} to go" if overview.active_batches else "no open items"
     paused = f", {overview.paused_batches:,} paused" if overview.paused_batches else ""
-    _draw_card(places[0], "Batches running", f"{overview.active_batches:,}", to_go + paused)
-    simulated = overview.simulated_conversations
-    note = f"{simulated:,} of them simulated" if simulated else f"in {format_count(overview.batches, 'batch', 'batches')}"
-    _draw_card(places[1], "Conversations accepted", f"{overview.conversations:,}", note)
-    _draw_rates(places[2], places[3], overview)
-    charged, made_up = overview.spend_usd, overview.simulated_spend_usd
-    note = f"plus {format_money(made_up)} simulated, not charged" if made_up else "in all batches"
-    _draw_card(places[4], "Spend", format_money(charged), note)
+    simulated, made_up = overview.simulated_conversations, overview.simulated_spend_usd
+    origin = f"{simulated:,} of them simulated" if simulated else f"in {format_count(overview.batches, 'batch', 'batches')}"
+    with st.grid(5, min_column_width=LEAST_CARD_PIXELS, gap="small"):
+        draw_card("Batches running", f"{overview.active_batches:,}", to_go + paused)
+        draw_card("Conversations accepted", f"{overview.conversations:,}", origin)
+        _draw_rates(overview)
+        uncharged = f"plus {format_money(made_up)} simulated, not charged" if made_up else "in all batches"
+        draw_card("Spend", format_money(overview.spend_usd), uncharged)
 
 
-def _draw_rates(acceptance: DeltaGenerator, failure: DeltaGenerator, overview: Overview) -> None:
+def _draw_rates(overview: Overview) -> None:
     rate = overview.recent_failed / overview.recent_judged if overview.recent_judged else None
     sample = f"of {overview.recent_judged:,} judged"
-    _draw_card(acceptance, "Acceptance rate, 7 days", format_share(None if rate is None else 1 - rate), sample)
-    failure.metric(
+    draw_card("Acceptance rate, 7 days", format_share(None if rate is None else 1 - rate), sample)
+    st.metric(
         "Failure rate, 7 days",
         format_share(rate),
         _judge_failure_rate(rate),
@@ -120,28 +119,28 @@ def _judge_failure_rate(rate: float | None) -> str | None:
     )
 
 
-def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
-    place.metric(label, value, delta=None, delta_description=note, border=True, height="stretch")
-
-
-def _draw_running(running: BatchPage) -> None:
+def _draw_running(services: PageServices, running: BatchPage) -> None:
+    open_items = sum(batch.remaining for batch in running.batches)
+    is_stalled = bool(find_stalls(services.health.check(), open_items=open_items, now=datetime.now(UTC)))
     for batch in running.batches:
         look = find_status_look(batch.status)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(batch.status.value, icon=look.icon, color=look.color, width=115)
-            st.progress(batch.fraction_judged, text=_describe_running(batch))
+            st.progress(batch.fraction_judged, text=_describe_running(batch, is_stalled=is_stalled))
             if st.button("Open", key=f"running_{batch.id}", icon=":material/open_in_full:", type="tertiary"):
                 open_batch(batch.id)
     if running.total > len(running.batches):
         st.caption(f"and {format_count(running.total - len(running.batches), 'more open batch', 'more open batches')}")
 
 
-def _describe_running(batch: BatchProgress) -> str:
+def _describe_running(batch: BatchProgress, *, is_stalled: bool) -> str:
     parts = [f"**{escape_markdown(batch.name)}**", f"{batch.judged:,} of {batch.planned:,}"]
     if batch.failed:
         parts.append(f"{batch.failed:,} failed")
     left = estimate_remaining_seconds(batch, datetime.now(UTC))
-    if left is not None:
+    if is_stalled and batch.status.is_active:
+        parts.append("held up")
+    elif left is not None:
         parts.append(f"about {format_duration(left)} left")
     return " · ".join(parts)
 

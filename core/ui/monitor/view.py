@@ -3,15 +3,13 @@
 from datetime import UTC, datetime
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.batches.monitor import BatchWatch
 from core.domain.batches.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
-from core.domain.diagnosis.alerts import Alert, AlertSeverity
-from core.domain.diagnosis.health import Health, Part
-from core.domain.diagnosis.part_alerts import find_part_alerts
+from core.domain.diagnosis.alerts import Alert
+from core.domain.diagnosis.part_alerts import find_stalls
 from core.ui.monitor.actions import draw_actions
 from core.ui.monitor.items import draw_items
 from core.ui.monitor.questions import draw_question
@@ -28,11 +26,12 @@ from core.ui.shell.formats import (
     format_time,
 )
 from core.ui.shell.links import open_batch
-from core.ui.shell.page import draw_header, draw_imported_badge, draw_simulated_badge
+from core.ui.shell.page import draw_card, draw_header, draw_imported_badge, draw_simulated_badge
 from core.ui.shell.session import find_settings, report_errors
 from core.ui.shell.status import find_status_look
 
 ACTIVE_SECONDS, PAUSED_SECONDS = 2, 10
+LEAST_CARD_PIXELS = 180
 REFRESH = "batch_refresh_seconds"
 
 
@@ -63,25 +62,21 @@ def find_refresh_seconds(progress: BatchProgress) -> int | None:
 
 def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
     progress = watched.progress
-    stalled_by = find_stalls(services.health.check(), progress, datetime.now(UTC)) if progress.status.is_active else ()
+    stalled_by: tuple[Alert, ...] = ()
+    if progress.status.is_active:
+        stalled_by = find_stalls(services.health.check(), open_items=progress.remaining, now=datetime.now(UTC))
     _draw_title(services, watched, is_stalled=bool(stalled_by))
     with st.container():  # What comes and goes here leaves what follows in its place.
         for alert in stalled_by:
             st.error(f"**{escape_message(alert.message)}** {escape_message(alert.advice)}", icon=":material/error:")
         _draw_outcome(progress)
     _draw_figures(progress)
-    _draw_pace(progress)
-    _draw_family(watched)
+    with st.container():
+        _draw_pace(progress)
+        _draw_family(watched)
     draw_charts(watched)
     draw_items(services, progress)
     _draw_origin(progress)
-
-
-def find_stalls(health: Health, progress: BatchProgress, now: datetime) -> tuple[Alert, ...]:
-    """Return what keeps an active batch from going on: no queue, no worker."""
-    queue_alone = health.model_copy(update={"parts": [each for each in health.parts if each.part is Part.QUEUE]})
-    found = find_part_alerts(queue_alone, open_items=progress.remaining, now=now)
-    return tuple(alert for alert in found if alert.severity is AlertSeverity.CRITICAL)
 
 
 def _draw_title(services: PageServices, watched: BatchWatch, *, is_stalled: bool) -> None:
@@ -133,29 +128,17 @@ def _draw_outcome(progress: BatchProgress) -> None:
 
 
 def _draw_figures(progress: BatchProgress) -> None:
-    accepted, failed, remaining, total, pace, spend = st.columns(6, gap="small")
-    if progress.imported:
-        _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "only counted, not stored")
-    else:
-        _draw_card(accepted, "Accepted", f"{progress.accepted:,}", "conversations")
-    _draw_card(
-        failed,
-        "Failed",
-        f"{progress.failed:,}",
-        "none so far" if progress.failure_rate is None else f"{format_share(progress.failure_rate)} of judged items",
-    )
-    _draw_card(remaining, "Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
+    failed = "none so far" if progress.failure_rate is None else f"{format_share(progress.failure_rate)} of judged items"
     cancelled = f"{progress.cancelled:,} cancelled" if progress.cancelled else progress.conversation_category.value
-    _draw_card(total, "Total", f"{progress.planned:,}", cancelled)
-    _draw_card(
-        pace, "Pace", format_throughput(measure_throughput(progress, datetime.now(UTC))), describe_concurrency(progress)
-    )
-    _draw_card(
-        spend,
-        "Spend, simulated" if progress.is_simulated(claude_is_simulated=find_settings().simulated) else "Spend",
-        format_money(progress.cost_usd),
-        describe_spend(progress),
-    )
+    pace = format_throughput(measure_throughput(progress, datetime.now(UTC)))
+    is_simulated = progress.is_simulated(claude_is_simulated=find_settings().simulated)
+    with st.grid(6, min_column_width=LEAST_CARD_PIXELS, gap="small"):
+        draw_card("Accepted", f"{progress.accepted:,}", "only counted" if progress.imported else "conversations")
+        draw_card("Failed", f"{progress.failed:,}", failed)
+        draw_card("Remaining", f"{progress.remaining:,}", f"{progress.running:,} running")
+        draw_card("Total", f"{progress.planned:,}", cancelled)
+        draw_card("Pace", pace, describe_concurrency(progress))
+        draw_card("Spend, simulated" if is_simulated else "Spend", format_money(progress.cost_usd), describe_spend(progress))
 
 
 def describe_concurrency(progress: BatchProgress) -> str:
@@ -201,10 +184,6 @@ def _draw_family(watched: BatchWatch) -> None:
             label = f"{escape_markdown(retry.name)} ({retry.status.value})"
             if st.button(label, key=f"retry_{retry.id}", icon=":material/replay:", type="tertiary"):
                 open_batch(retry.id)
-
-
-def _draw_card(place: DeltaGenerator, label: str, value: str, note: str) -> None:
-    place.metric(label, value, delta_description=escape_markdown(note), border=True, height="stretch")
 
 
 def _draw_origin(progress: BatchProgress) -> None:

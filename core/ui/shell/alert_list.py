@@ -31,8 +31,9 @@ def draw_alerts(services: PageServices) -> None:
             board = _read_board(services)
             health, now = services.health.check(), datetime.now(UTC)
             part_alerts = find_part_alerts(health, open_items=board.open_items, now=now)
-            for alert in _sort_by_severity((*part_alerts, *board.open)):
-                _draw_alert(services, alert, now)
+            with st.container():  # What comes and goes here leaves what follows in its place.
+                for alert in _sort_by_severity((*part_alerts, *board.open)):
+                    _draw_alert(services, alert, now)
             if not part_alerts and not board.open:
                 _draw_all_clear(health, board, now)
             if board.acknowledged:

@@ -112,19 +112,20 @@ def show_failures(mark: Mapping[str, str]) -> None:
 def draw_failure_filters(options: ResultOptions) -> None:
     """Draw the common filters in two rows, and under them the rare ones that are set."""
     drop_unreadable(READERS)
-    with st.grid(6, min_column_width=160, gap="xsmall"):
+    with st.grid(7, min_column_width=140, gap="xsmall") as grid:
         draw_choice(TYPE, "Type", {code: name_failure_type(code) for code in FailureType})
         draw_choice(STOP_REASON, "Stop reason", {code: name_stop_reason(code) for code in (*StopReason, NONE)})
         draw_choice(PATTERN, "Pattern", {code: name_pattern(code) for code in (*FailurePattern, NONE)})
         draw_choice(BATCH, "Batch", name_options(options.batches))
         draw_choice(MODEL, "Model", {model: model for model in options.models})
-        draw_dates("Days of the failures")
+        with grid.cell(column_span=2):  # Two dates are as long as two names.
+            draw_dates("Days of the failures")
         draw_choice(PERSONA, "Persona", name_options(options.personas))
         draw_choice(ARC, "Arc", name_options(options.arcs))
         draw_choice(TOPIC, "Topic", name_options(options.topics))
         draw_choice(TEMPLATE, "Template", name_options(options.templates))
         draw_search(TEXT, "Search the text", "Words, or beginnings of words, in details, error message and reply")
-        with st.container(horizontal=True, gap="xsmall"):
+        with grid.cell(column_span=2), st.container(horizontal=True, gap="xsmall"):
             with st.popover("More", icon=":material/tune:", width="stretch"):
                 draw_choice(CATEGORY, "Category", {category: category.value for category in ConversationCategory})
                 draw_choice(STRUCTURED, "Structured output", ON_OFF, placeholder="Structured output: on or off")

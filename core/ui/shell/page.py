@@ -6,14 +6,18 @@ from itertools import groupby
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from core.bootstrap import PageServices
 from core.domain.unreadable import UnreadableRow, phrase_unreadable
 from core.ui.shell.formats import escape_markdown
+from core.ui.shell.links import OPEN_PAGE
 from core.ui.shell.session import find_settings, report_errors, require_services, sign_out
 from core.ui.shell.status import BadgeColor
 
-NOTICE = "notice"
+NOTICE, SHOWN_PAGE = "notice", "shown_page"
+LOADING_PIXELS = 160
+_keep_choices = component("keep_choice", js=Path(__file__).with_name("keep_choice.js").read_text(encoding="utf-8"))
 SIGN_OUT = "Sign out"
 ICON = Path(__file__).with_name("icon.svg")
 """A file of ours: an icon or emoji by name would be fetched from another host."""
@@ -35,11 +39,26 @@ def open_body() -> Generator[PageServices]:
         if notice := st.session_state.pop(NOTICE, None):
             st.info(escape_markdown(notice), icon=":material/info:")  # A toast would cover the buttons at the right.
     place = st.empty()
-    with report_errors():
+    with _show_loading(), report_errors():
         yield services
     if unreadable := services.list_unreadable():
         with place.container():
             _draw_unreadable(unreadable)
+
+
+@contextmanager
+def _show_loading() -> Generator[None]:
+    """Show, below what a page has drawn already, that more is to come: on its first run, when nothing else stands there."""
+    body, below = st.container(), st.empty()
+    _keep_choices(key="keep_choices")  # Below the page, where it takes no room.
+    if st.session_state.get(SHOWN_PAGE) != st.session_state.get(OPEN_PAGE):
+        below.skeleton(LOADING_PIXELS)
+    try:
+        with body:
+            yield
+        st.session_state[SHOWN_PAGE] = st.session_state.get(OPEN_PAGE)
+    finally:
+        below.empty()
 
 
 def _draw_unreadable(rows: Sequence[UnreadableRow]) -> None:
@@ -61,6 +80,11 @@ def draw_header(title_markdown: str) -> Generator[None]:
         st.subheader(title_markdown, anchor=False, width="content")
         yield
         _draw_marks()
+
+
+def draw_card(label: str, value: str, note: str) -> None:
+    """Draw a figure with its name above it and a note below."""
+    st.metric(label, value, delta_description=escape_markdown(note), border=True, height="stretch")
 
 
 def draw_simulated_badge() -> None:

@@ -21,6 +21,7 @@ from core.ui.shell.status import find_part_look
 from core.ui.shell.tables import RowButton, draw_table
 
 REFRESH_SECONDS = 5
+LEAST_CARD_PIXELS = 200
 ALIVE, SILENT = "alive", "silent"
 
 
@@ -40,12 +41,14 @@ def draw_system(services: PageServices) -> None:
 
 
 def _draw_health(health: Health, shipped: tuple[str, ...]) -> None:
-    for place, part in zip(st.columns(len(health.parts), gap="small"), health.parts, strict=True):
-        with place.container(border=True, gap="xsmall", height="stretch"):
-            _draw_part(part)
-    for part in health.parts:
-        if part.state in (PartState.DOWN, PartState.PROBLEM):
-            _draw_problem(part)
+    with st.grid(len(health.parts), min_column_width=LEAST_CARD_PIXELS, gap="small"):
+        for part in health.parts:
+            with st.container(border=True, gap="xsmall", height="stretch"):
+                _draw_part(part)
+    with st.container():  # What comes and goes here leaves what follows in its place.
+        for part in health.parts:
+            if part.state in (PartState.DOWN, PartState.PROBLEM):
+                _draw_problem(part)
     left, right = st.columns([3, 2], gap="small")
     with left:
         _draw_workers(health.queue, health.checked_at)
