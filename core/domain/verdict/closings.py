@@ -58,6 +58,8 @@ _WEB_ADDRESS = re.compile(
     r"(?:^|[\s(<])(?:https?://|[\w.+-]+@)?(?:[\w-]+\.)+"
     r"(?:com|org|net|gov|edu|io|info|dev|app|ai|tv|eu|uk|de|fr|ch|at|it|es|nl|be|pl|cz|ru|ua|jp|cn|kr|br|ca|au|us)/?>?\Z"
 )
+# A blank that a reader is to fill in.
+_BLANK_TO_FILL = re.compile(r"(?:^|\s)_{3,}\Z")
 _RULE = re.compile(r"-{3,}|\*{3,}|_{3,}")
 _PHONE_NUMBER = re.compile(
     r"(?:\(\d{3}\) ?|\b\d{3}[-. ])\d{3}[-. ]\d{4}\Z|(?i:\b(?:call|text|dial)(?: or (?:call|text|dial))? )(?:988|911|211)\Z"
@@ -87,6 +89,7 @@ def needs_no_full_stop(prose: str) -> bool:
     return (
         _is_emoji(prose[-1])
         or ends_with_emoticon(prose)
+        or ends_with_blank_to_fill(prose)
         or _FOOTNOTE.search(tail) is not None
         or (len(prose) <= _LONGEST_SHORT_ANSWER and _SHORT_ANSWER.match(prose) is not None)
         or _is_sign_off(prose)
@@ -98,6 +101,11 @@ def needs_no_full_stop(prose: str) -> bool:
         or _is_enclosed(line.strip())
         or (_SCRIPT_WITHOUT_MARK.search(tail) is not None and not ends_with_connective(prose))
     )
+
+
+def ends_with_blank_to_fill(prose: str) -> bool:
+    """Whether the text ends as in "The capital of France is ____"."""
+    return prose[-1] == "_" and _BLANK_TO_FILL.search(prose[-_TAIL:]) is not None
 
 
 def ends_with_emoticon(prose: str) -> bool:

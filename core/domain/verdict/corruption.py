@@ -20,40 +20,51 @@ class Corruption(Record):
 
 
 # Escapes of JSON and Python as two characters each: the sign of text that was escaped twice. LaTeX commands start with the
-# same letters. They pass in a text with formulas, and with an argument anywhere.
+# same letters. They pass everywhere, and in a text with formulas so do line breaks of a matrix.
+_BREAK = (
+    r"(?:n(?!(?:abla|eq?|eg|ot|otin|u|i|exists|mid|geq|leq)(?![a-zA-Z]))|"
+    r"t(?!ext|riangle|(?:imes|heta|au|o|op|an|anh|frac|ilde|herefore)(?![a-zA-Z]))|"
+    r"r(?!ight|(?:ho|angle|ceil|floor|m)(?![a-zA-Z])))"
+)
 _ESCAPE = re.compile(
-    r"\\(?:[\"'\\/]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[ntr](?![a-z]*[{_^])|[bf](?=\s|[A-Z\\]|$))"
+    rf"\\(?:[\"'\\/]|u[0-9a-fA-F]{{4}}|U[0-9a-fA-F]{{8}}|x[0-9a-fA-F]{{2}}|{_BREAK}(?![a-z]*[{{_^])|[bf](?=\s|[A-Z\\]|$))"
+    r"|(?<=[.!?…])\\[ntr](?![a-z]*[{_^])"
 )
-_ESCAPE_AMONG_FORMULAS = re.compile(
-    r"\\(?:[\"'/]|u[0-9a-fA-F]{4}|n(?!eq?\b|abla\b|u\b|ot\b|eg\b)|"
-    r"t(?!imes\b|ext|heta\b|au\b|o\b|an\b|frac\b|ilde\b|riangle|op\b)|"
-    r"r(?!ight|ho\b|angle\b|ceil\b|floor\b|m\b)|[bf](?=\s|[A-Z]|$))"
-)
+_ESCAPE_AMONG_FORMULAS = re.compile(rf"\\(?:[\"'/]|u[0-9a-fA-F]{{4}}|{_BREAK}|[bf](?=\s|[A-Z]|$))")
 _FORMULA = re.compile(r"\\[(\[]|\$\$|\\begin\{|\$(?=\S)[^$\n]{0,120}\\[a-z]+[^$\n]{0,120}(?<=\S)\$(?!\d)")
 # The same escape when its backslash is lost. No word holds these letters, and a second one makes sure of other scripts.
 _BARE_ESCAPE = re.compile(r"(?<![\\+&])u(?:00[a-f][0-9a-f]|20[0-3][0-9a-f](?![0-9])|0[3-9a-f][0-9a-f]{2}(?=u0))")
 _ENTITY = re.compile(r"&(?:#\d{2,6}|#[xX][0-9a-fA-F]{2,5}|[A-Za-z]{2,8}\d{0,2});")
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
-_PLACEHOLDER = re.compile(r"(?<!\$)\{\{\s{0,9}[\w.-]{1,80}\s{0,9}\}\}")
-# Behind a word, a command or a closing brace it is an argument, behind ^ and _ a part of a formula.
-_BARE_PLACEHOLDER = re.compile(r"(?<![\\\w${}\]^_])\{(?:[a-z]{3,}|[a-z]{2,}(?:_[a-z]{2,})+)\}(?![}{^_])")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{\{\s{0,9}[\w.-]{1,80}(?:[ |][\w |.-]{0,80})?\s{0,9}\}\}")
+# Behind a word, a command or a closing brace it is an argument, behind ^ and _ a part of a formula, behind / of an address.
+_BARE_PLACEHOLDER = re.compile(
+    r"(?<![\\\w${}\]^_/])\{(?:[a-z]{3,}|[a-z]{2,}(?:[_.][a-z]{2,})+|[A-Z]{3,}(?:_[A-Z]{2,})*)\}(?![}{^_/])"
+)
 # An advisor may well dictate a letter with blanks to fill; these are ours.
 _BLANK_TO_FILL = re.compile(r"\[(?:INSERT [A-Z ]{2,40}|(?i:(?:client|persona|advisor|user)(?:'s)? name))\](?!\()")
 
 _CHAT_TOKEN = re.compile(
-    r"<\|[a-z][a-z0-9_]{2,40}\|>|<[|｜][^|｜<>\n]{2,40}｜>|\[/?INST\]|<</?SYS>>"
-    r"|<(?:start|end)_of_(?:turn|text|utterance)>|<(?:bos|eos|pad|endoftext|extra_id_\d+)>"
+    r"<\|[A-Za-z][A-Za-z0-9_]{2,40}\|>|<[|｜][^|｜<>\n]{2,40}｜>|\[/?INST\]|<</?SYS>>|\[\|[A-Za-z]{2,12}\|\]"
+    r"|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT)\]"
+    r"|<(?:start|end)_of_(?:turn|text|utterance)>|<(?:bos|eos|pad|unk|endoftext|extra_id_\d+|reserved_\d+|0x[0-9A-F]{2})>"
 )
 _SENTENCE_MARK = re.compile(r"\A\s*<s>|</s>\s*\Z")
-_THOUGHT = re.compile(r"<(/?)think(?:ing)?>")
+_THOUGHT = re.compile(r"[<◁](/?)(?:think(?:ing)?|thought|reasoning)[>▷]|\[(/?)THINK\]")
 # A speaker's name on a line of its own, behind what another has said.
 _SPEAKER = re.compile(
     r"\n[ \t]*(?:#{2,4}[ \t]*|\*\*|<)?"
-    r"(?i:human|user|assistant|instruction|response|(?:ai|chat)[ ]?bot|chatgpt|"
+    r"(?i:\[?(?:human|user|assistant)\]?(?:[ ][12])?|instruction|response|(?:ai|chat)[ ]?bot|chatgpt|gpt|bot|"
     r"用户|助手|人类|ユーザー|アシスタント|사용자|어시스턴트|пользователь|ассистент|человек|usuario|usuário|utilisateur|nutzer|benutzer|"
     r"asistente|assistente|assistent|المستخدم|المساعد|उपयोगकर्ता|सहायक)"
     r"(?:\*\*|>)?[ \t]*[:：]"
+    r"|\n(?:user|assistant)\n"  # What is left of a template without its tokens.
+)
+# On the same line, as old templates put it.
+_INLINE_NAMES = ("USER: ", "ASSISTANT: ", "HUMAN: ", "Human: ", "Assistant: ")
+_INLINE_SPEAKER = re.compile(
+    rf"[ \t]*#{{2,4}}[ ]?(?:Human|User|Assistant|Instruction|Response):|(?<=[.!?…])[ \t]+(?:{'|'.join(_INLINE_NAMES)})"
 )
 _LABEL = re.compile(r"(?:^|\n)[ \t*#>-]*[^\W\d_][\w .'’-]{0,30}(?:\*\*)?[:：][ \t*]*\S")
 
@@ -63,8 +74,13 @@ _ABOUT_MARKUP = re.compile(
     r"plantillas?|gabarits?|modèles? de|шаблон\w*)\b|模板|占位符|变量|變數|转义|テンプレート|プレースホルダ|템플릿"
 )
 _ESCAPED_JSON = re.compile(r"[{\[,]\s?\\\"")
+# A sign by itself, as one names it, in a text that says what it is.
+_ABOUT_ESCAPES = re.compile(
+    r"(?i)\b(?:new ?lines?|line ?breaks?|tabs?|backslash(?:es)?|characters?|strings?|regex|escapes?|zeilenumbr\w+|"
+    r"saut de ligne|salto de línea)\b|换行|換行|改行|줄바꿈|перевод строки"
+)
 _CODE_LINE = re.compile(
-    r"[;{]\s*$|^\s*(?:def|class|import|from|return|const|let|var|#include|echo)\s|\b[fbr][\"']|[\w\])]\([\"']"
+    r"\.format\(|[;{]\s*$|^\s*(?:def|class|import|from|return|const|let|var|#include|echo)\s|\b[fbr][\"']|[\w\])]\([\"']"
     r"|\w = |=>|[\"']\)|[{\[]\\\""
 )
 
@@ -119,12 +135,12 @@ def _find_lone_sentence_mark(prose: str) -> re.Match[str] | None:
 
 def _find_open_thought(prose: str) -> re.Match[str] | None:
     marks = list(_THOUGHT.finditer(prose))
-    return marks[-1] if marks and not marks[-1].group(1) else None
+    return marks[-1] if marks and not (marks[-1].group(1) or marks[-1].group(2)) else None
 
 
 def _find_other_speaker(prose: str) -> re.Match[str] | None:
     """The name of a speaker after text that is not a dialogue: a written dialogue begins with a name or a colon."""
-    found = _SPEAKER.search(prose)
+    found = _SPEAKER.search(prose) or _INLINE_SPEAKER.search(prose)
     if found is None:
         return None
     before = prose[: found.start()].strip()
@@ -143,7 +159,8 @@ def _may_be_meant(text: str, start: int, end: int, pattern: FailurePattern) -> b
         return False
     if pattern is FailurePattern.ESCAPED_TEXT and text[start] == "\\":
         is_in_code = text[end : end + 1] in ("'", '"', ")") or _ESCAPED_JSON.search(text) is not None
-        return is_in_code or ("\n" in text and _is_code(text, start, end))
+        is_named = f"{text[start - 1 : start]} {text[end : end + 1]} ".isspace() and _ABOUT_ESCAPES.search(text) is not None
+        return is_named or is_in_code or ("\n" in text and _is_code(text, start, end))
     return _is_code(text, start, end) or text[:start].rstrip().endswith(",") or _ABOUT_MARKUP.search(text) is not None
 
 
@@ -163,8 +180,14 @@ _KINDS: tuple[tuple[str, Callable[[str], re.Match[str] | None], FailurePattern, 
     ("{", _BARE_PLACEHOLDER.search, *_NEVER_FILLED),
     ("[", _BLANK_TO_FILL.search, *_NEVER_FILLED),
     ("<", _CHAT_TOKEN.search, *_CHAT_TOKENS),
-    ("INST]", _CHAT_TOKEN.search, *_CHAT_TOKENS),
     ("s>", _find_lone_sentence_mark, *_CHAT_TOKENS),
-    ("<think", _find_open_thought, FailurePattern.CHAT_MARKUP, "holds a thought that does not end"),
-    ("\n", _find_other_speaker, FailurePattern.CHAT_MARKUP, "holds the turn of another speaker"),
+    *((sign, _CHAT_TOKEN.search, *_CHAT_TOKENS) for sign in ("INST]", "[|", "TOOL", "_PROMPT]")),
+    *(
+        (sign, _find_open_thought, FailurePattern.CHAT_MARKUP, "holds a thought that does not end")
+        for sign in ("<th", "<reasoning>", "◁think", "[THINK]")
+    ),
+    *(
+        (sign, _find_other_speaker, FailurePattern.CHAT_MARKUP, "holds the turn of another speaker")
+        for sign in ("\n", "##", *_INLINE_NAMES)
+    ),
 )

@@ -10,15 +10,20 @@ _UNPRINTABLE = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _QUESTION_MARKS = re.compile(r"(?<!\?)(?:\?{2,}[ ,]+){2,}\?{2,}")
 _QUOTED_PRINTABLE = re.compile(r"=(?:C[23]|D[01]|E2=8[0-9A-F])=[89AB][0-9A-F]")
 # A script of other letters, read as Latin: no word has nothing but accents.
-_ONLY_ACCENTS = re.compile(r"[À-ÖØ-öø-ÿ]{6,}")
-_READ_AS_GBK = re.compile(r"锟斤|鈥(?<=[A-Za-z]鈥)")
+_ONLY_ACCENTS = re.compile(r"[À-ÖØ-öø-ÿ]{6,}|(?<![^\W_])[À-ÖØ-öø-ÿ]{2,}(?:[ ,.!?]+[À-ÖØ-öø-ÿ]{2,}){2,}(?![^\W_])")
+# The marks of UTF-8 text, read as Chinese: characters that nobody has written for centuries.
+_READ_AS_GBK = re.compile(r"锟斤|鈥(?<=[A-Za-z]鈥)|[锛銆紝](?=[\u4e00-\u9fff])")
+# Cyrillic read in another Cyrillic encoding: small and capital letters change places, or lines of boxes stand in words.
+_OTHER_CYRILLIC = re.compile(
+    r"(?<![^\W\d_])[а-яё][А-ЯЁ]{3,}[ ,.!?-]+[А-ЯЁ]{2,}(?![^\W\d_])|[\u2550-\u256c][а-яёА-ЯЁ]{1,}[\u2550-\u256c]?[а-яёА-ЯЁ]"
+)
 # Letters that end a word in capitals stand before typographic marks, as broken characters do.
 _CAPITALS = re.compile(r"(?<=[A-ZÀ-ÖØ-Þ])[ÃÂ](?=[^\w\s](?!\w))")
 
 _CODECS = ("latin-1", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "iso8859-2", "mac_roman", "cp437", "cp850")
 _WIDE_CODECS = ("gb18030", "shift_jis", "cp949")
 # What ftfy does not undo, since its bytes are letters there.
-_OTHER_CODECS = ("cp1251", "cp1253", "cp1250", "cp1255", "cp1256", "cp874", "koi8-r", "cp850", *_WIDE_CODECS)
+_OTHER_CODECS = ("cp1251", "cp1253", "cp1250", "cp1255", "cp1256", "cp874", "koi8-r", "cp850", "mac_roman", *_WIDE_CODECS)
 _LONG_RUN = re.compile(r"[^\x00-\x7f]{6,60}")
 _WITHIN_WORD = re.compile(r"[^\x00-\x7f\u00c0-\u024f\u2010-\u2027](?<=[A-Za-z].)\S?[^\x00-\x7f]{0,2}(?=[a-z])")
 _TYPOGRAPHIC = "’‘“”—–…\u00a0"
@@ -48,9 +53,14 @@ def find_broken_encoding(text: str) -> BrokenEncoding | None:
         _UNPRINTABLE.search(text)
         or ("?? " in text and _QUESTION_MARKS.search(text))
         or ("=" in text and _QUOTED_PRINTABLE.search(text))
-        or (not _is_plain(text) and (_ONLY_ACCENTS.search(text) or _READ_AS_GBK.search(text) or _find_mojibake(text)))
+        or (not _is_plain(text) and _find_wrong_letters(text))
     )
     return BrokenEncoding(start=found.start(), end=found.end()) if found else None
+
+
+def _find_wrong_letters(text: str) -> re.Match[str] | None:
+    patterns = (_ONLY_ACCENTS, _READ_AS_GBK, _OTHER_CYRILLIC)
+    return next((found for each in patterns if (found := each.search(text))), None) or _find_mojibake(text)
 
 
 def _is_plain(text: str) -> bool:

@@ -66,10 +66,12 @@ _EMPTY_ITEM = re.compile(r"(?:[-*•+–]|\(?\d{1,3}[.)]?)\Z")
 _SEPARATORS = (":", "：", "(", "（", " - ", " – ", "=", '"', "“")
 _TABLE_RULE = re.compile(r"\|?(?:\s*:?-{2,}:?\s*\|?)+")
 _BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?\Z")
+_RESULT = re.compile(r"#{2,6}\s+[-–]?[$€£]?[\d.,/%]+")  # As exercises end: "#### 72"
 _NUMBERED_HEADING = re.compile(r"(?:\*\*\d{1,2}[.)]|\d{1,2}[.)]\s*\*\*)[^*]+\*\*\Z|#{2,6}\s")
 
 _ATTRIBUTION = re.compile(
-    r"[\"”’'」』》.!?…]\s*[-–—―~]{1,2}\s?[^\W\d_a-z][\w.·'’]*(?: [^\W\d_a-z][\w.·'’]*){0,3}(?:[（(][^()（）]{1,40}[)）])?\Z"
+    r"[\"”’'」』》.!?…][*_]*\s*[-–—―~]{1,2}\s?"
+    r"[^\W\d_a-z][\w.·'’]*(?: [^\W\d_a-z][\w.·'’]*){0,3}(?:[（(][^()（）]{1,40}[)）])?\Z"
 )
 _LINK = re.compile(r"[#＃][^\s#]+\Z|\b(?:https?://|www\.)\S+/\S*\Z")
 _CUT_LINK = re.compile(r"\b(?:https?://|www\.)[^\s/]*\Z")  # a whole one has a path, or an end that is known
@@ -77,19 +79,21 @@ _CODE = re.compile(
     r"[;{}]\s*\Z|=>|->|\w\([^()]*\)\s*\Z|</?\w[^<>]*>\s*\Z|\A\s*[\w.\[\]]+\s*(?:=|\+=|:=)\s*\S|\A\s*(?:#(?!#)|//|/\*|\*/|<!--)"
     r"|\A\s*(?:def|class|import|from|return|for|while|if|elif|else|const|let|var|public|private|function|SELECT|FROM|WHERE|"
     r"INSERT|UPDATE|#include|print|console|System)\b.*[\w()\"'=:;]"
-    r"|\$\Z|\\[\])]\Z|\\\w+\{[^{}]*\}\Z"
+    r"|\$[^$]+\$\Z|\$\$\Z|\\[\])]\Z|\\\w+\{[^{}]*\}\Z"
 )
-_OPERATOR = re.compile(r"(?:(?<!\+)[=+×÷→<&/≈≤≥]|\s[-–−*—])\Z|\w[—―]\Z")
+_OPERATOR = re.compile(r"(?:(?<!\+)[=+×÷→<&/≈≤≥]|\s[-–−*—]|(?<!\d)\s[$€£])\Z|\w[—―]\Z")
 _UNFINISHED_SUM = re.compile(r"[\d)]\s[-+*/×÷x]\s\(?[\d.,]+\Z")
 _POSSESSIVE = re.compile(r"[a-z]['’]s\Z")
 
 _VALUE = re.compile(
     r"[\d%‰°€$£¥₹₽₩²³+)\]}）】」』”\"»》’'|]\W*\Z"
     r"|(?:\d|\b)[ \u00a0]?(?:€|\$|zł|kr|%|[ \u00a0]?°[CF]|[KkMG]?[mglVWB]{1,2}|Rs|元|円|원|个|個)\Z"
+    r"|(?<=\d )(?:USD|EUR|GBP|JPY|CHF|CNY|INR)\Z"
     r"|[\d€$£¥%]\s(?:par|per|pro|al|por|a|an|im|je|w|в|за)\s\w+\Z"
 )
 # A part of "1,250", or without its unit; in Chinese and Japanese text numbers stand before what they count.
 _CUT_NUMBER = re.compile(rf"[^\W\d_] \d{{1,3}}[.,]\d{{1,2}}\Z|[{_CJK}][^:：=]*[^:：=是为為≈等于於于\s]\s?\d+\Z")
+_NUMBERED = re.compile(r"(?i:version|release|section|chapter|python|java|gpt) ")
 _QUOTES = "\"'“”‘’«»「」『』《》"
 _CLOSING_MARKS = ')]}）」』】》”"»'
 _ENCLOSED = re.compile(r"《[^《》]+》|「[^「」]+」|『[^『』]+』|【[^【】]+】|“[^“”]+”|\"[^\"]+\"|«[^«»]+»|„[^„“”]+[“”]")
@@ -137,10 +141,23 @@ _NUMBERS = {
     )
     for number, word in enumerate(words.split(), start=2)
 }
+# The line that a model is to go on from: "Output:", "A:", "The answer is:".
+_LEAD = re.compile(r"(?:\n|[.?!。？！]\s*)[^\n.?!。？！:：]{1,60}[:：]\W*\Z")
+_LONGEST_LEAD = 80
+# Short answers that look like a word which needs another: "是的", "A, B and C".
+_WORD_ALONE = re.compile(
+    r"(?:是|对|對|有|会|會|能|好|行|不)的?|不(?:是|对|對|会|會|能|行|可以)的?|可以|不可以|没有|沒有|当然|當然|正确|正確|错误|錯誤"
+    r"|[A-Z](?:(?:,? (?:and |or |& )?|,|/)[A-Z])+"
+)
 _NUMBER = re.compile(
     rf"\b(?:\d{{1,2}}|{'|'.join(_NUMBERS)})\b(?![-.%:/])|[两三四五六七八九十](?=[个個种種条條点點项項件首部位本])",
     re.IGNORECASE,
 )
+
+
+def leads_on(prose: str) -> bool:
+    """Whether a text ends with a short line of its own that the answer is to go on from."""
+    return _LEAD.search(prose[-_LONGEST_LEAD:]) is not None
 
 
 def classify_unmarked_end(prose: str, *, asks: bool) -> Ending:
@@ -148,9 +165,10 @@ def classify_unmarked_end(prose: str, *, asks: bool) -> Ending:
     lines = [line for line in prose[-_LONGEST_TAIL:].split("\n") if line.strip()][-_MOST_LINES:]
     last, others = lines[-1].strip(), lines[:-1]
     bare = last.rstrip("*_~`")
-    if _EMPTY_ITEM.match(last) and any(_ITEM.match(each) for each in others):
-        return Ending.CONNECTIVE
-    if ends_with_connective(bare) or _POSSESSIVE.search(bare):
+    if not others and _WORD_ALONE.fullmatch(bare):
+        return Ending.WORD
+    is_empty_item = _EMPTY_ITEM.match(last) and any(_ITEM.match(each) for each in others)
+    if is_empty_item or ends_with_connective(bare) or _POSSESSIVE.search(bare):
         return Ending.CONNECTIVE
     if "|" in last or (others and "|" in others[-1]):
         return Ending.SENTENCE if _lacks_cells(last, others) else Ending.TABLE
@@ -175,6 +193,8 @@ def _classify_line(last: str, others: Sequence[str]) -> Ending:
         siblings = [each[found.end() :] for each in others if (found := _ITEM.match(each))]
         is_unlike = _is_unlike_siblings(last[item.end() :], siblings) or _lacks_items(others, len(siblings) + 1)
         return Ending.SENTENCE if is_unlike else Ending.LIST
+    if _RESULT.fullmatch(last):
+        return Ending.VALUE
     if _NUMBERED_HEADING.match(last):
         return Ending.HEADING
     if _INNER_SENTENCE.search(last):
@@ -240,7 +260,7 @@ def _classify_answer(line: str) -> Ending:
         return _classify_answer(line[label.end() :])
     is_quoted_word = line[-1] in _QUOTES and line[0] not in _QUOTES
     if _VALUE.search(line) and not is_quoted_word:
-        return Ending.SENTENCE if _CUT_NUMBER.search(line) else Ending.VALUE
+        return Ending.SENTENCE if _CUT_NUMBER.search(line) and not _NUMBERED.match(line) else Ending.VALUE
     if _CHAT_END.search(line):
         return Ending.CHAT
     words, parts = _count_words(line), len(_PARTS.split(line))

@@ -13,13 +13,13 @@ _HEADING = re.compile(r" {0,3}#{1,6}\s")
 # By line: English; Germanic; Romance; Polish, Czech, Turkish; Russian, Bulgarian, Greek.
 _ABBREVIATION_WORDS = """
     e.g i.e vs cf viz approx incl esp mr mrs ms dr prof messrs dept jan feb aug sept oct nov www
-    z.b d.h bzw ca vgl evtl ggf sog inkl zzgl abzgl bspw nr bijv d.w.z mevr dhr t.ex bl.a dvs f.eks
-    p.ex c.-à-d sr sra srta srs dra ud uds p.ej núm pág sig dott avv cfr
-    np tzn tzw m.in tj např tzv mj örn
-    т.е т.к т.н напр см ул стр г-н г-жа тов π.χ δηλ βλ
+    z.b d.h bzw ca cca vgl evtl ggf sog inkl zzgl abzgl bspw nr abb tel u.u bijv d.w.z o.a m.b.t t.o.v mevr dhr
+    t.ex bl.a dvs f.eks p.ex c.-à-d env chap sr sra srta srs dra exmo exma ud uds p.ej ej núm pág pp sig dott avv cfr
+    np tzn tzw m.in tj ul św např tzv mj örn ún
+    т.е т.к т.н напр см см.рис см.табл ул стр г-н г-жа тов π.χ δηλ βλ
 """
 _TITLE_WORDS = """
-    St Rs Rep Sen Gov Gen Col Capt Lt Sgt Rev Hon Pres Mt Ft Fig Figs Eq Vol Nos Str Hr Abs Kap Mme Mlle MM Bd Ing No
+    St Rs Rep Sen Gov Gen Col Capt Lt Sgt Rev Hon Pres Mt Ft Fig Figs Eq Vol Nos Str Hr Fa Abs Kap Mme Mlle MM Bd Ing No
 """
 _ABBREVIATIONS, _TITLES = frozenset(_ABBREVIATION_WORDS.split()), frozenset(_TITLE_WORDS.split())
 _BEFORE_A_NAME = frozenset(("à", "de", "par", "chez", "avec", "pour", "et", "que"))

@@ -18,6 +18,7 @@ from core.domain.verdict.closings import (
     COMMAS,
     TERMINATORS,
     ends_sentence,
+    ends_with_blank_to_fill,
     ends_with_emoticon,
     last_line,
     needs_no_full_stop,
@@ -25,7 +26,7 @@ from core.domain.verdict.closings import (
     strip_closing_tags,
 )
 from core.domain.verdict.conversation import Role
-from core.domain.verdict.endings import Ending, classify_unmarked_end
+from core.domain.verdict.endings import Ending, classify_unmarked_end, leads_on
 from core.domain.verdict.false_stops import weigh_false_stop
 from core.domain.verdict.openings import OPENER_PATTERNS, find_opening, last_paragraph
 from core.domain.verdict.verdict import Confidence, FailurePattern
@@ -116,7 +117,8 @@ def detect_truncated_content(text: str, speaker: Role | None = None) -> Truncati
         return _TRUNCATED[pattern]
     pattern, confidence = _find_unfinished_end(prose, paragraph)
     if pattern is not None and pattern not in _UNMARKED:
-        return _TRUNCATED[pattern]
+        is_lead = pattern is FailurePattern.TRAILING_COLON and speaker is Role.USER and leads_on(prose)
+        return _mark(pattern, Confidence.LOW) if is_lead else _TRUNCATED[pattern]
     opening = find_opening(prose, paragraph)
     if pattern is None:
         return _FINISHED if opening is None else _TRUNCATED[opening]
@@ -184,9 +186,10 @@ def _resolve_literal_escapes(text: str) -> str:
 def _opener_at_end(paragraph: str) -> FailurePattern | None:
     last, before = paragraph[-1], paragraph[-2:-1]
     stands_free = before == "" or before.isspace()
-    if last in "([" and ends_with_emoticon(paragraph):
+    if (last in "([" and ends_with_emoticon(paragraph)) or ends_with_blank_to_fill(paragraph):
         return None
-    if last in OPENER_PATTERNS and not (last in "“«" and before in tuple(TERMINATORS)):  # „So schließt Deutsch.“
+    closes = last == "“" and paragraph.count("„") >= paragraph.count("“")  # „So schließt Deutsch“
+    if last in OPENER_PATTERNS and not closes and not (last in "“«" and before in tuple(TERMINATORS)):
         return OPENER_PATTERNS[last]
     if last in "\"'" and (stands_free or before in "([{"):
         return FailurePattern.LONG_UNCLOSED_STRING

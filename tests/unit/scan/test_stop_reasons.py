@@ -5,10 +5,41 @@ import pytest
 from tests.support.scans import ScanText
 from tests.unit.scan.dialogues import GOOD, make_messages, write_lines
 
-LIMITS = ("length", "max_tokens", "MAX_TOKENS", "FinishReason.MAX_TOKENS", "model_length", "ERROR_LIMIT", "maxTokens")
-FILTERS = ("content_filter", "content-filter", "SAFETY", "guardrail_intervened", "ERROR_TOXIC", "RECITATION")
-BREAKS = ("error", "timeout", "USER_CANCEL", "abort", "insufficient_system_resource", "pause_turn")
-ENDS = ("stop", "end_turn", "STOP", "eos_token", "stop_sequence", "COMPLETE", "tool_calls", "</s>", "\n\n###", "unknown")
+LIMITS = (
+    "length",
+    "max_tokens",
+    "MAX_TOKENS",
+    "FinishReason.MAX_TOKENS",
+    "model_length",
+    "ERROR_LIMIT",
+    "maxTokens",
+    "out_of_tokens",
+)
+FILTERS = (
+    "content_filter",
+    "content-filter",
+    "SAFETY",
+    "guardrail_intervened",
+    "ERROR_TOXIC",
+    "RECITATION",
+    "MODEL_ARMOR",
+    "policy_violation",
+)
+BREAKS = ("error", "timeout", "USER_CANCEL", "abort", "insufficient_system_resource", "pause_turn", "server_error")
+ENDS = (
+    "stop",
+    "end_turn",
+    "STOP",
+    "eos_token",
+    "stop_sequence",
+    "COMPLETE",
+    "tool_calls",
+    "</s>",
+    "\n\n###",
+    "unknown",
+    "no_error",
+    "\nError:",
+)
 
 
 @pytest.mark.parametrize("reason", [*LIMITS, *FILTERS, *BREAKS])
@@ -40,6 +71,13 @@ def test_a_reply_that_ended_by_itself_passes(scan_text: ScanText, reason: str) -
         {"finish_reason": "stop", "native_finish_reason": "max_tokens"},
         {"truncated": True},
         {"stopped_limit": True},
+        {"truncated": "True"},
+        {"FINISH_REASON": "length"},
+        {"Finish Reason": "length"},
+        {"generation_finish_reason": "length"},
+        {"end_reason": "length"},
+        {"is_finished": False},
+        {"status": "incomplete"},
     ],
     ids=str,
 )
@@ -56,6 +94,8 @@ def test_it_is_found_wherever_a_record_keeps_it(scan_text: ScanText, members: di
         {"finish_reason": None},
         {"finish_reason": 1},
         {"truncated": False},
+        {"truncated": "False", "is_complete": "True"},
+        {"status": "failed", "category": "length", "reason": "other"},
         {"rejected": {"role": "assistant", "content": "No.", "finish_reason": "length"}},
         {"tools": [{"finish_reason": "length"}]},
         {"generation_config": {"stop_reason": "length"}},
@@ -72,6 +112,24 @@ def test_a_message_that_says_it_is_the_one_to_blame(scan_text: ScanText, said: d
     record["messages"][1] |= said
 
     assert [(0, 1, "assistant", "unexpected_stop_reason")] == scan_text(write_lines(record)).places
+
+
+def test_a_list_of_reasons_tells_of_each_answer(scan_text: ScanText) -> None:
+    talk = make_messages(GOOD, finish_reasons=["length", "stop"])
+    several = {"problem": GOOD[0], "generations": [GOOD[1], GOOD[3]], "answer": "4", "finish_reasons": ["stop", "length"]}
+
+    scanned = scan_text(write_lines(talk, several))
+
+    assert [(0, 1, None), (1, 1, "generations[1]")] == [
+        (row["conversation"], row["turn"], row.get("field")) for row in scanned.rows
+    ]
+
+
+def test_a_message_of_an_export_that_was_broken_off_is_cut(scan_text: ScanText) -> None:
+    record = make_messages(GOOD)
+    record["messages"][3]["status"] = "finished_partial_completion"
+
+    assert [(0, 3, "assistant", "unexpected_stop_reason")] == scan_text(write_lines(record)).places
 
 
 def test_a_refusal_is_one(scan_text: ScanText) -> None:

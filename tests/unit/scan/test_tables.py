@@ -57,6 +57,13 @@ def test_parquet_is_read(scan_paths: ScanPaths, tmp_path: Path, rows: list[dict[
     assert (1, 2, 1) == (scanned.exit_code, scanned.summary["conversations"], len(scanned.rows))
 
 
+def test_names_of_columns_may_have_capitals_and_stand_alone(scan_text: ScanText) -> None:
+    capitals = scan_text(write_csv([{"Instruction": ASKED, "Input": "", "Output": BROKEN}], ";"))
+    alone = scan_text(write_csv([{"messages": json.dumps(MESSAGES[1])}]))
+
+    assert ([1], [1]) == ([row["turn"] for row in capitals.rows], [row["turn"] for row in alone.rows])
+
+
 def test_a_row_of_csv_that_is_cut_or_of_another_width_is_named(scan_text: ScanText) -> None:
     scanned = scan_text(f'prompt,completion\nHi.,Yes.\nHi.\nHi.,"{BROKEN}')
 

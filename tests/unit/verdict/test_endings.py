@@ -10,11 +10,21 @@ from core.domain.verdict.truncation import detect_truncated_content
 from core.domain.verdict.verdict import Confidence
 
 WHOLE = {
-    "word": ["Inflation", "Yes", "C", "quarterly"],
+    "word": ["Inflation", "Yes", "C", "quarterly", "是的", "不是", "对"],
     "phrase": ["Whole life insurance", "No, never", "Ja, gerne", "Oui, merci"],
-    "amount": ["$3,400", "Around 12%", "Das sind rund 840 €", "Environ 90 € par semaine", "18 °C", "It fell by 4%"],
+    "amount": [
+        "$3,400",
+        "Around 12%",
+        "Das sind rund 840 €",
+        "It is 5 USD",
+        "Version 2.0",
+        "12 less 5 leaves 7.\n#### 7",
+        "Environ 90 € par semaine",
+        "18 °C",
+        "It fell by 4%",
+    ],
     "date": ["March 3, 2029", "12.05.2031"],
-    "enumeration": ["Rent, food, fuel, water", "红色、蓝色、绿色"],
+    "enumeration": ["Rent, food, fuel, water", "A, B, and C", "红色、蓝色、绿色"],
     "list": [
         "Take these:\n\n- passport\n- tax return\n- lease",
         "1. 房租\n2. 水电\n3. 保险",
@@ -34,7 +44,13 @@ WHOLE = {
     ],
     "formula": ["It is\n\n$$C = P(1 + i)^n$$", "So \\[x = \\frac{a}{b}\\]", "The result is \\boxed{7}"],
     "link": ["See https://www.example.org/a/b", "Write to desk@bank.example.co.uk", "We are done! #Saved"],
-    "quotation": ['"Less is more." - Ludwig Mies', "«Tout passe»", "《论语》", "The fee is low (see page 4)"],
+    "quotation": [
+        '"Less is more." - Ludwig Mies',
+        "«Tout passe»",
+        "„Der Zauberberg“",
+        "《论语》",
+        "The fee is low (see page 4)",
+    ],
     "signature": [
         "You will hear from me.\n\nBest,\nThe Lakeside Office",
         "Call me.\n\nMum",
@@ -63,6 +79,7 @@ WHOLE = {
         "that was close ^^",
         "I lost it again :/",
     ],
+    "blank": ["The word that is missing is ____", "B, C, E, H, L, ___"],
     "proof": ["Hence both cost the same. ∎"],
     "other marks": [
         "Τι θα κάνετε τώρα;",
@@ -89,6 +106,12 @@ CUT = [
     "What I would never sell is the house—",
     "You can get help, e.g.",
     "Please turn to the clerk on St.",
+    "All of it costs $",
+    "Siehe dazu Abb.",
+    "Bel het nummer, o.a.",
+    "Consulte a la Dra.",
+    "Spotkajmy się przy ul.",
+    "Всё видно ниже, см. рис.",
     "The bill was written by Sen.",
     "Das hängt davon ab, z. B.",
     "Nehmen Sie das Formular Nr.",
@@ -197,6 +220,13 @@ WORDS = "the and und der que los é che het och który cu că ve của yang и �
 def test_a_connective_needs_another_word(word: str) -> None:
     assert ends_with_connective(f"Abc {word}")
     assert not ends_with_connective(f"Abc {word} xyzzy")
+
+
+@pytest.mark.parametrize("text", ["Translate it.\nText: Hello.\nOutput:", "Q: Is it red? A:", "红色吗？\n答案："])
+def test_a_line_that_the_answer_goes_on_from_is_hardly_a_cut_of_one_who_asks(text: str) -> None:
+    assert Confidence.LOW is detect_truncated_content(text, Role.USER).confidence
+    assert Confidence.HIGH is detect_truncated_content(text, Role.ASSISTANT).confidence
+    assert Confidence.HIGH is detect_truncated_content("Translate the text that follows:", Role.USER).confidence
 
 
 @given(st.text(max_size=60), st.sampled_from(["the", "und", "который", "的时候和"]))

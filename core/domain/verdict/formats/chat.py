@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import cast
 
-from core.domain.verdict.bounded_json import parse_json
+from core.domain.verdict.bounded_json import parse_json, read_mapping
 from core.domain.verdict.formats.entries import ImportedTurn, Part
 from core.domain.verdict.formats.parts import CALL_KEYS, read_content, write_data
 from core.domain.verdict.formats.repeated_keys import find_repeated_key
@@ -41,10 +41,12 @@ _LARGEST_ID = 2**63
 _PLAIN_MEMBERS = 2
 """How many members a message has that is only a role and a content."""
 _OTHER_LISTS = re.compile(
-    "prompt|completion|chosen|reject|response|output|answer|history|replies|target|generation|choices|candidates|solution"
+    "prompt|completion|chosen|reject|preferred|non_preferred|dispreferred|response|output|answer|history|replies|target|generation|"
+    "choices|candidates|solution"
 )
 """Members that hold an answer or its context, not the conversation."""
-_PAIR_KEYS = ("input", "output")
+_SAID_KEYS = frozenset(("input", "prompt", "question", "query", "instruction", "q"))
+_ANSWERED_KEYS = frozenset(("output", "response", "answer", "completion", "reply", "a"))
 
 
 class TooManyTurns(Exception):
@@ -69,13 +71,24 @@ def find_messages(value: object) -> list[object] | None:
         value = parse_list(value)
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
-        return _zip_columns(members) or ([members] if is_message(members) else None)
+        inner = members.get("messages")
+        wrapped = find_messages(cast("object", inner)) if isinstance(inner, list) else None
+        return wrapped or _zip_columns(members) or ([members] if is_message(members) else None)
     if not isinstance(value, list):
         return None
-    items = cast("list[object]", value)
+    items = [_unwrap_dump(item) for item in cast("list[object]", value)]
     if not items or any(map(is_message, items)):
         return items
     return _split_pairs(items)
+
+
+def _unwrap_dump(item: object) -> object:
+    """Return a message that LangChain wrote as an object: the last name of its class is the speaker."""
+    members = read_mapping(item)
+    names = members.get("id")
+    if "kwargs" not in members or not isinstance(names, list) or not names:
+        return item
+    return {**read_mapping(members["kwargs"]), "type": cast("list[object]", names)[-1]}
 
 
 def find_chats(record: Mapping[str, object]) -> dict[str, list[object]]:
@@ -162,17 +175,22 @@ def _zip_columns(members: Mapping[str, object]) -> list[object] | None:
 
 
 def _split_pairs(items: Sequence[object]) -> list[object] | None:
-    """Messages from a list of questions and answers, such as `input` and `output`."""
+    """Messages from a list of questions and answers, such as `input` and `output`, or `human` and `assistant`."""
     messages: list[object] = []
     for item in items:
         if not isinstance(item, dict):
             return None
         members = cast("Mapping[str, object]", item)
-        said, answered = (members.get(key) for key in _PAIR_KEYS)
+        said = _find_spoken(members, _SAID_KEYS, Voice.USER)
+        answered = _find_spoken(members, _ANSWERED_KEYS, Voice.ASSISTANT)
         if not isinstance(said, str) or not isinstance(answered, str):
             return None
         messages += [{"role": "user", "content": said}, {"role": "assistant", "content": answered}]
     return messages
+
+
+def _find_spoken(members: Mapping[str, object], names: frozenset[str], voice: Voice) -> object:
+    return next((said for key, said in members.items() if key.lower() in names or KNOWN_ROLES.find(key) is voice), None)
 
 
 def _read_turn(message: object, names: RoleNames) -> ImportedTurn | None:

@@ -15,10 +15,14 @@ from core.domain.verdict.formats.spoken import Spoken, read_dialogue
 from core.domain.verdict.formats.stops import read_record_stop, read_stop
 from core.domain.verdict.limits import LONGEST_LABEL
 
-_ANSWER_HOLDERS = ("response", "body", "result", "completion", "output", "data", "raw_response")
-_REQUEST_HOLDERS = ("request", "body", "params", "input", "kwargs")
+_ANSWER_HOLDERS = ("response", "body", "result", "completion", "output", "outputs", "data", "raw_response")
+_REQUEST_HOLDERS = ("request", "body", "params", "input", "inputs", "kwargs")
 _REQUEST_KEYS = ("messages", "contents", "input")
-_CHOICE_KEYS = ("choices", "candidates", "generations")
+_RESULT_KEYS = ("results", "outputs")
+"""Of Titan, watsonx and Mistral; others have lists of anything under these names."""
+_CHOICE_KEYS = ("choices", "candidates", "generations", *_RESULT_KEYS)
+_RESULT_TEXTS = ("outputText", "generated_text")
+_PROMPT_KEYS = ("prompt", "inputText")
 _DEPTH_MAX = 3
 _UNANSWERED = {"expired": "it expired", "canceled": "it was canceled", "cancelled": "it was canceled"}
 
@@ -108,7 +112,7 @@ def _list_answers(record: Mapping[str, object]) -> Iterator[Mapping[str, object]
 
 
 def _is_completion(answer: Mapping[str, object]) -> bool:
-    if any(_holds_choices(answer.get(key)) for key in _CHOICE_KEYS):
+    if any(_holds_choices(answer, key) for key in _CHOICE_KEYS):
         return True
     message = read_mapping(answer.get("message"))
     if is_message(message) and not any(key in answer for key in ("role", "from")):
@@ -116,16 +120,19 @@ def _is_completion(answer: Mapping[str, object]) -> bool:
     return answer.get("object") == "response" and isinstance(answer.get("output"), list)
 
 
-def _holds_choices(value: object) -> bool:
+def _holds_choices(answer: Mapping[str, object], key: str) -> bool:
+    value = answer.get(key)
     if not isinstance(value, list):
         return False
     first = read_mapping(next(iter(cast("list[object]", value)), None))
+    if key in _RESULT_KEYS:
+        return any(name in first for name in _RESULT_TEXTS) or ("text" in first and read_stop(first) is not None)
     return "message" in first or "content" in first or "finishReason" in first or ("text" in first and "role" not in first)
 
 
 def _list_choices(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
     for key in _CHOICE_KEYS:
-        if _holds_choices(answer.get(key)):
+        if _holds_choices(answer, key):
             return [read_mapping(choice) for choice in cast("list[object]", answer[key])]
     if answer.get("object") == "response":
         return [{"message": {"role": "assistant", "content": list(_list_output(cast("list[object]", answer["output"])))}}]
@@ -143,7 +150,7 @@ def _list_output(items: list[object]) -> Iterator[object]:
 
 
 def _read_choice(choice: Mapping[str, object], names: RoleNames) -> tuple[ImportedTurn, ...]:
-    message = choice.get("message", choice.get("content", choice.get("text")))
+    message = next((choice[key] for key in ("message", "content", "text", *_RESULT_TEXTS) if key in choice), None)
     if isinstance(message, dict):
         members = cast("Mapping[str, object]", message)
         return read_talk([{"role": "assistant", "content": None, **members}], names).turns
@@ -156,7 +163,7 @@ def _read_request(record: Mapping[str, object], names: RoleNames) -> Spoken:
             messages = find_messages(holder.get(key))
             if messages:
                 return read_dialogue(messages, names)
-        prompt = holder.get("prompt")
+        prompt = next((holder[key] for key in _PROMPT_KEYS if key in holder), None)
         if isinstance(prompt, str) and prompt.strip():
             return Spoken(turns=[make_turn("user", prompt, names)])
     return Spoken()

@@ -18,6 +18,7 @@ from core.domain.verdict.verdict import Confidence, Failed, FailurePattern, Fail
 _TAIL_LENGTH = 80
 _INVISIBLE = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _OPEN_ENDINGS = frozenset({FailurePattern.NO_PUNCTUATION, FailurePattern.TRAILING_COLON})
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -108,13 +109,17 @@ def _flag_turn(turn: ImportedTurn, before: str | None) -> Flag | None:
     cut = _flag_data(turn)
     if cut is not None or (turn.is_data and (turn.role is None or turn.parts)):
         return cut
-    if not turn.content.strip().strip(_INVISIBLE):
+    if not _remove_thought(turn.content).strip().strip(_INVISIBLE):
         if any(part is not Part.THINKING for part in turn.parts):
             return None
         return Flag(failure_type=FailureType.VALIDATION_ERROR, pattern=FailurePattern.EMPTY, details="Nothing is said")
     if turn.is_data:
         return None
     return _flag_said(turn) or _flag_repetition(turn, before)
+
+
+def _remove_thought(content: str) -> str:
+    return _THOUGHT.sub("", content) if "<think" in content else content
 
 
 def _flag_said(turn: ImportedTurn) -> Flag | None:

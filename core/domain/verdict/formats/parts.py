@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from core.domain.verdict.bounded_json import read_mapping
 from core.domain.verdict.formats.entries import Part
 
 _TEXT_KEYS = ("text", "value", "content", "input_text", "output_text", "refusal", "markdown", "message")
@@ -29,7 +30,7 @@ _KINDS: Mapping[str, Part] = {
     ),
 }
 _RESULT_ENDING = "toolresult"
-_THINKING_KEYS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details")
+_THINKING_KEYS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details", "complex_cot", "cot")
 _FILE_KEYS: Mapping[str, Part] = {
     **dict.fromkeys(("images", "image"), Part.IMAGE),
     **dict.fromkeys(("audios", "audio"), Part.AUDIO),
@@ -38,6 +39,7 @@ _FILE_KEYS: Mapping[str, Part] = {
 }
 CALL_KEYS = ("tool_calls", "function_call", "toolCalls", "functionCall")
 _BESIDE_KEYS = frozenset((*_THINKING_KEYS, *_FILE_KEYS, *CALL_KEYS))
+_FILE_COLUMNS = frozenset((*_THINKING_KEYS, *_FILE_KEYS))
 _ARGUMENT_KEYS = ("arguments", "args", "input", "parameters")
 _MOST_COUNTED = 1_000
 
@@ -94,6 +96,8 @@ def _read_blocks(blocks: Sequence[object]) -> Content:
         parts.append(part)
         if part is Part.TOOL_CALL:
             data.extend(_find_arguments(block))
+        elif part is Part.TOOL_RESULT:
+            data.extend(_find_result(block))
         is_open_ended = part is not Part.THINKING
     text = "".join(texts) if texts or not is_unknown else None
     return Content(text=text, parts=tuple(parts), data=tuple(data), is_open_ended=is_open_ended)
@@ -152,6 +156,17 @@ def _read_beside(message: Mapping[str, object]) -> tuple[list[Part], list[str]]:
         value = message.get(key)
         parts += [part] * (len(cast("list[object]", value)) if isinstance(value, list) else int(bool(value)))
     return parts, data
+
+
+def count_files(record: Mapping[str, object]) -> list[Part]:
+    """What columns of a record hold beside the conversation: files and thinking."""
+    return _read_beside({key: record[key] for key in _FILE_COLUMNS & record.keys()})[0]
+
+
+def _find_result(block: object) -> list[str]:
+    """The text that a tool answered, within a block."""
+    text = _read_inner(read_mapping(block).get("content")).text
+    return [text] if text else []
 
 
 def _find_arguments(call: object) -> list[str]:

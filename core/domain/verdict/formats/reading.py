@@ -21,7 +21,7 @@ from core.domain.verdict.formats.envelopes import Refused, find_message, find_re
 from core.domain.verdict.formats.hints import PLAIN_TEXT, describe_unknown
 from core.domain.verdict.formats.metadata import read_labels
 from core.domain.verdict.formats.pairs import PairAssembler, read_pair_id, read_pair_turns
-from core.domain.verdict.formats.recognition import RecordKind, is_evident_reply, recognise_record, unwrap_record
+from core.domain.verdict.formats.recognition import RecordKind, fold_names, is_evident_reply, recognise_record, unwrap_record
 from core.domain.verdict.formats.replies import import_reply, import_unanswered, read_message, read_written
 from core.domain.verdict.formats.roles import RoleNames, Voice
 from core.domain.verdict.formats.spoken import Spoken, read_dialogue, read_spoken
@@ -130,16 +130,17 @@ class _Reader:
         return import_reply(read_written(entry.text), conversation_id=number, number=number)
 
     def _read_value(self, entry: JsonEntry) -> Iterator[ImportedConversation | Unreadable]:
-        value = unwrap_record(entry.value)
+        found = unwrap_record(entry.value)
+        value = fold_names(found)
         kind = recognise_record(value)
         if kind is RecordKind.PAIR:
             pair = cast("Mapping[str, object]", value)
-            labels = read_labels(pair, self._fields)
+            labels = read_labels(found, self._fields)
             yield from _present(self._pairs.add_pair(read_pair_id(pair), read_pair_turns(pair, self._names), labels))
             return
         if kind is RecordKind.ROW:
             row = cast("Mapping[str, object]", value)
-            yield from _present(self._rows.add_row(row, read_labels(row, self._fields)))
+            yield from _present(self._rows.add_row(row, read_labels(found, self._fields)))
             return
         yield from self._close()
         if kind is RecordKind.PAIRS:
@@ -148,15 +149,11 @@ class _Reader:
             next(self._numbers)
             yield Unreadable(place=entry.place, reason=describe_unknown(value))
         elif kind is not RecordKind.HEADER:
-            found = self._read_record(entry, value, kind, self._number_record())
-            changes: dict[str, object] = {"labels": read_labels(value, self._fields)}
-            if (
-                entry.repeated_key is not None
-                and found.failure is None
-                and not any(turn.repeated_key for turn in found.turns)
-            ):
+            read = self._read_record(entry, value, kind, self._number_record())
+            changes: dict[str, object] = {"labels": read_labels(found, self._fields)}
+            if entry.repeated_key is not None and read.failure is None and not any(turn.repeated_key for turn in read.turns):
                 changes["failure"] = _describe_repeated_key(entry.repeated_key)
-            yield found.model_copy(update=changes)
+            yield read.model_copy(update=changes)
 
     def _read_record(self, entry: JsonEntry, value: object, kind: _SingleKind, number: int) -> ImportedConversation:
         record = cast("Mapping[str, object]", value)

@@ -45,6 +45,19 @@ def unwrap_record(value: object) -> object:
     return {**row, "truncated": True} if members.get(_CUT_CELLS) else row
 
 
+def fold_names(value: object) -> object:
+    """The record with its names as others write them: `Question` and `FINISH_REASON` are `question` and `finish_reason`."""
+    record = read_mapping(value)
+    if not any(key[:1].isupper() for key in record):
+        return value
+    folded = {_fold(key): member for key, member in record.items()}
+    return {**folded, **{key: member for key, member in record.items() if not key[:1].isupper()}}
+
+
+def _fold(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").replace("-", "_") if name[:1].isupper() else name
+
+
 def recognise_record(value: object) -> RecordKind | None:
     """Return the format; None if it is unknown."""
     if isinstance(value, list):
@@ -90,8 +103,9 @@ def _has_columns(record: Mapping[str, object]) -> bool:
 
 def has_known_columns(names: Sequence[str]) -> bool:
     """Whether these are columns of a table of conversations."""
-    record = dict.fromkeys(names, "x")
-    return len(names) > 1 and (any(key in record for key in CHAT_KEYS) or is_row(record) or _has_columns(record))
+    record = dict.fromkeys(map(_fold, names), "x")
+    has_messages = any(key in record for key in CHAT_KEYS)
+    return has_messages or (len(names) > 1 and (is_row(record) or _has_columns(record)))
 
 
 def is_evident_reply(text: str) -> bool:

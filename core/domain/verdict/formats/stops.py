@@ -7,6 +7,7 @@ watsonx, LangChain and the AI SDK. An unknown value is ignored: vLLM's `stop_rea
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import cast
 
 from core.domain.verdict.formats.objects import DEPTH_MAX, walk_objects
@@ -22,62 +23,38 @@ class StopKind(StrEnum):
     BREAK = "break"  #: an error, a time limit or somebody broke it off
 
 
-_REASON_KEYS = (
-    "finish_reason",
-    "stop_reason",
-    "finishReason",
-    "stopReason",
-    "done_reason",
-    "doneReason",
-    "completion_reason",
-    "completionReason",
-    "native_finish_reason",
-    "finish_details",
-    "finishDetails",
-    "incomplete_details",
-    "stop_type",
-    "finish_reasons",
-    "stop_reasons",
+class _KeyKind(StrEnum):
+    """What the name of a member tells about its value."""
+
+    REASON = "reason"
+    CUT = "cut"  #: true where the reply is cut
+    WHOLE = "whole"  #: false where it is
+    STATE = "state"
+
+
+_REASON_KEY = re.compile(
+    r"(?:.*_)?(?:finish(?:ed)?|stop(?:ping)?|done|completion|end|termination)_(?:reasons?|details|type|status)|incomplete_details"
 )
-_CUT_KEYS = ("truncated", "is_truncated", "was_truncated", "stopped_limit", "truncated_output", "is_cut")
+_CUT_KEY = re.compile(r"(?:(?:is|was)_)?(?:truncated|cut|cut_off|incomplete)|stopped_limit|truncated_output")
+_WHOLE_KEY = re.compile(r"(?:is_)?(?:complete|finished)")
 _CUT = "truncated"
-_TELLING_KEYS = frozenset((*_REASON_KEYS, *_CUT_KEYS, "object"))
 _INNER_KEYS = ("type", "reason")
-_STATES = ("incomplete", "in_progress", "failed", "cancelled", "canceled")
+_CUT_STATES = ("incomplete", "truncated", "finished_partial_completion")
+_STATES = ("in_progress", "failed", "cancelled", "canceled")
 _STATE_OBJECTS = ("response", "realtime.response")
+_SPEAKER_KEYS = ("role", "author", "sender")
 _MEANINGS: Mapping[str, StopKind] = {
     **dict.fromkeys(
         (
-            "length",
-            "max_tokens",
-            "max_token",
-            "max_length",
-            "max_output_tokens",
-            "max_completion_tokens",
-            "max_new_tokens",
-            "max_tokens_reached",
-            "token_limit",
-            "token_limit_reached",
-            "limit",
-            "model_length",
-            "context_length",
-            "context_length_exceeded",
             "context_window_exceeded",
             "model_context_window_exceeded",
             "error_limit",
-            "length_limit",
-            "length_capped",
-            "truncated",
         ),
         StopKind.LIMIT,
     ),
     **dict.fromkeys(
         (
-            "content_filter",
-            "content_filtered",
             "contentfilter",
-            "safety",
-            "image_safety",
             "recitation",
             "image_recitation",
             "blocklist",
@@ -85,31 +62,20 @@ _MEANINGS: Mapping[str, StopKind] = {
             "image_prohibited_content",
             "spii",
             "language",
-            "guardrail_intervened",
             "error_toxic",
-            "blocked",
             "sensitive",
-            "moderation",
-            "filtered",
         ),
         StopKind.FILTER,
     ),
     **dict.fromkeys(("refusal", "refused"), StopKind.REFUSAL),
     **dict.fromkeys(
         (
-            "error",
             "errored",
-            "failed",
             "abort",
-            "aborted",
             "cancel",
-            "cancelled",
-            "canceled",
             "user_cancel",
             "user_stop",
-            "timeout",
             "time_limit",
-            "interrupted",
             "disconnected",
             "insufficient_system_resource",
             "malformed_function_call",
@@ -124,11 +90,35 @@ _MEANINGS: Mapping[str, StopKind] = {
             "in_progress",
             "not_finished",
             "pause_turn",
-            "network_error",
+            "finished_partial_completion",
         ),
         StopKind.BREAK,
     ),
 }
+# Words in reasons, for providers with reasons of their own: CONTENT_POLICY_VIOLATION, max_tokens_exceeded.
+_PHRASE = re.compile(r"[a-z0-9_]{3,60}")
+_FILTER_WORDS = (
+    "filter",
+    "filtered",
+    "safety",
+    "policy",
+    "moderation",
+    "toxic",
+    "toxicity",
+    "blocked",
+    "guardrail",
+    "armor",
+)
+_LIMIT_WORDS = ("length", "max", "maximum", "limit", "limits", "truncated", "truncation", "cutoff", "long")
+_BREAK_WORDS = ("error", "failed", "failure", "timeout", "aborted", "cancelled", "canceled", "interrupted", "crashed")
+_WORDS: Mapping[str, StopKind] = {
+    **dict.fromkeys(_FILTER_WORDS, StopKind.FILTER),
+    **dict.fromkeys(("refusal", "refused", "declined"), StopKind.REFUSAL),
+    **dict.fromkeys(_LIMIT_WORDS, StopKind.LIMIT),
+    **dict.fromkeys(_BREAK_WORDS, StopKind.BREAK),
+}
+_DENIALS = frozenset(("no", "not", "none", "without"))
+_OUT_OF_TOKENS = "out_of_tokens"
 _GEMINI_NUMBERS: Mapping[int, str] = {2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SEPARATOR = re.compile(r"[\s\-]+")
@@ -141,7 +131,17 @@ _NOT_OF_THE_REPLY = frozenset(
 
 def classify_stop(reason: str) -> StopKind | None:
     """Return what a stop reason means; None if the reply finished normally, or if it is unknown."""
-    return _MEANINGS.get(normalise_reason(reason))
+    plain = normalise_reason(reason)
+    return _MEANINGS.get(plain) or _classify_words(plain)
+
+
+def _classify_words(plain: str) -> StopKind | None:
+    if not _PHRASE.fullmatch(plain):
+        return None
+    if _OUT_OF_TOKENS in plain:
+        return StopKind.LIMIT
+    words = plain.split("_")
+    return None if _DENIALS & set(words) else next((_WORDS[word] for word in words if word in _WORDS), None)
 
 
 def normalise_reason(reason: str) -> str:
@@ -154,6 +154,15 @@ def read_stop(members: Mapping[str, object]) -> str | None:
     """Return the stop reason in an object itself, unchanged; the first known one."""
     said = list(_list_reasons(members))
     return next((reason for reason in said if classify_stop(reason) is not None), said[0] if said else None)
+
+
+def list_answer_stops(record: Mapping[str, object]) -> list[str | None]:
+    """Return the stop reason of each answer of a record, if it has a list of them; otherwise nothing."""
+    for key, value in record.items():
+        if isinstance(value, list) and _find_key_kind(key) is _KeyKind.REASON:
+            reasons = cast("list[object]", value)
+            return [next(_read_reason(reason), None) for reason in reasons] if len(reasons) > 1 else []
+    return []
 
 
 def read_record_stop(record: object) -> str | None:
@@ -182,19 +191,42 @@ def _list_inner(members: Mapping[str, object], depth: int) -> Iterator[tuple[obj
 
 
 def _list_reasons(members: Mapping[str, object]) -> Iterator[str]:
-    if _TELLING_KEYS.isdisjoint(members):
-        return
-    for key in _REASON_KEYS:
-        if key in members:
-            yield from _read_reason(members[key])
+    for key, value in members.items():
+        match _find_key_kind(key):
+            case None:
+                continue
+            case _KeyKind.REASON:
+                yield from _read_reason(value)
+            case _KeyKind.CUT if _is_said(value, "true"):
+                yield _CUT
+            case _KeyKind.WHOLE if _is_said(value, "false"):
+                yield "incomplete"
+            case _KeyKind.STATE if isinstance(value, str):
+                says_whose = members.get("object") in _STATE_OBJECTS or any(name in members for name in _SPEAKER_KEYS)
+                if value in _CUT_STATES or (value in _STATES and says_whose):
+                    yield value
+            case _:
+                continue
     number = members.get("finish_reason", members.get("finishReason"))
     if isinstance(number, int) and number in _GEMINI_NUMBERS:
         yield _GEMINI_NUMBERS[number]
-    if any(members.get(key) is True for key in _CUT_KEYS):
-        yield _CUT
-    state = members.get("status")
-    if members.get("object") in _STATE_OBJECTS and state in _STATES:
-        yield str(state)
+
+
+def _find_key_kind(key: str) -> _KeyKind | None:
+    return _classify_key(key) if len(key) <= LONGEST_LABEL else None
+
+
+@lru_cache(maxsize=1_000)
+def _classify_key(key: str) -> _KeyKind | None:
+    plain = _SEPARATOR.sub("_", _CAMEL.sub("_", key.strip())).lower()
+    kinds = ((_REASON_KEY, _KeyKind.REASON), (_CUT_KEY, _KeyKind.CUT), (_WHOLE_KEY, _KeyKind.WHOLE))
+    found = next((kind for pattern, kind in kinds if pattern.fullmatch(plain)), None)
+    return _KeyKind.STATE if plain == "status" else found
+
+
+def _is_said(value: object, word: str) -> bool:
+    """Whether a value is `true` or `false`, in JSON or as the text of a table."""
+    return value is (word == "true") or (isinstance(value, str) and value.strip().lower() == word)
 
 
 def _read_reason(value: object) -> Iterator[str]:
@@ -202,7 +234,7 @@ def _read_reason(value: object) -> Iterator[str]:
         if value.strip():
             yield value[:LONGEST_LABEL]
     elif isinstance(value, list):
-        for item in cast("list[object]", value)[:1]:
+        for item in cast("list[object]", value)[:_OBJECTS_MAX]:
             yield from _read_reason(item)
     elif isinstance(value, dict):
         members = cast("Mapping[str, object]", value)
