@@ -224,4 +224,3 @@ def test_database_and_storage_are_up_with_all_migrations(seeded: Settings, redis
     assert states[Part.QUEUE] is PartState.UP
     assert states[Part.CLAUDE] is PartState.UNKNOWN
     assert health.storage is not None
-    assert health.storage.bytes >= 0
