@@ -17,7 +17,8 @@ with open_page() as services:
         st.space("stretch")
         draw_presets(choices)
         link = st.container(width="content")
-    open_link(choices)
+    with st.container():  # What comes and goes here leaves what follows in its place.
+        open_link(choices)
     choosing, summary = st.columns([7, 3], gap="small")
     with choosing:
         selection = draw_choices(choices)

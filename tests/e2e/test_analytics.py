@@ -18,6 +18,8 @@ from tests.support.heat_maps import HEAT_CELL
 from tests.support.product import CUT_ARC, Results, generate_batch
 from tests.support.running_stack import run_stack
 
+READ_TIMES = """() => document.querySelector('.st-key-timeline .js-plotly-plot').data
+    .flatMap((series) => [...(series.x ?? [])].map((time) => new Date(time).getTime()))"""
 FAULTS = f"cut_string@{CUT_ARC}=0.5"
 
 
@@ -84,6 +86,15 @@ def test_the_finding_is_on_the_first_screen_with_its_figures_behind_details(page
     expect(page.get_by_text("Fisher's exact test").first).to_be_hidden()
     page.get_by_role("button", name="Details", exact=True).click()
     expect(page.get_by_role("dialog", name="Details")).to_contain_text("by Fisher's exact test")
+
+
+def test_no_point_in_time_is_in_the_future(page: Page, results: Results) -> None:
+    open_analytics(page, results)
+
+    times = page.evaluate(READ_TIMES)
+
+    assert times
+    assert max(times) <= page.evaluate("Date.now()") + 1_000
 
 
 @pytest.mark.extended

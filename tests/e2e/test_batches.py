@@ -73,6 +73,7 @@ def test_all_failures_of_a_batch_are_retried_from_their_list(page: Page, results
     expect(page.get_by_role("button", name=re.compile("Generate more|Generate again"))).to_be_visible(timeout=90_000)
 
 
+@pytest.mark.extended
 def test_retry_failed_leaves_out_what_a_retry_has_mended(page: Page, results: Results) -> None:
     batch = generate_batch(results.services, CUT_ARC, 5, "Retried twice")
     failed = count_left(results.services, batch)
@@ -90,6 +91,7 @@ def test_retry_failed_leaves_out_what_a_retry_has_mended(page: Page, results: Re
     expect(page.get_by_role("dialog").get_by_role("button", name=f"Retry {left} item")).to_be_visible()
 
 
+@pytest.mark.extended
 def test_results_can_be_read_while_the_batch_runs(page: Page, results: Results) -> None:
     open_generator(page, results.url)
     select_all(page, "persona", "3 of 3")

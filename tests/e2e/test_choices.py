@@ -102,7 +102,7 @@ def test_skipping_what_exists_changes_the_count(page: Page, url: str) -> None:
     select_all(page, "arc", "5 of 5")
     select_all(page, "topic", "20 of 20")
     expect(page.get_by_role("button", name="Generate 300 conversations")).to_be_enabled()
-    expect(page.get_by_text("90 of 300 combinations have a conversation, 210 are new.")).to_be_visible()
+    expect(page.get_by_text("90 of 300 combinations already covered, 210 to go.")).to_be_visible()
 
     page.get_by_text("Skip combinations already covered").click()
 

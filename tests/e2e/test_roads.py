@@ -1,18 +1,41 @@
 """What an analyst meets on the way: a table by keyboard alone, a part that is down, gaps to fill, narrow windows."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import metric, open_generator, press_generate, select_all, tick_boxes, wait_until_idle
+from core.config import load_settings
+from tests.support.browser import metric, open_generator, press_generate, select_all, settle, tick_boxes, wait_until_idle
 from tests.support.heat_maps import HEAT_CELL
 from tests.support.running_stack import run_stack
 
+FREE_FAILURES = """
+with batch as (
+    insert into public.batches (name, status, conversation_category, model, max_tokens, structured_outputs, concurrency,
+        selection, snapshot, estimated_seconds, estimated_cost_usd, created_by, created_at, started_at, completed_at)
+    select 'Free failures', 'completed', conversation_category, model, max_tokens, structured_outputs, concurrency,
+        selection, snapshot, estimated_seconds, estimated_cost_usd, created_by, now(), now(), now()
+    from public.batches where id = %(batch)s returning id
+), item as (
+    insert into public.batch_items (batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier,
+        status, created_by, started_at, finished_at)
+    select batch.id, i.position, i.persona_id, i.emotional_arc_id, i.training_topic_id, i.template_id, i.tier, 'failed',
+        i.created_by, now(), now()
+    from public.batch_items i, batch where i.batch_id = %(batch)s returning *
+)
+insert into public.generation_attempts (batch_id, batch_item_id, attempt_number, outcome, model, max_tokens,
+    structured_outputs, prompt_length, failure_type, http_status, cost_usd, duration_ms, simulated, worker, created_by,
+    started_at, created_at)
+select item.batch_id, item.id, 1, 'failed', a.model, a.max_tokens, a.structured_outputs, a.prompt_length, 'api_error', 529,
+    0, 5, true, a.worker, item.created_by, now(), now()
+from item join public.batch_items o on o.batch_id = %(batch)s and o.position = item.position
+join public.generation_attempts a on a.batch_item_id = o.id and a.attempt_number = 1
+"""
 NARROW = {"width": 1024, "height": 768}
 
 
@@ -45,16 +68,41 @@ def generate_thirty(page: Page, url: str) -> str:
     return press_generate(page, "Generate 30 conversations")
 
 
+def connect(home: Path) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(load_settings(home=home).require_db_url())
+
+
 def execute(home: Path, statement: str) -> None:
-    with psycopg.connect(json.loads((home / "connection.json").read_text())["supabase_db_url"]) as connection:
+    with connect(home) as connection:
         connection.execute(statement.encode())
 
 
 def read_batch(home: Path) -> str:
     """The id of the batch of thirty."""
-    with psycopg.connect(json.loads((home / "connection.json").read_text())["supabase_db_url"]) as connection:
+    with connect(home) as connection:
         (batch_id,) = connection.execute("select id from public.batches order by created_at limit 1").fetchone() or ("",)
         return str(batch_id)
+
+
+def read_estimate(page: Page, url: str) -> tuple[str, str]:
+    open_generator(page, url)
+    select_all(page, "persona", "3 of 3")
+    tick_boxes(page, "arc", 1)
+    tick_boxes(page, "topic", 10)
+    expect(page.get_by_role("button", name="Generate 30 conversations")).to_be_enabled()
+    settle(page)
+    return metric(page, "Estimated time").inner_text(), metric(page, "Estimated cost").inner_text()
+
+
+def test_calls_that_brought_nothing_do_not_change_an_estimate(page: Page, url: str, home: Path) -> None:
+    before = read_estimate(page, url)
+    with connect(home) as connection:
+        made = connection.execute(FREE_FAILURES, {"batch": read_batch(home)}).rowcount
+    assert made == 30
+
+    page.reload()
+
+    assert read_estimate(page, url) == before
 
 
 def test_a_batch_is_opened_by_keyboard_alone(page: Page, url: str) -> None:

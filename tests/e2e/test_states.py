@@ -4,8 +4,9 @@
 """
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ from core.domain.scaffolding.records import ConversationCategory
 from core.embedded.folder import StackFolder
 from core.embedded.state import read_state
 from core.embedded.supervision import Supervisor
+from core.errors import DatabaseUnavailable
 from tests.e2e.hostile import plant
 from tests.e2e.layout import find_faults, walk_by_keyboard
 from tests.support.product import CUT_ARC, WHOLE_ARC, generate_batch
@@ -93,6 +95,16 @@ class Target:
         finally:
             for part in parts:
                 supervisor.start(part)
+            self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """Wait for the database and its API."""
+        for _ in range(60):
+            with suppress(DatabaseUnavailable):
+                self.services.overview.read()
+                return
+            time.sleep(1)
+        pytest.fail("The API is not back after a minute.")
 
 
 @contextmanager

@@ -35,9 +35,12 @@ def draw_skip(selection: Selection, skip: SkipExisting, existing: int) -> Select
         help="Skips combinations for which you have an accepted conversation, unless it was rejected in review.",
         persist_state="session",
     )
-    if existing:
-        left = selection.grid_size - existing
-        st.caption(f"{existing:,} of {format_count(selection.grid_size, 'combination')} already covered, {left:,} to go.")
+    with st.container():  # With or without the words, what follows keeps its place.
+        if existing:
+            left = selection.grid_size - existing
+            st.caption(
+                f"{existing:,} of {format_count(selection.grid_size, 'combination')} already covered, {left:,} to go."
+            )
     return selection.model_copy(update={"skip_existing": skip if skipping else None})
 
 

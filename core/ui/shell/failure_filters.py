@@ -154,11 +154,8 @@ def describe_rare(link: Mapping[str, str]) -> dict[str, str]:
 
 
 def _draw_rare(link: Mapping[str, str]) -> None:
-    described = describe_rare(link)
-    if not described:
-        return
-    with st.container(horizontal=True, gap="xsmall"):
-        for name, text in described.items():
+    with st.container(horizontal=True, gap="xsmall"):  # Also without any: what follows keeps its place.
+        for name, text in describe_rare(link).items():
             st.button(
                 escape_markdown(text[:90]),
                 key=f"without_{name}",

@@ -48,13 +48,11 @@ def drop_unreadable(readers: Mapping[str, Callable[[str], object | None]]) -> No
     """Remove unreadable parameters from the link, and say so."""
     link = st.query_params
     damaged = {name: link[name] for name, read in readers.items() if link.get(name) and read(name) is None}
+    place = st.container()  # With or without the message, what follows keeps its place.
     if damaged:
         change_link(dict.fromkeys(damaged))
         named = escape_markdown(", ".join(f"{name.replace('_', ' ')} “{shorten(text)}”" for name, text in damaged.items()))
-        st.warning(
-            f"Part of this link could not be read and is ignored: {named}.",
-            icon=":material/link_off:",
-        )
+        place.warning(f"Part of this link could not be read and is ignored: {named}.", icon=":material/link_off:")
 
 
 def read_uuid(name: str, link: Mapping[str, str] = st.query_params) -> UUID | None:
