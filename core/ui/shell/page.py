@@ -12,11 +12,11 @@ from core.bootstrap import PageServices
 from core.domain.unreadable import UnreadableRow, phrase_unreadable
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.links import OPEN_PAGE
+from core.ui.shell.loading import show_loading
 from core.ui.shell.session import find_settings, report_errors, require_services, sign_out
 from core.ui.shell.status import BadgeColor
 
-NOTICE, SHOWN_PAGE = "notice", "shown_page"
-LOADING_PIXELS = 160
+NOTICE = "notice"
 _keep_choices = component("keep_choice", js=Path(__file__).with_name("keep_choice.js").read_text(encoding="utf-8"))
 SIGN_OUT = "Sign out"
 ICON = Path(__file__).with_name("icon.svg")
@@ -39,26 +39,12 @@ def open_body() -> Generator[PageServices]:
         if notice := st.session_state.pop(NOTICE, None):
             st.info(escape_markdown(notice), icon=":material/info:")  # A toast would cover the buttons at the right.
     place = st.empty()
-    with _show_loading(), report_errors():
+    with show_loading(st.session_state.get(OPEN_PAGE)), report_errors():
         yield services
+    _keep_choices(key="keep_choices")  # Below the page, where it takes no room.
     if unreadable := services.list_unreadable():
         with place.container():
             _draw_unreadable(unreadable)
-
-
-@contextmanager
-def _show_loading() -> Generator[None]:
-    """Show, below what a page has drawn already, that more is to come: on its first run, when nothing else stands there."""
-    body, below = st.container(), st.empty()
-    _keep_choices(key="keep_choices")  # Below the page, where it takes no room.
-    if st.session_state.get(SHOWN_PAGE) != st.session_state.get(OPEN_PAGE):
-        below.skeleton(LOADING_PIXELS)
-    try:
-        with body:
-            yield
-        st.session_state[SHOWN_PAGE] = st.session_state.get(OPEN_PAGE)
-    finally:
-        below.empty()
 
 
 def _draw_unreadable(rows: Sequence[UnreadableRow]) -> None:

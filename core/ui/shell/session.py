@@ -26,6 +26,7 @@ from core.errors import (
 )
 from core.logs import configure_logging
 from core.ui.shell.formats import escape_message
+from core.ui.shell.loading import end_loading
 
 SERVICES = "services"
 """Session state: the analyst's PageServices. It holds their token, so each session has its own. Tests set it."""
@@ -75,7 +76,8 @@ def sign_out() -> None:
 def report_errors() -> Generator[None]:
     """Show an error as a message that says what to do, and stop the page or fragment there; never a traceback."""
     try:
-        yield
+        with _end_loading_on_error():
+            yield
     except NotSignedIn as error:
         _sign_in_again(error)
     except InvalidRequest as error:
@@ -89,6 +91,15 @@ def report_errors() -> Generator[None]:
     except Exception:
         logger.exception("page_failed")
         _draw_problem("Something went wrong on this page", "The error is in the log of the pages. Reload the page.")
+
+
+@contextmanager
+def _end_loading_on_error() -> Generator[None]:
+    try:
+        yield
+    except Exception:
+        end_loading()
+        raise
 
 
 def _open_services(settings: PageSettings) -> PageServices:
