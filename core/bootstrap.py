@@ -10,6 +10,7 @@ from core.adapters.queue.rq_job_queue import RqJobQueue
 from core.adapters.queue.rq_token_counter import RqTokenCounter
 from core.adapters.supabase.alerts import SupabaseAlertStore
 from core.adapters.supabase.conversations import SupabaseConversationStore
+from core.adapters.supabase.datasets import SupabaseDatasetStore
 from core.adapters.supabase.diagnostics import SupabaseDiagnosticStore, SupabaseExperimentStore
 from core.adapters.supabase.failures import SupabaseFailureStore
 from core.adapters.supabase.health import SupabaseProbe
@@ -23,6 +24,7 @@ from core.config import PageSettings
 from core.domain.unreadable import UnreadableRow
 from core.ports import AlertStore, ConversationStore, FailureStore, OverviewStore, TokenCounter
 from core.services.batches import BatchService
+from core.services.datasets import DatasetService
 from core.services.diagnostics import DiagnosticsService
 from core.services.experiments import ExperimentService
 from core.services.health import HealthService
@@ -49,6 +51,7 @@ class PageServices:
     health: HealthService
     failures: FailureStore
     conversations: ConversationStore
+    datasets: DatasetService
     diagnostics: DiagnosticsService
     experiments: ExperimentService
     imports: ImportService
@@ -88,6 +91,11 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         shipped_migrations=tuple(migration.version for migration in read_migrations(MIGRATIONS)),
     )
 
+    conversations = SupabaseConversationStore(analyst=analyst)
+    batches = BatchService(
+        batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue, simulated=settings.simulated
+    )
+
     def release() -> None:
         health.close()
         analyst.close()
@@ -98,15 +106,14 @@ def build_page_services(settings: PageSettings, analyst: Analyst) -> PageService
         scaffolding=ScaffoldingService(store=scaffolding),
         scaffolding_editing=ScaffoldingEditingService(store=scaffolding, editor=SupabaseScaffoldingEditor(analyst=analyst)),
         tokens=RqTokenCounter(redis=redis, queue_name=settings.queue_name),
-        batches=BatchService(
-            batches=SupabaseBatchStore(analyst=analyst), scaffolding=scaffolding, queue=queue, simulated=settings.simulated
-        ),
+        batches=batches,
         monitor=MonitorService(store=SupabaseMonitorStore(analyst=analyst)),
         overview=SupabaseOverviewStore(analyst=analyst),
         alerts=SupabaseAlertStore(analyst=analyst),
         health=health,
         failures=SupabaseFailureStore(analyst=analyst),
-        conversations=SupabaseConversationStore(analyst=analyst),
+        conversations=conversations,
+        datasets=DatasetService(store=SupabaseDatasetStore(analyst=analyst), conversations=conversations, batches=batches),
         diagnostics=DiagnosticsService(store=SupabaseDiagnosticStore(analyst=analyst)),
         experiments=ExperimentService(store=SupabaseExperimentStore(analyst=analyst), queue=queue),
         imports=ImportService(store=SupabaseImportStore(analyst=analyst), scaffolding=scaffolding),

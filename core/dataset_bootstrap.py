@@ -1,11 +1,11 @@
 """The composition root of exports, apart from the others since Parquet and the Hub's library take a while to load."""
 
-from core.adapters.files.dataset_folder import write_folder
+from core.adapters.files.dataset_folder import write_folder, write_folder_as_zip
 from core.adapters.hub.card import add_hub_data
 from core.services.dataset_export import DatasetExporter
 from core.services.datasets import DatasetService
 
-__all__ = ["make_exporter", "write_folder"]
+__all__ = ["make_exporter", "write_folder", "write_folder_as_zip"]
 
 
 def make_exporter(datasets: DatasetService) -> DatasetExporter:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ConversationFilters,
         ExportedConversation,
         ListedConversation,
+        Reviewed,
         ReviewStatus,
         StoredConversation,
     )
@@ -124,8 +125,14 @@ class DatasetStore(Protocol):
         """Write a data set; raise InvalidRequest with the reason if the database refuses."""
         ...
 
-    def list_all(self, *, counts_simulated: bool, name: str | None = None) -> tuple[Dataset, ...]:
-        """Return all data sets, newest first, or the one of this name."""
+    def list_all(
+        self, *, counts_simulated: bool, name: str | None = None, dataset_id: UUID | None = None
+    ) -> tuple[Dataset, ...]:
+        """Return all data sets, newest first, or the one of this name or id."""
+        ...
+
+    def delete(self, dataset_id: DatasetId) -> bool:
+        """Delete a data set with its frozen versions; False if there is none."""
         ...
 
     def describe(self, dataset_id: DatasetId, *, counts_simulated: bool) -> DatasetDetail:
@@ -347,12 +354,29 @@ class ConversationStore(Protocol):
 
     def count(self, filters: ConversationFilters = ...) -> ConversationCounts: ...
 
-    def find_place(self, conversation_id: UUID, filters: ConversationFilters = ...) -> RowPlace:
-        """Return the neighbours of a conversation among the filtered ones."""
+    def find_place(
+        self, conversation_id: UUID | None, filters: ConversationFilters = ..., reader: UUID | None = None
+    ) -> RowPlace:
+        """Return the neighbours of a conversation among the filtered ones; without one, the first as the older neighbour.
+
+        Where conversations that wait for review are asked for, a reader is not led on to what another has open.
+        """
         ...
 
-    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
-        """Set the review status of up to 1,000 conversations; return how many of them are there and the analyst's."""
+    def open(self, conversation_id: UUID, reader: UUID) -> bool:
+        """Note that a reader has a conversation open; return whether another one has it open already."""
+        ...
+
+    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus, reason: str | None = None) -> Reviewed:
+        """Set the review status of up to 1,000 conversations; those that are not the analyst's are left out."""
+        ...
+
+    def note(self, conversation_id: UUID, text: str) -> bool:
+        """Keep a note, an empty text for none; False where there is no such conversation."""
+        ...
+
+    def edit(self, conversation_id: UUID, turn_place: int, content: str, revision: str) -> bool:
+        """Replace what a turn says; raise InvalidRequest if the conversation is another by now; False if there is none."""
         ...
 
     def list_for_export(

@@ -166,8 +166,8 @@ begin
         return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: a data set belongs to a user.');
     end if;
     perform public.require_object(request);
-    if jsonb_typeof(request -> 'plan') is distinct from 'array' or jsonb_array_length(request -> 'plan') not between 1 and 100 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'A plan has 1 to 100 parts.');
+    if jsonb_typeof(request -> 'plan') is distinct from 'array' or jsonb_array_length(request -> 'plan') not between 1 and 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A plan has 1 to 1,000 parts.');
     end if;
     if jsonb_typeof(request -> 'name') is distinct from 'string' or jsonb_typeof(request -> 'counted') is distinct from 'string' then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'A data set has a name, and says whether accepted or approved conversations count.');
@@ -209,9 +209,11 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- The caller's data sets (or the one of this name), newest first, each with the sums of its plan and the number of its
+-- The caller's data sets (or the one of this name or id), newest first, each with the sums of its plan and the number of its
 -- newest version.
-create function public.list_datasets(counts_simulated boolean, wanted_name text default null) returns jsonb
+create function public.list_datasets(
+    counts_simulated boolean, wanted_name text default null, wanted_id uuid default null
+) returns jsonb
 language sql stable set search_path = ''
 as $$
     select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
@@ -227,6 +229,7 @@ as $$
         from public.count_dataset_cells(d.id, counts_simulated) c
     ) sums
     where d.created_by = (select auth.uid()) and (wanted_name is null or d.name = wanted_name)
+        and (wanted_id is null or d.id = wanted_id)
 $$;
 
 -- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
@@ -235,7 +238,8 @@ create function public.describe_dataset(target_dataset_id uuid, counts_simulated
 language sql stable set search_path = ''
 as $$
     select jsonb_build_object(
-        'cells', (select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('category', a.conversation_category)
+        'cells', (select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('category', a.conversation_category,
+                'persona', p.name, 'persona_key', p.persona_key, 'arc', a.name, 'arc_key', a.arc_key, 'topic', t.name)
             order by a.conversation_category, p.persona_key, a.arc_key, t.topic_key), '[]')
             from public.count_dataset_cells(d.id, counts_simulated) c
             join public.personas p on p.id = c.persona_id
@@ -283,6 +287,17 @@ begin
     return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
         'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text)
     ) order by c.created_at, c.id), '[]') from public.conversations c where c.id = any (ids));
+end
+$$;
+
+-- Deletes a data set of the caller with its plan and frozen versions; batches and conversations stay. Returns {"outcome":
+-- "done" | "not_found"}.
+create function public.delete_dataset(target_dataset_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+begin
+    delete from public.datasets d where d.id = target_dataset_id and d.created_by = auth.uid();
+    return jsonb_build_object('outcome', case when found then 'done' else 'not_found' end);
 end
 $$;
 
@@ -385,29 +400,6 @@ as $$
     ) page
 $$;
 
--- Notes the analyst's review of conversations: approved | rejected | pending_review. Returns {"outcome": "done" |
--- "rejected", "reviewed": how many of them are the caller's, "reason"}.
-create function public.review_conversations(conversation_ids uuid[], new_status text) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    done integer;
-begin
-    if new_status is null or new_status not in ('approved', 'rejected', 'pending_review') then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'A review is approved, rejected or pending_review.');
-    end if;
-    if cardinality(conversation_ids) > 1000 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'At most 1,000 conversations are reviewed in one call.');
-    end if;
-    update public.conversations c set review_status = new_status
-    where c.id = any (conversation_ids) and c.created_by = (select auth.uid());
-    get diagnostics done = row_count;
-    return jsonb_build_object('outcome', 'done', 'reviewed', done);
-end
-$$;
-
-drop function public.review_conversation(uuid, text);
-
 -- The wanted positions of a grid in their order, one that stands twice for two variations; without a list all of them. Raises a data exception in
 -- plain words before it reads more than a batch holds.
 create or replace function public.read_picks(given jsonb, grid_size bigint) returns integer[]
@@ -462,14 +454,14 @@ grant all on public.datasets, public.dataset_cells, public.dataset_versions, pub
 
 revoke execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
-    public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean, text), public.read_version_rows(uuid, integer, integer),
-    public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb),
+    public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.list_datasets(boolean, text, uuid), public.read_version_rows(uuid, integer, integer),
+    public.stage_dataset_rows(uuid, jsonb),
     public.keep_frozen_version(), public.describe_version_row(public.conversations)
     from public, anon, authenticated;
 grant execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
-    public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean, text), public.read_version_rows(uuid, integer, integer),
-    public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
+    public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.list_datasets(boolean, text, uuid), public.read_version_rows(uuid, integer, integer),
+    public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

@@ -352,6 +352,8 @@ as $$
     select c.* from public.conversations c
     where public.require_filters(filters)
         and (filters ->> 'batch_id' is null or c.batch_id = (filters ->> 'batch_id')::uuid)
+        and (filters ->> 'dataset_id' is null
+            or c.batch_id in (select b.id from public.batches b where b.dataset_id = (filters ->> 'dataset_id')::uuid))
         and (filters ->> 'persona_id' is null or c.persona_id = (filters ->> 'persona_id')::uuid)
         and (filters ->> 'emotional_arc_id' is null or c.emotional_arc_id = (filters ->> 'emotional_arc_id')::uuid)
         and (filters ->> 'training_topic_id' is null or c.training_topic_id = (filters ->> 'training_topic_id')::uuid)
@@ -880,6 +882,8 @@ as $$
             select jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'status', r.status) order by r.created_at)
             from public.batches r where r.retry_of = p.id
         ), '[]'),
+        'dataset', (select jsonb_build_object('id', d.id, 'name', d.name)
+            from public.batches b join public.datasets d on d.id = b.dataset_id where b.id = p.id),
         'to_retry', case when exists (select 1 from public.batches r where r.retry_of = p.id)
             then (select count(*) from public.list_items_to_retry(p.id)) else p.failed end,
         'by_failure_type', coalesce((

@@ -1,22 +1,14 @@
-"""What an analyst does with conversations: review one, export many."""
+"""Conversations as a file of chat messages."""
 
 from collections.abc import Iterator
-from uuid import UUID
 
 from core.domain.datasets.dataset_export import format_line
-from core.domain.datasets.records import ANY_CONVERSATION, ConversationFilters, ReviewStatus
+from core.domain.datasets.records import ANY_CONVERSATION, ConversationFilters
 from core.domain.paging import RowCursor
-from core.errors import NotFound
 from core.ports import ConversationStore
 
 EXPORT_PAGE = 200
 """About 3 MB in memory at a time."""
-
-
-def review_conversation(conversations: ConversationStore, conversation_id: UUID, status: ReviewStatus) -> None:
-    """Approve, reject, or set back to pending; raise NotFound."""
-    if not conversations.review([conversation_id], status):
-        raise NotFound.of("conversation", conversation_id)
 
 
 def export_conversations(

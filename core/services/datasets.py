@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from core.domain.batches.batch import BatchSettings, Submitted, choose_skip
-from core.domain.datasets.freezing import Candidate, VersionBuilder, is_whole
+from core.domain.datasets.freezing import Candidate, VersionBuilder, find_problem
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion, PlanPart, plan_top_ups
 from core.domain.datasets.records import ReviewStatus
-from core.domain.datasets.versions import CountedStatus, FrozenConversation, VersionRule, make_fingerprint
+from core.domain.datasets.versions import (
+    CountedStatus,
+    FrozenConversation,
+    VersionChange,
+    VersionRule,
+    compare_members,
+    describe_exclusions,
+    make_fingerprint,
+)
 from core.domain.paging import RowCursor
 from core.errors import InvalidRequest, NotFound
 from core.ports import ConversationStore, DatasetStore
@@ -43,6 +52,18 @@ class DatasetService:
             raise NotFound(f"There is no data set {name!r}. `brightrun dataset list` shows yours.")
         return found[0]
 
+    def find(self, dataset_id: UUID) -> Dataset:
+        """Return the data set of this id; raise NotFound."""
+        found = self.store.list_all(counts_simulated=self.batches.simulated, dataset_id=dataset_id)
+        if not found:
+            raise NotFound.of("data set", dataset_id)
+        return found[0]
+
+    def delete(self, dataset: Dataset) -> None:
+        """Delete a data set with its frozen versions; its batches and conversations stay."""
+        if not self.store.delete(dataset.id):
+            raise NotFound.of("data set", dataset.id)
+
     def describe(self, dataset: Dataset) -> DatasetDetail:
         """Return the plan cell by cell, batches and versions."""
         return self.store.describe(dataset.id, counts_simulated=self.batches.simulated)
@@ -69,9 +90,9 @@ class DatasetService:
         approved = refused = 0
         for page in self._list_candidates(dataset):
             waiting = [each for each in page if each.review_status is ReviewStatus.PENDING_REVIEW]
-            passing = [each.id for each in waiting if is_whole(each.turns)]
+            passing = [each.id for each in waiting if find_problem(each.turns) is None]
             if passing:
-                approved += self.conversations.review(passing, ReviewStatus.APPROVED)
+                approved += self.conversations.review(passing, ReviewStatus.APPROVED).reviewed
             refused += len(waiting) - len(passing)
         return approved, refused
 
@@ -91,7 +112,13 @@ class DatasetService:
             if not staged:
                 continue  # Something was edited between judging and freezing; judge again.
             if not builder.members:
-                raise InvalidRequest(f"Nothing of {dataset.name} can be frozen. {describe_exclusions(builder)}")
+                exclusions = builder.summarize()["exclusions"]
+                why = (
+                    f"Kept out: {describe_exclusions(exclusions)}."
+                    if exclusions
+                    else "It has no accepted conversation yet; top it up first."
+                )
+                raise InvalidRequest(f"Nothing of {dataset.name} can be frozen. {why}")
             number = self.store.freeze(version_id, make_fingerprint(builder.members), builder.summarize())
             return self.get_version(dataset, number)
         raise InvalidRequest("The conversations are being edited at this moment. Freeze again when that is done.")
@@ -112,6 +139,11 @@ class DatasetService:
             yield from rows
             position = rows[-1].position + 1
 
+    def compare(self, before: DatasetVersion, after: DatasetVersion) -> VersionChange:
+        """Return what was added, removed and edited from one version to another."""
+        members = [{each.id: each.text_hash for each in self.read_version(version)} for version in (before, after)]
+        return compare_members(*members)
+
     def _list_candidates(self, dataset: Dataset) -> Iterator[tuple[Candidate, ...]]:
         cursor: RowCursor | None = None
         while rows := self.store.list_candidates(dataset.id, PAGE_SIZE, cursor):
@@ -122,11 +154,3 @@ class DatasetService:
     def _choose(builder: VersionBuilder, page: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
         placed = [(builder.add(each), each) for each in page]
         return [(position, each) for position, each in placed if position is not None]
-
-
-def describe_exclusions(builder: VersionBuilder) -> str:
-    """Say how many were kept out for which reason."""
-    exclusions = builder.summarize()["exclusions"]
-    if not exclusions:
-        return "It has no accepted conversation yet; top it up first."
-    return "Kept out: " + ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in exclusions.items()) + "."

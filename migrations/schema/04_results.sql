@@ -70,7 +70,7 @@ create table public.conversations (
     ending_emotion text,
     ending_intensity double precision,
     review_status text not null default 'pending_review'
-        check (review_status in ('pending_review', 'approved', 'rejected', 'archived')),
+        check (review_status in ('pending_review', 'approved', 'rejected')),
     quality_score numeric(3, 2),
     persona_id uuid not null references public.personas (id),
     emotional_arc_id uuid not null references public.emotional_arcs (id),
@@ -84,9 +84,16 @@ create table public.conversations (
     cost_usd numeric(12, 6),
     simulated boolean not null,
     created_by uuid not null references auth.users (id) on delete cascade,
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    review_reason text check (review_reason is null or public.is_line(review_reason)),
+    review_note text check (review_note is null or public.is_text(review_note, 5000)),
+    read_at timestamptz,
+    reader uuid,
+    held_until timestamptz
 );
 comment on table public.conversations is 'Accepted replies only: the training data';
+comment on column public.conversations.review_reason is 'Why a reviewer rejected it';
+comment on column public.conversations.reader is 'The session that has it open until held_until';
 create index idx_conversations_batch on public.conversations (batch_id, created_at);
 create index idx_conversations_filters on public.conversations (created_by, created_at desc, id desc)
     include (batch_id, persona_id, emotional_arc_id, training_topic_id, conversation_category, tier, model, review_status,
@@ -101,6 +108,23 @@ create index idx_conversations_template on public.conversations (template_id);
 alter table public.conversations enable row level security;
 create policy "Users read their conversations" on public.conversations
     for select to authenticated using (created_by = (select auth.uid()));
+
+create table public.conversation_edits (
+    id uuid primary key default gen_random_uuid(),
+    conversation_id uuid not null references public.conversations (id) on delete cascade,
+    turn_place integer not null check (turn_place >= 0),
+    content_before text not null,
+    edited_by uuid not null references auth.users (id) on delete cascade,
+    edited_at timestamptz not null default now()
+);
+comment on table public.conversation_edits is 'What turns said before they were edited; the first edit of a turn has what Claude wrote';
+comment on column public.conversation_edits.turn_place is 'Counted from 0';
+create index idx_conversation_edits_conversation on public.conversation_edits (conversation_id, edited_at);
+-- For the foreign key alone.
+create index idx_conversation_edits_edited_by on public.conversation_edits (edited_by);
+alter table public.conversation_edits enable row level security;
+create policy "Users read the edits of their conversations" on public.conversation_edits
+    for select to authenticated using (edited_by = (select auth.uid()));
 
 create table public.failed_generations (
     id uuid primary key default gen_random_uuid(),

@@ -145,6 +145,8 @@ as $$
             select jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'status', r.status) order by r.created_at)
             from public.batches r where r.retry_of = p.id
         ), '[]'),
+        'dataset', (select jsonb_build_object('id', d.id, 'name', d.name)
+            from public.batches b join public.datasets d on d.id = b.dataset_id where b.id = p.id),
         'to_retry', case when exists (select 1 from public.batches r where r.retry_of = p.id)
             then (select count(*) from public.list_items_to_retry(p.id)) else p.failed end,
         'by_failure_type', coalesce((

@@ -160,8 +160,8 @@ begin
         return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first: a data set belongs to a user.');
     end if;
     perform public.require_object(request);
-    if jsonb_typeof(request -> 'plan') is distinct from 'array' or jsonb_array_length(request -> 'plan') not between 1 and 100 then
-        return jsonb_build_object('outcome', 'rejected', 'reason', 'A plan has 1 to 100 parts.');
+    if jsonb_typeof(request -> 'plan') is distinct from 'array' or jsonb_array_length(request -> 'plan') not between 1 and 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'A plan has 1 to 1,000 parts.');
     end if;
     if jsonb_typeof(request -> 'name') is distinct from 'string' or jsonb_typeof(request -> 'counted') is distinct from 'string' then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'A data set has a name, and says whether accepted or approved conversations count.');
@@ -203,9 +203,11 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- The caller's data sets (or the one of this name), newest first, each with the sums of its plan and the number of its
+-- The caller's data sets (or the one of this name or id), newest first, each with the sums of its plan and the number of its
 -- newest version.
-create function public.list_datasets(counts_simulated boolean, wanted_name text default null) returns jsonb
+create function public.list_datasets(
+    counts_simulated boolean, wanted_name text default null, wanted_id uuid default null
+) returns jsonb
 language sql stable set search_path = ''
 as $$
     select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
@@ -221,6 +223,7 @@ as $$
         from public.count_dataset_cells(d.id, counts_simulated) c
     ) sums
     where d.created_by = (select auth.uid()) and (wanted_name is null or d.name = wanted_name)
+        and (wanted_id is null or d.id = wanted_id)
 $$;
 
 -- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
@@ -229,7 +232,8 @@ create function public.describe_dataset(target_dataset_id uuid, counts_simulated
 language sql stable set search_path = ''
 as $$
     select jsonb_build_object(
-        'cells', (select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('category', a.conversation_category)
+        'cells', (select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('category', a.conversation_category,
+                'persona', p.name, 'persona_key', p.persona_key, 'arc', a.name, 'arc_key', a.arc_key, 'topic', t.name)
             order by a.conversation_category, p.persona_key, a.arc_key, t.topic_key), '[]')
             from public.count_dataset_cells(d.id, counts_simulated) c
             join public.personas p on p.id = c.persona_id
@@ -277,6 +281,17 @@ begin
     return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
         'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text)
     ) order by c.created_at, c.id), '[]') from public.conversations c where c.id = any (ids));
+end
+$$;
+
+-- Deletes a data set of the caller with its plan and frozen versions; batches and conversations stay. Returns {"outcome":
+-- "done" | "not_found"}.
+create function public.delete_dataset(target_dataset_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s'
+as $$
+begin
+    delete from public.datasets d where d.id = target_dataset_id and d.created_by = auth.uid();
+    return jsonb_build_object('outcome', case when found then 'done' else 'not_found' end);
 end
 $$;
 

@@ -10,7 +10,8 @@ grant select on
     public.batches, public.batch_items, public.generation_attempts, public.conversations, public.failed_generations,
     public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
     public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
-    public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows
+    public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows,
+    public.conversation_edits
     to authenticated;
 
 revoke execute on all functions in schema public from public, anon, authenticated;
@@ -21,7 +22,7 @@ grant execute on function
     public.count_conversations(jsonb), public.count_existing_combinations(jsonb), public.count_experiment_pairs(uuid),
     public.count_failed_generations(jsonb), public.count_outcomes(jsonb, integer), public.count_scaffolding_uses(text),
     public.create_experiment(jsonb), public.describe_conversation(uuid), public.describe_failure(uuid),
-    public.export_conversations(jsonb, integer, timestamptz, uuid), public.find_conversation_place(jsonb, uuid),
+    public.export_conversations(jsonb, integer, timestamptz, uuid), public.find_conversation_place(jsonb, uuid, uuid),
     public.find_conversations_by_words(text), public.find_failure_place(jsonb, uuid),
     public.find_failures_by_words(text), public.finish_import(uuid),
     public.fits_kind(jsonb, text, text, text, text),
@@ -38,7 +39,8 @@ grant execute on function
     public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),
     public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
     public.watch_batch(uuid, integer), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
-    public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean, text), public.read_version_rows(uuid, integer, integer),
-    public.review_conversations(uuid[], text), public.stage_dataset_rows(uuid, jsonb)
+    public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
+    public.list_datasets(boolean, text, uuid), public.read_version_rows(uuid, integer, integer),
+    public.review_conversations(uuid[], text, text), public.stage_dataset_rows(uuid, jsonb), public.edit_turn(uuid, integer, text, text),
+    public.note_conversation(uuid, text), public.open_conversation(uuid, uuid)
     to authenticated;

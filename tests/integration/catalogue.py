@@ -47,6 +47,7 @@ READING: Mapping[str, Reading] = {
     "dataset_cells": Reading.OWN,
     "dataset_versions": Reading.OWN,
     "dataset_version_rows": Reading.OWN,
+    "conversation_edits": Reading.OWN,
     "imports": Reading.HIDDEN,
     "import_rows": Reading.HIDDEN,
     "import_sizes": Reading.HIDDEN,
@@ -74,6 +75,8 @@ class World:
     alert: UUID
     import_id: UUID
     dataset: UUID
+    other_dataset: UUID
+    """To be deleted."""
     version: UUID
     draft: UUID
     """A version that is being written."""
@@ -157,8 +160,8 @@ def make_dataset_request() -> dict[str, Any]:
     return {"name": f"Set {uuid4().hex}", "counted": "accepted", "plan": plan}
 
 
-AT_LAST = ("submit_batch", "create_dataset", "begin_import", "finish_import", "retry_failed_items")
-"""After these somebody else has something, too, or nothing is left to retry."""
+AT_LAST = ("submit_batch", "create_dataset", "begin_import", "finish_import", "retry_failed_items", "delete_dataset")
+"""After these somebody else has something, too, nothing is left to retry, or a data set is gone."""
 KIND = ("failure_type", "stop_reason", "truncation_pattern", "fingerprint")
 SETTINGS = (
     "persona_id", "emotional_arc_id", "training_topic_id", "template_id", "structured_outputs", "max_tokens", "effort",
@@ -366,11 +369,13 @@ CALLS: Mapping[str, Call] = {
         arguments=lambda _: {"request": make_dataset_request()},
         owner=is_done,
         stranger=is_done,
-        limits={"request": (make_dataset_request() | {"plan": [{}] * 101}, is_refused)},
+        limits={"request": (make_dataset_request() | {"plan": [{}] * 1_001}, is_refused)},
     ),
     "list_datasets": Call(
-        arguments=lambda _: {"counts_simulated": True, "wanted_name": None}, limits={"wanted_name": (LONG, is_nothing)}
+        arguments=lambda _: {"counts_simulated": True, "wanted_name": None, "wanted_id": None},
+        limits={"wanted_name": (LONG, is_nothing)},
     ),
+    "delete_dataset": Call(arguments=lambda world: {"target_dataset_id": str(world.other_dataset)}, owner=is_done),
     "count_dataset_cells": Call(arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True}),
     "describe_dataset": Call(
         arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True},
@@ -384,7 +389,34 @@ CALLS: Mapping[str, Call] = {
         arguments=lambda world: {"conversation_ids": [str(world.conversation)], "new_status": "approved"},
         owner=lambda answer: answer["reviewed"] == 1,
         stranger=lambda answer: answer["reviewed"] == 0,
-        limits={"conversation_ids": (MANY_IDS, is_refused), "new_status": (LONG, is_refused)},
+        limits={
+            "conversation_ids": (MANY_IDS, is_refused),
+            "new_status": (LONG, is_refused),
+            "new_reason": (LONG, is_refused),
+        },
+    ),
+    "note_conversation": Call(
+        arguments=lambda world: {"target_conversation_id": str(world.conversation), "new_note": "Read twice."},
+        owner=is_done,
+        limits={"new_note": (LONG, is_refused)},
+    ),
+    "open_conversation": Call(
+        arguments=lambda world: {"target_conversation_id": str(world.conversation), "new_reader": str(uuid4())},
+        owner=is_done,
+    ),
+    "edit_turn": Call(
+        arguments=lambda world: {
+            "target_conversation_id": str(world.conversation),
+            "turn_place": 0,
+            "new_content": "Hello.",
+            "revision": "0" * 32,
+        },
+        owner=lambda answer: answer["outcome"] == "changed",  # That is not the revision that is kept.
+        limits={
+            "new_content": (LONG, is_refused),
+            "revision": (LONG, lambda answer: answer["outcome"] == "changed"),
+            "turn_place": (LARGEST, lambda answer: answer["outcome"] == "changed"),
+        },
     ),
     "begin_dataset_version": Call(arguments=lambda world: {"target_dataset_id": str(world.dataset)}, owner=is_done),
     "stage_dataset_rows": Call(

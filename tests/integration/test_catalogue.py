@@ -103,6 +103,9 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         service.import_files([UploadedFile(name="old.jsonl", content=make_old_data_set())])
         begun = imports.begin("Begun", [FileDigest(digest=uuid4().hex * 2, name="a")]).import_id
         dataset, version, draft = make_dataset(seeded, analyst, batch)
+        other = make_dataset_request()
+        parts = [PlanPart.model_validate(part) for part in other["plan"]]
+        other_dataset = SupabaseDatasetStore(analyst=analyst).create(other["name"], CountedStatus.ACCEPTED, parts)
         with open_service(url, seeded.require_secret_key()) as client:
             upload_reports(SupabaseReportStore(client=client))
         with psycopg.connect(seeded.require_db_url()) as connection:
@@ -113,6 +116,11 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
                 analyst.user_id,
             )
             conversation = _read_one(connection, "select id from public.conversations where batch_id = %s", batch)
+            connection.execute(
+                "insert into public.conversation_edits (conversation_id, turn_place, content_before, edited_by)"
+                " values (%s, 0, 'Before', %s)",
+                (conversation, analyst.user_id),
+            )
             failure, path = connection.execute(
                 "select id, raw_file_path from public.failed_generations where run_id = %s", (batch,)
             ).fetchone() or (None, None)
@@ -122,6 +130,7 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         world = World(
             batch=batch, large_batch=large_batch, conversation=conversation, failure=failure, experiment=experiment.id,
             alert=alert, import_id=begun, dataset=dataset, version=version, draft=draft,
+            other_dataset=other_dataset,
         )  # fmt: skip
         secrets |= {str(value) for value in vars(world).values()} | {str(analyst.user_id), analyst.email}
         yield Stage(

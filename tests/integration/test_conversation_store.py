@@ -18,7 +18,8 @@ from core.domain.paging import Direction
 from core.domain.scaffolding.records import ConversationCategory, Tier
 from core.errors import InvalidRequest, NotFound
 from core.ports import ConversationStore
-from core.services.conversations import export_conversations, review_conversation
+from core.services.conversations import export_conversations
+from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_all, review_conversation
 from tests.factories import make_selection
 from tests.support.results import accept
 from tests.support.stores import Stores, lease, open_stores, record, submit
@@ -151,10 +152,93 @@ def test_a_review_can_be_changed_and_taken_back(owner: Owner) -> None:
     for status in (ReviewStatus.APPROVED, ReviewStatus.REJECTED, ReviewStatus.PENDING_REVIEW):
         review_conversation(owner.conversations, conversation_id, status)
         assert status is owner.conversations.get(conversation_id).review_status
-    with pytest.raises(InvalidRequest, match="approved, rejected or pending_review"):
-        review_conversation(owner.conversations, conversation_id, ReviewStatus.ARCHIVED)
     with pytest.raises(NotFound):
         review_conversation(owner.conversations, uuid4(), ReviewStatus.APPROVED)
+
+
+def test_a_rejection_has_a_reason_until_it_is_taken_back(owner: Owner) -> None:
+    owner.make(1)
+    (conversation_id,) = list_ids(owner)
+
+    review_conversation(owner.conversations, conversation_id, ReviewStatus.REJECTED, "Off topic")
+    assert "Off topic" == owner.conversations.get(conversation_id).review_reason
+    review_conversation(owner.conversations, conversation_id, ReviewStatus.PENDING_REVIEW)
+    assert None is owner.conversations.get(conversation_id).review_reason
+    with pytest.raises(InvalidRequest, match="only what is rejected"):
+        review_conversation(owner.conversations, conversation_id, ReviewStatus.APPROVED, "Good")
+
+
+def test_all_that_a_filter_shows_is_reviewed_and_restored(owner: Owner) -> None:
+    batch_id = owner.make(3)
+    owner.make(1)
+    reviewed = review_all(owner.conversations, ConversationFilters(batch_id=batch_id), ReviewStatus.APPROVED)
+
+    assert (3, 0) == (len(reviewed.before), reviewed.read)
+    assert 3 == owner.conversations.count(ConversationFilters(review_status=ReviewStatus.APPROVED)).total
+    assert () == review_all(owner.conversations, ConversationFilters(batch_id=batch_id), ReviewStatus.APPROVED).before
+    restore_reviews(owner.conversations, reviewed.before)
+    assert 4 == owner.conversations.count(ConversationFilters(review_status=ReviewStatus.PENDING_REVIEW)).total
+
+
+def test_two_reviewers_are_not_led_to_the_same_conversation(owner: Owner) -> None:
+    owner.make(3)
+    newest, middle, oldest = list_ids(owner)
+    first_reader, second_reader = uuid4(), uuid4()
+    waiting = ConversationFilters(review_status=ReviewStatus.PENDING_REVIEW)
+
+    assert newest == owner.conversations.find_place(None, waiting, first_reader).older_id
+    assert not owner.conversations.open(newest, first_reader)
+    assert middle == owner.conversations.find_place(None, waiting, second_reader).older_id
+    assert not owner.conversations.open(middle, second_reader)
+    assert oldest == owner.conversations.find_place(newest, waiting, first_reader).older_id
+    assert owner.conversations.open(middle, first_reader)  # The second one has it open.
+    assert middle == owner.conversations.find_place(newest, ConversationFilters(), first_reader).older_id
+
+
+def test_bulk_review_tells_how_many_were_read(owner: Owner) -> None:
+    owner.make(2)
+    owner.conversations.open(list_ids(owner)[0], uuid4())
+
+    assert 1 == review_all(owner.conversations, ConversationFilters(), ReviewStatus.APPROVED).read
+
+
+def test_a_note_is_kept_and_taken_away(owner: Owner) -> None:
+    owner.make(1)
+    (conversation_id,) = list_ids(owner)
+
+    note_conversation(owner.conversations, conversation_id, " Ask Ann about turn 2. ")
+    assert "Ask Ann about turn 2." == owner.conversations.get(conversation_id).review_note
+    note_conversation(owner.conversations, conversation_id, " ")
+    assert None is owner.conversations.get(conversation_id).review_note
+    with pytest.raises(NotFound):
+        note_conversation(owner.conversations, uuid4(), "Nowhere")
+    with pytest.raises(InvalidRequest, match="5,000"):
+        note_conversation(owner.conversations, conversation_id, "x" * 5_001)
+
+
+def test_an_edited_turn_keeps_what_it_said_before(owner: Owner) -> None:
+    owner.make(1)
+    (conversation_id,) = list_ids(owner)
+    before = owner.conversations.get(conversation_id)
+
+    edit_turn(owner.conversations, before, 1, "Let us look at your statement, page by page.")
+
+    after = owner.conversations.get(conversation_id)
+    assert "Let us look at your statement, page by page." == after.turns[1].content
+    assert before.turns[0] == after.turns[0]
+    assert [(1, before.turns[1].content)] == [(edit.turn_place, edit.content_before) for edit in after.edits]
+    with pytest.raises(InvalidRequest, match="meanwhile"):
+        edit_turn(owner.conversations, before, 1, "Another text.")
+
+
+@pytest.mark.parametrize("text", ["Let us look at your", "Let us look at {{ page }}.", " "])
+def test_an_edit_that_cuts_or_damages_a_turn_is_refused(owner: Owner, text: str) -> None:
+    owner.make(1)
+    before = owner.conversations.get(list_ids(owner)[0])
+
+    with pytest.raises(InvalidRequest):
+        edit_turn(owner.conversations, before, 1, text)
+    assert before == owner.conversations.get(before.id)
 
 
 def test_an_export_holds_each_conversation_once_oldest_first_over_page_ends(owner: Owner) -> None:

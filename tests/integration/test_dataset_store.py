@@ -10,7 +10,7 @@ import pytest
 from core.adapters.supabase.datasets import SupabaseDatasetStore
 from core.config import Settings
 from core.domain.datasets.plans import Dataset, PlanPart
-from core.domain.datasets.records import ReviewStatus
+from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.datasets.versions import CountedStatus, ExclusionReason
 from core.domain.scaffolding.records import ConversationCategory
 from core.errors import InvalidRequest, NotFound
@@ -110,8 +110,8 @@ def test_rejected_ones_are_missing_again_and_unread_ones_wait(stores: Stores) ->
     assert (2, 0, 2, 0) == (unread.accepted, unread.approved, unread.missing, unread.to_generate)
 
     (first, second) = (each for page in service._list_candidates(dataset) for each in page)
-    assert 1 == service.conversations.review([first.id], ReviewStatus.REJECTED)
-    assert 1 == service.conversations.review([second.id], ReviewStatus.APPROVED)
+    assert 1 == service.conversations.review([first.id], ReviewStatus.REJECTED).reviewed
+    assert 1 == service.conversations.review([second.id], ReviewStatus.APPROVED).reviewed
 
     reviewed = service.get("Reviewed")
     assert (1, 1, 1) == (reviewed.approved, reviewed.missing, reviewed.to_generate)
@@ -236,7 +236,7 @@ def test_plans_that_cannot_be_are_refused_in_words(stores: Stores) -> None:
         ("Huge", [huge], "at most 100000 combinations"),
         ("Other", [other], "is of the other category"),
         ("Unknown", [unknown], "."),
-        ("Empty", [], "1 to 100 parts"),
+        ("Empty", [], "1 to 1,000 parts"),
     ):
         with pytest.raises(InvalidRequest, match=word):
             service.create(name, CountedStatus.ACCEPTED, plan)
@@ -262,3 +262,23 @@ def test_nobody_sees_or_fills_the_data_set_of_another(seeded: Settings, stores: 
                 [0],
                 dataset_id=dataset.id,
             )
+
+
+def test_a_deleted_data_set_takes_its_versions_along_and_leaves_its_conversations(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Deleted", CountedStatus.ACCEPTED, make_plan(2))
+    fill(stores, service, dataset)
+    service.freeze(dataset, include_simulated=True)
+    of_it = ConversationFilters(dataset_id=dataset.id)
+    assert 2 == stores.conversations.count(of_it).total
+    assert dataset.id == service.find(dataset.id).id
+
+    service.delete(dataset)
+
+    assert () == service.list_all()
+    assert 0 == stores.conversations.count(of_it).total
+    assert 2 == stores.conversations.count(ConversationFilters()).total
+    with pytest.raises(NotFound):
+        service.find(dataset.id)
+    with pytest.raises(NotFound):
+        service.delete(dataset)

@@ -18,6 +18,15 @@ def accept(item: LeasedItem, **attempt: object) -> ItemAccepted:
     return ItemAccepted(item=item, attempt=make_attempt(**attempt), prompt_text="p", conversation=parse())
 
 
+def accept_other(item: LeasedItem) -> ItemAccepted:
+    """A conversation that says something that no other says."""
+    accepted = accept(item)
+    first, *others = accepted.conversation.turns
+    own = first.model_copy(update={"content": f"My question has the number {item.item_id}, and I ask it here."})
+    conversation = accepted.conversation.model_copy(update={"turns": (own, *others)})
+    return accepted.model_copy(update={"conversation": conversation})
+
+
 def fail(item: LeasedItem, *, stop_batch_because: str | None = None, **attempt: object) -> ItemFailed:
     """A reply whose fourth turn stops at a lone backslash."""
     failure = Failed(

@@ -1,11 +1,13 @@
 """The folder of an export: written under a temporary name and renamed at the end, so that nobody finds half a data set."""
 
 import shutil
-from collections.abc import Generator, Iterable
+import tempfile
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
@@ -64,6 +66,21 @@ def write_folder(target: Path, *, force: bool) -> Generator[DatasetFolder]:
         raise InvalidRequest(f"{target} cannot be written: {error.strerror or error}. Name another folder.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_folder_as_zip(write: Callable[[DatasetFolder], object]) -> bytes:
+    """Let a folder be written and return it as a zip archive: the same files give the same bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root, archive = Path(scratch) / "files", Path(scratch) / "archive.zip"
+        root.mkdir()
+        write(DatasetFolder(root))
+        with ZipFile(archive, "w", ZIP_DEFLATED) as target:
+            for place in sorted(path for path in root.rglob("*") if path.is_file()):
+                entry = ZipInfo(place.relative_to(root).as_posix())  # Of 1980, whenever it is written.
+                entry.compress_type = ZIP_DEFLATED
+                with place.open("rb") as source, target.open(entry, "w", force_zip64=True) as part:
+                    shutil.copyfileobj(source, part)
+        return archive.read_bytes()
 
 
 def _write_lines(place: Path, rows: Iterable[dict[str, Any]]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from core.adapters.supabase.functions import call_function
@@ -13,6 +14,7 @@ from core.domain.datasets.records import (
     ConversationFilters,
     ExportedConversation,
     ListedConversation,
+    Reviewed,
     ReviewStatus,
     StoredConversation,
 )
@@ -21,8 +23,11 @@ from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound
 
 
-class _ReviewOutcome(Record):
-    reviewed: int | None = None
+class _ChangeOutcome(Record):
+    outcome: Literal["done", "changed", "not_found", "rejected"]
+    reviewed: int = 0
+    read: int = 0
+    is_held: bool = False
     reason: str | None = None
 
 
@@ -62,22 +67,46 @@ class SupabaseConversationStore:
         answer = call_function(self.analyst.client, "count_conversations", filters=dump_filters(filters))
         return ConversationCounts.model_validate(answer)
 
-    def find_place(self, conversation_id: UUID, filters: ConversationFilters = ANY_CONVERSATION) -> RowPlace:
+    def find_place(
+        self, conversation_id: UUID | None, filters: ConversationFilters = ANY_CONVERSATION, reader: UUID | None = None
+    ) -> RowPlace:
+        # Only reviewers are led past what another reader has open.
+        is_review = filters.review_status is ReviewStatus.PENDING_REVIEW
         answer = call_function(
             self.analyst.client,
             "find_conversation_place",
             filters=dump_filters(filters),
-            conversation_id=str(conversation_id),
+            conversation_id=None if conversation_id is None else str(conversation_id),
+            for_reader=str(reader) if reader is not None and is_review else None,
         )
         return RowPlace.model_validate(answer)
 
-    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus) -> int:
+    def open(self, conversation_id: UUID, reader: UUID) -> bool:
+        parameters = {"target_conversation_id": str(conversation_id), "new_reader": str(reader)}
+        return self._change("open_conversation", **parameters).is_held
+
+    def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus, reason: str | None = None) -> Reviewed:
         ids = [str(conversation_id) for conversation_id in conversation_ids]
-        answer = call_function(self.analyst.client, "review_conversations", conversation_ids=ids, new_status=status)
-        outcome = _ReviewOutcome.model_validate(answer)
-        if outcome.reviewed is None:
-            raise InvalidRequest(outcome.reason or "The database refused the review.")
-        return outcome.reviewed
+        parameters = {"conversation_ids": ids, "new_status": status, "new_reason": reason}
+        outcome = self._change("review_conversations", **parameters)
+        return Reviewed(reviewed=outcome.reviewed, read=outcome.read)
+
+    def note(self, conversation_id: UUID, text: str) -> bool:
+        parameters = {"target_conversation_id": str(conversation_id), "new_note": text}
+        return self._change("note_conversation", **parameters).outcome == "done"
+
+    def edit(self, conversation_id: UUID, turn_place: int, content: str, revision: str) -> bool:
+        parameters = {"target_conversation_id": str(conversation_id), "turn_place": turn_place, "new_content": content}
+        outcome = self._change("edit_turn", **parameters, revision=revision)
+        if outcome.outcome == "changed":
+            raise InvalidRequest("Somebody has edited this conversation meanwhile. Read it again before you edit it.")
+        return outcome.outcome == "done"
+
+    def _change(self, function: str, **parameters: object) -> _ChangeOutcome:
+        outcome = _ChangeOutcome.model_validate(call_function(self.analyst.client, function, **parameters))
+        if outcome.outcome == "rejected":
+            raise InvalidRequest(outcome.reason or "The database refused this without saying why.")
+        return outcome
 
     def list_for_export(
         self, filters: ConversationFilters, page_size: int, cursor: RowCursor | None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from core.adapters.supabase.functions import call_function
 from core.adapters.supabase.reading import keep_readable, read_record
@@ -38,8 +39,14 @@ class SupabaseDatasetStore:
             raise InvalidRequest(outcome.reason or REFUSED)
         return outcome.dataset_id
 
-    def list_all(self, *, counts_simulated: bool, name: str | None = None) -> tuple[Dataset, ...]:
-        parameters = {"counts_simulated": counts_simulated, "wanted_name": name}
+    def delete(self, dataset_id: DatasetId) -> bool:
+        return self._call("delete_dataset", target_dataset_id=str(dataset_id)).outcome == "done"
+
+    def list_all(
+        self, *, counts_simulated: bool, name: str | None = None, dataset_id: UUID | None = None
+    ) -> tuple[Dataset, ...]:
+        wanted_id = None if dataset_id is None else str(dataset_id)
+        parameters = {"counts_simulated": counts_simulated, "wanted_name": name, "wanted_id": wanted_id}
         rows = call_function(self.analyst.client, "list_datasets", **parameters)
         return keep_readable(Dataset, rows, "data set", self.analyst.unreadable)
 

@@ -10,7 +10,8 @@ from core.cli.batch_options import JsonOption
 from core.cli.dataset.dataset_summary import NameArgument, print_dataset
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.domain.datasets.plans import PlanPart
+from core.domain.batches.batch import Selection
+from core.domain.datasets.plans import PlanPart, make_plan
 from core.domain.datasets.versions import CountedStatus
 from core.domain.scaffolding.records import ConversationCategory
 from core.errors import InvalidRequest
@@ -27,6 +28,7 @@ class _PlanChoice(BaseModel):
     personas: str = ALL
     arcs: str = ALL
     topics: str = ALL
+    limit: int | None = Field(default=None, ge=1)
     per_combination: int = Field(default=1, ge=1, le=1_000)
 
 
@@ -38,9 +40,11 @@ def create(
     arcs: Annotated[str, typer.Option(help="`all` of the category that have a template, or arc keys.")] = ALL,
     topics: Annotated[str, typer.Option(help="`all`, a number, or topic keys, comma separated.")] = ALL,
     per_combination: Annotated[int, typer.Option(help="Conversations of each combination (1 to 1,000).")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many combinations, spread evenly.")] = None,
     count: Annotated[CountedStatus, typer.Option(help="Which conversations fill the plan.")] = CountedStatus.APPROVED,
     plan: Annotated[
-        Path | None, typer.Option(help="JSON file of several parts: [{category, personas, arcs, topics, per_combination}].")
+        Path | None,
+        typer.Option(help="JSON file of several parts: [{category, personas, arcs, topics, limit, per_combination}]."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,12 +56,13 @@ def create(
         "personas": personas,
         "arcs": arcs,
         "topics": topics,
+        "limit": limit,
         "per_combination": per_combination,
     }
     choices = _read_plan([given] if plan is None else plan)
     with open_command_services(load_settings()) as services:
         known = services.scaffolding.list_choices()
-        parts = [_pick(known, each) for each in choices]
+        parts = [part for each in choices for part in _pick(known, each)]
         print_dataset(services, services.datasets.create(name, count, parts), as_json=as_json)
 
 
@@ -76,11 +81,12 @@ def _read_plan(given: list[dict[str, Any]] | Path) -> list[_PlanChoice]:
         raise InvalidRequest(f"{given} cannot be read: {error.strerror or error}.") from error
 
 
-def _pick(known: Choices, choice: _PlanChoice) -> PlanPart:
-    return PlanPart(
-        conversation_category=choice.category,
+def _pick(known: Choices, choice: _PlanChoice) -> tuple[PlanPart, ...]:
+    selection = Selection(
+        category=choice.category,
         persona_ids=tuple(each.id for each in pick_personas(known, choice.personas)),
         arc_ids=tuple(each.id for each in pick_arcs(known, choice.category, choice.arcs)),
         topic_ids=tuple(each.id for each in pick_topics(known, choice.topics)),
-        per_combination=choice.per_combination,
+        limit=choice.limit,
     )
+    return make_plan(selection, choice.per_combination)

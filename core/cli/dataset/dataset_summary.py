@@ -27,10 +27,9 @@ def parse_version(text: str) -> tuple[str, int | None]:
 def summarize(services: CommandServices, dataset: Dataset) -> dict[str, Any]:
     """Return a data set as one JSON object."""
     detail = services.datasets.describe(dataset)
-    newest = detail.versions[0].summary if detail.versions else {}
+    exclusions = detail.versions[0].exclusions if detail.versions else {}
     fields = ("name", "counted", "combinations", "planned", "accepted", "approved", "rejected", "failed", "open", "missing")
     summary = {field: getattr(dataset, field) for field in (*fields, "to_generate")}
-    exclusions: dict[str, int] = newest.get("exclusions", {})
     return summary | {
         "duplicates": exclusions.get("duplicate", 0),
         "excluded": sum(exclusions.values()),
@@ -44,7 +43,7 @@ def summarize_version(version: DatasetVersion) -> dict[str, Any]:
     return {
         "version": version.number,
         "conversations": version.conversations,
-        "excluded": version.summary.get("exclusions", {}),
+        "excluded": version.exclusions,
         "fingerprint": version.fingerprint,
         "frozen_at": version.frozen_at.isoformat(),
     }

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
+from core.domain.batches.result_options import Option
 from core.domain.batches.results import BatchBreakdown
 from core.domain.batches.work import AttemptOutcome
 from core.domain.diagnosis.plain_names import name_failure_type, name_pattern
@@ -65,6 +66,8 @@ class BatchWatch(Record):
     retry_of_name: str | None = None
     retries: tuple[BatchLink, ...] = ()
     """The batches that retry this one's failed items, oldest first."""
+    dataset: Option | None = None
+    """The data set that it fills."""
     breakdown: BatchBreakdown
     trend: tuple[TrendPoint, ...] = ()
     to_retry: int = 0

@@ -8,6 +8,7 @@ from core.domain.datasets.plans import DatasetVersion
 from core.domain.datasets.splits import SharedValues, Split
 from core.domain.datasets.token_lengths import LengthStatistics, describe_defaults
 from core.domain.datasets.training_formats import Message
+from core.domain.datasets.versions import describe_exclusions
 from core.domain.record import Record
 
 LONGEST_CELL = 80
@@ -50,7 +51,7 @@ def write_card(facts: CardFacts) -> str:
         *(_list_counts(f"By {name}", counts) for name, counts in version.summary.get("counts", {}).items()),
         "## How it was judged",
         JUDGED,
-        _describe_exclusions(version.summary.get("exclusions", {})),
+        f"Kept out: {describe_exclusions(version.exclusions)}.",
         "## Lengths",
         _describe_lengths(facts.lengths),
         "## Origin",
@@ -69,12 +70,6 @@ def _describe_shared(shared: Sequence[SharedValues]) -> list[str]:
         f"{each.personas:,} personas, {each.arcs:,} arcs and {each.topics:,} topics."
         for each in shared
     ]
-
-
-def _describe_exclusions(exclusions: Mapping[str, int]) -> str:
-    if not exclusions:
-        return "No conversation of the data set was kept out."
-    return "Kept out: " + ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in exclusions.items()) + "."
 
 
 def _describe_lengths(lengths: LengthStatistics) -> str:

@@ -1,7 +1,7 @@
 """What gets into a version: one conversation after the other is let in or kept out, with the reason. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -78,7 +78,7 @@ class VersionBuilder:
         by_review = find_review_exclusion(candidate.review_status, simulated=candidate.simulated, rule=self.rule)
         if by_review is not None:
             return by_review
-        if not is_whole(candidate.turns):
+        if find_problem(candidate.turns) is not None:
             return ExclusionReason.FAILED_VERDICT
         longest = self.rule.longest_tokens
         if longest is not None and estimate_tokens([turn.content for turn in candidate.turns]) > longest:
@@ -88,9 +88,10 @@ class VersionBuilder:
         return None if self._left.get(candidate.combination, 0) else ExclusionReason.BEYOND_PLAN
 
 
-def is_whole(turns: tuple[Turn, ...]) -> bool:
-    """Say whether the stored turns pass the verdict that replies pass: user and assistant in turn, none cut or damaged."""
+def find_problem(turns: Sequence[Turn]) -> str | None:
+    """Return why stored turns would not pass the verdict that replies pass, None if they do."""
     expected = [Role.USER, Role.ASSISTANT] * len(turns)
     if len(turns) < 2 or any(turn.role is not role for turn, role in zip(turns, expected, strict=False)):  # noqa: PLR2004
-        return False
-    return not isinstance(judge_conversation(Conversation(conversation_metadata=NO_METADATA, turns=turns)), Failed)
+        return "user and assistant do not speak in turn"
+    verdict = judge_conversation(Conversation(conversation_metadata=NO_METADATA, turns=tuple(turns)))
+    return verdict.details if isinstance(verdict, Failed) else None

@@ -51,7 +51,16 @@ class CellProgress(Progress):
     emotional_arc_id: ArcId
     training_topic_id: TopicId
     category: ConversationCategory
+    persona: str
+    persona_key: str
+    arc: str
+    arc_key: str
+    topic: str
     wanted: int
+
+    def count_filled(self, counted: CountedStatus) -> int:
+        """Return how many of the wanted conversations are there."""
+        return min(self.wanted, self.approved if counted is CountedStatus.APPROVED else self.accepted)
 
 
 class Dataset(Progress):
@@ -65,6 +74,16 @@ class Dataset(Progress):
     planned: int
     missing: int
     version: int | None = None
+
+    @property
+    def filled(self) -> int:
+        """How many of the planned conversations are there."""
+        return self.planned - self.missing
+
+    @property
+    def awaiting_review(self) -> int:
+        """How many accepted conversations nobody has reviewed yet."""
+        return self.accepted - self.approved
 
 
 class DatasetBatch(Record):
@@ -86,6 +105,11 @@ class DatasetVersion(Record):
     frozen_at: AwareDatetime
     summary: dict[str, Any]
 
+    @property
+    def exclusions(self) -> dict[str, int]:
+        """How many conversations were kept out, by reason."""
+        return self.summary.get("exclusions", {})
+
 
 class DatasetDetail(Record):
     """The plan cell by cell, and what belongs to the data set, newest first."""
@@ -100,6 +124,38 @@ class TopUp(Record):
 
     selection: Selection
     picks: tuple[int, ...]
+
+
+def make_plan(selection: Selection, per_combination: int = 1) -> tuple[PlanPart, ...]:
+    """Return the parts of a plan of what a batch of this selection would take, spread evenly where it has a limit."""
+    if selection.limit is None:
+        return (_make_part(selection, selection.persona_ids, selection.arc_ids, selection.topic_ids, per_combination),)
+    personas, arcs, topics = selection.persona_ids, selection.arc_ids, selection.topic_ids
+    chosen: dict[tuple[PersonaId, ArcId], list[TopicId]] = {}
+    for position in sample_grid(len(personas), len(arcs), len(topics), limit=selection.limit):
+        pair, topic = divmod(position, len(topics))
+        persona, arc = divmod(pair, len(arcs))
+        chosen.setdefault((personas[persona], arcs[arc]), []).append(topics[topic])
+    return tuple(
+        _make_part(selection, (persona,), (arc,), tuple(of_pair), per_combination)
+        for (persona, arc), of_pair in chosen.items()
+    )
+
+
+def _make_part(
+    selection: Selection,
+    personas: tuple[PersonaId, ...],
+    arcs: tuple[ArcId, ...],
+    topics: tuple[TopicId, ...],
+    per_combination: int,
+) -> PlanPart:
+    return PlanPart(
+        conversation_category=selection.category,
+        persona_ids=personas,
+        arc_ids=arcs,
+        topic_ids=topics,
+        per_combination=per_combination,
+    )
 
 
 def plan_top_ups(cells: Sequence[CellProgress], skip: SkipExisting) -> tuple[TopUp, ...]:

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import AwareDatetime
+
 from core.domain.paging import RecordRow
 from core.domain.record import Record
 from core.domain.scaffolding.records import ConversationCategory, EmotionalArc, Persona, PromptTemplate, Tier, TrainingTopic
@@ -15,7 +17,6 @@ class ReviewStatus(StrEnum):
     PENDING_REVIEW = "pending_review"
     APPROVED = "approved"
     REJECTED = "rejected"
-    ARCHIVED = "archived"  #: only in older data
 
 
 class ConversationFilters(Record):
@@ -26,6 +27,7 @@ class ConversationFilters(Record):
     """
 
     batch_id: UUID | None = None
+    dataset_id: UUID | None = None
     persona_id: UUID | None = None
     emotional_arc_id: UUID | None = None
     training_topic_id: UUID | None = None
@@ -61,6 +63,13 @@ class ListedConversation(RecordRow):
     simulated: bool
 
 
+class Reviewed(Record):
+    """How many conversations a review changed, and how many of them somebody had opened before."""
+
+    reviewed: int
+    read: int
+
+
 class ConversationCounts(Record):
     """How many match; the counts by review status leave that filter out."""
 
@@ -68,8 +77,16 @@ class ConversationCounts(Record):
     by_review_status: dict[ReviewStatus, int]
 
 
+class TurnEdit(Record):
+    """What a turn, counted from 0, said before it was edited."""
+
+    turn_place: int
+    content_before: str
+    edited_at: AwareDatetime
+
+
 class StoredConversation(ListedConversation):
-    """One conversation whole, with its origin as the batch keeps it."""
+    """One conversation whole, with its origin as the batch keeps it. `revision` changes with what is said."""
 
     turns: tuple[Turn, ...]
     metadata: ConversationMetadata
@@ -85,6 +102,11 @@ class StoredConversation(ListedConversation):
     attempt_number: int | None = None
     duration_ms: int | None = None
     request_id: str | None = None
+    review_reason: str | None = None
+    review_note: str | None = None
+    revision: str
+    read_at: AwareDatetime | None = None
+    edits: tuple[TurnEdit, ...] = ()
 
 
 class ExportedConversation(RecordRow):

@@ -1,7 +1,7 @@
 """A frozen version of a data set: which conversations are in it, which are not and why, and what identifies it. Pure."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
@@ -23,7 +23,6 @@ class ExclusionReason(StrEnum):
     """Why a conversation is not in a version."""
 
     REJECTED = "rejected"  #: by a reviewer
-    ARCHIVED = "archived"
     NOT_REVIEWED = "not_reviewed"  #: the data set takes approved ones only
     SIMULATED = "simulated"
     FAILED_VERDICT = "failed_verdict"  #: what is stored now is cut off, malformed or corrupted
@@ -76,12 +75,36 @@ def find_review_exclusion(status: ReviewStatus, *, simulated: bool, rule: Versio
     match status:
         case ReviewStatus.REJECTED:
             return ExclusionReason.REJECTED
-        case ReviewStatus.ARCHIVED:
-            return ExclusionReason.ARCHIVED
         case ReviewStatus.PENDING_REVIEW:
             return ExclusionReason.NOT_REVIEWED if rule.counted is CountedStatus.APPROVED else None
         case ReviewStatus.APPROVED:
             return None
+
+
+class VersionChange(Record):
+    """What differs between two versions; edited is what both have with another text."""
+
+    added: tuple[UUID, ...]
+    removed: tuple[UUID, ...]
+    edited: tuple[UUID, ...]
+    unchanged: int
+
+
+def compare_members(before: Mapping[UUID, str], after: Mapping[UUID, str]) -> VersionChange:
+    """Compare two versions, given as the hashes of their texts by id."""
+    shared = [each for each in after if each in before]
+    edited = tuple(each for each in shared if before[each] != after[each])
+    return VersionChange(
+        added=tuple(each for each in after if each not in before),
+        removed=tuple(each for each in before if each not in after),
+        edited=edited,
+        unchanged=len(shared) - len(edited),
+    )
+
+
+def describe_exclusions(exclusions: Mapping[str, int]) -> str:
+    """Say how many were kept out for which reason."""
+    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in exclusions.items()) or "none"
 
 
 def make_fingerprint(members: Iterable[tuple[UUID, str]]) -> str:

@@ -20,14 +20,14 @@ from core.ui.shell.link_state import (
     read_number,
     read_uuid,
 )
-from core.ui.shell.links import BATCH, CONVERSATION
+from core.ui.shell.links import BATCH, CONVERSATION, DATASET, REVIEW
 
-CATEGORY, TIER, REVIEW, QUALITY = "category", "tier", "review", "quality"
+CATEGORY, TIER, QUALITY = "category", "tier", "quality"
 COMPARISONS = "comparisons"
-NAMES = (BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT, COMPARISONS)
+NAMES = (DATASET, BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT, COMPARISONS)
 QUALITY_STEPS = ("9", "8", "7", "6", "5")
 READERS: Mapping[str, Callable[[str], object | None]] = {
-    **dict.fromkeys((BATCH, PERSONA, ARC, TOPIC, CONVERSATION), read_uuid),
+    **dict.fromkeys((DATASET, BATCH, PERSONA, ARC, TOPIC, CONVERSATION), read_uuid),
     CATEGORY: lambda name: read_choice(name, ConversationCategory),
     TIER: lambda name: read_choice(name, Tier),
     REVIEW: lambda name: read_choice(name, ReviewStatus),
@@ -41,6 +41,7 @@ def read_conversation_filters() -> ConversationFilters:
     """Return the filters of the link."""
     link = st.query_params
     return ConversationFilters(
+        dataset_id=read_uuid(DATASET),
         batch_id=read_uuid(BATCH),
         persona_id=read_uuid(PERSONA),
         emotional_arc_id=read_uuid(ARC),

@@ -11,6 +11,7 @@ from core.domain.datasets.dataset_export import make_file_name
 from core.domain.datasets.records import ConversationCounts, ConversationFilters, ListedConversation, ReviewStatus
 from core.domain.paging import Page
 from core.services.conversations import export_conversations
+from core.ui.conversations.bulk_review import draw_bulk_review
 from core.ui.conversations.filters import NAMES, draw_conversation_filters, read_conversation_filters
 from core.ui.shell.cached_reads import load_result_options
 from core.ui.shell.formats import format_count, format_words
@@ -28,7 +29,6 @@ REVIEW_COLORS: dict[ReviewStatus, BadgeColor] = {
     ReviewStatus.PENDING_REVIEW: "gray",
     ReviewStatus.APPROVED: "green",
     ReviewStatus.REJECTED: "red",
-    ReviewStatus.ARCHIVED: "violet",
 }
 
 
@@ -38,13 +38,14 @@ def draw_conversation_list(services: PageServices) -> None:
     counts = services.conversations.count(filters)
     with draw_header("Conversations"):
         st.space("stretch")
-        _draw_download(services, filters, counts.total)
+        _draw_download(services, filters, counts)
     draw_conversation_filters(load_result_options(services, services.user_email))
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
         return
     _draw_page(services, filters, counts.total, st.query_params.get(CONVERSATION))
     st.caption(_describe_reviews(counts))
+    draw_bulk_review(services, filters, counts)
 
 
 @st.fragment
@@ -67,17 +68,30 @@ def write_export(services: PageServices, filters: ConversationFilters) -> Any:  
     return file
 
 
-def _draw_download(services: PageServices, filters: ConversationFilters, total: int) -> None:
+def _draw_download(services: PageServices, filters: ConversationFilters, counts: ConversationCounts) -> None:
+    """Draw the download of the approved ones first, unless a review status is chosen."""
+    help_text = "As chat messages, one JSON object per line. A data set freezes versions, splits and converts them."
+    with st.popover("Download", icon=":material/download:", help=help_text):
+        status = "" if filters.review_status is None else f"{format_words(filters.review_status).lower()} "
+        if filters.review_status is None:
+            approved = filters.model_copy(update={"review_status": ReviewStatus.APPROVED})
+            number = counts.by_review_status.get(ReviewStatus.APPROVED, 0)
+            _draw_download_button(services, approved, number, "approved conversation", key="export_approved")
+        _draw_download_button(services, filters, counts.total, f"{status}conversation", key="export")
+
+
+def _draw_download_button(services: PageServices, filters: ConversationFilters, number: int, noun: str, *, key: str) -> None:
     st.download_button(
-        f"Download {format_count(total, 'conversation')}",
+        f"Download {format_count(number, noun)}",
         lambda: write_export(services, filters).read(),
         file_name=make_file_name(datetime.now(UTC)),
         mime="application/jsonl",
         icon=":material/download:",
+        type="primary" if key == "export_approved" else "secondary",
+        width="stretch",
         on_click="ignore",
-        disabled=not total,
-        key="export",
-        help="The filtered conversations as chat messages, one JSON object per line",
+        disabled=not number,
+        key=key,
     )
 
 

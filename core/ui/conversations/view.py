@@ -3,7 +3,6 @@
 What Claude wrote is shown as text, never as markdown or HTML.
 """
 
-from functools import partial
 from uuid import UUID
 
 import streamlit as st
@@ -14,33 +13,40 @@ from core.domain.paging import RowPlace
 from core.domain.scaffolding.prompt import render_prompt
 from core.domain.verdict.conversation import Role, Turn
 from core.errors import TemplateInvalid
-from core.services.conversations import review_conversation
 from core.ui.conversations.filters import read_conversation_filters
 from core.ui.conversations.journey_chart import describe_journey, draw_journey
 from core.ui.conversations.list import REVIEW_COLORS
+from core.ui.conversations.review import draw_review_buttons, draw_review_question
 from core.ui.shell.facts import draw_facts
-from core.ui.shell.formats import NOTHING, escape_markdown, format_duration, format_money, format_time, format_words
+from core.ui.shell.formats import (
+    NOTHING,
+    escape_markdown,
+    format_count,
+    format_duration,
+    format_money,
+    format_time,
+    format_words,
+)
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import CONVERSATION, open_batch
 from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge
-from core.ui.shell.session import report_errors
+from core.ui.shell.session import find_reader
 from core.ui.shell.status import name_tier
 
 CHAT_PIXELS = 610
 ICONS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/support_agent:"}
-REVIEWS = (
-    (ReviewStatus.APPROVED, "Approve", ":material/thumb_up:"),
-    (ReviewStatus.REJECTED, "Reject", ":material/thumb_down:"),
-    (ReviewStatus.PENDING_REVIEW, "Back to pending", ":material/undo:"),
-)
 
 
 def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
     """Draw the conversation; raise NotFound."""
     conversation = services.conversations.get(conversation_id)
-    place = services.conversations.find_place(conversation_id, read_conversation_filters())
+    filters, reader = read_conversation_filters(), find_reader()
+    is_held = services.conversations.open(conversation_id, reader)
+    place = services.conversations.find_place(conversation_id, filters, reader)
     _draw_title(conversation)
     _draw_controls(services, conversation, place)
+    with st.container():
+        _draw_review_state(services, conversation, is_held=is_held)
     chat, side = st.columns([7, 5], gap="small")
     # Another conversation is another container, which begins at its top.
     with chat, st.container(height=CHAT_PIXELS, border=True, autoscroll=False, key=f"chat_{conversation.id}"):
@@ -53,6 +59,8 @@ def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
             st.markdown("**Emotional journey** :gray[· circles: client, squares: adviser]")
             draw_figure(draw_journey(conversation.turns), key="journey", alt=describe_journey(conversation.turns))
         _draw_origin(conversation)
+        _draw_edits(conversation)
+    draw_review_question(services, conversation, place.older_id)
 
 
 def _draw_title(conversation: StoredConversation) -> None:
@@ -68,14 +76,15 @@ def _draw_controls(services: PageServices, conversation: StoredConversation, pla
         st.button(
             "All conversations", icon=":material/list:", type="tertiary", on_click=_open, args=(None,), key="back_to_list"
         )
-        for label, icon, neighbour in (
-            ("Previous", ":material/chevron_left:", place.newer_id),
-            ("Next", ":material/chevron_right:", place.older_id),
+        for label, icon, shortcut, neighbour in (
+            ("Previous", ":material/chevron_left:", "k", place.newer_id),
+            ("Next", ":material/chevron_right:", "j", place.older_id),
         ):
             st.button(
                 label,
                 icon=icon,
                 key=f"read_{label.lower()}",
+                shortcut=shortcut,
                 disabled=neighbour is None,
                 on_click=_open,
                 args=(neighbour,),
@@ -83,23 +92,40 @@ def _draw_controls(services: PageServices, conversation: StoredConversation, pla
         if place.total:
             st.caption(f"{place.newer + 1:,} of {max(place.total, place.newer + 1):,} filtered", width="content")
         st.space("stretch")
-        for status, label, icon in REVIEWS:
-            st.button(
-                label,
-                icon=icon,
-                key=f"review_{status}",
-                disabled=conversation.review_status is status,
-                on_click=partial(_review, services, conversation.id, status),
-            )
+        draw_review_buttons(services, conversation, place.older_id)
+
+
+def _draw_review_state(services: PageServices, conversation: StoredConversation, *, is_held: bool) -> None:
+    """Say what reviewers noted, how far the review of this data set or filter is, and whether somebody else is at it."""
+    filters = read_conversation_filters()
+    if filters.review_status is not None:
+        counts = services.conversations.count(filters.model_copy(update={"review_status": None}))
+        left = counts.by_review_status.get(ReviewStatus.PENDING_REVIEW, 0)
+        done = counts.total - left
+        st.progress(done / counts.total if counts.total else 1.0, text=f"**{done:,} of {counts.total:,}** reviewed")
+        if counts.total and not left:
+            st.success("All of them are reviewed.", icon=":material/done_all:")
+    if is_held:
+        st.warning("Another reader has this open. Next leads to one that nobody reads.", icon=":material/group:")
+    if conversation.review_reason is not None:
+        st.caption(f"Rejected: {escape_markdown(conversation.review_reason)}")
+    if conversation.review_note is not None:
+        st.info(escape_markdown(conversation.review_note), icon=":material/sticky_note_2:")
+
+
+def _draw_edits(conversation: StoredConversation) -> None:
+    if not conversation.edits:
+        return
+    with st.expander(f"Edited {format_count(len(conversation.edits), 'time')}", icon=":material/history:"):
+        for edit in conversation.edits:
+            turn = conversation.turns[edit.turn_place]
+            when = format_time(edit.edited_at, st.context.timezone)
+            st.caption(f"Turn {turn.turn_number} said before {escape_markdown(when)}")
+            st.text(edit.content_before)
 
 
 def _open(conversation_id: UUID | None) -> None:
     change_link({CONVERSATION: None if conversation_id is None else str(conversation_id)}, keep_page=True)
-
-
-def _review(services: PageServices, conversation_id: UUID, status: ReviewStatus) -> None:
-    with report_errors():
-        review_conversation(services.conversations, conversation_id, status)
 
 
 def _draw_turn(turn: Turn) -> None:

@@ -7,8 +7,9 @@ from core.config import PageSettings
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
 from core.domain.batches.estimate import Estimate, Range
 from core.services.batches import estimate_settings
-from core.ui.generator.options import draw_advanced, draw_limit, draw_name, draw_skip
+from core.ui.generator.options import draw_limit, draw_name, draw_skip
 from core.ui.generator.submission import submit_one
+from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.session import report_errors
@@ -21,7 +22,7 @@ def draw_summary(services: PageServices, settings: PageSettings, selection: Sele
     """Draw count, estimate, options and the submit button; return the whole selection and its settings."""
     card = st.container(border=True, gap="small")
     with report_errors():  # An option that is wrong stops the page here, beside the option.
-        batch_settings = draw_advanced(settings)
+        batch_settings = draw_settings(settings)
     with card, report_errors():
         figures = st.container(gap="small")
         left, right = st.columns(2, gap="small")

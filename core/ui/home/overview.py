@@ -1,5 +1,6 @@
 """Home: alerts, totals, running batches, coverage and the latest batches."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -9,6 +10,7 @@ from core.domain.batches.batch import BatchProgress, BatchStatus
 from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.domain.batches.overview import Coverage, Overview
 from core.domain.batches.progress import estimate_remaining_seconds
+from core.domain.datasets.plans import Dataset
 from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
 from core.domain.diagnosis.part_alerts import find_stalls
 from core.domain.percentages import format_percent
@@ -17,12 +19,19 @@ from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatm
 from core.ui.shell.alert_list import draw_alerts
 from core.ui.shell.batch_table import draw_batch_table, draw_welcome
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money, format_share
-from core.ui.shell.links import open_batch, open_batch_list, open_combinations, open_conversations, open_generator
+from core.ui.shell.links import (
+    open_batch,
+    open_batch_list,
+    open_combinations,
+    open_conversations,
+    open_dataset,
+    open_generator,
+)
 from core.ui.shell.page import draw_card, draw_header, open_body
 from core.ui.shell.session import report_errors
 from core.ui.shell.status import find_status_look
 
-RECENT_BATCHES, OPEN_BATCHES = 8, 4
+RECENT_BATCHES, OPEN_BATCHES, SHOWN_DATASETS = 8, 4, 3
 REFRESH_SECONDS = 5
 COVERAGE_CELL_PIXELS, LEAST_CARD_PIXELS = 46, 220
 REFRESH = "home_refreshes"
@@ -42,6 +51,7 @@ def draw_overview() -> None:
         if not overview.batches:
             draw_welcome()
             return
+        _draw_datasets(services.datasets.list_all()[:SHOWN_DATASETS])
         _draw_coverage(overview.coverage)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Recent batches**", width="content")
@@ -142,6 +152,26 @@ def _describe_running(batch: BatchProgress, *, is_stalled: bool) -> str:
         parts.append("held up")
     elif left is not None:
         parts.append(f"about {format_duration(left)} left")
+    return " · ".join(parts)
+
+
+def _draw_datasets(datasets: Sequence[Dataset]) -> None:
+    """Draw how far the newest data sets are."""
+    for dataset in datasets:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge("data set", icon=":material/dataset:", color="violet", width=115)
+            st.progress(dataset.filled / dataset.planned, text=_describe_dataset(dataset))
+            if st.button("Open", key=f"dataset_{dataset.id}", icon=":material/open_in_full:", type="tertiary"):
+                open_dataset(dataset.id)
+
+
+def _describe_dataset(dataset: Dataset) -> str:
+    parts = [f"**{escape_markdown(dataset.name)}**", f"{dataset.filled:,} of {dataset.planned:,} {dataset.counted}"]
+    if dataset.missing and dataset.awaiting_review:
+        parts.append(f"{dataset.awaiting_review:,} to review")
+    if dataset.to_generate:
+        parts.append(f"{dataset.to_generate:,} to generate")
+    parts.append("no version yet" if dataset.version is None else f"version {dataset.version}")
     return " · ".join(parts)
 
 

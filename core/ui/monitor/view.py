@@ -25,7 +25,7 @@ from core.ui.shell.formats import (
     format_throughput,
     format_time,
 )
-from core.ui.shell.links import open_batch
+from core.ui.shell.links import open_batch, open_dataset
 from core.ui.shell.page import draw_card, draw_header, draw_imported_badge, draw_simulated_badge
 from core.ui.shell.session import find_settings, report_errors
 from core.ui.shell.status import find_status_look
@@ -168,11 +168,15 @@ def _draw_pace(progress: BatchProgress) -> None:
 
 
 def _draw_family(watched: BatchWatch) -> None:
-    """Draw links to the batch that this one retries, and to the batches that retry this one."""
+    """Draw links to the data set that it fills, the batch that it retries, and the batches that retry it."""
     progress = watched.progress
-    if progress.retry_of is None and not watched.retries:
+    if progress.retry_of is None and not watched.retries and watched.dataset is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if watched.dataset is not None:
+            st.caption("Fills the data set", width="content")
+            if st.button(escape_markdown(watched.dataset.name), key="dataset", icon=":material/dataset:", type="tertiary"):
+                open_dataset(watched.dataset.id)
         if progress.retry_of is not None:
             st.caption("Retry of failed items from", width="content")
             label = escape_markdown(watched.retry_of_name or "another batch")

@@ -17,9 +17,9 @@ from core.ui.shell.session import find_settings
 SCAFFOLDING = "pages/Scaffolding.py"
 GENERATOR, MONITOR, SYSTEM = "pages/Bulk_Generator.py", "pages/Batch_Monitor.py", "pages/System.py"
 CONVERSATIONS, FAILURES = "pages/Conversations.py", "pages/Failed_Generations.py"
-ANALYTICS = "pages/Failure_Analytics.py"
-BATCH, CONVERSATION, FAILURE = "batch", "conversation", "failure"
-EXPERIMENT = "experiment"
+ANALYTICS, DATASETS = "pages/Failure_Analytics.py", "pages/Datasets.py"
+BATCH, CONVERSATION, FAILURE, DATASET = "batch", "conversation", "failure", "dataset"
+EXPERIMENT, REVIEW = "experiment", "review"
 PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
 FROM = "from"
 """The page that a button was on; for pages that take no parameter of that button."""
@@ -94,6 +94,21 @@ def open_conversations(
     """Go to the conversations: all, those of a batch, or those of a persona and an arc."""
     chosen = {BATCH: batch_id, PERSONA: persona_id, ARC: arc_id}
     _go(CONVERSATIONS, {name: str(value) for name, value in chosen.items() if value is not None})
+
+
+def open_dataset(dataset_id: UUID) -> NoReturn:
+    """Go to a data set."""
+    _go(DATASETS, {DATASET: str(dataset_id)})
+
+
+def open_dataset_list() -> NoReturn:
+    """Go to the list of data sets."""
+    _go(DATASETS, {})
+
+
+def open_dataset_conversations(dataset_id: UUID, **filters: str) -> NoReturn:
+    """Go to the conversations of a data set, or those of them that fit filters, given as the link holds them."""
+    _go(CONVERSATIONS, {DATASET: str(dataset_id), **filters})
 
 
 def open_failure(failure_id: UUID) -> NoReturn:

@@ -9,7 +9,17 @@ from streamlit.navigation.page import StreamlitPage
 
 from core.bootstrap import PageServices
 from core.ui.home.overview import draw_overview
-from core.ui.shell.links import ANALYTICS, CONVERSATIONS, FAILURES, GENERATOR, MONITOR, SCAFFOLDING, SYSTEM, enter_page
+from core.ui.shell.links import (
+    ANALYTICS,
+    CONVERSATIONS,
+    DATASETS,
+    FAILURES,
+    GENERATOR,
+    MONITOR,
+    SCAFFOLDING,
+    SYSTEM,
+    enter_page,
+)
 from core.ui.shell.page import configure_page, open_body
 from core.ui.shell.session import is_signed_in, require_services
 
@@ -50,6 +60,7 @@ def _draw_navigation(position: Literal["top", "hidden"]) -> StreamlitPage:
         st.Page(FAILURES, title="Failed Generations", icon=":material/error:", url_path="Failed_Generations"),
         st.Page(ANALYTICS, title="Failure Analytics", icon=":material/troubleshoot:", url_path="Failure_Analytics"),
         st.Page(CONVERSATIONS, title="Conversations", icon=":material/forum:", url_path="Conversations"),
+        st.Page(DATASETS, title="Datasets", icon=":material/dataset:", url_path="Datasets"),
         st.Page(SCAFFOLDING, title="Scaffolding", icon=":material/schema:", url_path="Scaffolding"),
         st.Page(SYSTEM, title="System", icon=":material/health_and_safety:", url_path="System"),
     ]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NoReturn, cast
+from uuid import UUID, uuid4
 
 import streamlit as st
 import structlog
@@ -30,7 +31,7 @@ from core.ui.shell.loading import end_loading
 
 SERVICES = "services"
 """Session state: the analyst's PageServices. It holds their token, so each session has its own. Tests set it."""
-SETTINGS = "settings"
+SETTINGS, READER = "settings", "reader"
 SIGNED_IN_AT = "signed_in_at"
 SHORTEST_SESSION_SECONDS = 10.0
 """A session that ends sooner was not really open: signing in again automatically would loop."""
@@ -64,6 +65,11 @@ def find_settings() -> PageSettings:
         settings = load_page_settings()
         st.session_state[SETTINGS] = settings
     return cast("PageSettings", settings)
+
+
+def find_reader() -> UUID:
+    """Return what tells this session from other readers."""
+    return cast("UUID", st.session_state.setdefault(READER, uuid4()))
 
 
 def sign_out() -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.datasets.freezing import VersionBuilder, is_whole
+from core.domain.datasets.freezing import VersionBuilder, find_problem
 from core.domain.datasets.versions import CountedStatus, ExclusionReason, VersionRule, make_fingerprint
 from core.domain.verdict.conversation import Role
 from tests.support.datasets import TEXTS, make_candidate, make_turns
@@ -22,7 +22,6 @@ def make_builder(rule: VersionRule = APPROVED, wanted: int = 10) -> VersionBuild
     ("changes", "reason"),
     [
         ({"review_status": "rejected"}, ExclusionReason.REJECTED),
-        ({"review_status": "archived"}, ExclusionReason.ARCHIVED),
         ({"review_status": "pending_review"}, ExclusionReason.NOT_REVIEWED),
         ({"simulated": True}, ExclusionReason.SIMULATED),
         ({"turns": make_turns(TEXTS[0], "First the rate, because it dec")}, ExclusionReason.FAILED_VERDICT),
@@ -70,8 +69,8 @@ def test_turns_that_do_not_alternate_are_not_whole() -> None:
     turns = make_turns()
     twice = (turns[0], turns[1].model_copy(update={"role": Role.USER}), *turns[2:])
 
-    assert is_whole(turns)
-    assert not is_whole(twice)
+    assert find_problem(turns) is None
+    assert "in turn" in str(find_problem(twice))
 
 
 def test_a_fingerprint_tells_of_order_ids_and_texts() -> None:

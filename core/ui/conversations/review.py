@@ -1,0 +1,230 @@
+"""Review by keys: approve, reject for a reason, undo, edit, note. In a field letters do nothing but write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.datasets.records import ReviewStatus, StoredConversation
+from core.errors import BrightRunError
+from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_conversation
+from core.ui.shell.formats import escape_markdown
+from core.ui.shell.link_state import change_link
+from core.ui.shell.links import CONVERSATION
+from core.ui.shell.page import leave_notice
+from core.ui.shell.session import report_errors
+
+QUESTION, UNDO = "review_question", "review_undo"
+"""Session state: the open question and its conversation; what can be undone, the latest last."""
+MOST_UNDONE, SHOWN_OF_TURN = 100, 80
+REASONS = ("Not realistic", "Wrong or risky advice", "Off topic", "Repeats itself", "Emotions do not fit", "Too short")
+KEYS = {
+    "A": "approve, and on to the next",
+    "X": "reject, and on to the next",
+    "U": "undo the last review",
+    "J / K": "next / previous",
+    "E": "edit a turn",
+    "N": "note",
+    "H": "this help",
+}
+
+
+class Question(StrEnum):
+    """What can be asked about a conversation."""
+
+    REASON = "reason"
+    EDIT = "edit"
+    NOTE = "note"
+    HELP = "help"
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """Reviews that can be taken back: each conversation with the status it had, and the one to go back to."""
+
+    before: Sequence[tuple[UUID, ReviewStatus]]
+    shown: UUID | None = None
+
+
+def remember(undoable: Undoable) -> None:
+    """Let these reviews be taken back."""
+    st.session_state[UNDO] = (*st.session_state.get(UNDO, ()), undoable)[-MOST_UNDONE:]
+
+
+def can_undo() -> bool:
+    """Return whether there is a review to take back."""
+    return bool(st.session_state.get(UNDO))
+
+
+def undo(services: PageServices) -> None:
+    """Take the last review back, and show its conversation."""
+    *rest, last = st.session_state[UNDO]
+    with report_errors():
+        restore_reviews(services.conversations, last.before)
+        st.session_state[UNDO] = tuple(rest)
+        if last.shown is not None:
+            change_link({CONVERSATION: str(last.shown)}, keep_page=True)
+
+
+def review(
+    services: PageServices,
+    conversation: StoredConversation,
+    status: ReviewStatus,
+    next_id: UUID | None,
+    reason: str | None = None,
+) -> None:
+    """Note a review and go on to the next conversation, if there is one."""
+    with report_errors():
+        review_conversation(services.conversations, conversation.id, status, reason)
+        remember(Undoable([(conversation.id, conversation.review_status)], conversation.id))
+        if next_id is not None:
+            change_link({CONVERSATION: str(next_id)}, keep_page=True)
+
+
+def draw_review_buttons(services: PageServices, conversation: StoredConversation, next_id: UUID | None) -> None:
+    """Draw the buttons of the review, each with its key."""
+    st.button(
+        "Approve",
+        icon=":material/thumb_up:",
+        key="review_approved",
+        shortcut="a",
+        disabled=conversation.review_status is ReviewStatus.APPROVED,
+        on_click=review,
+        args=(services, conversation, ReviewStatus.APPROVED, next_id),
+    )
+    st.button(
+        "Reject",
+        icon=":material/thumb_down:",
+        key="review_rejected",
+        shortcut="x",
+        disabled=conversation.review_status is ReviewStatus.REJECTED,
+        on_click=_ask,
+        args=(Question.REASON, conversation.id),
+    )
+    st.button(
+        "Undo",
+        icon=":material/undo:",
+        key="review_undo_last",
+        shortcut="u",
+        disabled=not can_undo(),
+        help="Takes your last review back",
+        on_click=undo,
+        args=(services,),
+    )
+    for question, label, icon, shortcut in (
+        (Question.EDIT, "Edit", ":material/edit:", "e"),
+        (Question.NOTE, "Note", ":material/sticky_note_2:", "n"),
+        (Question.HELP, "Keys", ":material/keyboard:", "h"),
+    ):
+        st.button(
+            label,
+            icon=icon,
+            key=f"review_{question}",
+            shortcut=shortcut,
+            type="tertiary",
+            on_click=_ask,
+            args=(question, conversation.id),
+        )
+
+
+def draw_review_question(services: PageServices, conversation: StoredConversation, next_id: UUID | None) -> None:
+    """Draw the question that is open, if one is."""
+    question, conversation_id = st.session_state.get(QUESTION, (None, None))
+    if question is None or conversation_id != conversation.id:
+        return
+    match question:
+        case Question.REASON:
+            _ask_reason(services, conversation, next_id)
+        case Question.EDIT:
+            _ask_edit(services, conversation)
+        case Question.NOTE:
+            _ask_note(services, conversation)
+        case Question.HELP:
+            _show_keys()
+        case _:
+            assert_never(question)
+
+
+def _ask(question: Question, conversation_id: UUID) -> None:
+    st.session_state[QUESTION] = question, conversation_id
+
+
+def _forget() -> None:
+    st.session_state.pop(QUESTION, None)
+
+
+@st.dialog("Why is it rejected?", icon=":material/thumb_down:", on_dismiss=_forget)
+def _ask_reason(services: PageServices, conversation: StoredConversation, next_id: UUID | None) -> None:
+    for number, reason in enumerate(REASONS, start=1):
+        if st.button(reason, key=f"reason_{number}", shortcut=str(number), width="stretch"):
+            _reject(services, conversation, next_id, reason)
+    own = st.text_input("Another reason", max_chars=200, key="own_reason", placeholder="Enter keeps it")
+    if own.strip():
+        _reject(services, conversation, next_id, own.strip())
+    if st.button("Without a reason", key="no_reason", type="tertiary"):
+        _reject(services, conversation, next_id, None)
+
+
+def _reject(services: PageServices, conversation: StoredConversation, next_id: UUID | None, reason: str | None) -> None:
+    _forget()
+    review(services, conversation, ReviewStatus.REJECTED, next_id, reason)
+    st.rerun()
+
+
+@st.dialog("Edit a turn", icon=":material/edit:", width="large", on_dismiss=_forget)
+def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
+    turns = conversation.turns
+
+    def name_turn(place: int) -> str:
+        turn = turns[place]
+        return f"{turn.turn_number} · {turn.role}: {turn.content[:SHOWN_OF_TURN]}"
+
+    place = st.selectbox(
+        "Turn",
+        list(range(len(turns))),
+        format_func=name_turn,
+        key=f"edit_place_{conversation.id}",
+    )
+    text = st.text_area("What it says", value=turns[place].content, height=300, key=f"edit_{conversation.id}_{place}")
+    st.caption("What it said before is kept. An edit that would not pass the verdict is refused.")
+    if _draw_buttons("Save", enabled=text.strip() != turns[place].content):
+        try:
+            edit_turn(services.conversations, conversation, place, text.strip())
+        except BrightRunError as error:
+            st.error(escape_markdown(str(error)), icon=":material/error:")
+            return
+        _forget()
+        leave_notice(f"Turn {turns[place].turn_number} is edited.")
+        st.rerun()
+
+
+@st.dialog("Note", icon=":material/sticky_note_2:", on_dismiss=_forget)
+def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
+    before = conversation.review_note or ""
+    text = st.text_area("Note", value=before, max_chars=5_000, height=160, label_visibility="collapsed")
+    if _draw_buttons("Save", enabled=text.strip() != before):
+        try:
+            note_conversation(services.conversations, conversation.id, text)
+        except BrightRunError as error:
+            st.error(escape_markdown(str(error)), icon=":material/error:")
+            return
+        _forget()
+        st.rerun()
+
+
+@st.dialog("Keys", icon=":material/keyboard:", on_dismiss=_forget)
+def _show_keys() -> None:
+    st.markdown("\n".join(f"- `{key}` {does}" for key, does in KEYS.items()))
+    st.caption("They do nothing while you type into a field.")
+
+
+def _draw_buttons(label: str, *, enabled: bool) -> bool:
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Cancel"):
+            _forget()
+            st.rerun()
+        return st.button(label, type="primary", icon=":material/save:", disabled=not enabled)

@@ -1,0 +1,1 @@
+"""The page Datasets: plans, how far they are, frozen versions."""

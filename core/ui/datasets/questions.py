@@ -1,0 +1,162 @@
+"""What is asked before something is done to a data set: top up, approve, freeze, delete."""
+
+from enum import StrEnum
+from typing import assert_never
+
+import streamlit as st
+
+from core.bootstrap import PageServices
+from core.domain.datasets.plans import Dataset, DatasetId
+from core.domain.datasets.versions import CountedStatus, describe_exclusions
+from core.errors import BrightRunError
+from core.services.batches import estimate_settings
+from core.ui.shell.batch_settings import draw_settings
+from core.ui.shell.cached_reads import find_own_history
+from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.links import open_dataset_list
+from core.ui.shell.page import leave_notice
+from core.ui.shell.session import find_settings
+
+QUESTION = "dataset_question"
+"""Session state: which question is open, and for which data set."""
+
+
+class Question(StrEnum):
+    """What can be asked."""
+
+    TOP_UP = "top_up"
+    APPROVE = "approve"
+    FREEZE = "freeze"
+    DELETE = "delete"
+
+
+def ask(question: Question, dataset_id: DatasetId) -> None:
+    """Open a question and rerun the page."""
+    st.session_state[QUESTION] = question, dataset_id
+    st.rerun()
+
+
+def draw_question(services: PageServices, dataset: Dataset) -> None:
+    """Draw the question that is open, if one is."""
+    question, dataset_id = st.session_state.get(QUESTION, (None, None))
+    if question is None or dataset_id != dataset.id:
+        return
+    match question:
+        case Question.TOP_UP:
+            _ask_top_up(services, dataset)
+        case Question.APPROVE:
+            _ask_approve(services, dataset)
+        case Question.FREEZE:
+            _ask_freeze(services, dataset)
+        case Question.DELETE:
+            _ask_delete(services, dataset)
+        case _:
+            assert_never(question)
+
+
+def _forget() -> None:
+    st.session_state.pop(QUESTION, None)
+
+
+def _draw_buttons(label: str, icon: str, *, enabled: bool = True) -> bool:
+    """Draw Cancel and the button that does it; return whether that was pressed."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Cancel"):
+            _forget()
+            st.rerun()
+        return st.button(label, type="primary", icon=icon, disabled=not enabled)
+
+
+def _finish(notice: str) -> None:
+    _forget()
+    leave_notice(notice)
+    st.rerun()
+
+
+@st.dialog("Top up", icon=":material/bolt:", width=640, on_dismiss=_forget)
+def _ask_top_up(services: PageServices, dataset: Dataset) -> None:
+    try:
+        summary = st.container()
+        settings = draw_settings(find_settings())
+        estimate = estimate_settings(dataset.to_generate, settings, find_own_history(services, settings.model))
+        with summary:
+            cost = escape_markdown(format_money(estimate.cost_usd))
+            st.markdown(
+                f"**{format_count(dataset.to_generate, 'conversation')}** with {escape_markdown(settings.model)}: about "
+                f"**{format_duration(estimate.seconds)}** and **{cost}**. Exactly what the plan misses, a batch "
+                "for each category."
+            )
+        label = f"Generate {format_count(dataset.to_generate, 'conversation')}"
+        if _draw_buttons(label, ":material/bolt:", enabled=dataset.to_generate > 0):
+            submitted = services.datasets.top_up(dataset, settings)
+            queued = format_count(sum(batch.planned for batch in submitted), "conversation")
+            waits = all(batch.is_enqueued for batch in submitted)
+            _finish(f"{queued} queued." if waits else f"{queued} saved; they start when the queue is back.")
+    except BrightRunError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+
+
+@st.dialog("Approve all that pass?", icon=":material/done_all:", on_dismiss=_forget)
+def _ask_approve(services: PageServices, dataset: Dataset) -> None:
+    waiting = format_count(dataset.awaiting_review, "conversation")
+    st.markdown(
+        f"**{waiting}** of this data set wait for review. Those that pass the verdict once more are approved **without "
+        "being read**. You can take each back on its page."
+    )
+    if not _draw_buttons("Approve all that pass", ":material/done_all:"):
+        return
+    try:
+        with st.spinner("Judging each once more …"):
+            approved, refused = services.datasets.approve_passing(dataset)
+    except BrightRunError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+        return
+    _finish(f"{format_count(approved, 'conversation')} approved" + (f", {refused:,} did not pass." if refused else "."))
+
+
+@st.dialog("Freeze a version", icon=":material/ac_unit:", on_dismiss=_forget)
+def _ask_freeze(services: PageServices, dataset: Dataset) -> None:
+    taken = "approved" if dataset.counted is CountedStatus.APPROVED else "accepted"
+    st.markdown(
+        f"Takes the {taken} conversations as they are now, judges each once more and leaves out duplicates. A version never "
+        "changes; whatever is kept out is listed with its reason."
+    )
+    simulated = st.toggle(
+        "Include simulated conversations",
+        value=False,
+        key="freeze_simulated",
+        help="The simulated Claude's sentences teach nothing. The card of the version says so.",
+    )
+    longest = st.number_input(
+        "Leave out what is longer than (tokens, estimated)", min_value=1, value=None, step=512, placeholder="No limit"
+    )
+    if not _draw_buttons("Freeze", ":material/ac_unit:"):
+        return
+    try:
+        with st.spinner("Judging each once more …"):
+            version = services.datasets.freeze(dataset, include_simulated=simulated, longest_tokens=longest)
+    except BrightRunError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+        return
+    kept_out = describe_exclusions(version.exclusions)
+    _finish(f"Version {version.number}: {format_count(version.conversations, 'conversation')}. Kept out: {kept_out}.")
+
+
+@st.dialog("Delete this data set?", icon=":material/delete:", on_dismiss=_forget)
+def _ask_delete(services: PageServices, dataset: Dataset) -> None:
+    versions = f" and its frozen versions (newest: {dataset.version})" if dataset.version else ""
+    st.markdown(
+        f"Its plan{versions} are deleted for good. Its batches and conversations stay."
+        if versions
+        else "Its plan is deleted for good. Its batches and conversations stay."
+    )
+    if not _draw_buttons("Delete the data set", ":material/delete:"):
+        return
+    try:
+        services.datasets.delete(dataset)
+    except BrightRunError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+        return
+    _forget()
+    leave_notice(f"{dataset.name} is deleted.")
+    open_dataset_list()

@@ -1,0 +1,101 @@
+"""From an empty database to a downloaded data set, in a browser: plan, top up until full, review by keys, freeze."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.support.browser import click_table, metric, open_watched_page, read_download, settle
+from tests.support.running_stack import run_stack
+
+
+@pytest.fixture(scope="module")
+def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A stack of its own, where a tenth of the replies are cut."""
+    home: Path = tmp_path_factory.mktemp("datasets") / "home"
+    with run_stack(home, faults="cut_string=0.1") as address:
+        yield address
+
+
+@pytest.fixture
+def page(context: BrowserContext, url: str) -> Iterator[Page]:
+    with open_watched_page(context, url) as page:
+        yield page
+
+
+def top_up(page: Page) -> None:
+    page.get_by_role("button", name="Top up").click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Generate")).click()
+    expect(page.get_by_text(re.compile("queued"))).to_be_visible()
+    expect(page.get_by_text("being generated").first).to_be_hidden(timeout=120_000)
+    settle(page)
+
+
+def press_key(page: Page, key: str) -> None:
+    """Press a review key and wait for the next conversation."""
+    before = page.url
+    page.keyboard.press(key)
+    page.wait_for_function("before => location.href !== before", arg=before)
+    settle(page)
+
+
+def test_from_an_empty_database_to_a_downloaded_data_set(page: Page, url: str) -> None:
+    page.goto(f"{url}/Datasets")
+    page.get_by_role("button", name="New data set").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("100 conversations")).to_be_visible()
+    dialog.get_by_role("textbox", name="Name").fill("Money talks")
+    dialog.get_by_role("textbox", name="Name").press("Tab")
+    dialog.get_by_role("button", name="Create").click()
+    expect(metric(page, "To generate")).to_have_text("100")
+    for _ in range(5):
+        if page.get_by_role("button", name="Top up").is_disabled():
+            break
+        top_up(page)
+    expect(metric(page, "To review")).to_have_text("100")
+
+    page.get_by_role("button", name=re.compile("^Review")).click()
+    expect(page.get_by_text("0 of 100 reviewed")).to_be_visible()
+    settle(page)
+    press_key(page, "a")
+    page.keyboard.press("x")
+    expect(page.get_by_text("Why is it rejected?")).to_be_visible()
+    press_key(page, "3")
+    expect(page.get_by_text("2 of 100 reviewed")).to_be_visible()
+    press_key(page, "u")
+    expect(page.get_by_text("1 of 100 reviewed")).to_be_visible()
+
+    page.keyboard.press("n")
+    note = page.get_by_role("dialog").get_by_role("textbox")
+    note.fill("")
+    note.press_sequentially("axujken")  # Each of these letters is a key.
+    expect(note).to_have_value("axujken")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("1 of 100 reviewed")).to_be_visible()
+
+    page.get_by_role("link", name="Datasets").first.click()
+    page.get_by_role("button", name="New data set").wait_for()
+    settle(page)
+    click_table(page, 0, 45)
+    page.get_by_role("button", name="Approve all that pass").click()
+    page.get_by_role("dialog").get_by_role("button", name="Approve all that pass").click()
+    expect(metric(page, "Approved")).to_have_text("100")
+    page.get_by_role("button", name=re.compile("^Freeze")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Include simulated conversations").click()
+    dialog.get_by_role("button", name="Freeze").click()
+    expect(page.get_by_text(re.compile("Version 1: 100 conversations"))).to_be_visible(timeout=60_000)
+
+    page.get_by_role("button", name="Download").first.click()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download version 1").click()
+    assert "money-talks-v1.zip" == downloading.value.suggested_filename
+    with ZipFile(io.BytesIO(read_download(downloading.value))) as files:
+        rows = [json.loads(line) for line in files.read("data/messages-jsonl/train.jsonl").splitlines()]
+        assert "simulated" in files.read("README.md").decode()
+    assert 90 == len(rows)

@@ -1,0 +1,216 @@
+"""Datasets: plan, top up, approve, freeze, download, delete; and what reviewers do with a conversation."""
+
+import io
+import json
+from collections.abc import Iterator
+from zipfile import ZipFile
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.config import Settings
+from core.domain.datasets.plans import Dataset, make_plan
+from core.domain.datasets.records import ReviewStatus
+from core.domain.datasets.training_formats import TrainingFormat
+from core.domain.datasets.versions import CountedStatus
+from core.services.dataset_export import ExportOptions
+from core.ui.datasets.versions import write_archive
+from tests.factories import make_selection, make_settings
+from tests.support.pages import Pages, list_labels, open_pages, press, read_texts, said
+from tests.support.results import accept_other, fail
+from tests.support.stores import lease, record
+
+pytestmark = pytest.mark.usefixtures("warm_server")
+
+DATASETS, CONVERSATIONS, MONITOR = "pages/Datasets.py", "pages/Conversations.py", "pages/Batch_Monitor.py"
+
+
+def metric(app: AppTest, label: str) -> str:
+    return next(each.value for each in app.metric if each.label == label)
+
+
+def read_progress(app: AppTest) -> str:
+    return "\n".join(str(each.proto.text) for each in app.get("progress"))  # type: ignore[attr-defined]
+
+
+def fill(pages: Pages, dataset: Dataset, *, failed: int = 0) -> None:
+    """Top up and have all but some of it accepted, no two of them alike."""
+    for submitted in pages.services.datasets.top_up(dataset, make_settings()):
+        items = lease(pages.stores, submitted.batch_id, submitted.planned)
+        record(pages.stores, *[fail(item) for item in items[:failed]], *[accept_other(item) for item in items[failed:]])
+
+
+@pytest.fixture
+def dataset(pages: Pages) -> Dataset:
+    """A data set of two conversations that counts approved ones."""
+    return pages.services.datasets.create("Two *of* them", CountedStatus.APPROVED, make_plan(make_selection(1, 1, 2)))
+
+
+@pytest.fixture(scope="module")
+def full(seeded: Settings) -> Iterator[tuple[Pages, Dataset]]:
+    """The pages of an analyst with a full data set of three conversations, of which one failed at first."""
+    with open_pages(seeded) as pages:
+        made = pages.services.datasets.create("Full", CountedStatus.ACCEPTED, make_plan(make_selection(1, 1, 3)))
+        fill(pages, made, failed=1)
+        fill(pages, made)
+        yield pages, made
+
+
+def test_without_data_sets_the_page_offers_the_whole_plan_first(pages: Pages) -> None:
+    app = press(pages.open(DATASETS), "New data set")
+
+    assert "100 conversations" in read_texts(app)
+    app.text_input(key="dataset_name").set_value("Money talks").run()
+    press(app, "Create")
+
+    (made,) = pages.services.datasets.list_all()
+    assert ("Money talks", 100, 100) == (made.name, made.planned, made.combinations)
+    assert "100" == metric(app, "To generate")
+
+
+def test_a_name_that_is_taken_is_said_in_the_dialog(pages: Pages, dataset: Dataset) -> None:
+    app = press(pages.open(DATASETS), "New data set")
+    app.text_input(key="dataset_name").set_value(dataset.name).run()
+    press(app, "Create")
+
+    assert "You have a data set of this name" in said(app.error[0])
+
+
+def test_an_own_choice_makes_a_plan_of_it(pages: Pages) -> None:
+    app = press(pages.open(DATASETS), "New data set")
+    app.selectbox(key="dataset_plan").set_value("Own choice").run()
+    personas, topics = app.multiselect(key="dataset_personas"), app.multiselect(key="dataset_topics")
+    personas.set_value(personas.value[:1]).run()
+    topics.set_value(topics.value[:2]).run()
+    app.number_input(key="dataset_copies").set_value(3).run()
+    app.text_input(key="dataset_name").set_value("Mine").run()
+    press(app, "Create")
+
+    (made,) = pages.services.datasets.list_all()
+    assert made.planned == 3 * made.combinations == 3 * 2 * 5
+
+
+def test_a_data_set_is_topped_up_with_what_is_missing(pages: Pages, dataset: Dataset) -> None:
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Top up")
+
+    press(app, "Generate 2 conversations")
+
+    assert "2 conversations queued" in read_texts(app)
+    assert "0" == metric(app, "To generate")
+
+
+def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all that pass")
+    approve = [button for button in app.button if button.label == "Approve all that pass"][-1]
+    approve.click().run()
+    assert "2 conversations approved" in read_texts(app)
+    assert "2" == metric(app, "Approved")
+
+    press(app, "Freeze")
+    freeze = [button for button in app.button if button.label == "Freeze"][-1]
+    freeze.click().run()
+    assert "2 simulated" in said(app.error[0])
+    app.toggle(key="freeze_simulated").set_value(True).run()
+    [button for button in app.button if button.label == "Freeze"][-1].click().run()
+    assert not app.exception
+    assert "Version 1: 2 conversations" in read_texts(app)
+
+
+def test_review_leads_to_the_first_that_waits_and_on_to_the_next(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Review")
+    app = pages.open(CONVERSATIONS, **dict(app.query_params.items()))
+    assert "**0 of 2** reviewed" in read_progress(app)
+
+    press(app, "Approve")
+    press(app, "Reject")
+    press(app, "Off topic")
+    reviewed = pages.services.datasets.find(dataset.id)
+    assert (1, 1, 0) == (reviewed.approved, reviewed.rejected, reviewed.awaiting_review)
+
+    press(app, "Undo")
+    press(app, "Undo")
+    again = pages.services.datasets.find(dataset.id)
+    assert (0, 0, 2) == (again.approved, again.rejected, again.awaiting_review)
+
+
+def test_a_note_and_an_edit_are_kept_and_shown(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    row = pages.services.conversations.list_page().rows[0]
+    app = press(pages.open(CONVERSATIONS, conversation=str(row.id)), "Note")
+    app.text_area[0].set_value("Read *twice*.").run()
+    press(app, "Save")
+    assert "Read *twice*." in read_texts(app)
+
+    press(app, "Edit")
+    app.text_area[0].set_value("Let us look at your").run()
+    press(app, "Save")
+    assert "would not pass the verdict" in said(app.error[0])
+    app.text_area[0].set_value("Shall we look at your statement?").run()
+    press(app, "Save")
+
+    after = pages.services.conversations.get(row.id)
+    assert "Shall we look at your statement?" == after.turns[0].content
+    assert any("said before" in said(each) for each in app.caption)
+
+
+def test_all_that_a_filter_shows_is_reviewed_after_a_question(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    app = press(pages.open(CONVERSATIONS, dataset=str(dataset.id)), "Review all 2")
+    press(app, "Approve: all 2")
+
+    assert "2 reviews changed; 0 of these conversations had been read." in read_texts(app)
+    assert 2 == pages.services.datasets.find(dataset.id).approved
+    press(app, "Undo the last review")
+    assert 2 == pages.services.datasets.find(dataset.id).awaiting_review
+
+
+def test_a_full_data_set_is_on_home_and_on_its_batches(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    assert "3 of 3 accepted" in read_progress(pages.open())
+    batch = pages.services.datasets.describe(made).batches[0]
+    assert "Full" in list_labels(pages.open(MONITOR, batch=str(batch.id)))
+
+
+def test_an_archive_holds_data_recipes_and_card_and_is_the_same_twice(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    version = pages.services.datasets.freeze(made, include_simulated=True)
+    options = ExportOptions(formats=tuple(TrainingFormat))
+
+    archive = write_archive(pages.services, made, version, options)
+
+    assert archive == write_archive(pages.services, made, version, options)
+    with ZipFile(io.BytesIO(archive)) as files:
+        names = files.namelist()
+        rows = [json.loads(line) for line in files.read("data/messages-jsonl/train.jsonl").splitlines()]
+    assert 3 == len(rows)
+    assert {"README.md", "dataset_info.json", "data/messages-parquet/train.parquet"} <= set(names)
+
+
+def test_versions_are_compared(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    before = pages.services.datasets.freeze(made, include_simulated=True)
+    first, *_ = pages.services.datasets.read_version(before)
+    pages.services.conversations.review([first.id], ReviewStatus.REJECTED)
+    after = pages.services.datasets.freeze(made, include_simulated=True)
+    pages.services.conversations.review([first.id], ReviewStatus.PENDING_REVIEW)
+
+    change = pages.services.datasets.compare(before, after)
+
+    assert ((first.id,), (), (), 2) == (change.removed, change.added, change.edited, change.unchanged)
+
+
+def test_a_data_set_is_deleted_after_a_question(pages: Pages, dataset: Dataset) -> None:
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Delete")
+    assert "Its batches and conversations stay." in read_texts(app)
+    press(app, "Delete the data set")
+
+    assert () == pages.services.datasets.list_all()
+
+
+def test_a_wrong_id_is_said_and_the_list_offered(pages: Pages, dataset: Dataset) -> None:
+    app = pages.open(DATASETS, dataset="00000000-0000-4000-8000-000000000000")
+
+    assert "There is no data set" in read_texts(app)
+    assert 1 == len(app.dataframe)
