@@ -227,7 +227,7 @@ def test_an_edited_turn_keeps_what_it_said_before(owner: Owner) -> None:
     assert "Let us look at your statement, page by page." == after.turns[1].content
     assert before.turns[0] == after.turns[0]
     assert [(1, before.turns[1].content)] == [(edit.turn_place, edit.content_before) for edit in after.edits]
-    with pytest.raises(InvalidRequest, match="meanwhile"):
+    with pytest.raises(InvalidRequest, match="edited since"):
         edit_turn(owner.conversations, before, 1, "Another text.")
 
 

@@ -101,8 +101,8 @@ def test_a_data_set_is_topped_up_with_what_is_missing(pages: Pages, dataset: Dat
 
 def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -> None:
     fill(pages, dataset)
-    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all that pass")
-    approve = [button for button in app.button if button.label == "Approve all that pass"][-1]
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all")
+    approve = [button for button in app.button if button.label == "Approve all"][-1]
     approve.click().run()
     assert "2 conversations approved" in read_texts(app)
     assert "2" == metric(app, "Approved")

@@ -99,7 +99,7 @@ class SupabaseConversationStore:
         parameters = {"target_conversation_id": str(conversation_id), "turn_place": turn_place, "new_content": content}
         outcome = self._change("edit_turn", **parameters, revision=revision)
         if outcome.outcome == "changed":
-            raise InvalidRequest("Somebody has edited this conversation meanwhile. Read it again before you edit it.")
+            raise InvalidRequest("This conversation has been edited since you opened it. Read it again before you edit it.")
         return outcome.outcome == "done"
 
     def _change(self, function: str, **parameters: object) -> _ChangeOutcome:

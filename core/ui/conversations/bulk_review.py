@@ -31,7 +31,13 @@ def _forget() -> None:
 
 @st.dialog("Review all that the filters show", icon=":material/rule:", on_dismiss=_forget)
 def _ask(services: PageServices, filters: ConversationFilters, counts: ConversationCounts) -> None:
-    status = st.radio("Review", list(VERBS), format_func=VERBS.__getitem__, horizontal=True, key="review_all_status")
+    status = st.radio(
+        "Review",
+        list(VERBS),
+        format_func=lambda status: VERBS[ReviewStatus(status)],
+        horizontal=True,
+        key="review_all_status",
+    )
     reason = None
     if status is ReviewStatus.REJECTED:
         reason = st.selectbox(

@@ -21,7 +21,7 @@ from core.ui.shell.session import report_errors
 QUESTION, UNDO = "review_question", "review_undo"
 """Session state: the open question and its conversation; what can be undone, the latest last."""
 MOST_UNDONE, SHOWN_OF_TURN = 100, 80
-REASONS = ("Not realistic", "Wrong or risky advice", "Off topic", "Repeats itself", "Emotions do not fit", "Too short")
+REASONS = ("Not realistic", "Wrong or risky advice", "Off topic", "Repetitive", "Emotions do not fit", "Too short")
 KEYS = {
     "A": "approve, and on to the next",
     "X": "reject, and on to the next",

@@ -44,7 +44,7 @@ def _ask(services: PageServices) -> None:
     counted = st.radio(
         "Which conversations fill the plan",
         list(CountedStatus)[::-1],
-        format_func=COUNTED_LABELS.__getitem__,
+        format_func=lambda counted: COUNTED_LABELS[CountedStatus(counted)],
         key="dataset_counted",
         horizontal=True,
     )

@@ -96,14 +96,14 @@ def _ask_top_up(services: PageServices, dataset: Dataset) -> None:
         st.error(escape_markdown(str(error)), icon=":material/error:")
 
 
-@st.dialog("Approve all that pass?", icon=":material/done_all:", on_dismiss=_forget)
+@st.dialog("Approve all?", icon=":material/done_all:", on_dismiss=_forget)
 def _ask_approve(services: PageServices, dataset: Dataset) -> None:
     waiting = format_count(dataset.awaiting_review, "conversation")
     st.markdown(
-        f"**{waiting}** of this data set wait for review. Those that pass the verdict once more are approved **without "
+        f"**{waiting}** of this data set wait for review. Those that the verdict accepts once more are approved **without "
         "being read**. You can take each back on its page."
     )
-    if not _draw_buttons("Approve all that pass", ":material/done_all:"):
+    if not _draw_buttons("Approve all", ":material/done_all:"):
         return
     try:
         with st.spinner("Judging each once more …"):
@@ -111,7 +111,7 @@ def _ask_approve(services: PageServices, dataset: Dataset) -> None:
     except BrightRunError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return
-    _finish(f"{format_count(approved, 'conversation')} approved" + (f", {refused:,} did not pass." if refused else "."))
+    _finish(f"{format_count(approved, 'conversation')} approved" + (f", {refused:,} refused." if refused else "."))
 
 
 @st.dialog("Freeze a version", icon=":material/ac_unit:", on_dismiss=_forget)
@@ -144,12 +144,8 @@ def _ask_freeze(services: PageServices, dataset: Dataset) -> None:
 
 @st.dialog("Delete this data set?", icon=":material/delete:", on_dismiss=_forget)
 def _ask_delete(services: PageServices, dataset: Dataset) -> None:
-    versions = f" and its frozen versions (newest: {dataset.version})" if dataset.version else ""
-    st.markdown(
-        f"Its plan{versions} are deleted for good. Its batches and conversations stay."
-        if versions
-        else "Its plan is deleted for good. Its batches and conversations stay."
-    )
+    frozen = format_count(dataset.version or 0, "frozen version")
+    st.markdown(f"Its plan and {frozen} are deleted for good. Its batches and conversations stay.")
     if not _draw_buttons("Delete the data set", ":material/delete:"):
         return
     try:

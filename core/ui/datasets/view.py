@@ -113,11 +113,11 @@ def _draw_actions(services: PageServices, dataset: Dataset) -> None:
         chosen = {} if first is None else {CONVERSATION: str(first)}
         open_dataset_conversations(dataset.id, **{REVIEW: ReviewStatus.PENDING_REVIEW.value}, **chosen)
     draw(
-        "Approve all that pass",
+        "Approve all",
         ":material/done_all:",
         Question.APPROVE,
         enabled=dataset.awaiting_review > 0,
-        help_text="Approves unread what passes the verdict once more",
+        help_text="Approves unread what the verdict accepts once more",
     )
     draw(
         "Freeze",

@@ -17,6 +17,7 @@ def make_cell(persona: int, arc: int, topic: int, to_generate: int, category: st
             "emotional_arc_id": UUID(int=arc),
             "training_topic_id": UUID(int=topic),
             "category": category,
+            **{name: name for name in ("persona", "persona_key", "arc", "arc_key", "topic")},
             "wanted": max(to_generate, 1),
             "to_generate": to_generate,
         }
