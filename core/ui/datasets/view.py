@@ -15,7 +15,7 @@ from core.ui.datasets.versions import draw_versions
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import CONVERSATION, REVIEW, open_batch, open_dataset_conversations, open_dataset_list
-from core.ui.shell.page import draw_header
+from core.ui.shell.page import draw_card, draw_header
 from core.ui.shell.session import find_reader, find_settings, report_errors
 from core.ui.shell.status import find_status_look
 from core.ui.shell.tables import RowButton, age_column, draw_table
@@ -60,7 +60,8 @@ def _draw_progress(services: PageServices, dataset: Dataset) -> None:
         ("To generate", f"{dataset.to_generate:,}", describe_estimate(estimate) if estimate else NOTHING),
     )
     for place, (label, value, note) in zip(places, figures, strict=True):
-        place.metric(label, value, delta=None, delta_description=escape_markdown(note), border=True, height="stretch")
+        with place:
+            draw_card(label, value, note)
 
 
 def estimate_rest(services: PageServices, dataset: Dataset) -> Estimate | None:
