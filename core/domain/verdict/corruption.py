@@ -62,9 +62,9 @@ _SPEAKER = re.compile(
     r"|\n(?:user|assistant)\n"  # What is left of a template without its tokens.
 )
 # On the same line, as old templates put it.
-_INLINE_NAMES = ("USER: ", "ASSISTANT: ", "HUMAN: ", "Human: ", "Assistant: ")
+_INLINE_NAMES = ("USER: ", "Human: ")
 _INLINE_SPEAKER = re.compile(
-    rf"[ \t]*#{{2,4}}[ ]?(?:Human|User|Assistant|Instruction|Response):|(?<=[.!?…])[ \t]+(?:{'|'.join(_INLINE_NAMES)})"
+    rf"#{{2,4}}[ ]?(?:Human|User|Assistant|Instruction|Response):|(?<=[.!?…])[ \t]+(?:{'|'.join(_INLINE_NAMES)})"
 )
 _LABEL = re.compile(r"(?:^|\n)[ \t*#>-]*[^\W\d_][\w .'’-]{0,30}(?:\*\*)?[:：][ \t*]*\S")
 
@@ -86,6 +86,7 @@ _CODE_LINE = re.compile(
 
 _ESCAPED = (FailurePattern.ESCAPED_TEXT, "holds an escape sequence as plain text")
 _NEVER_FILLED = (FailurePattern.UNFILLED_PLACEHOLDER, "holds a placeholder that was never filled")
+_OTHER_SPEAKER = (FailurePattern.CHAT_MARKUP, "holds the turn of another speaker")
 _CHAT_TOKENS = (FailurePattern.CHAT_MARKUP, "holds tokens of a chat template")
 _CONTEXT, _LONGEST_LINE = 30, 500
 
@@ -140,7 +141,14 @@ def _find_open_thought(prose: str) -> re.Match[str] | None:
 
 def _find_other_speaker(prose: str) -> re.Match[str] | None:
     """The name of a speaker after text that is not a dialogue: a written dialogue begins with a name or a colon."""
-    found = _SPEAKER.search(prose) or _INLINE_SPEAKER.search(prose)
+    return _leave_dialogues(prose, _SPEAKER.search(prose))
+
+
+def _find_inline_speaker(prose: str) -> re.Match[str] | None:
+    return _leave_dialogues(prose, _INLINE_SPEAKER.search(prose))
+
+
+def _leave_dialogues(prose: str, found: re.Match[str] | None) -> re.Match[str] | None:
     if found is None:
         return None
     before = prose[: found.start()].strip()
@@ -181,13 +189,8 @@ _KINDS: tuple[tuple[str, Callable[[str], re.Match[str] | None], FailurePattern, 
     ("[", _BLANK_TO_FILL.search, *_NEVER_FILLED),
     ("<", _CHAT_TOKEN.search, *_CHAT_TOKENS),
     ("s>", _find_lone_sentence_mark, *_CHAT_TOKENS),
-    *((sign, _CHAT_TOKEN.search, *_CHAT_TOKENS) for sign in ("INST]", "[|", "TOOL", "_PROMPT]")),
-    *(
-        (sign, _find_open_thought, FailurePattern.CHAT_MARKUP, "holds a thought that does not end")
-        for sign in ("<th", "<reasoning>", "◁think", "[THINK]")
-    ),
-    *(
-        (sign, _find_other_speaker, FailurePattern.CHAT_MARKUP, "holds the turn of another speaker")
-        for sign in ("\n", "##", *_INLINE_NAMES)
-    ),
+    ("[", _CHAT_TOKEN.search, *_CHAT_TOKENS),
+    *((sign, _find_open_thought, FailurePattern.CHAT_MARKUP, "holds a thought that does not end") for sign in "<[◁"),
+    ("\n", _find_other_speaker, *_OTHER_SPEAKER),
+    *((sign, _find_inline_speaker, *_OTHER_SPEAKER) for sign in ("##", *_INLINE_NAMES)),
 )

@@ -62,6 +62,7 @@ _ITEM = re.compile(
     r"\s*(?:[*+](?=\s)|[-–](?=\D)|[•—▪●◦‣·○■□☐☑✓✔➢➤★☆]|\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)](?=\D)|\d{1,3}[、:：](?=\D)|[①-⑳]"
     r"|[（(](?:\d{1,2}|[一二三四五六七八九十])[)）]|[一二三四五六七八九十]{1,3}、)[ \t\u3000]*(?:\[[ xX]\]\s*)?(?=\S)"
 )
+_CHOICE = re.compile(r"(?:\([A-Ha-h1-9]\)|[A-Ha-h]\)|[A-H]\.)\.?\s*\S")  # The option that was chosen, alone
 _EMPTY_ITEM = re.compile(r"(?:[-*•+–]|\(?\d{1,3}[.)]?)\Z")
 _SEPARATORS = (":", "：", "(", "（", " - ", " – ", "=", '"', "“")
 _TABLE_RULE = re.compile(r"\|?(?:\s*:?-{2,}:?\s*\|?)+")
@@ -147,6 +148,7 @@ _LONGEST_LEAD = 80
 # Short answers that look like a word which needs another: "是的", "A, B and C".
 _WORD_ALONE = re.compile(
     r"(?:是|对|對|有|会|會|能|好|行|不)的?|不(?:是|对|對|会|會|能|行|可以)的?|可以|不可以|没有|沒有|当然|當然|正确|正確|错误|錯誤"
+    r"|(?i:(?:of course|certainly|absolutely|definitely|probably|maybe|perhaps|why|i hope|i think|i guess|better) not)"
     r"|[A-Z](?:(?:,? (?:and |or |& )?|,|/)[A-Z])+"
 )
 _NUMBER = re.compile(
@@ -189,6 +191,8 @@ def classify_unmarked_end(prose: str, *, asks: bool) -> Ending:
 
 def _classify_line(last: str, others: Sequence[str]) -> Ending:
     item = _ITEM.match(last)
+    if not others and _CHOICE.match(last):
+        return Ending.LIST
     if item:
         siblings = [each[found.end() :] for each in others if (found := _ITEM.match(each))]
         is_unlike = _is_unlike_siblings(last[item.end() :], siblings) or _lacks_items(others, len(siblings) + 1)

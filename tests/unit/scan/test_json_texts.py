@@ -45,6 +45,12 @@ class TestRepeatedKeys:
         assert [(0, 1, "assistant", "parse_error")] == scan_text(write.format(record, GOOD_RECORD)).places
 
 
+def test_a_key_that_stands_twice_in_json_text_is_flagged(scan_text: ScanText) -> None:
+    messages = '[{"role":"user","content":"Hi."},{"role":"assistant","content":"Yes.","content":"No."}]'
+
+    assert [(0, 1, "assistant", "parse_error")] == scan_text(json.dumps({"messages": messages})).places
+
+
 def test_a_broken_record_in_an_array_costs_no_other(scan_text: ScanText) -> None:
     scanned = scan_text(f'[\n{CUT_RECORD},\n{{"messages": [oops]}},\n{CUT_RECORD}\n]')
 

@@ -10,7 +10,8 @@ from core.domain.verdict.truncation import detect_truncated_content
 from core.domain.verdict.verdict import Confidence
 
 WHOLE = {
-    "word": ["Inflation", "Yes", "C", "quarterly", "是的", "不是", "对"],
+    "choice": ["C) Adam Smith", "(3). 不够信息", "B. 检查结果", "(b) Dreams tell us little of what people are"],
+    "word": ["Inflation", "Yes", "C", "quarterly", "是的", "不是", "对", "Of course not"],
     "phrase": ["Whole life insurance", "No, never", "Ja, gerne", "Oui, merci"],
     "amount": [
         "$3,400",

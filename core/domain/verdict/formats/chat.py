@@ -9,7 +9,7 @@ from typing import cast
 from core.domain.verdict.bounded_json import parse_json, read_mapping
 from core.domain.verdict.formats.entries import ImportedTurn, Part
 from core.domain.verdict.formats.parts import CALL_KEYS, read_content, write_data
-from core.domain.verdict.formats.repeated_keys import find_repeated_key
+from core.domain.verdict.formats.repeated_keys import build_object, find_repeated_key
 from core.domain.verdict.formats.roles import RoleNames, Voice
 from core.domain.verdict.formats.stops import read_record_stop
 from core.domain.verdict.formats.tool_data import find_calls
@@ -159,7 +159,7 @@ def parse_list(text: str) -> object:
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
-        return parse_json(text)
+        return parse_json(text, object_pairs_hook=build_object)
     except ValueError:
         return None
 
