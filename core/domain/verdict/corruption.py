@@ -40,7 +40,7 @@ _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"(?<!\$)\{\{\s{0,9}[\w.-]{1,80}(?:[ |][\w |.-]{0,80})?\s{0,9}\}\}")
 # Behind a word, a command or a closing brace it is an argument, behind ^ and _ a part of a formula, behind / of an address.
 _BARE_PLACEHOLDER = re.compile(
-    r"(?<![\\\w${}\]^_/])\{(?:[a-z]{3,}|[a-z]{2,}(?:[_.][a-z]{2,})+|[A-Z]{3,}(?:_[A-Z]{2,})*)\}(?![}{^_/])"
+    r"(?<![\\\w${}\]^_/])\{(?:[a-z]{3,}|[a-z]{2,}(?:[_.][a-z]{2,})+|[A-Z]{4,}(?:_[A-Z]{2,})*)\}(?![}{^_/])"
 )
 # An advisor may well dictate a letter with blanks to fill; these are ours.
 _BLANK_TO_FILL = re.compile(r"\[(?:INSERT [A-Z ]{2,40}|(?i:(?:client|persona|advisor|user)(?:'s)? name))\](?!\()")
@@ -59,7 +59,7 @@ _SPEAKER = re.compile(
     r"用户|助手|人类|ユーザー|アシスタント|사용자|어시스턴트|пользователь|ассистент|человек|usuario|usuário|utilisateur|nutzer|benutzer|"
     r"asistente|assistente|assistent|المستخدم|المساعد|उपयोगकर्ता|सहायक)"
     r"(?:\*\*|>)?[ \t]*[:：]"
-    r"|\n(?:user|assistant)\n"  # What is left of a template without its tokens.
+    r"|(?<=[.!?…])\n{1,2}(?:user|assistant)\n"  # What is left of a template without its tokens.
 )
 # On the same line, as old templates put it.
 _INLINE_NAMES = ("USER: ", "Human: ")

@@ -11,12 +11,11 @@ _QUESTION_MARKS = re.compile(r"(?<!\?)(?:\?{2,}[ ,]+){2,}\?{2,}")
 _QUOTED_PRINTABLE = re.compile(r"=(?:C[23]|D[01]|E2=8[0-9A-F])=[89AB][0-9A-F]")
 # A script of other letters, read as Latin: no word has nothing but accents.
 _ONLY_ACCENTS = re.compile(r"[À-ÖØ-öø-ÿ]{6,}")
-_ACCENTED_WORDS = re.compile(r"[À-ÖØ-öø-ÿ](?<![^\W_].)[À-ÖØ-öø-ÿ]+(?:[ ,.!?]+[À-ÖØ-öø-ÿ]{2,}){2,}(?![^\W_])")
+_ACCENTED_WORDS = re.compile(r"[À-ÖØ-öø-ÿ](?<![^\W_].)[À-ÖØ-öø-ÿ]+(?:[ ,.!?]+[À-ÖØ-öø-ÿ]{2,}){3,}(?![^\W_])")
 # The marks of UTF-8 text, read as Chinese: characters that nobody has written for centuries.
 _READ_AS_GBK = re.compile(r"[锛銆紝锟鈥](?:(?<=锟)斤|(?<=[A-Za-z]鈥)|(?<=[锛銆紝])(?=[\u4e00-\u9fff]))")
-# Cyrillic read in another Cyrillic encoding: small and capital letters change places, or lines of boxes stand in words.
+# Cyrillic read in another Cyrillic encoding: small and capital letters change places.
 _OTHER_CYRILLIC = re.compile(r"[а-яё](?<![^\W\d_].)[А-ЯЁ]{3,}[ ,.!?-]+[А-ЯЁ]{2,}(?![^\W\d_])")
-_BOXES = re.compile(r"[\u2550-\u256c][а-яёА-ЯЁ]+[\u2550-\u256c]?[а-яёА-ЯЁ]")
 # Letters that end a word in capitals stand before typographic marks, as broken characters do.
 _CAPITALS = re.compile(r"(?<=[A-ZÀ-ÖØ-Þ])[ÃÂ](?=[^\w\s](?!\w))")
 
@@ -59,7 +58,7 @@ def find_broken_encoding(text: str) -> BrokenEncoding | None:
 
 
 def _find_wrong_letters(text: str) -> re.Match[str] | None:
-    patterns = (_ONLY_ACCENTS, _ACCENTED_WORDS, _READ_AS_GBK, _OTHER_CYRILLIC, _BOXES)
+    patterns = (_ONLY_ACCENTS, _ACCENTED_WORDS, _READ_AS_GBK, _OTHER_CYRILLIC)
     return next((found for each in patterns if (found := each.search(text))), None) or _find_mojibake(text)
 
 

@@ -36,7 +36,7 @@ def weigh_false_stop(prose: str) -> Confidence | None:
     line, tail = last_line(prose), prose[-_LONGEST:]
     if _is_list_number(line, tail, prose) or _is_abbreviation(tail):
         return Confidence.HIGH
-    if line.startswith((" ", "#")) and _HEADING.match(line):
+    if line.startswith((" ", "#")) and _HEADING.match(line) and ": " not in line:
         return Confidence.MEDIUM
     is_half = tail.endswith("..") and not tail.endswith("...")
     return Confidence.LOW if is_half or (tail[-3:-2] in _BEFORE_A_LETTER and _SINGLE_LETTER.search(tail)) else None

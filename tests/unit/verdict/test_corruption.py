@@ -103,6 +103,8 @@ def test_damaged_text(text: str, expected: FailurePattern) -> None:
         "The call GET /users/{user_id}/cards/{card} returns it.",
         "[THINK]They ask about bonds.[/THINK]Bonds come later.",
         "These speak here:\nuser\nassistant",
+        "It has these lines.\nroot\nuser\nadmin\nThose are all.",
+        "The set {RED} is small, and ║Да║ is drawn.",
         "A sequence {x_n} and a set {n}.",
         "Use `{{name}}` and `{user_name}` and `&amp;` and `\\n` in it.",
         '```\nprint(f"{name}\\n")\n<|im_end|>\n```\nThat prints it.',

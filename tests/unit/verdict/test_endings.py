@@ -80,6 +80,7 @@ WHOLE = {
         "that was close ^^",
         "I lost it again :/",
     ],
+    "labelled": ["Is it due?\n### Answer: It is due in May."],
     "blank": ["The word that is missing is ____", "B, C, E, H, L, ___"],
     "proof": ["Hence both cost the same. ∎"],
     "other marks": [
