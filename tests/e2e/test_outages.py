@@ -96,7 +96,7 @@ def test_an_api_that_is_back_needs_no_restart_of_the_pages(page: Page, url: str,
     with stop_parts(home, "api"):
         page.goto(url)
         expect(page.get_by_test_id("stAlert").filter(has_text="does not answer").first).to_be_visible(timeout=45_000)
-        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # Nothing more is to come.
+        expect(page.get_by_test_id("stSkeletonElement")).to_have_count(0)  # Nothing more is to come.
 
     for _ in range(20):  # It starts anew for some seconds.
         page.get_by_role("button", name="Retry").click()

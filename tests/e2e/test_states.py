@@ -250,7 +250,7 @@ def test_the_database_is_slow(tab: Page, target: Target) -> None:
             tab.wait_for_timeout(3_000)
             take_picture(tab, f"{State.LOADING}-{name}-1366-light")
             if name != "System":  # It reads none of these.
-                expect(tab.get_by_test_id("stSkeleton").or_(tab.get_by_test_id("stSpinner")).first).to_be_visible()
+                expect(tab.get_by_test_id("stSkeletonElement").or_(tab.get_by_test_id("stSpinner")).first).to_be_visible()
 
 
 def test_the_api_is_down(tab: Page, target: Target) -> None:
