@@ -114,6 +114,7 @@ def test_results_can_be_read_while_the_batch_runs(page: Page, results: Results) 
     expect_status(page, "cancelled")
 
 
+@pytest.mark.extended
 def test_comparisons_are_left_out_of_lists_and_imports_out_of_rates_unless_asked_for(page: Page, results: Results) -> None:
     services = results.services
     page.goto(f"{results.url}/Conversations")
@@ -124,6 +125,7 @@ def test_comparisons_are_left_out_of_lists_and_imports_out_of_rates_unless_asked
         batch_id=results.whole_batch, change=ExperimentChange(max_tokens=32_000), limit=20, name="Compared"
     )
     wait_for_end(services, services.experiments.compare(plan).changed_batch_id)
+    judged = services.overview.read().recent_judged
     services.imports.import_files([UploadedFile(name="old.jsonl", content=make_old_data_set())], name="old")
 
     page.reload()
@@ -132,10 +134,9 @@ def test_comparisons_are_left_out_of_lists_and_imports_out_of_rates_unless_asked
     expect(counted).not_to_have_text(before or "")
     page.goto(results.url)
     expect(metric(page, "Failure rate, 7 days")).to_be_visible()
-    judged = services.overview.read().recent_judged
     expect(page.get_by_text(f"of {judged:,} judged", exact=True)).to_be_visible()
     page.goto(f"{results.url}/Failed_Generations")
-    expect(page.get_by_text(re.compile(rf"^1–25 of {failures} failures$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"of {failures} failures$"))).to_be_visible()
 
 
 @pytest.mark.extended

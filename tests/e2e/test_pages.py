@@ -88,6 +88,7 @@ def test_ninety_conversations_are_estimated_at_half_an_hour_and_40_50(page: Page
     expect(page.get_by_role("button", name="Generate 0 conversations")).to_be_disabled()
 
 
+@pytest.mark.extended
 def test_the_category_decides_which_arcs_are_offered(page: Page, url: str) -> None:
     open_generator(page, url)
     expect(page.locator('[class*="st-key-choice_arc_"]')).to_have_count(5)
@@ -121,6 +122,7 @@ def test_two_core_conversations_from_choice_to_result(page: Page, url: str) -> N
     expect(page.get_by_text("Training topics · 2 of 20 chosen")).to_be_visible()
 
 
+@pytest.mark.extended
 def test_an_edge_case_conversation_has_its_own_tier(page: Page, url: str) -> None:
     open_generator(page, url)
     page.get_by_text("Edge case conversations").click()
@@ -186,6 +188,7 @@ def test_pause_resume_and_cancel(page: Page, url: str) -> None:
     expect(page.get_by_role("button", name="Generate more")).to_be_visible()
 
 
+@pytest.mark.extended
 def test_the_monitor_refreshes_itself_while_active_and_not_after(page: Page, url: str) -> None:
     open_generator(page, url)
     select_all(page, "persona", "3 of 3")
@@ -206,7 +209,14 @@ def test_the_monitor_refreshes_itself_while_active_and_not_after(page: Page, url
     assert len(frames) == seen
 
 
-@pytest.mark.parametrize("link", ["nonsense", "00000000-0000-0000-0000-000000000000", "%3Cscript%3Ealert(1)%3C/script%3E"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "nonsense",
+        pytest.param("00000000-0000-0000-0000-000000000000", marks=pytest.mark.extended),
+        pytest.param("%3Cscript%3Ealert(1)%3C/script%3E", marks=pytest.mark.extended),
+    ],
+)
 def test_a_wrong_batch_id_is_said_and_the_list_offered(page: Page, url: str, link: str) -> None:
     page.goto(f"{url}/Batch_Monitor?batch={link}")
 
