@@ -76,7 +76,9 @@ def find_messages(value: object) -> list[object] | None:
         return wrapped or _zip_columns(members) or ([members] if is_message(members) else None)
     if not isinstance(value, list):
         return None
-    items = [_unwrap_dump(item) for item in cast("list[object]", value)]
+    items = cast("list[object]", value)
+    if items and "kwargs" in read_mapping(items[0]):
+        items = [_unwrap_dump(item) for item in items]
     if not items or any(map(is_message, items)):
         return items
     return _split_pairs(items)

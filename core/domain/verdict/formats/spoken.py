@@ -139,6 +139,8 @@ class Spoken:
 
     def note_parts(self, parts: Sequence[Part]) -> None:
         """Note files beside the conversation, such as a column of images, on its first turn, unless turns have them."""
+        if not parts:
+            return
         known = {part for turn in self.turns for part in turn.parts}
         news = tuple(part for part in parts if part not in known)
         if news and self.turns:
