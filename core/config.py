@@ -41,6 +41,7 @@ SECRET_VARIABLES = frozenset(
         "SUPABASE_DB_URL",
         "ANTHROPIC_API_KEY",
         "BRIGHTRUN_ALERT_WEBHOOK_URL",
+        "HF_TOKEN",
     }
 )
 """Never given to the pages or the simulator. The supervisor holds some of them, for the worker."""
@@ -172,6 +173,11 @@ class Settings(PageSettings):
         default=None,
         validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "anthropic_base_url"),
         description="Another address for Claude, such as a proxy",
+    )
+    hub_token: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("HF_TOKEN", "hub_token"),
+        description="Token of the Hugging Face Hub for `brightrun dataset push`",
     )
     alert_webhook_url: Annotated[SecretStr, check_inside(check_web_hook)] | None = Field(
         default=None, description="Address that alerts are posted to as JSON; anybody who knows it can post there: a secret"

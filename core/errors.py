@@ -66,6 +66,10 @@ class QueueUnavailable(ServiceUnavailable):
     """Redis does not answer."""
 
 
+class HubUnavailable(ServiceUnavailable):
+    """The Hugging Face Hub does not answer, or answers with an error."""
+
+
 class WebhookUnavailable(ServiceUnavailable):
     """The webhook of alerts did not take one."""
 

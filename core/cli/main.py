@@ -41,6 +41,7 @@ DATASET_COMMANDS = {
     "approve": "core.cli.dataset.approve",
     "freeze": "core.cli.dataset.freeze",
     "export": "core.cli.dataset.export",
+    "push": "core.cli.dataset.push",
 }
 
 
@@ -56,7 +57,9 @@ class _DatasetCommands(LazyGroup):
     modules: ClassVar = DATASET_COMMANDS
 
 
-dataset = typer.Typer(cls=_DatasetCommands, help="Plan, top up, approve, freeze and export data sets.", no_args_is_help=True)
+dataset = typer.Typer(
+    cls=_DatasetCommands, help="Plan, top up, approve, freeze, export and push data sets.", no_args_is_help=True
+)
 bench = typer.Typer(cls=_Measurements, help="Measure the product on this machine; takes minutes.", no_args_is_help=True)
 app = typer.Typer(
     cls=_Commands,

@@ -19,26 +19,32 @@ from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
 ALL_FORMATS = ",".join(TrainingFormat)
 
 
+FormatsOption = Annotated[str, typer.Option(help=f"Comma separated: {ALL_FORMATS}.")]
+SplitOption = Annotated[str, typer.Option(help="Shares that are held back, such as validation=0.1,test=0.1.")]
+HoldOutTopicsOption = Annotated[str, typer.Option(help="Topic keys, comma separated: the test split is these.")]
+HoldOutPersonasOption = Annotated[str, typer.Option(help="Persona keys, comma separated, likewise.")]
+SeedOption = Annotated[int, typer.Option(help="Another seed divides otherwise.")]
+SystemOption = Annotated[str | None, typer.Option(help="A system message before each conversation.")]
+LicenceOption = Annotated[str, typer.Option("--license", help="Licence that the card names.")]
+
+
 def export(
     dataset: VersionArgument,
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
-    formats: Annotated[str, typer.Option(help=f"Comma separated: {ALL_FORMATS}.")] = TrainingFormat.MESSAGES_JSONL,
-    split: Annotated[str, typer.Option(help="Shares that are held back, such as validation=0.1,test=0.1.")] = "",
-    hold_out_topics: Annotated[str, typer.Option(help="Topic keys, comma separated: the test split is these.")] = "",
-    hold_out_personas: Annotated[str, typer.Option(help="Persona keys, comma separated, likewise.")] = "",
-    seed: Annotated[int, typer.Option(help="Another seed divides otherwise.")] = 0,
-    system: Annotated[str | None, typer.Option(help="A system message before each conversation.")] = None,
-    licence: Annotated[str, typer.Option("--license", help="Licence that the card names.")] = DEFAULT_LICENCE,
+    formats: FormatsOption = TrainingFormat.MESSAGES_JSONL,
+    split: SplitOption = "",
+    hold_out_topics: HoldOutTopicsOption = "",
+    hold_out_personas: HoldOutPersonasOption = "",
+    seed: SeedOption = 0,
+    system: SystemOption = None,
+    licence: LicenceOption = DEFAULT_LICENCE,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
     name, number = parse_version(dataset)
-    rule = parse_split_rule(split, seed=seed).model_copy(
-        update={"held_out_topics": _split_keys(hold_out_topics), "held_out_personas": _split_keys(hold_out_personas)}
-    )
-    options = ExportOptions(formats=_parse_formats(formats), split=rule, system=system, licence=licence)
+    options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence)
     with open_command_services(load_settings()) as services:
         found = services.datasets.get(name)
         version = services.datasets.get_version(found, number)
@@ -50,6 +56,15 @@ def export(
     parts = ", ".join(f"{split.value} {count}" for split, count in summary.splits.items())
     typer.echo(f"{output}: version {version.number}, {summary.conversations} conversations ({parts})")
     typer.echo(f"about {summary.lengths.median} tokens each, the longest {summary.lengths.longest}")
+
+
+def make_options(  # noqa: PLR0917 - the options of two commands, in their order
+    formats: str, split: str, hold_out_topics: str, hold_out_personas: str, seed: int, system: str | None, licence: str
+) -> ExportOptions:
+    """Return what the options ask for; raise InvalidRequest that names the wrong one."""
+    held_out = {"held_out_topics": _split_keys(hold_out_topics), "held_out_personas": _split_keys(hold_out_personas)}
+    rule = parse_split_rule(split, seed=seed).model_copy(update=held_out)
+    return ExportOptions(formats=_parse_formats(formats), split=rule, system=system, licence=licence)
 
 
 def _parse_formats(text: str) -> tuple[TrainingFormat, ...]:

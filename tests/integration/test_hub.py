@@ -1,0 +1,64 @@
+"""The push to the Hub: what a token that is wrong or a Hub that does not answer come to."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.adapters.hub.repository import HubRepository
+from core.errors import HubUnavailable, InvalidRequest
+
+SECRET = "hf_secretsecretsecret"
+
+
+@contextmanager
+def run_hub(status: int) -> Iterator[str]:
+    """A server that answers every request with this status."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = json.dumps({"error": f"no {self.headers['Authorization']}"}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - the name that the server looks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def push(endpoint: str, folder: Path, repository: str = "owner/name") -> str:
+    (folder / "README.md").write_text("A card.")
+    return HubRepository(SecretStr(SECRET), endpoint).push(folder, repository, is_private=True, message="m")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_is_refused_is_said_without_it(tmp_path: Path, status: int) -> None:
+    with run_hub(status) as endpoint, pytest.raises(InvalidRequest, match="HF_TOKEN needs the right to write") as refused:
+        push(endpoint, tmp_path)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_hub_that_fails_or_does_not_answer_is_said(tmp_path: Path) -> None:
+    with run_hub(500) as endpoint, pytest.raises(HubUnavailable, match="500"):
+        push(endpoint, tmp_path)
+    with pytest.raises(HubUnavailable, match="does not answer"):
+        push("http://127.0.0.1:9", tmp_path)
+
+
+def test_a_name_that_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="OWNER/NAME"):
+        push("http://127.0.0.1:9", tmp_path, "a/b/c")
