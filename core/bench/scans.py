@@ -7,9 +7,6 @@ Parquet.
 import csv
 import gzip
 import json
-import os
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.adapters.files.dataset_files import read_entries
+from core.bench.child_process import run_apart
 from core.domain.record import Record
 from core.services.scanning import Scan
 
@@ -60,9 +58,9 @@ def run_scans(conversations: int, wanted: str, say: Callable[[str], None]) -> tu
         for name, write in _WRITERS.items():
             if wanted in name:
                 path = Path(home) / name
-                _run_apart(lambda path=path, write=write: write(path, conversations))
+                run_apart(lambda path=path, write=write: write(path, conversations))
                 began = time.perf_counter()
-                read, peak_mb = _run_apart(lambda path=path: _scan(path))
+                read, peak_mb = run_apart(lambda path=path: _scan(path))
                 seconds = time.perf_counter() - began
                 costs.append(
                     ScanCost(name=name, size_bytes=path.stat().st_size, conversations=read, seconds=seconds, peak_mb=peak_mb)
@@ -77,26 +75,6 @@ def _scan(path: Path) -> int:
     for _ in scan.scan_entries(read_entries(path, lambda _: None)):
         pass
     return scan.summary.conversations
-
-
-def _run_apart(work: Callable[[], int | None]) -> tuple[int, float]:
-    """Run a function in a child process; return its result, and the peak memory of the child or one of its own children."""
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(theirs, str(work() or 0).encode())
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    with os.fdopen(ours, "rb") as pipe:
-        said = pipe.read().decode()
-    _, _, usage = os.wait4(child, 0)
-    return int(said or 0), _convert_peak(usage)
-
-
-def _convert_peak(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _list_records(conversations: int) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,7 @@ COMMANDS = {
 }
 MEASUREMENTS = {
     "chaos": "core.cli.bench.chaos",
+    "export": "core.cli.bench.export",
     "pages": "core.cli.bench.pages",
     "scan": "core.cli.bench.scan",
     "start": "core.cli.bench.start",
