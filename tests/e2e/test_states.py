@@ -54,6 +54,7 @@ PAGES = (
     "Failed_Generations",
     "Failure_Analytics",
     "Conversations",
+    "Datasets",
     "Scaffolding",
     "System",
 )

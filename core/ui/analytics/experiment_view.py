@@ -90,7 +90,7 @@ def _draw_report(report: ExperimentReport, progress: BatchProgress) -> None:
     pairs, comparison = report.pairs, report.comparison
     experiment = pairs.experiment
     look = find_status_look(progress.status)
-    with draw_header(escape_markdown(experiment.name)):
+    with draw_header(escape_markdown(experiment.name), says_simulated=pairs.simulated):
         st.badge(progress.status.value, icon=look.icon, color=look.color)
         if pairs.simulated:
             draw_simulated_badge()

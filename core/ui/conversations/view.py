@@ -64,7 +64,7 @@ def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
 
 
 def _draw_title(conversation: StoredConversation) -> None:
-    with draw_header(escape_markdown(conversation.name)):
+    with draw_header(escape_markdown(conversation.name), says_simulated=conversation.simulated):
         st.badge(format_words(conversation.review_status), color=REVIEW_COLORS[conversation.review_status])
         if conversation.simulated:
             draw_simulated_badge()

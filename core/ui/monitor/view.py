@@ -82,7 +82,7 @@ def _draw_batch(services: PageServices, watched: BatchWatch) -> None:
 def _draw_title(services: PageServices, watched: BatchWatch, *, is_stalled: bool) -> None:
     progress = watched.progress
     look = find_status_look(progress.status)
-    with draw_header(escape_markdown(progress.name)):
+    with draw_header(escape_markdown(progress.name), says_simulated=progress.simulated):
         st.badge(progress.status.value, icon=look.icon, color=look.color)
         if progress.simulated:
             draw_simulated_badge()

@@ -60,12 +60,15 @@ def leave_notice(text: str) -> None:
 
 
 @contextmanager
-def draw_header(title_markdown: str) -> Generator[None]:
-    """Draw the title row; what is drawn inside stands beside the title, before the marks at its end."""
+def draw_header(title_markdown: str, *, says_simulated: bool = False) -> Generator[None]:
+    """Draw the title row; what is drawn inside stands beside the title, before the marks at its end.
+
+    `says_simulated`: a badge inside says already that a simulated Claude is at work.
+    """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title_markdown, anchor=False, width="content")
         yield
-        _draw_marks()
+        _draw_marks(says_simulated=says_simulated)
 
 
 def draw_card(label: str, value: str, note: str) -> None:
@@ -109,9 +112,9 @@ def draw_figure(figure: object, *, key: str, alt: str) -> None:
     )
 
 
-def _draw_marks() -> None:
+def _draw_marks(*, says_simulated: bool) -> None:
     settings = find_settings()
-    if settings.simulated:
+    if settings.simulated and not says_simulated:
         help_text = "No Anthropic key is set: conversations are simulated on this machine and nothing is charged."
         st.badge("Claude is simulated", icon=":material/science:", color="orange", help=help_text)
     if not settings.embedded:
