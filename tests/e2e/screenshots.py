@@ -32,12 +32,12 @@ def choose(page: Page, *kinds: str) -> None:
 
 
 def open_first_row(page: Page) -> None:
-    """Press the first button of the first row of a list of records; the table is a canvas."""
+    """Press the first button of the first row of a list of records, at its left; the table is a canvas."""
     frame = page.get_by_test_id("stDataFrame").first.bounding_box()
     if frame is None:
         raise LookupError("There is no table to open a row of.")
-    is_failure = "Failed_Generations" in page.url
-    page.mouse.click(frame["x"] + frame["width"] - (112 if is_failure else 42), frame["y"] + 45)
+    page.mouse.click(frame["x"] + 42, frame["y"] + 45)
+    page.wait_for_url(re.compile("(failure|conversation)="))
     page.wait_for_timeout(3_500)
 
 
