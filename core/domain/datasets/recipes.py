@@ -5,15 +5,17 @@ Facts of the trainers as of 2026-11: TRL 1.16, Axolotl 0.19, LLaMA-Factory 0.9.5
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from core.domain.datasets.splits import Split
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.record import Record
 
-EXAMPLE_MODEL = "Qwen/Qwen3-4B"
-"""TRL has a chat template for it that marks the assistant's tokens."""
+EXAMPLE_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
+"""TRL has a chat template for it that marks the assistant's tokens, and it has no thoughts: Qwen3-4B would be trained to
+think nothing before each answer."""
+
+MESSAGES = (TrainingFormat.MESSAGES_PARQUET, TrainingFormat.MESSAGES_JSONL)
 
 
 class Export(Record):
@@ -37,20 +39,22 @@ def find_path(form: TrainingFormat, split: Split) -> str:
 
 def list_recipes(export: Export) -> dict[str, str]:
     """Return the texts of the recipes by path; those only whose format is exported."""
-    messages = _find_messages(export.formats)
     recipes: dict[str, str] = {}
-    if messages is not None:
-        recipes["recipes/trl_sft.py"] = _write_trl(export, messages)
-        recipes["recipes/axolotl.yaml"] = _write_axolotl(export, messages)
-        recipes["recipes/unsloth_sft.py"] = _write_unsloth(export, messages)
-    if info := _describe_for_llamafactory(export):
+    if form := _choose_format(export, *MESSAGES, TrainingFormat.PROMPT_COMPLETION):
+        recipes["recipes/trl_sft.py"] = _write_trl(export, form)
+    if form := _choose_format(export, *MESSAGES, TrainingFormat.SHAREGPT):
+        recipes["recipes/axolotl.yaml"] = _write_axolotl(export, form)
+        recipes["recipes/llamafactory.yaml"] = _write_llamafactory(export, form)
+        info = _describe_for_llamafactory(export)
         recipes["dataset_info.json"] = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+    if form := _choose_format(export, *MESSAGES):
+        recipes["recipes/unsloth_sft.py"] = _write_unsloth(export, form)
     return recipes
 
 
-def _find_messages(formats: Sequence[TrainingFormat]) -> TrainingFormat | None:
-    wanted = (TrainingFormat.MESSAGES_PARQUET, TrainingFormat.MESSAGES_JSONL)
-    return next((form for form in wanted if form in formats), None)
+def _choose_format(export: Export, *readable: TrainingFormat) -> TrainingFormat | None:
+    """Return the first of the formats that a trainer reads which is exported."""
+    return next((form for form in readable if form in export.formats), None)
 
 
 def _name_loader(form: TrainingFormat) -> str:
@@ -59,13 +63,18 @@ def _name_loader(form: TrainingFormat) -> str:
 
 def _write_trl(export: Export, form: TrainingFormat) -> str:
     files = {split.value: find_path(form, split) for split in export.splits}
-    evaluation = 'data.get("validation")' if Split.VALIDATION in export.splits else "None"
+    evaluates = Split.VALIDATION in export.splits
+    if form is TrainingFormat.PROMPT_COMPLETION:
+        loss = "completion_only_loss=True,  # On the answer of each row alone."
+    else:
+        loss = "assistant_only_loss=True,  # TRL marks the assistant in the templates of Qwen, Llama 3, Gemma and others."
     return f'''"""Fine-tune with TRL: `python recipes/trl_sft.py [MODEL]`, from the folder of this data set."""
 
 import sys
 
 from datasets import load_dataset
 from peft import LoraConfig
+from transformers.utils import is_torch_bf16_gpu_available
 from trl import SFTConfig, SFTTrainer
 
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "{EXAMPLE_MODEL}"
@@ -73,17 +82,19 @@ data = load_dataset("{_name_loader(form)}", data_files={files!r})
 settings = SFTConfig(
     output_dir="trained",
     max_length={export.length},  # TRL would cut at 1024; nothing here is longer than this.
-    assistant_only_loss=True,  # TRL marks the assistant in the templates of Qwen, Llama 3, Gemma and others.
+    {loss}
     per_device_train_batch_size=1,
     gradient_accumulation_steps=8,
     num_train_epochs=2,
     learning_rate=2e-4,
+    eval_strategy="{"epoch" if evaluates else "no"}",
+    bf16=is_torch_bf16_gpu_available(),
 )
 trainer = SFTTrainer(
     model=MODEL,
     args=settings,
     train_dataset=data["train"],
-    eval_dataset={evaluation},
+    eval_dataset={'data["validation"]' if evaluates else "None"},
     peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"),
 )
 trainer.train()
@@ -119,15 +130,54 @@ def _write_axolotl(export: Export, form: TrainingFormat) -> str:
 
 
 def _list_axolotl_data(form: TrainingFormat, split: Split) -> list[str]:
+    if form is TrainingFormat.SHAREGPT:
+        fields = ["    field_messages: conversations", "    message_property_mappings: {role: from, content: value}"]
+    else:
+        fields = ["    field_messages: messages"]
     return [
         f"  - path: {find_path(form, split)}",
         f"    ds_type: {_name_loader(form)}",
         "    split: train",
         "    type: chat_template",
-        "    field_messages: messages",
+        *fields,
         "    roles_to_train: [assistant]",
         "    train_on_eos: turn",
     ]
+
+
+def _write_llamafactory(export: Export, form: TrainingFormat) -> str:
+    lines = [
+        "# Fine-tune with LLaMA-Factory, from the folder of this data set:",
+        "# `llamafactory-cli train recipes/llamafactory.yaml`",
+        f"model_name_or_path: {EXAMPLE_MODEL}",
+        "template: qwen3_nothink  # The chat template of the model, by LLaMA-Factory's name for it.",
+        "stage: sft",
+        "do_train: true",
+        "finetuning_type: lora",
+        "lora_rank: 16",
+        "lora_alpha: 32",
+        "lora_target: all",
+        "dataset_dir: .",
+        f"dataset: {_name_entry(export, form, Split.TRAIN)}",
+    ]
+    if Split.VALIDATION in export.splits:
+        lines += [f"eval_dataset: {_name_entry(export, form, Split.VALIDATION)}", "eval_strategy: epoch"]
+    lines += [
+        f"cutoff_len: {export.length}  # LLaMA-Factory would cut at 2048; nothing here is longer than this.",
+        "train_on_prompt: false  # Loss on the assistant alone, and",
+        "mask_history: false  # on all of its turns.",
+        "per_device_train_batch_size: 1",
+        "gradient_accumulation_steps: 8",
+        "num_train_epochs: 2",
+        "learning_rate: 0.0002",
+        "logging_steps: 10",
+        "output_dir: trained",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _name_entry(export: Export, form: TrainingFormat, split: Split) -> str:
+    return f"{export.name}-{form.value}-{split.value}"
 
 
 def _write_unsloth(export: Export, form: TrainingFormat) -> str:
@@ -140,8 +190,9 @@ from unsloth.chat_templates import train_on_responses_only
 from datasets import load_dataset
 from trl import SFTConfig, SFTTrainer
 
+MODEL = "{EXAMPLE_MODEL.replace("Qwen/", "unsloth/")}"
 LENGTH = {export.length}  # Unsloth's own 2048 cuts what is longer; nothing here is longer than this.
-model, tokenizer = FastLanguageModel.from_pretrained("unsloth/Qwen3-4B", max_seq_length=LENGTH, load_in_4bit=True)
+model, tokenizer = FastLanguageModel.from_pretrained(MODEL, max_seq_length=LENGTH, load_in_4bit=True)
 model = FastLanguageModel.get_peft_model(model, r=16, lora_alpha=32)
 data = load_dataset("{_name_loader(form)}", data_files={files!r})
 
@@ -179,7 +230,7 @@ def _describe_for_llamafactory(export: Export) -> dict[str, Any]:
             case TrainingFormat.PROMPT_COMPLETION:
                 continue  # LLaMA-Factory has no such form.
         for split in export.splits:
-            entries[f"{export.name}-{form.value}-{split.value}"] = {
+            entries[_name_entry(export, form, split)] = {
                 "file_name": find_path(form, split),
                 "formatting": "sharegpt",
                 "columns": columns,

@@ -79,8 +79,11 @@ def describe_defaults(lengths: LengthStatistics) -> tuple[str, ...]:
 
 
 def choose_length(lengths: LengthStatistics) -> int:
-    """Return a length for recipes that cuts nothing: the next power of two over the longest, with a tenth to spare."""
+    """Return a length for recipes that cuts nothing: the next power of two over the longest, with half of it to spare.
+
+    Some tokenizers have a token for each digit: text with many amounts of money has fewer than three characters a token.
+    """
     length = 512
-    while length < lengths.longest * 1.1:
+    while length < lengths.longest * 1.5:
         length *= 2
     return length

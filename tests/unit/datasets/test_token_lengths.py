@@ -1,5 +1,7 @@
 """Lengths, and what trainers would do to them."""
 
+import re
+
 from core.domain.datasets.token_lengths import choose_length, describe_defaults, estimate_tokens, summarize_lengths
 
 
@@ -12,7 +14,14 @@ def test_statistics_and_what_defaults_cut() -> None:
     assert {"TRL": 8, "Axolotl": 59, "LLaMA-Factory": 1, "Unsloth": 1} == lengths.over_default
     assert "TRL's default of 1,024 tokens would cut 8 of 101." in describe_defaults(lengths)
     assert "Axolotl's default of 512 tokens would drop 59 of 101." in describe_defaults(lengths)
-    assert 4096 == choose_length(lengths)
+
+
+def test_the_length_of_recipes_holds_text_of_which_each_digit_is_a_token() -> None:
+    text = "I pay $1,234.56 of it and keep $98,765.43 for us. " * 280
+    tokens = len(re.findall(r"[A-Za-z]+|[^A-Za-z\s]", text))
+    estimate = summarize_lengths([estimate_tokens([text])])
+
+    assert 1.1 * estimate.longest < 4096 < tokens < choose_length(estimate)
 
 
 def test_short_ones_need_no_warning() -> None:

@@ -78,10 +78,35 @@ def test_recipes_name_files_lengths_and_the_assistant_alone() -> None:
     assert "train_on_responses_only" in recipes["recipes/unsloth_sft.py"]
 
 
-def test_recipes_that_need_messages_are_left_out_without_them() -> None:
-    export = Export(name="x", formats=(TrainingFormat.PROMPT_COMPLETION,), splits=(Split.TRAIN,), length=512)
+def test_a_recipe_for_llama_factory_sets_length_and_loss_and_names_what_its_index_has() -> None:
+    export = Export(name="money-talks", formats=tuple(TrainingFormat), splits=(Split.TRAIN, Split.VALIDATION), length=4096)
 
-    assert {} == list_recipes(export)
+    recipes = list_recipes(export)
+
+    recipe = yaml.safe_load(recipes["recipes/llamafactory.yaml"])
+    assert (4096, False, False) == (recipe["cutoff_len"], recipe["train_on_prompt"], recipe["mask_history"])
+    assert {recipe["dataset"], recipe["eval_dataset"]} <= set(json.loads(recipes["dataset_info.json"]))
+    assert "qwen3_nothink" == recipe["template"]
+
+
+def test_prompt_and_completion_alone_have_a_recipe_of_trl_with_loss_on_the_completion() -> None:
+    recipes = list_recipes(Export(name="x", formats=(TrainingFormat.PROMPT_COMPLETION,), splits=(Split.TRAIN,), length=512))
+
+    assert ["recipes/trl_sft.py"] == list(recipes)
+    assert "completion_only_loss=True" in recipes["recipes/trl_sft.py"]
+    assert "assistant_only_loss" not in recipes["recipes/trl_sft.py"]
+    ast.parse(recipes["recipes/trl_sft.py"])
+
+
+def test_sharegpt_alone_has_recipes_of_those_that_read_it() -> None:
+    recipes = list_recipes(Export(name="x", formats=(TrainingFormat.SHAREGPT,), splits=(Split.TRAIN,), length=512))
+
+    assert {"recipes/axolotl.yaml", "recipes/llamafactory.yaml", "dataset_info.json"} == set(recipes)
+    (data,) = yaml.safe_load(recipes["recipes/axolotl.yaml"])["datasets"]
+    assert ("conversations", {"role": "from", "content": "value"}) == (
+        data["field_messages"],
+        data["message_property_mappings"],
+    )
 
 
 @pytest.mark.parametrize(
