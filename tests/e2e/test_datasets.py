@@ -1,6 +1,5 @@
 """From an empty database to a downloaded data set, in a browser: plan, top up until full, review by keys, freeze."""
 
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.support.browser import click_table, metric, open_watched_page, read_download, settle
+from tests.support.browser import click_table, metric, open_watched_page, settle
 from tests.support.running_stack import run_stack
 
 
@@ -92,11 +91,11 @@ def test_from_an_empty_database_to_a_downloaded_data_set(page: Page, url: str) -
     dialog.get_by_role("button", name="Freeze").click()
     expect(page.get_by_text(re.compile("Version 1: 100 conversations"))).to_be_visible(timeout=60_000)
 
-    page.get_by_role("button", name="Download").first.click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download version 1").click()
     assert "money-talks-v1.zip" == downloading.value.suggested_filename
-    with ZipFile(io.BytesIO(read_download(downloading.value))) as files:
+    with ZipFile(downloading.value.path()) as files:
         rows = [json.loads(line) for line in files.read("data/messages-jsonl/train.jsonl").splitlines()]
         assert "simulated" in files.read("README.md").decode()
     assert 90 == len(rows)

@@ -39,7 +39,9 @@ class HubRepository:
                 raise InvalidRequest(
                     f"The Hub refused the token ({status}). HF_TOKEN needs the right to write to {repository}."
                 ) from error
-            raise HubUnavailable(f"The Hub answered with {status}. Nothing was published; try again later.") from error
+            raise HubUnavailable(
+                f"The Hub answered with {status}. Nothing was published. Run the command later once more."
+            ) from error
         except (HTTPError, OSError) as error:
             raise HubUnavailable("The Hub does not answer. Nothing was published; check the network.") from error
         return str(made)

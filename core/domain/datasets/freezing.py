@@ -93,5 +93,7 @@ def find_problem(turns: Sequence[Turn]) -> str | None:
     expected = [Role.USER, Role.ASSISTANT] * len(turns)
     if len(turns) < 2 or any(turn.role is not role for turn, role in zip(turns, expected, strict=False)):  # noqa: PLR2004
         return "user and assistant do not speak in turn"
+    if not all(turn.content.strip() for turn in turns):
+        return "a turn says nothing"
     verdict = judge_conversation(Conversation(conversation_metadata=NO_METADATA, turns=tuple(turns)))
     return verdict.details if isinstance(verdict, Failed) else None
