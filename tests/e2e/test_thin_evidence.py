@@ -21,14 +21,14 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A stack with ten items, of which the two of one arc failed."""
+    """A stack with fifteen items, of which the three of one arc failed."""
     home: Path = tmp_path_factory.mktemp("thin") / "home"
     with run_stack(home, faults=f"cut_string@{CUT_ARC}=1") as address:
         with closing(open_local_services(load_settings(home=home))) as services:
             choices = services.scaffolding.list_choices()
             selection = Selection(
                 category=ConversationCategory.CORE,
-                persona_ids=tuple(persona.id for persona in choices.personas[:2]),
+                persona_ids=tuple(persona.id for persona in choices.personas),
                 arc_ids=tuple(arc.id for arc in choices.usable_arcs_of(ConversationCategory.CORE)),
                 topic_ids=(choices.topics[0].id,),
             )
