@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.support.browser import click_table, metric, open_watched_page, settle
 from tests.support.running_stack import run_stack
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(scope="module")
 def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -29,6 +29,10 @@ def metric(app: AppTest, label: str) -> str:
     return next(each.value for each in app.metric if each.label == label)
 
 
+def said_label(label: str) -> str:
+    return label.replace("\\", "")
+
+
 def read_progress(app: AppTest) -> str:
     return "\n".join(str(each.proto.text) for each in app.get("progress"))  # type: ignore[attr-defined]
 
@@ -133,6 +137,15 @@ def test_review_leads_to_the_first_that_waits_and_on_to_the_next(pages: Pages, d
     press(app, "Undo")
     again = pages.services.datasets.find(dataset.id)
     assert (0, 0, 2) == (again.approved, again.rejected, again.awaiting_review)
+
+
+def test_the_list_says_which_data_set_it_shows_and_leads_to_it(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    app = pages.open(CONVERSATIONS, dataset=str(dataset.id))
+
+    assert {said_label(each) for each in list_labels(app)} >= {dataset.name, "Any data set"}
+    press(app, "Any data set")
+    assert "Any data set" not in list_labels(app)
 
 
 def test_a_note_and_an_edit_are_kept_and_shown(pages: Pages, dataset: Dataset) -> None:

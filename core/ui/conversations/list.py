@@ -3,6 +3,7 @@
 import tempfile
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import streamlit as st
 
@@ -10,13 +11,14 @@ from core.bootstrap import PageServices
 from core.domain.datasets.dataset_export import make_file_name
 from core.domain.datasets.records import ConversationCounts, ConversationFilters, ListedConversation, ReviewStatus
 from core.domain.paging import Page
+from core.errors import NotFound
 from core.services.conversations import export_conversations
 from core.ui.conversations.bulk_review import draw_bulk_review
 from core.ui.conversations.filters import NAMES, draw_conversation_filters, read_conversation_filters
 from core.ui.shell.cached_reads import load_result_options
-from core.ui.shell.formats import format_count, format_words
+from core.ui.shell.formats import escape_markdown, format_count, format_words
 from core.ui.shell.link_state import change_link, follow_link, read_cursor
-from core.ui.shell.links import CONVERSATION, open_generator
+from core.ui.shell.links import CONVERSATION, DATASET, open_dataset, open_generator
 from core.ui.shell.page import draw_header
 from core.ui.shell.pager import draw_pager
 from core.ui.shell.session import report_errors
@@ -39,6 +41,8 @@ def draw_conversation_list(services: PageServices) -> None:
     with draw_header("Conversations"):
         st.space("stretch")
         _draw_download(services, filters, counts)
+    if filters.dataset_id is not None:
+        _draw_dataset(services, filters.dataset_id)
     draw_conversation_filters(load_result_options(services, services.user_email))
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
@@ -46,6 +50,26 @@ def draw_conversation_list(services: PageServices) -> None:
     _draw_page(services, filters, counts.total, st.query_params.get(CONVERSATION))
     st.caption(_describe_reviews(counts))
     draw_bulk_review(services, filters, counts)
+
+
+def _draw_dataset(services: PageServices, dataset_id: UUID) -> None:
+    """Say which data set the conversations are of, with the way to it and to all others."""
+    try:
+        name = services.datasets.find(dataset_id).name
+    except NotFound:
+        name = "a data set that is deleted"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Of the data set", width="content")
+        if st.button(escape_markdown(name), icon=":material/dataset:", type="tertiary", key="dataset"):
+            open_dataset(dataset_id)
+        st.button(
+            "Any data set",
+            icon=":material/close:",
+            type="tertiary",
+            key="any_dataset",
+            on_click=change_link,
+            args=({DATASET: None},),
+        )
 
 
 @st.fragment

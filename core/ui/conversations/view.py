@@ -27,8 +27,8 @@ from core.ui.shell.formats import (
     format_time,
     format_words,
 )
-from core.ui.shell.link_state import change_link
-from core.ui.shell.links import CONVERSATION, open_batch
+from core.ui.shell.link_state import change_link, read_uuid
+from core.ui.shell.links import CONVERSATION, DATASET, open_batch, open_dataset
 from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge
 from core.ui.shell.session import find_reader
 from core.ui.shell.status import name_tier
@@ -73,6 +73,9 @@ def _draw_title(conversation: StoredConversation) -> None:
 
 def _draw_controls(services: PageServices, conversation: StoredConversation, place: RowPlace) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        dataset_id = read_uuid(DATASET)
+        if dataset_id is not None and st.button("Data set", icon=":material/dataset:", type="tertiary", key="to_dataset"):
+            open_dataset(dataset_id)
         st.button(
             "All conversations", icon=":material/list:", type="tertiary", on_click=_open, args=(None,), key="back_to_list"
         )

@@ -53,6 +53,8 @@ def _ask(services: PageServices) -> None:
     per_combination = st.number_input(
         "Conversations of each combination", min_value=1, max_value=1_000, value=1, step=1, key="dataset_copies"
     )
+    if per_combination > 1:
+        st.caption("Those of one combination are asked for by the same prompt: they may resemble each other.")
     selections = _choose_selections(choices) if plan_name == OWN_CHOICE else presets[plan_name].selections
     planned = per_combination * sum(selection.planned for selection in selections)
     formulas = escape_markdown(" and ".join(_explain(selection) for selection in selections if selection.planned))

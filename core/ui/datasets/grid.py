@@ -17,7 +17,14 @@ CHOSEN = "dataset_cell"
 """Session state: the data set and the persona and arc whose topics are shown."""
 CELL_PIXELS = 40
 Group = tuple[CellProgress, ...]
-COUNTS = ("wanted", "approved", "accepted", "rejected", "failed", "to_generate")
+COUNTS = {
+    "wanted": "Planned",
+    "approved": "Approved",
+    "accepted": "Accepted",
+    "rejected": "Rejected",
+    "failed": "Failed",
+    "to_generate": "To generate",
+}
 
 
 def draw_grid(dataset: Dataset, cells: Sequence[CellProgress]) -> None:
@@ -99,10 +106,7 @@ def _draw_topics(dataset: Dataset, group: Group) -> None:
         [{"topic": cell.topic, **{name: getattr(cell, name) for name in COUNTS}} for cell in group],
         {
             "topic": column.TextColumn("Topic", width=400),
-            **{
-                name: column.NumberColumn(name.replace("_", " ").capitalize(), format="localized", width=100)
-                for name in COUNTS
-            },
+            **{name: column.NumberColumn(title, format="localized", width=100) for name, title in COUNTS.items()},
         },
         key="dataset_topics",
         alt=f"Topics of {first.persona}, {first.arc}",

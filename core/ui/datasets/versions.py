@@ -68,7 +68,7 @@ def _choose_version(label: str, versions: Sequence[DatasetVersion], key: str, in
 
 
 def _draw_download(services: PageServices, dataset: Dataset, versions: Sequence[DatasetVersion]) -> None:
-    with st.popover("Download", icon=":material/download:", type="primary", width=420):
+    with st.popover("Download", icon=":material/download:", type="primary"):
         version = _choose_version("Version", versions, "download_version")
         formats = st.multiselect(
             "Formats",
@@ -116,7 +116,7 @@ def write_archive(services: PageServices, dataset: Dataset, version: DatasetVers
 
 
 def _draw_comparison(services: PageServices, versions: Sequence[DatasetVersion]) -> None:
-    with st.popover("Compare", icon=":material/difference:", width=420):
+    with st.popover("Compare", icon=":material/difference:"):
         before = _choose_version("From version", versions, "compare_before", index=1)
         after = _choose_version("To version", versions, "compare_after")
         if not st.button("Compare", icon=":material/difference:", key="compare_versions", disabled=before == after):

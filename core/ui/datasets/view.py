@@ -20,7 +20,7 @@ from core.ui.shell.session import find_reader, find_settings, report_errors
 from core.ui.shell.status import find_status_look
 from core.ui.shell.tables import RowButton, age_column, draw_table
 
-REFRESH_SECONDS = 3
+REFRESH_SECONDS, LEAST_CARD_PIXELS = 3, 180
 
 
 def draw_dataset(services: PageServices, dataset_id: UUID) -> None:
@@ -49,7 +49,6 @@ def _draw_progress(services: PageServices, dataset: Dataset) -> None:
         _draw_actions(services, dataset)
     st.progress(dataset.filled / dataset.planned, text=_describe_progress(dataset))
     estimate = estimate_rest(services, dataset)
-    places = st.columns(6, gap="small")
     to_do = f"{dataset.open:,} being generated" if dataset.open else format_count(dataset.combinations, "combination")
     figures = (
         ("Planned", f"{dataset.planned:,}", to_do),
@@ -59,8 +58,8 @@ def _draw_progress(services: PageServices, dataset: Dataset) -> None:
         ("Failed", f"{dataset.failed:,}", "items of its batches"),
         ("To generate", f"{dataset.to_generate:,}", describe_estimate(estimate) if estimate else NOTHING),
     )
-    for place, (label, value, note) in zip(places, figures, strict=True):
-        with place:
+    with st.grid(6, min_column_width=LEAST_CARD_PIXELS, gap="small"):
+        for label, value, note in figures:
             draw_card(label, value, note)
 
 
