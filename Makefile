@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Test files that run at once, each with a stack of its own where it needs one.
 TESTERS ?= 3
 
-.PHONY: run test check unit integration e2e e2e-all fix lock screenshots state-pictures measure-roads time-start measure-code rehearse-upgrade clean
+.PHONY: run test check unit integration e2e e2e-all fix lock screenshots state-pictures measure-roads time-start measure-code rehearse-upgrade check-trainers clean
 
 run: $(READY)
 	$(BIN)/brightrun up
@@ -64,6 +64,10 @@ measure-code:
 # A stack that an older commit made and filled, started with today's code: every page must count the same.
 rehearse-upgrade: $(READY)
 	$(BIN)/python -m tests.e2e.rehearse_upgrade $(FROM)
+
+# TRL, LLaMA-Factory and Axolotl read an export by its recipes, each in an environment of its own (5 to 6 GB) under build/trainers.
+check-trainers: $(READY)
+	$(BIN)/python -m tests.trainers.check $(TRAINERS)
 
 clean:
 	rm -rf $(VENV)
