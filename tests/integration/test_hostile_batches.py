@@ -93,7 +93,7 @@ def wait_until_idle(analyst: Analyst, batch_id: BatchId) -> BatchProgress:
 
 
 def read_failures(analyst: Analyst, batch_id: BatchId) -> list[str]:
-    page = SupabaseFailureStore(analyst=analyst).list_page(FailureFilters(batch_id=batch_id), 10, None)
+    page = SupabaseFailureStore(analyst=analyst).list_page(FailureFilters(batch_id=batch_id), page_size=10)
     return [row.truncation_details or "" for row in page.rows]
 
 

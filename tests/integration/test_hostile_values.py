@@ -258,7 +258,7 @@ def test_what_is_imported_is_refused_or_read(analyst: Analyst, acting: ActingAna
     failures = SupabaseFailureStore(analyst=analyst)
     total = failures.count(FailureFilters(batch_id=finished.batch_id)).total
     assert 50 < total <= page.batches[0].planned <= position
-    assert len(failures.list_page(FailureFilters(batch_id=finished.batch_id), 200, None).rows) == min(total, 200)
+    assert len(failures.list_page(FailureFilters(batch_id=finished.batch_id), page_size=200).rows) == min(total, 200)
     assert analyst.unreadable.list_all() == ()
 
 

@@ -74,6 +74,7 @@ def test_a_cold_link_of_someone_signed_in_shows_the_page(signed_in: Pages, page:
         "Batch Monitor",
         "Failed Generations",
         "Conversations",
+        "Datasets",
         "Scaffolding",
         "System",
         "Failure Analytics",
