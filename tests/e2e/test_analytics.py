@@ -91,6 +91,7 @@ def test_the_finding_is_on_the_first_screen_with_its_figures_behind_details(page
 def test_no_point_in_time_is_in_the_future(page: Page, results: Results) -> None:
     open_analytics(page, results)
 
+    expect(page.locator(".st-key-timeline .js-plotly-plot")).to_be_visible()
     times = page.evaluate(READ_TIMES)
 
     assert times
@@ -117,7 +118,7 @@ def test_next_begins_at_the_first_turn(page: Page, results: Results) -> None:
     settle(page)
     expect(turns.first).not_to_be_in_viewport()
 
-    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_role("button", name=re.compile("^Next")).click()  # Its key stands behind its name.
 
     expect(page.get_by_text(re.compile("^2 of [0-9]+ filtered$"))).to_be_visible()
     expect(turns.first).to_be_in_viewport()
@@ -170,6 +171,8 @@ def test_every_action_of_a_failure_answers_to_the_keyboard(page: Page, results: 
 
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"failure={second.id}"))
+    expect(page.get_by_role("dialog").get_by_text(str(second.id))).to_be_visible()
+    settle(page)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
 

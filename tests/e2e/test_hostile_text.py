@@ -25,7 +25,7 @@ from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from tests.e2e.hostile import EVERYTHING, HIT, KINDS, CountingServer, plant, run_counting_server
 from tests.support.browser import settle
 from tests.support.heat_maps import HEAT_CELL
-from tests.support.product import CUT_ARC, generate_batch
+from tests.support.product import CUT_ARC, generate_batch, wait_for_end
 from tests.support.running_stack import run_stack
 
 pytestmark = pytest.mark.timeout(1_800)
@@ -75,7 +75,8 @@ def target(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         with closing(open_local_services(settings)) as services:
             batch = generate_batch(services, CUT_ARC, 4, "Cut")
             generate_batch(services, "couple_conflict_to_alignment", 2, "Refused")
-            services.batches.retry_failed(batch, RetryChanges(name="Again"))
+            again = services.batches.retry_failed(batch, RetryChanges(name="Again"))
+            wait_for_end(services, again.batch_id)  # Until then nothing is left to retry.
             plan = ExperimentPlan(batch_id=batch, change=ExperimentChange(max_tokens=32_000), limit=4, name="Compared")
             experiment = services.experiments.compare(plan).id
             hostile = EVERYTHING.replace(HIT, foreign.address)
