@@ -62,6 +62,7 @@ def count_left(services: PageServices, batch: BatchId) -> int:
     return services.monitor.watch(batch).to_retry
 
 
+@pytest.mark.extended
 def test_all_failures_of_a_batch_are_retried_from_their_list(page: Page, results: Results) -> None:
     left = count_left(results.services, results.cut_batch)
     page.goto(f"{results.url}/Failed_Generations?batch={results.cut_batch}")

@@ -94,6 +94,7 @@ def read_estimate(page: Page, url: str) -> tuple[str, str]:
     return metric(page, "Estimated time").inner_text(), metric(page, "Estimated cost").inner_text()
 
 
+@pytest.mark.extended
 def test_calls_that_brought_nothing_do_not_change_an_estimate(page: Page, url: str, home: Path) -> None:
     before = read_estimate(page, url)
     with connect(home) as connection:
