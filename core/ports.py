@@ -126,9 +126,9 @@ class DatasetStore(Protocol):
         ...
 
     def list_all(
-        self, *, counts_simulated: bool, name: str | None = None, dataset_id: UUID | None = None
+        self, *, counts_simulated: bool, name: str | None = None, dataset_id: UUID | None = None, most: int | None = None
     ) -> tuple[Dataset, ...]:
-        """Return all data sets, newest first, or the one of this name or id."""
+        """Return all data sets or the newest so many, newest first, or the one of this name or id."""
         ...
 
     def delete(self, dataset_id: DatasetId) -> bool:

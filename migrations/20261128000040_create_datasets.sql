@@ -209,17 +209,22 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- The caller's data sets (or the one of this name or id), newest first, each with the sums of its plan and the number of its
+-- The caller's data sets (the one of this name or id, or the newest so many), newest first, each with the sums of its plan and the number of its
 -- newest version.
 create function public.list_datasets(
-    counts_simulated boolean, wanted_name text default null, wanted_id uuid default null
+    counts_simulated boolean, wanted_name text default null, wanted_id uuid default null, most integer default null
 ) returns jsonb
 language sql stable set search_path = ''
 as $$
     select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
         'version', (select max(v.number) from public.dataset_versions v where v.dataset_id = d.id)
     ) order by d.created_at desc, d.id), '[]')
-    from public.datasets d
+    from (
+        select own.* from public.datasets own
+        where own.created_by = (select auth.uid()) and (wanted_name is null or own.name = wanted_name)
+            and (wanted_id is null or own.id = wanted_id)
+        order by own.created_at desc, own.id limit most
+    ) d
     cross join lateral (
         select count(*) as combinations, coalesce(sum(c.wanted), 0) as planned, coalesce(sum(c.accepted), 0) as accepted,
             coalesce(sum(c.approved), 0) as approved, coalesce(sum(c.rejected), 0) as rejected,
@@ -228,8 +233,6 @@ as $$
             coalesce(sum(greatest(c.wanted - case d.counted when 'approved' then c.approved else c.accepted end, 0)), 0) as missing
         from public.count_dataset_cells(d.id, counts_simulated) c
     ) sums
-    where d.created_by = (select auth.uid()) and (wanted_name is null or d.name = wanted_name)
-        and (wanted_id is null or d.id = wanted_id)
 $$;
 
 -- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
@@ -455,13 +458,13 @@ grant all on public.datasets, public.dataset_cells, public.dataset_versions, pub
 revoke execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
     public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean, text, uuid), public.read_version_rows(uuid, integer, integer),
+    public.list_datasets(boolean, text, uuid, integer), public.read_version_rows(uuid, integer, integer),
     public.stage_dataset_rows(uuid, jsonb),
     public.keep_frozen_version(), public.describe_version_row(public.conversations)
     from public, anon, authenticated;
 grant execute on function
     public.begin_dataset_version(uuid), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
     public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean, text, uuid), public.read_version_rows(uuid, integer, integer),
+    public.list_datasets(boolean, text, uuid, integer), public.read_version_rows(uuid, integer, integer),
     public.stage_dataset_rows(uuid, jsonb)
     to authenticated;

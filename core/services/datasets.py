@@ -41,9 +41,9 @@ class DatasetService:
         self.store.create(name.strip(), counted, plan)
         return self.get(name.strip())
 
-    def list_all(self) -> tuple[Dataset, ...]:
-        """Return all data sets, newest first."""
-        return self.store.list_all(counts_simulated=self.batches.simulated)
+    def list_all(self, *, most: int | None = None) -> tuple[Dataset, ...]:
+        """Return all data sets or the newest so many, newest first."""
+        return self.store.list_all(counts_simulated=self.batches.simulated, most=most)
 
     def get(self, name: str) -> Dataset:
         """Return the data set of this name; raise NotFound."""

@@ -40,7 +40,7 @@ grant execute on function
     public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
     public.watch_batch(uuid, integer), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),
     public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
-    public.list_datasets(boolean, text, uuid), public.read_version_rows(uuid, integer, integer),
+    public.list_datasets(boolean, text, uuid, integer), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text, text), public.stage_dataset_rows(uuid, jsonb), public.edit_turn(uuid, integer, text, text),
     public.note_conversation(uuid, text), public.open_conversation(uuid, uuid)
     to authenticated;

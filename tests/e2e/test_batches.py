@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.adapters.files.dataset_files import UploadedFile
-from core.bootstrap import PageServices, open_local_services
+from core.bootstrap import PageServices
 from core.config import load_settings
 from core.domain.batches.batch import BatchId
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
@@ -25,8 +24,7 @@ from tests.support.browser import (
     select_all,
     settle,
 )
-from tests.support.product import CUT_ARC, WHOLE_ARC, Results, generate_batch, wait_for_end
-from tests.support.running_stack import run_stack
+from tests.support.product import CUT_ARC, Results, generate_batch, run_with_results, wait_for_end
 
 FAULTS = f"cut_string@{CUT_ARC}=0.5"
 
@@ -38,12 +36,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(browser: Browser, home: Path) -> Iterator[Results]:
-    with (
-        run_stack(home, faults=FAULTS, latency_seconds=0.2) as url,
-        closing(open_local_services(load_settings(home=home))) as services,
-    ):
-        cut = generate_batch(services, CUT_ARC, 10, "Cut")
-        yield Results(url, services, cut, generate_batch(services, WHOLE_ARC, 10, "Whole"))
+    with run_with_results(home, faults=FAULTS, latency_seconds=0.2) as results:
+        yield results
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from core.bootstrap import open_local_services
-from core.config import load_settings
 from tests.support.browser import open_watched_page, settle
 from tests.support.heat_maps import HEAT_CELL
-from tests.support.product import CUT_ARC, WHOLE_ARC, Results, generate_batch
-from tests.support.running_stack import run_stack
+from tests.support.product import CUT_ARC, Results, run_with_results
 
 pytestmark = pytest.mark.extended
 
@@ -37,12 +33,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(browser: Browser, home: Path) -> Iterator[Results]:
-    with (
-        run_stack(home, faults=f"cut_string@{CUT_ARC}=0.5") as url,
-        closing(open_local_services(load_settings(home=home))) as services,
-    ):
-        cut = generate_batch(services, CUT_ARC, 10, "Cut")
-        yield Results(url, services, cut, generate_batch(services, WHOLE_ARC, 10, "Whole"))
+    with run_with_results(home, faults=f"cut_string@{CUT_ARC}=0.5") as results:
+        yield results
 
 
 @pytest.fixture

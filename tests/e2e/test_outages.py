@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.embedded.folder import StackFolder
-from core.embedded.state import read_state
-from core.embedded.supervision import Supervisor
 from tests.support.browser import metric, submit_batch
-from tests.support.running_stack import run_stack
+from tests.support.running_stack import open_supervisor, run_stack, stop_parts
 
 
 @pytest.fixture(scope="module")
@@ -25,25 +22,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(browser: Browser, home: Path) -> Iterator[str]:
     with run_stack(home) as address:
         yield address
-
-
-def open_supervisor(home: Path) -> Supervisor:
-    socket = read_state(StackFolder(home)).supervisor_socket
-    assert socket is not None
-    return Supervisor(socket)
-
-
-@contextmanager
-def stop_parts(home: Path, *parts: str) -> Iterator[None]:
-    """Keep parts down for the length of a `with` block."""
-    supervisor = open_supervisor(home)
-    for part in parts:
-        supervisor.stop(part)
-    try:
-        yield
-    finally:
-        for part in parts:
-            supervisor.start(part)
 
 
 @contextmanager

@@ -25,14 +25,11 @@ from core.domain.batches.batch import BatchId, BatchSettings, Selection
 from core.domain.batches.monitor import BatchFilters
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.domain.scaffolding.records import ConversationCategory
-from core.embedded.folder import StackFolder
-from core.embedded.state import read_state
-from core.embedded.supervision import Supervisor
 from core.errors import DatabaseUnavailable
 from tests.e2e.hostile import plant
 from tests.e2e.layout import find_faults, walk_by_keyboard
 from tests.support.product import CUT_ARC, WHOLE_ARC, generate_batch
-from tests.support.running_stack import run_stack
+from tests.support.running_stack import run_stack, stop_parts
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(1_800)]
 
@@ -86,16 +83,10 @@ class Target:
     @contextmanager
     def without(self, *parts: str) -> Iterator[None]:
         """Stop parts for the length of a `with` block."""
-        socket = read_state(StackFolder(self.home)).supervisor_socket
-        assert socket is not None
-        supervisor = Supervisor(socket)
-        for part in parts:
-            supervisor.stop(part)
         try:
-            yield
+            with stop_parts(self.home, *parts):
+                yield
         finally:
-            for part in parts:
-                supervisor.start(part)
             self.wait_until_it_answers()
 
     def wait_until_it_answers(self) -> None:

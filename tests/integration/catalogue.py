@@ -373,7 +373,7 @@ CALLS: Mapping[str, Call] = {
     ),
     "list_datasets": Call(
         arguments=lambda _: {"counts_simulated": True, "wanted_name": None, "wanted_id": None},
-        limits={"wanted_name": (LONG, is_nothing)},
+        limits={"wanted_name": (LONG, is_nothing), "most": (LARGEST, bool)},
     ),
     "delete_dataset": Call(arguments=lambda world: {"target_dataset_id": str(world.other_dataset)}, owner=is_done),
     "count_dataset_cells": Call(arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True}),

@@ -264,6 +264,15 @@ def test_nobody_sees_or_fills_the_data_set_of_another(seeded: Settings, stores: 
             )
 
 
+def test_the_newest_data_sets_are_listed_alone(stores: Stores) -> None:
+    service = make_service(stores)
+    for name in ("First", "Second", "Third"):
+        service.create(name, CountedStatus.ACCEPTED, make_plan(1))
+
+    assert ["Third", "Second"] == [each.name for each in service.list_all(most=2)]
+    assert 3 == len(service.list_all())
+
+
 def test_a_deleted_data_set_takes_its_versions_along_and_leaves_its_conversations(stores: Stores) -> None:
     service = make_service(stores)
     dataset = service.create("Deleted", CountedStatus.ACCEPTED, make_plan(2))

@@ -1,12 +1,17 @@
 """A running product with results in it, made over its services and looked at in a browser."""
 
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from core.bootstrap import PageServices
+from core.bootstrap import PageServices, open_local_services
+from core.config import load_settings
 from core.domain.batches.batch import BatchId, BatchSettings, Selection
 from core.domain.scaffolding.records import ConversationCategory
 from core.services.scaffolding import pick_arcs, pick_topics
+from tests.support.running_stack import run_stack
 
 CUT_ARC, LIMITED_ARC, WHOLE_ARC = "shame_to_acceptance", "couple_conflict_to_alignment", "confusion_to_clarity"
 SECONDS = 120
@@ -20,6 +25,17 @@ class Results:
     services: PageServices
     cut_batch: BatchId
     whole_batch: BatchId
+
+
+@contextmanager
+def run_with_results(home: Path, *, faults: str, latency_seconds: float = 0.1) -> Iterator[Results]:
+    """Run the product in `home` with two batches of ten topics: one of the arc whose turns are cut, and a whole one."""
+    with (
+        run_stack(home, faults=faults, latency_seconds=latency_seconds) as url,
+        closing(open_local_services(load_settings(home=home))) as services,
+    ):
+        cut = generate_batch(services, CUT_ARC, 10, "Cut")
+        yield Results(url, services, cut, generate_batch(services, WHOLE_ARC, 10, "Whole"))
 
 
 def generate_batch(services: PageServices, arc: str, topics: int, name: str) -> BatchId:

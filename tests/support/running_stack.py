@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.embedded.folder import StackFolder
+from core.embedded.state import read_state
+from core.embedded.supervision import Supervisor
+
 ROOT = Path(__file__).parents[2]
 UP_SECONDS = 240
 FOREIGN = ("SUPABASE_", "REDIS_", "ANTHROPIC_", "BRIGHTRUN_", "STREAMLIT_")
@@ -35,3 +39,22 @@ def run_stack(home: Path, *, faults: str = "", latency_seconds: float = 0.1) -> 
         yield json.loads((home / "stack.json").read_text())["page_url"]
     finally:
         brightrun("down")
+
+
+def open_supervisor(home: Path) -> Supervisor:
+    socket = read_state(StackFolder(home)).supervisor_socket
+    assert socket is not None
+    return Supervisor(socket)
+
+
+@contextmanager
+def stop_parts(home: Path, *parts: str) -> Iterator[None]:
+    """Keep parts down for the length of a `with` block."""
+    supervisor = open_supervisor(home)
+    for part in parts:
+        supervisor.stop(part)
+    try:
+        yield
+    finally:
+        for part in parts:
+            supervisor.start(part)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.functions import call_function, make_refusal
 from core.adapters.supabase.reading import dump_filters, keep_readable, read_page, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.datasets.records import (
@@ -105,7 +105,7 @@ class SupabaseConversationStore:
     def _change(self, function: str, **parameters: object) -> _ChangeOutcome:
         outcome = _ChangeOutcome.model_validate(call_function(self.analyst.client, function, **parameters))
         if outcome.outcome == "rejected":
-            raise InvalidRequest(outcome.reason or "The database refused this without saying why.")
+            raise make_refusal(outcome.reason)
         return outcome
 
     def list_for_export(

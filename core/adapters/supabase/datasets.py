@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.functions import call_function, make_refusal
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.datasets.freezing import Candidate
@@ -13,9 +13,7 @@ from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, PlanPa
 from core.domain.datasets.versions import CountedStatus, FrozenConversation
 from core.domain.paging import RowCursor
 from core.domain.record import Record
-from core.errors import InvalidRequest, NotFound
-
-REFUSED = "The database refused this without saying why."
+from core.errors import NotFound
 
 
 class _Outcome(Record):
@@ -36,17 +34,17 @@ class SupabaseDatasetStore:
         request = {"name": name, "counted": counted, "plan": [part.model_dump(mode="json") for part in plan]}
         outcome = self._call("create_dataset", request=request)
         if outcome.dataset_id is None:
-            raise InvalidRequest(outcome.reason or REFUSED)
+            raise make_refusal(outcome.reason)
         return outcome.dataset_id
 
     def delete(self, dataset_id: DatasetId) -> bool:
         return self._call("delete_dataset", target_dataset_id=str(dataset_id)).outcome == "done"
 
     def list_all(
-        self, *, counts_simulated: bool, name: str | None = None, dataset_id: UUID | None = None
+        self, *, counts_simulated: bool, name: str | None = None, dataset_id: UUID | None = None, most: int | None = None
     ) -> tuple[Dataset, ...]:
         wanted_id = None if dataset_id is None else str(dataset_id)
-        parameters = {"counts_simulated": counts_simulated, "wanted_name": name, "wanted_id": wanted_id}
+        parameters = {"counts_simulated": counts_simulated, "wanted_name": name, "wanted_id": wanted_id, "most": most}
         rows = call_function(self.analyst.client, "list_datasets", **parameters)
         return keep_readable(Dataset, rows, "data set", self.analyst.unreadable)
 
@@ -80,14 +78,14 @@ class SupabaseDatasetStore:
         rows = [{"position": place, "id": str(each.id), "revision": each.revision} for place, each in members]
         outcome = self._call("stage_dataset_rows", target_version_id=str(version_id), members=rows)
         if outcome.outcome == "rejected":
-            raise InvalidRequest(outcome.reason or REFUSED)
+            raise make_refusal(outcome.reason)
         return outcome.outcome == "done"
 
     def freeze(self, version_id: VersionId, fingerprint: str, summary: Mapping[str, object]) -> int:
         parameters = {"target_version_id": str(version_id), "fingerprint": fingerprint, "summary": dict(summary)}
         outcome = self._call("freeze_dataset_version", **parameters)
         if outcome.number is None:
-            raise InvalidRequest(outcome.reason or REFUSED)
+            raise make_refusal(outcome.reason)
         return outcome.number
 
     def read_version(self, version_id: VersionId, position: int, page_size: int) -> tuple[FrozenConversation, ...]:

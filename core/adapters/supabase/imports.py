@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.functions import call_function, make_refusal
 from core.adapters.supabase.session import Analyst
 from core.domain.batches.batch import BatchId
 from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart, KnownFile
@@ -56,5 +56,5 @@ class SupabaseImportStore:
         if outcome.outcome == "not_found":
             raise InvalidRequest(_GONE)
         if outcome.outcome == "rejected":
-            raise InvalidRequest(outcome.reason or "The database refused the import without saying why.")
+            raise make_refusal(outcome.reason, "the import")
         return outcome

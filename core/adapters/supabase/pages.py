@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
-from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.functions import call_function, make_refusal
 from core.adapters.supabase.reading import keep_readable, read_record, read_table
 from core.adapters.supabase.session import Analyst
 from core.domain.batches.batch import (
@@ -137,5 +137,5 @@ class SupabaseBatchStore:
 
 def _require_submitted(outcome: _SubmitOutcome) -> Submitted:
     if outcome.batch_id is None or outcome.planned is None:
-        raise InvalidRequest(outcome.reason or "The database refused the batch without saying why.")
+        raise make_refusal(outcome.reason, "the batch")
     return Submitted(batch_id=outcome.batch_id, planned=outcome.planned)

@@ -20,6 +20,7 @@ from core.ui.shell.failure_filters import read_mark
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import BATCH, EXPERIMENT
+from core.ui.shell.page import draw_answers
 from core.ui.shell.session import find_settings
 
 QUESTION = "experiment_question"
@@ -111,13 +112,9 @@ def _ask(services: PageServices, diagnosis: Diagnosis, question: ExperimentQuest
         batch_id=progress.id, change=change, scope=ItemScope(scope), limit=int(limit), items=read_mark(question.mark)
     )
     items = _draw_cost(services, progress, plan)
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            _forget()
-            st.rerun()
-        label = f"Start with {format_count(items, 'item')}"
-        if st.button(label, type="primary", icon=":material/play_arrow:", disabled=items == 0, key="experiment_start"):
-            _start(services, plan.model_copy(update={"name": f"{change.label}: {progress.name}"[:NAME_LENGTH]}))
+    label = f"Start with {format_count(items, 'item')}"
+    if draw_answers(label, ":material/play_arrow:", forget=_forget, enabled=items > 0, key="experiment_start"):
+        _start(services, plan.model_copy(update={"name": f"{change.label}: {progress.name}"[:NAME_LENGTH]}))
 
 
 def _choose_batch(diagnosis: Diagnosis, question: ExperimentQuestion) -> BatchId:

@@ -4,11 +4,11 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.datasets.records import ConversationCounts, ConversationFilters, ReviewStatus
-from core.errors import BrightRunError
 from core.services.reviews import review_all
 from core.ui.conversations.review import REASONS, Undoable, can_undo, remember, undo
-from core.ui.shell.formats import escape_markdown, format_count
-from core.ui.shell.page import leave_notice
+from core.ui.shell.formats import format_count
+from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.session import report_errors
 
 ASKING = "reviewing_all"
 VERBS = {ReviewStatus.APPROVED: "Approve", ReviewStatus.REJECTED: "Reject", ReviewStatus.PENDING_REVIEW: "Back to pending"}
@@ -47,20 +47,11 @@ def _ask(services: PageServices, filters: ConversationFilters, counts: Conversat
         f"**{format_count(counts.total, 'conversation')}** on all pages of the list get this review, read or not. "
         "You can undo it."
     )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            _forget()
-            st.rerun()
-        if not st.button(
-            f"{VERBS[status]}: all {counts.total:,}", type="primary", icon=":material/rule:", key="do_review_all"
-        ):
-            return
-    try:
-        with st.spinner("Reviewing …"):
-            done = review_all(services.conversations, filters, status, reason)
-    except BrightRunError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
+    label = f"{VERBS[status]}: all {counts.total:,}"
+    if not draw_answers(label, ":material/rule:", forget=_forget, key="do_review_all"):
         return
+    with report_errors(), st.spinner("Reviewing …"):
+        done = review_all(services.conversations, filters, status, reason)
     _forget()
     remember(Undoable(done.before))
     leave_notice(f"{format_count(len(done.before), 'review')} changed; {done.read:,} of these conversations had been read.")

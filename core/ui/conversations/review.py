@@ -10,12 +10,10 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.datasets.records import ReviewStatus, StoredConversation
-from core.errors import BrightRunError
 from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_conversation
-from core.ui.shell.formats import escape_markdown
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import CONVERSATION
-from core.ui.shell.page import leave_notice
+from core.ui.shell.page import draw_answers, leave_notice
 from core.ui.shell.session import report_errors
 
 QUESTION, UNDO = "review_question", "review_undo"
@@ -191,12 +189,9 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
     )
     text = st.text_area("What it says", value=turns[place].content, height=300, key=f"edit_{conversation.id}_{place}")
     st.caption("What it said before is kept. An edit that would not pass the verdict is refused.")
-    if _draw_buttons("Save", enabled=text.strip() != turns[place].content):
-        try:
+    if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != turns[place].content):
+        with report_errors():
             edit_turn(services.conversations, conversation, place, text.strip())
-        except BrightRunError as error:
-            st.error(escape_markdown(str(error)), icon=":material/error:")
-            return
         _forget()
         leave_notice(f"Turn {turns[place].turn_number} is edited.")
         st.rerun()
@@ -206,12 +201,9 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
 def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
     before = conversation.review_note or ""
     text = st.text_area("Note", value=before, max_chars=5_000, height=160, label_visibility="collapsed")
-    if _draw_buttons("Save", enabled=text.strip() != before):
-        try:
+    if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != before):
+        with report_errors():
             note_conversation(services.conversations, conversation.id, text)
-        except BrightRunError as error:
-            st.error(escape_markdown(str(error)), icon=":material/error:")
-            return
         _forget()
         st.rerun()
 
@@ -220,11 +212,3 @@ def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
 def _show_keys() -> None:
     st.markdown("\n".join(f"- `{key}` {does}" for key, does in KEYS.items()))
     st.caption("They do nothing while you type into a field.")
-
-
-def _draw_buttons(label: str, *, enabled: bool) -> bool:
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            _forget()
-            st.rerun()
-        return st.button(label, type="primary", icon=":material/save:", disabled=not enabled)

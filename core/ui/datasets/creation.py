@@ -7,12 +7,13 @@ from core.domain.batches.batch import Selection
 from core.domain.datasets.plans import PlanPart, make_plan
 from core.domain.datasets.versions import CountedStatus
 from core.domain.scaffolding.records import ConversationCategory
-from core.errors import BrightRunError
 from core.services.presets import build_presets
 from core.services.scaffolding import Choices
 from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import open_dataset
+from core.ui.shell.page import draw_answers
+from core.ui.shell.session import report_errors
 
 CREATING = "creating_dataset"
 OWN_CHOICE = "Own choice"
@@ -59,13 +60,9 @@ def _ask(services: PageServices) -> None:
     planned = per_combination * sum(selection.planned for selection in selections)
     formulas = escape_markdown(" and ".join(_explain(selection) for selection in selections if selection.planned))
     st.markdown(f"**{format_count(planned, 'conversation')}** planned {f'({formulas})' if planned else ''}")
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            _forget()
-            st.rerun()
-        if st.button("Create", type="primary", icon=":material/add:", disabled=not planned or not name.strip()):
-            parts = [part for each in selections if each.planned for part in make_plan(each, per_combination)]
-            _create(services, name, CountedStatus(counted), parts)
+    if draw_answers("Create", ":material/add:", forget=_forget, enabled=planned > 0 and bool(name.strip())):
+        parts = [part for each in selections if each.planned for part in make_plan(each, per_combination)]
+        _create(services, name, CountedStatus(counted), parts)
 
 
 def _explain(selection: Selection) -> str:
@@ -74,11 +71,8 @@ def _explain(selection: Selection) -> str:
 
 
 def _create(services: PageServices, name: str, counted: CountedStatus, parts: list[PlanPart]) -> None:
-    try:
+    with report_errors():
         dataset = services.datasets.create(name, counted, parts)
-    except BrightRunError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        return
     _forget()
     open_dataset(dataset.id)
 

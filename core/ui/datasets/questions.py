@@ -8,14 +8,13 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.datasets.plans import Dataset, DatasetId
 from core.domain.datasets.versions import CountedStatus, describe_exclusions
-from core.errors import BrightRunError
 from core.services.batches import estimate_settings
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import open_dataset_list
-from core.ui.shell.page import leave_notice
-from core.ui.shell.session import find_settings
+from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.session import find_settings, report_errors
 
 QUESTION = "dataset_question"
 """Session state: which question is open, and for which data set."""
@@ -58,15 +57,6 @@ def _forget() -> None:
     st.session_state.pop(QUESTION, None)
 
 
-def _draw_buttons(label: str, icon: str, *, enabled: bool = True) -> bool:
-    """Draw Cancel and the button that does it; return whether that was pressed."""
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            _forget()
-            st.rerun()
-        return st.button(label, type="primary", icon=icon, disabled=not enabled)
-
-
 def _finish(notice: str) -> None:
     _forget()
     leave_notice(notice)
@@ -75,25 +65,21 @@ def _finish(notice: str) -> None:
 
 @st.dialog("Top up", icon=":material/bolt:", width=640, on_dismiss=_forget)
 def _ask_top_up(services: PageServices, dataset: Dataset) -> None:
-    try:
+    conversations = format_count(dataset.to_generate, "conversation")
+    with report_errors():
         summary = st.container()
         settings = draw_settings(find_settings())
         estimate = estimate_settings(dataset.to_generate, settings, find_own_history(services, settings.model))
-        with summary:
-            cost = escape_markdown(format_money(estimate.cost_usd))
-            st.markdown(
-                f"**{format_count(dataset.to_generate, 'conversation')}** with {escape_markdown(settings.model)}: about "
-                f"**{format_duration(estimate.seconds)}** and **{cost}**. Exactly what the plan misses, a batch "
-                "for each category."
-            )
-        label = f"Generate {format_count(dataset.to_generate, 'conversation')}"
-        if _draw_buttons(label, ":material/bolt:", enabled=dataset.to_generate > 0):
+        cost = escape_markdown(format_money(estimate.cost_usd))
+        summary.markdown(
+            f"**{conversations}** with {escape_markdown(settings.model)}: about **{format_duration(estimate.seconds)}** and "
+            f"**{cost}**. Exactly what the plan misses, a batch for each category."
+        )
+        if draw_answers(f"Generate {conversations}", ":material/bolt:", forget=_forget, enabled=dataset.to_generate > 0):
             submitted = services.datasets.top_up(dataset, settings)
             queued = format_count(sum(batch.planned for batch in submitted), "conversation")
             waits = all(batch.is_enqueued for batch in submitted)
             _finish(f"{queued} queued." if waits else f"{queued} saved; they start when the queue is back.")
-    except BrightRunError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
 
 
 @st.dialog("Approve all?", icon=":material/done_all:", on_dismiss=_forget)
@@ -103,14 +89,10 @@ def _ask_approve(services: PageServices, dataset: Dataset) -> None:
         f"**{waiting}** of this data set wait for review. Those that the verdict accepts once more are approved **without "
         "being read**. You can take each back on its page."
     )
-    if not _draw_buttons("Approve all", ":material/done_all:"):
+    if not draw_answers("Approve all", ":material/done_all:", forget=_forget):
         return
-    try:
-        with st.spinner("Judging each once more …"):
-            approved, refused = services.datasets.approve_passing(dataset)
-    except BrightRunError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        return
+    with report_errors(), st.spinner("Judging each once more …"):
+        approved, refused = services.datasets.approve_passing(dataset)
     _finish(f"{format_count(approved, 'conversation')} approved" + (f", {refused:,} refused." if refused else "."))
 
 
@@ -130,14 +112,10 @@ def _ask_freeze(services: PageServices, dataset: Dataset) -> None:
     longest = st.number_input(
         "Leave out what is longer than (tokens, estimated)", min_value=1, value=None, step=512, placeholder="No limit"
     )
-    if not _draw_buttons("Freeze", ":material/ac_unit:"):
+    if not draw_answers("Freeze", ":material/ac_unit:", forget=_forget):
         return
-    try:
-        with st.spinner("Judging each once more …"):
-            version = services.datasets.freeze(dataset, include_simulated=simulated, longest_tokens=longest)
-    except BrightRunError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        return
+    with report_errors(), st.spinner("Judging each once more …"):
+        version = services.datasets.freeze(dataset, include_simulated=simulated, longest_tokens=longest)
     kept_out = describe_exclusions(version.exclusions)
     _finish(f"Version {version.number}: {format_count(version.conversations, 'conversation')}. Kept out: {kept_out}.")
 
@@ -146,13 +124,10 @@ def _ask_freeze(services: PageServices, dataset: Dataset) -> None:
 def _ask_delete(services: PageServices, dataset: Dataset) -> None:
     frozen = format_count(dataset.version or 0, "frozen version")
     st.markdown(f"Its plan and {frozen} are deleted for good. Its batches and conversations stay.")
-    if not _draw_buttons("Delete the data set", ":material/delete:"):
+    if not draw_answers("Delete the data set", ":material/delete:", forget=_forget):
         return
-    try:
+    with report_errors():
         services.datasets.delete(dataset)
-    except BrightRunError as error:
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-        return
     _forget()
     leave_notice(f"{dataset.name} is deleted.")
     open_dataset_list()

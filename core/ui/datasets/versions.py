@@ -11,9 +11,9 @@ from core.domain.datasets.recipes import choose_recipe_name
 from core.domain.datasets.splits import SplitRule
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import describe_exclusions
-from core.errors import BrightRunError
 from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
-from core.ui.shell.formats import escape_markdown, format_count
+from core.ui.shell.formats import format_count
+from core.ui.shell.session import report_errors
 from core.ui.shell.tables import age_column, draw_table
 
 FORMAT_LABELS = {
@@ -121,12 +121,8 @@ def _draw_comparison(services: PageServices, versions: Sequence[DatasetVersion])
         after = _choose_version("To version", versions, "compare_after")
         if not st.button("Compare", icon=":material/difference:", key="compare_versions", disabled=before == after):
             return
-        try:
-            with st.spinner("Reading both …"):
-                change = services.datasets.compare(before, after)
-        except BrightRunError as error:
-            st.error(escape_markdown(str(error)), icon=":material/error:")
-            return
+        with report_errors(), st.spinner("Reading both …"):
+            change = services.datasets.compare(before, after)
         st.markdown(
             f"**{len(change.added):,}** added, **{len(change.removed):,}** removed, **{len(change.edited):,}** edited, "
             f"{change.unchanged:,} unchanged"

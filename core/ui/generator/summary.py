@@ -12,6 +12,7 @@ from core.ui.generator.submission import submit_one
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.page import draw_answers
 from core.ui.shell.session import report_errors
 
 CONFIRMING = "confirming_batch"
@@ -81,7 +82,11 @@ def _word_costs(costs: Range | None) -> str | None:
     return None if costs is None else f"{format_money(costs.low)} to {format_money(costs.high)}"
 
 
-@st.dialog("Generate a large batch?", icon=":material/bolt:", on_dismiss=lambda: st.session_state.pop(CONFIRMING, None))
+def _forget() -> None:
+    st.session_state.pop(CONFIRMING, None)
+
+
+@st.dialog("Generate a large batch?", icon=":material/bolt:", on_dismiss=_forget)
 def _confirm(
     services: PageServices, selection: Selection, settings: BatchSettings, name: str | None, estimate: Estimate
 ) -> None:
@@ -89,11 +94,7 @@ def _confirm(
         f"**{format_count(estimate.conversations, 'conversation')}** with {escape_markdown(settings.model)}, about "
         f"**{format_duration(estimate.seconds)}** and **{escape_markdown(format_money(estimate.cost_usd))}**."
     )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            del st.session_state[CONFIRMING]
-            st.rerun()
-        if st.button(f"Generate {estimate.conversations:,}", type="primary", icon=":material/bolt:"):
-            st.session_state.pop(CONFIRMING, None)
-            with report_errors():
-                submit_one(services, selection, settings, name)
+    if draw_answers(f"Generate {estimate.conversations:,}", ":material/bolt:", forget=_forget):
+        _forget()
+        with report_errors():
+            submit_one(services, selection, settings, name)

@@ -16,6 +16,7 @@ from core.ui.generator.submission import submit_all
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import FROM, LINK_SEEN
+from core.ui.shell.page import draw_answers
 from core.ui.shell.session import find_settings, report_errors
 
 LINK_PROBLEMS = "choice_link_problems"
@@ -76,9 +77,11 @@ def draw_set_question(services: PageServices, settings: BatchSettings) -> None:
         _ask(services, preset, settings)
 
 
-@st.dialog(
-    "Generate the whole data set?", icon=":material/bolt:", on_dismiss=lambda: st.session_state.pop(SUBMITTING_SET, None)
-)
+def _forget() -> None:
+    st.session_state.pop(SUBMITTING_SET, None)
+
+
+@st.dialog("Generate the whole data set?", icon=":material/bolt:", on_dismiss=_forget)
 def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> None:
     skip = choose_skip(simulated=find_settings().simulated) if st.session_state.get(SKIP) else None
     selections = tuple(selection.model_copy(update={"skip_existing": skip}) for selection in preset.selections)
@@ -94,12 +97,8 @@ def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> Non
         f"{format_count(len(selections), 'batch', 'batches')} with {escape_markdown(settings.model)} and this page's "
         f"settings, about **{format_duration(estimate.seconds)}** of work and **{cost}**."
     )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            del st.session_state[SUBMITTING_SET]
-            st.rerun()
-        label = f"Generate {format_count(planned, 'conversation')}"
-        if st.button(label, type="primary", icon=":material/bolt:", disabled=not planned):
-            st.session_state.pop(SUBMITTING_SET, None)
-            with report_errors():
-                submit_all(services, selections, settings)
+    label = f"Generate {format_count(planned, 'conversation')}"
+    if draw_answers(label, ":material/bolt:", forget=_forget, enabled=planned > 0):
+        _forget()
+        with report_errors():
+            submit_all(services, selections, settings)

@@ -51,7 +51,7 @@ def draw_overview() -> None:
         if not overview.batches:
             draw_welcome()
             return
-        _draw_datasets(services.datasets.list_all()[:SHOWN_DATASETS])
+        _draw_datasets(services.datasets.list_all(most=SHOWN_DATASETS))
         _draw_coverage(overview.coverage)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Recent batches**", width="content")

@@ -19,10 +19,11 @@ from core.domain.batches.batch import (
     is_allowed,
 )
 from core.domain.batches.monitor import RetryTemplate
-from core.errors import BrightRunError, InvalidRequest
+from core.errors import InvalidRequest
 from core.ui.shell.formats import escape_markdown, format_count, format_money
 from core.ui.shell.links import QUESTION, Question, open_batch
-from core.ui.shell.page import leave_notice
+from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.session import report_errors
 
 BUDGET_HEADROOM = 1.5
 """The budget that is proposed, as a multiple of the least one that helps."""
@@ -75,13 +76,10 @@ def _confirm_cancel(services: PageServices, progress: BatchProgress) -> None:
         f"{format_count(progress.queued, 'conversation')} will not be generated. "
         f"Calls already running will finish, and what is accepted is kept. A cancelled batch cannot be resumed."
     )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it running" if progress.status.is_active else "Keep it"):
-            _forget()
-            st.rerun()
-        if st.button("Cancel the batch", type="primary", icon=":material/cancel:"):
-            _forget()
-            _control(services, progress, BatchAction.CANCEL)
+    stay = "Keep it running" if progress.status.is_active else "Keep it"
+    if draw_answers("Cancel the batch", ":material/cancel:", forget=_forget, stay=stay):
+        _forget()
+        _control(services, progress, BatchAction.CANCEL)
 
 
 @st.dialog("Resume with a larger budget", icon=":material/payments:", on_dismiss=_forget)
@@ -104,13 +102,9 @@ def _ask_budget(services: PageServices, progress: BatchProgress) -> None:
         format="%.2f",
         key="new_budget_usd",
     )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it paused"):
-            _forget()
-            st.rerun()
-        if st.button("Resume the batch", type="primary", icon=":material/play_arrow:"):
-            _forget()
-            _control(services, progress, BatchAction.RESUME, budget_usd)
+    if draw_answers("Resume the batch", ":material/play_arrow:", forget=_forget, stay="Keep it paused"):
+        _forget()
+        _control(services, progress, BatchAction.RESUME, budget_usd)
 
 
 @st.dialog("Retry the failed items", icon=":material/replay:", width=640, on_dismiss=_forget)
@@ -124,18 +118,11 @@ def _ask_retry(services: PageServices, progress: BatchProgress, to_retry: int) -
     changes = _choose_changes(progress, services.monitor.list_retry_templates(progress.id))
     if changes == RetryChanges():
         st.caption("No setting is changed: a reply that was cut off by its settings will be cut off again.")
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
-            _forget()
-            st.rerun()
-        if st.button(f"Retry {format_count(to_retry, 'item')}", type="primary", icon=":material/replay:"):
-            try:
-                submitted = services.batches.retry_failed(progress.id, changes)
-            except BrightRunError as error:
-                st.error(escape_markdown(str(error)), icon=":material/error:")
-                return
-            _forget()
-            open_batch(submitted.batch_id)
+    if draw_answers(f"Retry {format_count(to_retry, 'item')}", ":material/replay:", forget=_forget):
+        with report_errors():
+            submitted = services.batches.retry_failed(progress.id, changes)
+        _forget()
+        open_batch(submitted.batch_id)
 
 
 def _choose_changes(progress: BatchProgress, templates: tuple[RetryTemplate, ...]) -> RetryChanges:

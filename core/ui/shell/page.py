@@ -1,6 +1,6 @@
 """What all pages share: title row, marks, what is said once after a change of page."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -126,3 +126,17 @@ def _draw_account() -> None:
     if st.menu_button(email, [SIGN_OUT], icon=":material/account_circle:", type="tertiary") == SIGN_OUT:
         sign_out()
         st.rerun()
+
+
+def draw_answers(
+    label: str, icon: str, *, forget: Callable[[], None], enabled: bool = True, stay: str = "Cancel", key: str | None = None
+) -> bool:
+    """Draw the answers at the end of a dialog: one that forgets the question, and one that does it.
+
+    Returns whether the second was pressed.
+    """
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(stay):
+            forget()
+            st.rerun()
+        return st.button(label, type="primary", icon=icon, disabled=not enabled, key=key)
