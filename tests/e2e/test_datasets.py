@@ -33,6 +33,7 @@ def top_up(page: Page) -> None:
     page.get_by_role("button", name="Top up").click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Generate")).click()
     expect(page.get_by_text(re.compile("queued"))).to_be_visible()
+    settle(page)  # The notice stands before the figures do.
     expect(page.get_by_text("being generated").first).to_be_hidden(timeout=120_000)
     settle(page)
 
