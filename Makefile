@@ -40,7 +40,7 @@ fix: $(READY)
 
 # Names and versions only, no addresses: installable from whatever index is configured.
 lock: $(BIN)/uv
-	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra tokenizer --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
 
 screenshots: $(READY)

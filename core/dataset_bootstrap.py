@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pydantic import SecretStr
 
 from core.adapters.files.dataset_folder import write_folder, write_folder_as_zip
+from core.adapters.files.tokenizer import load_tokenizer, read_tokenizer
 from core.adapters.hub.card import add_hub_data
 from core.adapters.hub.repository import HubRepository
 from core.domain.datasets.plans import DatasetVersion
@@ -12,7 +13,15 @@ from core.domain.datasets.versions import FrozenConversation
 from core.services.dataset_export import DatasetExporter
 from core.services.datasets import DatasetService
 
-__all__ = ["make_exporter", "make_exporter_of", "open_hub", "write_folder", "write_folder_as_zip"]
+__all__ = [
+    "load_tokenizer",
+    "make_exporter",
+    "make_exporter_of",
+    "open_hub",
+    "read_tokenizer",
+    "write_folder",
+    "write_folder_as_zip",
+]
 
 
 def make_exporter(datasets: DatasetService) -> DatasetExporter:

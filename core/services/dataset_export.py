@@ -9,7 +9,7 @@ from core.domain.datasets.card import CardFacts, write_card
 from core.domain.datasets.plans import Dataset, DatasetVersion
 from core.domain.datasets.recipes import Export, choose_recipe_name, find_path, list_recipes
 from core.domain.datasets.splits import Split, SplitMember, SplitRule, assign_splits, check_splits
-from core.domain.datasets.token_lengths import LengthStatistics, choose_length, estimate_tokens, summarize_lengths
+from core.domain.datasets.token_lengths import ESTIMATE, LengthStatistics, TokenMeasure, choose_length, summarize_lengths
 from core.domain.datasets.training_formats import Message, TrainingFormat, list_messages, make_rows
 from core.domain.datasets.versions import FrozenConversation
 from core.domain.record import Record
@@ -50,9 +50,9 @@ class _Survey:
     simulated: int = 0
     example: tuple[Message, ...] = ()
 
-    def add(self, conversation: FrozenConversation, system: str | None) -> None:
+    def add(self, conversation: FrozenConversation, system: str | None, measure: TokenMeasure) -> None:
         messages = list_messages(conversation.turns, system)
-        self.lengths.append(estimate_tokens([message["content"] for message in messages]))
+        self.lengths.append(measure.count([message["content"] for message in messages]))
         self.members.append(
             SplitMember(
                 position=conversation.position,
@@ -76,16 +76,21 @@ class DatasetExporter:
     add_hub_data: HubCard
 
     def export(
-        self, dataset: Dataset, version: DatasetVersion, options: ExportOptions, folder: ExportFolder
+        self,
+        dataset: Dataset,
+        version: DatasetVersion,
+        options: ExportOptions,
+        folder: ExportFolder,
+        measure: TokenMeasure = ESTIMATE,
     ) -> ExportSummary:
         """Write all files of the export; the same version and options give the same bytes."""
         survey = _Survey()
         for conversation in self.read_version(version):
-            survey.add(conversation, options.system)
+            survey.add(conversation, options.system, measure)
         assigned = assign_splits(survey.members, options.split)
         counts = Counter(assigned.values())
         splits = {split: counts[split] for split in Split if counts[split]}
-        lengths = summarize_lengths(survey.lengths)
+        lengths = summarize_lengths(survey.lengths, measure.tokenizer)
         rows: dict[str, int] = {}
         for form in options.formats:
             for split in splits:

@@ -8,6 +8,7 @@ from core.domain.batches.batch import BatchSettings, Submitted, choose_skip
 from core.domain.datasets.freezing import Candidate, VersionBuilder, find_problem
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion, PlanPart, plan_top_ups
 from core.domain.datasets.records import ReviewStatus
+from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.domain.datasets.versions import (
     CountedStatus,
     FrozenConversation,
@@ -96,15 +97,27 @@ class DatasetService:
             refused += len(waiting) - len(passing)
         return approved, refused
 
-    def freeze(self, dataset: Dataset, *, include_simulated: bool, longest_tokens: int | None = None) -> DatasetVersion:
+    def freeze(
+        self,
+        dataset: Dataset,
+        *,
+        include_simulated: bool,
+        longest_tokens: int | None = None,
+        measure: TokenMeasure = ESTIMATE,
+    ) -> DatasetVersion:
         """Freeze what may be in a version; raise InvalidRequest where nothing may, saying why each was kept out."""
-        rule = VersionRule(counted=dataset.counted, include_simulated=include_simulated, longest_tokens=longest_tokens)
+        rule = VersionRule(
+            counted=dataset.counted,
+            include_simulated=include_simulated,
+            longest_tokens=longest_tokens,
+            tokenizer=measure.tokenizer,
+        )
         wanted = {
             (cell.persona_id, cell.emotional_arc_id, cell.training_topic_id): cell.wanted
             for cell in self.describe(dataset).cells
         }
         for _ in range(MOST_FREEZES):
-            builder = VersionBuilder(rule, wanted)
+            builder = VersionBuilder(rule, wanted, measure)
             version_id = self.store.begin_version(dataset.id)
             staged = all(
                 self.store.stage(version_id, self._choose(builder, page)) for page in self._list_candidates(dataset)

@@ -201,6 +201,20 @@ def test_an_archive_holds_data_recipes_and_card_and_is_the_same_twice(full: tupl
     assert {"README.md", "dataset_info.json", "data/messages-parquet/train.parquet"} <= set(names)
 
 
+def test_a_version_says_how_long_it_is_for_the_tokenizer_given(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    app = press(pages.open(DATASETS, dataset=str(made.id)), "Freeze")
+    app.toggle(key="freeze_simulated").set_value(True).run()
+    app.file_uploader(key="freeze_tokenizer").upload("tokenizer.json", b"{}", "application/json").run()
+    [button for button in app.button if button.label == "Freeze"][-1].click().run()
+    assert "not a tokenizer.json" in said(app.error[0])
+
+    pages.services.datasets.freeze(made, include_simulated=True)
+    told = read_texts(pages.open(DATASETS, dataset=str(made.id)))
+    assert "Tokens, estimated at four characters each" in told
+    assert "No trainer's default cuts any of it." in told
+
+
 def test_versions_are_compared(full: tuple[Pages, Dataset]) -> None:
     pages, made = full
     before = pages.services.datasets.freeze(made, include_simulated=True)

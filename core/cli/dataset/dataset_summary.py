@@ -1,6 +1,7 @@
 """What commands about data sets print."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,9 @@ from core.errors import InvalidRequest
 from core.terminal import escape_lines
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the data set.")]
+TokenizerOption = Annotated[
+    Path | None, typer.Option(help="A tokenizer.json that counts tokens; without it they are estimated.")
+]
 VersionArgument = Annotated[str, typer.Argument(help="Name of the data set, or NAME@VERSION for one of its versions.")]
 
 
@@ -45,6 +49,7 @@ def summarize_version(version: DatasetVersion) -> dict[str, Any]:
         "conversations": version.conversations,
         "excluded": version.exclusions,
         "fingerprint": version.fingerprint,
+        "lengths": None if version.lengths is None else version.lengths.model_dump(mode="json"),
         "frozen_at": version.frozen_at.isoformat(),
     }
 

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import VersionArgument, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, parse_version
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.dataset_bootstrap import make_exporter, write_folder
+from core.dataset_bootstrap import make_exporter, read_tokenizer, write_folder
 from core.domain.datasets.splits import parse_split_rule
+from core.domain.datasets.token_lengths import ESTIMATE, describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import TrainingFormat
 from core.errors import InvalidRequest
 from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
@@ -39,23 +40,25 @@ def export(
     seed: SeedOption = 0,
     system: SystemOption = None,
     licence: LicenceOption = DEFAULT_LICENCE,
+    tokenizer: TokenizerOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
     name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence)
+    measure = ESTIMATE if tokenizer is None else read_tokenizer(tokenizer)
     with open_command_services(load_settings()) as services:
         found = services.datasets.get(name)
         version = services.datasets.get_version(found, number)
         with write_folder(output, force=force) as folder:
-            summary = make_exporter(services.datasets).export(found, version, options, folder)
+            summary = make_exporter(services.datasets).export(found, version, options, folder, measure)
     if as_json:
         typer.echo(json.dumps({"version": version.number} | summary.model_dump(mode="json")))
         return
     parts = ", ".join(f"{split.value} {count}" for split, count in summary.splits.items())
     typer.echo(f"{output}: version {version.number}, {summary.conversations} conversations ({parts})")
-    typer.echo(f"about {summary.lengths.median} tokens each, the longest {summary.lengths.longest}")
+    typer.echo("\n".join((describe_lengths(summary.lengths), *describe_defaults(summary.lengths))))
 
 
 def make_options(  # noqa: PLR0917 - the options of two commands, in their order

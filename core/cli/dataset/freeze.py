@@ -6,22 +6,33 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import NameArgument, summarize_version
+from core.cli.dataset.dataset_summary import NameArgument, TokenizerOption, summarize_version
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
+from core.domain.datasets.token_lengths import ESTIMATE, describe_defaults, describe_lengths
 
 
 def freeze(
     name: NameArgument,
     *,
     include_simulated: Annotated[bool, typer.Option("--include-simulated", help="Take simulated ones, too.")] = False,
-    longest_tokens: Annotated[int | None, typer.Option(help="Leave out what is longer, in tokens (estimated).")] = None,
+    longest_tokens: Annotated[int | None, typer.Option(help="Leave out what has more tokens.")] = None,
+    tokenizer: TokenizerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Freeze what the data set holds now as its next version, after judging each conversation once more."""
+    measure = ESTIMATE
+    if tokenizer is not None:
+        from core.dataset_bootstrap import read_tokenizer  # noqa: PLC0415 - Parquet takes a while to load
+
+        measure = read_tokenizer(tokenizer)
     with open_command_services(load_settings()) as services:
-        dataset = services.datasets.get(name)
-        version = services.datasets.freeze(dataset, include_simulated=include_simulated, longest_tokens=longest_tokens)
+        version = services.datasets.freeze(
+            services.datasets.get(name),
+            include_simulated=include_simulated,
+            longest_tokens=longest_tokens,
+            measure=measure,
+        )
     summary = summarize_version(version)
     if as_json:
         typer.echo(json.dumps(summary))
@@ -29,3 +40,5 @@ def freeze(
     kept_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in summary["excluded"].items())
     typer.echo(f"Version {version.number}: {version.conversations} conversations, fingerprint {version.fingerprint}")
     typer.echo(f"kept out: {kept_out or 'none'}")
+    if version.lengths is not None:
+        typer.echo("\n".join((describe_lengths(version.lengths), *describe_defaults(version.lengths))))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import VersionArgument, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, parse_version
 from core.cli.dataset.export import (
     FormatsOption,
     HoldOutPersonasOption,
@@ -21,7 +21,8 @@ from core.cli.dataset.export import (
 )
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.dataset_bootstrap import make_exporter, open_hub, write_folder
+from core.dataset_bootstrap import make_exporter, open_hub, read_tokenizer, write_folder
+from core.domain.datasets.token_lengths import ESTIMATE
 from core.domain.datasets.training_formats import TrainingFormat
 from core.errors import InvalidRequest
 from core.services.dataset_export import DEFAULT_LICENCE
@@ -38,6 +39,7 @@ def push(
     seed: SeedOption = 0,
     system: SystemOption = None,
     licence: LicenceOption = DEFAULT_LICENCE,
+    tokenizer: TokenizerOption = None,
     public: Annotated[bool, typer.Option("--public", help="A new repository is private otherwise.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be uploaded, and upload nothing.")] = False,
     as_json: JsonOption = False,
@@ -48,12 +50,13 @@ def push(
         raise InvalidRequest("Set HF_TOKEN to a token that may write, or see what would be uploaded with --dry-run.")
     name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence)
+    measure = ESTIMATE if tokenizer is None else read_tokenizer(tokenizer)
     with open_command_services(settings) as services, tempfile.TemporaryDirectory() as scratch:
         found = services.datasets.get(name)
         version = services.datasets.get_version(found, number)
         target = Path(scratch) / "export"
         with write_folder(target, force=False) as folder:
-            make_exporter(services.datasets).export(found, version, options, folder)
+            make_exporter(services.datasets).export(found, version, options, folder, measure)
         files = {str(path.relative_to(target)): path.stat().st_size for path in sorted(target.rglob("*")) if path.is_file()}
         address = None
         if not dry_run and settings.hub_token is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.domain.datasets.plans import DatasetVersion
 from core.domain.datasets.splits import SharedValues, Split
-from core.domain.datasets.token_lengths import LengthStatistics, describe_defaults
+from core.domain.datasets.token_lengths import LengthStatistics, describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import Message
 from core.domain.datasets.versions import describe_exclusions
 from core.domain.record import Record
@@ -53,7 +53,7 @@ def write_card(facts: CardFacts) -> str:
         JUDGED,
         f"Kept out: {describe_exclusions(version.exclusions)}.",
         "## Lengths",
-        _describe_lengths(facts.lengths),
+        " ".join((describe_lengths(facts.lengths), *describe_defaults(facts.lengths))),
         "## Origin",
         f"Templates: {', '.join(map(_plain, facts.templates)) or 'not known'}. Cost of the calls: ${facts.cost_usd:,.2f}.",
         "## Limits",
@@ -70,14 +70,6 @@ def _describe_shared(shared: Sequence[SharedValues]) -> list[str]:
         f"{each.personas:,} personas, {each.arcs:,} arcs and {each.topics:,} topics."
         for each in shared
     ]
-
-
-def _describe_lengths(lengths: LengthStatistics) -> str:
-    words = (
-        f"In tokens, estimated at four characters each: median {lengths.median:,}, 95 % up to {lengths.p95:,}, "
-        f"longest {lengths.longest:,}."
-    )
-    return " ".join((words, *describe_defaults(lengths)))
 
 
 def _list_counts(title: str, counts: Mapping[str, Any]) -> str:

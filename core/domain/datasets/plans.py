@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from core.domain.batches.batch import BatchId, BatchStatus, Selection, SkipExisting
+from core.domain.datasets.token_lengths import LengthStatistics
 from core.domain.datasets.versions import CountedStatus
 from core.domain.record import Record
 from core.domain.scaffolding.grid import sample_grid
@@ -109,6 +110,12 @@ class DatasetVersion(Record):
     def exclusions(self) -> dict[str, int]:
         """How many conversations were kept out, by reason."""
         return self.summary.get("exclusions", {})
+
+    @property
+    def lengths(self) -> LengthStatistics | None:
+        """How long its conversations are, without a system message; None of a version that was frozen without them."""
+        noted = self.summary.get("lengths")
+        return None if noted is None else LengthStatistics.model_validate(noted)
 
 
 class DatasetDetail(Record):

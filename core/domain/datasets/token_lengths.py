@@ -1,6 +1,7 @@
 """How long conversations are for a tokenizer, and what the defaults of trainers would cut. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from core.domain.record import Record
@@ -10,6 +11,8 @@ CHARACTERS_PER_TOKEN = 4.0
 TOKENS_PER_MESSAGE = 5
 """Of chat templates: role and marks around each message."""
 HISTOGRAM_STEP = 512
+SPARE, SPARE_OF_ESTIMATE = 1.1, 1.5
+"""What recipes leave for the marks of a chat template, and for tokenizers with a token for each digit."""
 
 
 class ExcessLength(StrEnum):
@@ -36,7 +39,10 @@ TRAINER_DEFAULTS = (
 
 
 class LengthStatistics(Record):
-    """Tokens of the conversations of a version; `histogram` counts by steps of HISTOGRAM_STEP tokens."""
+    """Tokens of the conversations of a version; `histogram` counts by steps of HISTOGRAM_STEP tokens.
+
+    `tokenizer` says which one counted; None: they are estimated.
+    """
 
     conversations: int
     median: int
@@ -45,6 +51,7 @@ class LengthStatistics(Record):
     histogram: tuple[int, ...]
     over_default: dict[str, int]
     """By trainer, how many conversations are longer than its default."""
+    tokenizer: str | None = None
 
 
 def estimate_tokens(contents: Sequence[str]) -> int:
@@ -52,7 +59,18 @@ def estimate_tokens(contents: Sequence[str]) -> int:
     return round(sum(map(len, contents)) / CHARACTERS_PER_TOKEN) + TOKENS_PER_MESSAGE * len(contents)
 
 
-def summarize_lengths(lengths: Sequence[int]) -> LengthStatistics:
+@dataclass(frozen=True)
+class TokenMeasure:
+    """How the tokens of messages are counted; `tokenizer` is its name, None where they are estimated."""
+
+    tokenizer: str | None
+    count: Callable[[Sequence[str]], int]
+
+
+ESTIMATE = TokenMeasure(None, estimate_tokens)
+
+
+def summarize_lengths(lengths: Sequence[int], tokenizer: str | None = None) -> LengthStatistics:
     """Return the statistics of some lengths, at least one."""
     ordered = sorted(lengths)
     histogram = [0] * (ordered[-1] // HISTOGRAM_STEP + 1)
@@ -65,7 +83,14 @@ def summarize_lengths(lengths: Sequence[int]) -> LengthStatistics:
         longest=ordered[-1],
         histogram=tuple(histogram),
         over_default={each.trainer: sum(length > each.length for length in ordered) for each in TRAINER_DEFAULTS},
+        tokenizer=tokenizer,
     )
+
+
+def describe_lengths(lengths: LengthStatistics) -> str:
+    """Say in a sentence how long the conversations are, and how that is known."""
+    how = "Tokens, estimated at four characters each" if lengths.tokenizer is None else f"Tokens of {lengths.tokenizer}"
+    return f"{how}: median {lengths.median:,}, 95 % up to {lengths.p95:,}, longest {lengths.longest:,}."
 
 
 def describe_defaults(lengths: LengthStatistics) -> tuple[str, ...]:
@@ -79,11 +104,12 @@ def describe_defaults(lengths: LengthStatistics) -> tuple[str, ...]:
 
 
 def choose_length(lengths: LengthStatistics) -> int:
-    """Return a length for recipes that cuts nothing: the next power of two over the longest, with half of it to spare.
+    """Return a length for recipes that cuts nothing: the next power of two over the longest, with some to spare.
 
-    Some tokenizers have a token for each digit: text with many amounts of money has fewer than three characters a token.
+    Of an estimate that is half of it: text with many amounts of money has fewer than three characters a token.
     """
+    needed = lengths.longest * (SPARE_OF_ESTIMATE if lengths.tokenizer is None else SPARE)
     length = 512
-    while length < lengths.longest * 1.5:
+    while length < needed:
         length *= 2
     return length

@@ -61,6 +61,8 @@ class VersionRule(Record):
     counted: CountedStatus
     include_simulated: bool = False
     longest_tokens: int | None = None
+    tokenizer: str | None = None
+    """What counts them; None: they are estimated."""
 
 
 def hash_turns(turns: Sequence[Turn]) -> str:

@@ -9,6 +9,7 @@ from core.bootstrap import PageServices
 from core.domain.datasets.plans import Dataset, DatasetId
 from core.domain.datasets.versions import CountedStatus, describe_exclusions
 from core.services.batches import estimate_settings
+from core.ui.datasets.lengths import draw_tokenizer_choice, make_measure
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
@@ -109,13 +110,23 @@ def _ask_freeze(services: PageServices, dataset: Dataset) -> None:
         key="freeze_simulated",
         help="The simulated Claude's sentences teach nothing. The card of the version says so.",
     )
-    longest = st.number_input(
-        "Leave out what is longer than (tokens, estimated)", min_value=1, value=None, step=512, placeholder="No limit"
-    )
+    with st.expander("Length"):
+        longest = st.number_input(
+            "Leave out what has more tokens than",
+            min_value=1,
+            value=None,
+            step=512,
+            placeholder="No limit",
+            key="freeze_longest",
+            help="By default TRL takes 1,024 tokens, Axolotl 512, LLaMA-Factory and Unsloth 2,048.",
+        )
+        tokenizer = draw_tokenizer_choice("freeze_tokenizer")
     if not draw_answers("Freeze", ":material/ac_unit:", forget=_forget):
         return
     with report_errors(), st.spinner("Judging each once more …"):
-        version = services.datasets.freeze(dataset, include_simulated=simulated, longest_tokens=longest)
+        version = services.datasets.freeze(
+            dataset, include_simulated=simulated, longest_tokens=longest, measure=make_measure(tokenizer)
+        )
     kept_out = describe_exclusions(version.exclusions)
     _finish(f"Version {version.number}: {format_count(version.conversations, 'conversation')}. Kept out: {kept_out}.")
 

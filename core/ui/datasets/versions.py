@@ -9,10 +9,12 @@ from core.bootstrap import PageServices
 from core.domain.datasets.plans import Dataset, DatasetVersion
 from core.domain.datasets.recipes import choose_recipe_name
 from core.domain.datasets.splits import SplitRule
+from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import describe_exclusions
 from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
-from core.ui.shell.formats import format_count
+from core.ui.datasets.lengths import draw_lengths
+from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.session import report_errors
 from core.ui.shell.tables import age_column, draw_table
 
@@ -31,6 +33,7 @@ def draw_versions(services: PageServices, dataset: Dataset, versions: Sequence[D
         st.markdown("**Versions** :gray[· frozen: ids and texts as they were]", width="content")
         st.space("stretch")
         if versions:
+            draw_lengths(versions[0])
             _draw_download(services, dataset, versions)
         if len(versions) > 1:
             _draw_comparison(services, versions)
@@ -50,6 +53,9 @@ def draw_versions(services: PageServices, dataset: Dataset, versions: Sequence[D
         key="dataset_versions",
         alt=f"{format_count(len(versions), 'version')}, newest first",
     )
+    if (lengths := versions[0].lengths) is not None:
+        told = " ".join((describe_lengths(lengths), *describe_defaults(lengths)[:1]))
+        st.caption(f"Version {versions[0].number}. {escape_markdown(told)}")
 
 
 def _make_row(version: DatasetVersion) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.datasets.freezing import VersionBuilder, find_problem
+from core.domain.datasets.freezing import GATES, Candidate, VersionBuilder, VersionSoFar, find_problem
+from core.domain.datasets.token_lengths import TokenMeasure
 from core.domain.datasets.versions import CountedStatus, ExclusionReason, VersionRule, make_fingerprint
 from core.domain.verdict.conversation import Role
 from tests.support.datasets import TEXTS, make_candidate, make_turns
@@ -63,6 +64,27 @@ def test_accepted_ones_count_unread_and_simulated_ones_where_asked_for() -> None
     long = make_candidate(turns=make_turns(TEXTS[0], "It is a long story. " * 20 + "It ends here."))
     assert builder.add(long) is None
     assert ExclusionReason.TOO_LONG is builder.excluded[long.id]
+
+
+def test_lengths_are_counted_as_asked_for_and_noted_with_the_version() -> None:
+    rule = VersionRule(counted=CountedStatus.APPROVED, longest_tokens=90)
+    measure = TokenMeasure("words", lambda contents: sum(len(each.split()) for each in contents))
+    builder = VersionBuilder(rule, {COMBINATION: 10}, measure)  # type: ignore[dict-item]
+
+    assert 0 == builder.add(make_candidate(turns=make_turns(TEXTS[0], "It is a long story. " * 15 + "It ends here.")))
+    assert builder.add(make_candidate(turns=make_turns(TEXTS[0], "It is a long story. " * 20 + "It ends here."))) is None
+
+    assert ("words", 89) == (builder.summarize()["lengths"]["tokenizer"], builder.summarize()["lengths"]["longest"])
+    assert make_builder().summarize()["lengths"] is None
+
+
+def test_a_gate_more_is_an_entry_in_the_list() -> None:
+    def check_model(candidate: Candidate, _: VersionSoFar) -> ExclusionReason | None:
+        return ExclusionReason.TOO_LONG if candidate.model == "verbose" else None
+
+    builder = VersionBuilder(APPROVED, {COMBINATION: 10}, gates=(*GATES, check_model))  # type: ignore[dict-item]
+
+    assert [None, 0] == [builder.add(make_candidate(model="verbose")), builder.add(make_candidate())]
 
 
 def test_turns_that_do_not_alternate_are_not_whole() -> None:

@@ -2,7 +2,13 @@
 
 import re
 
-from core.domain.datasets.token_lengths import choose_length, describe_defaults, estimate_tokens, summarize_lengths
+from core.domain.datasets.token_lengths import (
+    choose_length,
+    describe_defaults,
+    describe_lengths,
+    estimate_tokens,
+    summarize_lengths,
+)
 
 
 def test_statistics_and_what_defaults_cut() -> None:
@@ -30,3 +36,11 @@ def test_short_ones_need_no_warning() -> None:
     assert () == describe_defaults(lengths)
     assert 512 == choose_length(lengths)
     assert 35 == estimate_tokens(["x" * 40, "y" * 60])
+
+
+def test_an_estimate_says_that_it_is_one_and_recipes_leave_less_where_tokens_were_counted() -> None:
+    estimated, counted = summarize_lengths([900]), summarize_lengths([900], "a tokenizer of 10")
+
+    assert describe_lengths(estimated).startswith("Tokens, estimated at four characters each: median 900")
+    assert describe_lengths(counted).startswith("Tokens of a tokenizer of 10: median 900")
+    assert (2048, 1024) == (choose_length(estimated), choose_length(counted))
