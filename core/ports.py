@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from core.domain.batches.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
     from core.domain.datasets.freezing import Candidate
     from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
-    from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, PlanPart, VersionId
+    from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, ExportTarget, PlanPart, VersionId
     from core.domain.datasets.records import (
         ConversationCounts,
         ConversationFilters,
@@ -137,6 +137,12 @@ class DatasetStore(Protocol):
 
     def describe(self, dataset_id: DatasetId, *, counts_simulated: bool) -> DatasetDetail:
         """Return plan, batches and versions; raise NotFound."""
+        ...
+
+    def note_export(
+        self, version_id: VersionId, target: ExportTarget, formats: Sequence[str], repository: str | None
+    ) -> None:
+        """Note that a version was exported; raise NotFound."""
         ...
 
     def list_candidates(self, dataset_id: DatasetId, page_size: int, cursor: RowCursor | None) -> tuple[Candidate, ...]:

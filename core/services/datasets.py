@@ -6,9 +6,18 @@ from uuid import UUID
 
 from core.domain.batches.batch import BatchSettings, Submitted, choose_skip
 from core.domain.datasets.freezing import Candidate, VersionBuilder, find_problem
-from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion, PlanPart, plan_top_ups
+from core.domain.datasets.plans import (
+    Dataset,
+    DatasetDetail,
+    DatasetId,
+    DatasetVersion,
+    ExportTarget,
+    PlanPart,
+    plan_top_ups,
+)
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
+from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import (
     CountedStatus,
     FrozenConversation,
@@ -65,16 +74,16 @@ class DatasetService:
         if not self.store.delete(dataset.id):
             raise NotFound.of("data set", dataset.id)
 
-    def describe(self, dataset: Dataset) -> DatasetDetail:
-        """Return the plan cell by cell, batches and versions."""
-        return self.store.describe(dataset.id, counts_simulated=self.batches.simulated)
+    def describe(self, dataset_id: DatasetId) -> DatasetDetail:
+        """Return the data set with its plan cell by cell, batches and versions; raise NotFound."""
+        return self.store.describe(dataset_id, counts_simulated=self.batches.simulated)
 
     def top_up(self, dataset: Dataset, settings: BatchSettings) -> tuple[Submitted, ...]:
         """Submit what the plan still misses, a batch for each category; nothing where nothing is missing.
 
         The database takes of it only what is missing at that moment, so two top-ups at once buy nothing twice.
         """
-        top_ups = plan_top_ups(self.describe(dataset).cells, choose_skip(simulated=self.batches.simulated))
+        top_ups = plan_top_ups(self.describe(dataset.id).cells, choose_skip(simulated=self.batches.simulated))
         return tuple(
             self.batches.submit_picks(
                 each.selection,
@@ -114,7 +123,7 @@ class DatasetService:
         )
         wanted = {
             (cell.persona_id, cell.emotional_arc_id, cell.training_topic_id): cell.wanted
-            for cell in self.describe(dataset).cells
+            for cell in self.describe(dataset.id).cells
         }
         for _ in range(MOST_FREEZES):
             builder = VersionBuilder(rule, wanted, measure)
@@ -138,7 +147,7 @@ class DatasetService:
 
     def get_version(self, dataset: Dataset, number: int | None = None) -> DatasetVersion:
         """Return a frozen version, the newest without a number; raise NotFound."""
-        versions = self.describe(dataset).versions
+        versions = self.describe(dataset.id).versions
         found = next((each for each in versions if number is None or each.number == number), None)
         if found is None:
             which = "no frozen version" if number is None else f"no version {number}"
@@ -151,6 +160,16 @@ class DatasetService:
         while rows := self.store.read_version(version.id, position, PAGE_SIZE):
             yield from rows
             position = rows[-1].position + 1
+
+    def note_export(
+        self,
+        version: DatasetVersion,
+        target: ExportTarget,
+        formats: Sequence[TrainingFormat],
+        repository: str | None = None,
+    ) -> None:
+        """Note that a version was exported; lists and Home say so."""
+        self.store.note_export(version.id, target, [form.value for form in formats], repository)
 
     def compare(self, before: DatasetVersion, after: DatasetVersion) -> VersionChange:
         """Return what was added, removed and edited from one version to another."""

@@ -23,9 +23,24 @@ as $$
         and public.make_conversation_words(c.name, c.turns) operator(pg_catalog.@@) public.make_word_query(search)
 $$;
 
+-- The ids of as many conversations as `sample_size` says, drawn by chance from all of the data set or batch that the
+-- filters name (without one, from all), whatever the other filters say: the same `sample_seed` draws the same ones.
+create function public.draw_conversations(filters jsonb) returns setof uuid
+language sql stable rows 100 set search_path = ''
+as $$
+    select c.id from public.conversations c
+    where public.require_filters(filters)
+        and (filters ->> 'batch_id' is null or c.batch_id = (filters ->> 'batch_id')::uuid)
+        and (filters ->> 'dataset_id' is null
+            or c.batch_id in (select b.id from public.batches b where b.dataset_id = (filters ->> 'dataset_id')::uuid))
+    order by md5(c.id::text || (filters ->> 'sample_seed')), c.id
+    limit least(greatest((filters ->> 'sample_size')::integer, 1), 1000)
+$$;
+
 -- The caller's conversations that match. `filters` holds any of batch_id, persona_id, emotional_arc_id,
--- training_topic_id, category, tier, model, review_status, minimum_quality and text (words, or their beginnings). What
--- comparisons made is left out, unless a batch is named or `with_comparisons` is true.
+-- training_topic_id, category, tier, model, review_status, minimum_quality, sample_size with sample_seed (as
+-- draw_conversations reads them) and text (words, or their beginnings). What comparisons made is left out, unless a batch
+-- is named or `with_comparisons` is true.
 -- Without a SET clause and with the caller's rights, so that the planner inlines it.
 create function public.matching_conversations(filters jsonb) returns setof public.conversations
 language sql stable
@@ -45,6 +60,7 @@ as $$
         and (filters ->> 'batch_id' is not null or filters ->> 'with_comparisons' = 'true'
             or not exists (select 1 from public.experiments e where e.changed_batch_id = c.batch_id))
         and (filters ->> 'minimum_quality' is null or c.quality_score >= (filters ->> 'minimum_quality')::numeric)
+        and (filters ->> 'sample_size' is null or c.id in (select s.id from public.draw_conversations(filters) as s(id)))
         and (filters ->> 'text' is null
             or c.id in (select m.id from public.find_conversations_by_words(filters ->> 'text') as m(id)))
 $$;

@@ -75,6 +75,24 @@ create policy "Users read the conversations of their versions" on public.dataset
     for select to authenticated
     using (version_id in (select v.id from public.dataset_versions v where v.created_by = (select auth.uid())));
 
+create table public.dataset_exports (
+    id uuid primary key default gen_random_uuid(),
+    dataset_id uuid not null,
+    version integer not null,
+    target text not null check (target in ('folder', 'download', 'hub')),
+    formats text[] not null,
+    repository text,
+    exported_at timestamptz not null default now(),
+    constraint dataset_exports_of_version foreign key (dataset_id, version)
+        references public.dataset_versions (dataset_id, number) on delete cascade
+);
+comment on table public.dataset_exports is 'The latest exports of the versions of a data set: where to, and in which formats';
+comment on column public.dataset_exports.repository is 'On the Hub';
+create index idx_dataset_exports_version on public.dataset_exports (dataset_id, version, exported_at desc);
+alter table public.dataset_exports enable row level security;
+create policy "Users read the exports of their data sets" on public.dataset_exports
+    for select to authenticated using (dataset_id in (select d.id from public.datasets d where d.created_by = (select auth.uid())));
+
 -- A frozen version stays as it is: it and its rows go only with their data set.
 create function public.keep_frozen_version() returns trigger
 language plpgsql set search_path = ''
@@ -203,16 +221,32 @@ exception when data_exception or integrity_constraint_violation then
 end
 $$;
 
--- The caller's data sets (the one of this name or id, or the newest so many), newest first, each with the sums of its plan and the number of its
--- newest version.
+-- A data set of the caller without its plan, with what its newest version kept out as duplicates and its latest export;
+-- null where there is none, or it is someone else's.
+create function public.read_dataset_head(target_dataset_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select to_jsonb(d) - 'created_by' || jsonb_build_object(
+        'version', newest.number,
+        'duplicates', coalesce(newest.summary #> '{exclusions,duplicate}', '0'),
+        'latest_export', (select to_jsonb(e) - 'id' - 'dataset_id' from public.dataset_exports e where e.dataset_id = d.id
+            order by e.exported_at desc, e.id limit 1)
+    )
+    from public.datasets d
+    left join lateral (
+        select v.number, v.summary from public.dataset_versions v
+        where v.dataset_id = d.id and v.number is not null order by v.number desc limit 1
+    ) newest on true
+    where d.id = target_dataset_id and d.created_by = (select auth.uid())
+$$;
+
+-- The caller's data sets (the one of this name or id, or the newest so many), newest first, each with the sums of its plan.
 create function public.list_datasets(
     counts_simulated boolean, wanted_name text default null, wanted_id uuid default null, most integer default null
 ) returns jsonb
 language sql stable set search_path = ''
 as $$
-    select coalesce(jsonb_agg(to_jsonb(d) - 'created_by' || to_jsonb(sums) || jsonb_build_object(
-        'version', (select max(v.number) from public.dataset_versions v where v.dataset_id = d.id)
-    ) order by d.created_at desc, d.id), '[]')
+    select coalesce(jsonb_agg(public.read_dataset_head(d.id) || to_jsonb(sums) order by d.created_at desc, d.id), '[]')
     from (
         select own.* from public.datasets own
         where own.created_by = (select auth.uid()) and (wanted_name is null or own.name = wanted_name)
@@ -229,12 +263,14 @@ as $$
     ) sums
 $$;
 
--- The plan of a data set with what came of it: {"cells": [...]}, and the batches and frozen versions that belong to it,
--- newest first; null where there is none, or it is someone else's.
+-- A data set of the caller with its plan and what came of it: what read_dataset_head says, {"cells": [...]}, and the batches
+-- and frozen versions that belong to it, newest first; null where there is none, or it is someone else's. Which
+-- conversation was kept out of a version for which reason stays in dataset_versions.summary: it is long.
 create function public.describe_dataset(target_dataset_id uuid, counts_simulated boolean) returns jsonb
 language sql stable set search_path = ''
 as $$
     select jsonb_build_object(
+        'head', public.read_dataset_head(d.id),
         'cells', (select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('category', a.conversation_category,
                 'persona', p.name, 'persona_key', p.persona_key, 'arc', a.name, 'arc_key', a.arc_key, 'topic', t.name)
             order by a.conversation_category, p.persona_key, a.arc_key, t.topic_key), '[]')
@@ -245,7 +281,9 @@ as $$
         'batches', (select coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'name', b.name, 'status', b.status,
             'created_at', b.created_at) order by b.created_at desc), '[]') from public.batches b where b.dataset_id = d.id),
         'versions', (select coalesce(jsonb_agg(jsonb_build_object('id', v.id, 'number', v.number,
-            'conversations', v.conversations, 'fingerprint', v.fingerprint, 'frozen_at', v.frozen_at, 'summary', v.summary)
+            'conversations', v.conversations, 'fingerprint', v.fingerprint, 'frozen_at', v.frozen_at,
+            'summary', v.summary - 'excluded', 'exported_at', (select max(e.exported_at) from public.dataset_exports e
+                where e.dataset_id = d.id and e.version = v.number))
             order by v.number desc), '[]') from public.dataset_versions v where v.dataset_id = d.id and v.number is not null)
     )
     from public.datasets d
@@ -382,6 +420,39 @@ begin
         summary = freeze_dataset_version.summary, frozen_at = now()
     where v.id = target.id;
     return jsonb_build_object('outcome', 'frozen', 'number', next_number);
+end
+$$;
+
+-- Notes that a version of the caller was exported: to a folder, by a download or to a repository on the Hub. The latest 100
+-- of a data set are kept. Returns {"outcome": "done" | "not_found" | "rejected", "reason"}.
+create function public.note_dataset_export(
+    target_version_id uuid, new_target text, new_formats text[], new_repository text default null
+) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    most constant integer := 100;
+    exported public.dataset_versions;
+begin
+    if new_target is null or new_target not in ('folder', 'download', 'hub') or new_formats is null
+        or cardinality(new_formats) not between 1 and 10
+        or exists (select 1 from unnest(new_formats) f(format) where f.format is null or not public.is_line(f.format))
+        or not public.is_line(coalesce(new_repository, 'none'))
+    then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            'An export goes to a folder, a download or the hub, in 1 to 10 formats; names are one line of at most 200 characters.');
+    end if;
+    select v.* into exported from public.dataset_versions v
+    where v.id = target_version_id and v.created_by = auth.uid() and v.number is not null;
+    if not found then
+        return jsonb_build_object('outcome', 'not_found');
+    end if;
+    insert into public.dataset_exports (dataset_id, version, target, formats, repository)
+    values (exported.dataset_id, exported.number, new_target, new_formats, new_repository);
+    delete from public.dataset_exports e where e.id in (
+        select old.id from public.dataset_exports old where old.dataset_id = exported.dataset_id
+        order by old.exported_at desc, old.id offset most);
+    return jsonb_build_object('outcome', 'done');
 end
 $$;
 

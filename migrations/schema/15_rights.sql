@@ -10,7 +10,7 @@ grant select on
     public.batches, public.batch_items, public.generation_attempts, public.conversations, public.failed_generations,
     public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
     public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
-    public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_versions, public.dataset_version_rows,
+    public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_exports, public.dataset_versions, public.dataset_version_rows,
     public.conversation_edits
     to authenticated;
 
@@ -42,5 +42,6 @@ grant execute on function
     public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
     public.list_datasets(boolean, text, uuid, integer), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text, text), public.stage_dataset_rows(uuid, jsonb), public.edit_turn(uuid, integer, text, text),
-    public.note_conversation(uuid, text), public.open_conversation(uuid, uuid)
+    public.note_conversation(uuid, text), public.open_conversation(uuid, uuid),
+    public.draw_conversations(jsonb), public.note_dataset_export(uuid, text, text[], text), public.read_dataset_head(uuid)
     to authenticated;

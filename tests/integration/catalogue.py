@@ -47,6 +47,7 @@ READING: Mapping[str, Reading] = {
     "dataset_cells": Reading.OWN,
     "dataset_versions": Reading.OWN,
     "dataset_version_rows": Reading.OWN,
+    "dataset_exports": Reading.OWN,
     "conversation_edits": Reading.OWN,
     "imports": Reading.HIDDEN,
     "import_rows": Reading.HIDDEN,
@@ -255,6 +256,11 @@ CALLS: Mapping[str, Call] = {
         arguments=lambda _: {"search": "statement"}, limits={"search": ("word " * 60_000, is_nothing)}
     ),
     "matching_conversations": Call(arguments=_filter, limits={"filters": FILTERS}),
+    "draw_conversations": Call(
+        arguments=lambda world: {"filters": {"batch_id": str(world.batch), "sample_size": 1, "sample_seed": 7}},
+        owner=lambda answer: len(answer) == 1,
+        limits={"filters": FILTERS},
+    ),
     "list_conversations": Call(
         arguments=_page,
         owner=lambda answer: len(answer["rows"]) == 1,
@@ -380,6 +386,23 @@ CALLS: Mapping[str, Call] = {
     "describe_dataset": Call(
         arguments=lambda world: {"target_dataset_id": str(world.dataset), "counts_simulated": True},
         owner=lambda answer: len(answer["cells"]) == 2 and len(answer["versions"]) == 1,
+    ),
+    "read_dataset_head": Call(
+        arguments=lambda world: {"target_dataset_id": str(world.dataset)}, owner=lambda answer: answer["version"] == 1
+    ),
+    "note_dataset_export": Call(
+        arguments=lambda world: {
+            "target_version_id": str(world.version),
+            "new_target": "hub",
+            "new_formats": ["sharegpt"],
+            "new_repository": "owner/name",
+        },
+        owner=is_done,
+        limits={
+            "new_target": (LONG, is_refused),
+            "new_formats": ([LONG], is_refused),
+            "new_repository": (LONG, is_refused),
+        },
     ),
     "list_dataset_conversations": Call(
         arguments=lambda world: {"target_dataset_id": str(world.dataset), "page_size": 10},

@@ -20,7 +20,7 @@ from core.adapters.supabase.pages import SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.datasets.importing import FileDigest
-from core.domain.datasets.plans import PlanPart
+from core.domain.datasets.plans import ExportTarget, PlanPart
 from core.domain.datasets.versions import CountedStatus
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.scaffolding_data import load_training_topics
@@ -159,6 +159,7 @@ def make_dataset(settings: Settings, analyst: Analyst, batch: UUID) -> tuple[UUI
     version = store.begin_version(dataset)
     assert store.stage(version, list(enumerate(store.list_candidates(dataset, 10, None))))
     assert 1 == store.freeze(version, "0" * 64, {})
+    store.note_export(version, ExportTarget.FOLDER, ["sharegpt"], None)
     return dataset, version, store.begin_version(dataset)
 
 

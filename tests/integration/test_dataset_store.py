@@ -9,8 +9,9 @@ import pytest
 
 from core.adapters.supabase.datasets import SupabaseDatasetStore
 from core.config import Settings
-from core.domain.datasets.plans import Dataset, PlanPart
+from core.domain.datasets.plans import Dataset, ExportTarget, PlanPart
 from core.domain.datasets.records import ConversationFilters, ReviewStatus
+from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import CountedStatus, ExclusionReason
 from core.domain.scaffolding.records import ConversationCategory
 from core.errors import InvalidRequest, NotFound
@@ -52,7 +53,8 @@ def fill(stores: Stores, service: DatasetService, dataset: Dataset) -> Sequence[
     """Top up, and have all of it accepted."""
     submitted = service.top_up(dataset, make_settings())
     for each in submitted:
-        generate(stores, each.batch_id, each.planned)
+        while items := lease(stores, each.batch_id, each.planned):
+            record(stores, *map(accept, items))
     return [each.batch_id for each in submitted]
 
 
@@ -179,7 +181,7 @@ def test_a_conversation_cut_after_it_was_accepted_gets_into_no_version(seeded: S
 
     version = service.freeze(dataset, include_simulated=True)
 
-    assert {str(first.id): ExclusionReason.FAILED_VERDICT} == version.summary["excluded"]
+    assert {ExclusionReason.FAILED_VERDICT: 1} == version.exclusions
     assert first.id not in {each.id for each in service.read_version(version)}
 
 
@@ -250,7 +252,7 @@ def test_nobody_sees_or_fills_the_data_set_of_another(seeded: Settings, stores: 
         service = make_service(others)
         assert () == service.list_all()
         with pytest.raises(NotFound):
-            service.describe(dataset)
+            service.describe(dataset.id)
         with pytest.raises(NotFound):
             service.store.begin_version(dataset.id)
         with pytest.raises(InvalidRequest, match="not there any more"):
@@ -291,3 +293,73 @@ def test_a_deleted_data_set_takes_its_versions_along_and_leaves_its_conversation
         service.find(dataset.id)
     with pytest.raises(NotFound):
         service.delete(dataset)
+
+
+def test_a_description_says_the_same_as_the_list(stores: Stores) -> None:
+    service = make_service(stores)
+    for counted in CountedStatus:
+        dataset = service.create(f"Counted {counted}", counted, make_plan(4, per_combination=2))
+        (batch_id,) = fill(stores, service, dataset)
+        first, second, third, *_ = stores.conversations.list_page(ConversationFilters(batch_id=batch_id)).rows
+        stores.conversations.review([first.id, second.id], ReviewStatus.APPROVED)
+        stores.conversations.review([third.id], ReviewStatus.REJECTED)
+        service.note_export(service.freeze(dataset, include_simulated=True), ExportTarget.FOLDER, [TrainingFormat.SHAREGPT])
+
+        assert service.describe(dataset.id).dataset == service.find(dataset.id)
+
+
+def test_the_latest_export_and_the_duplicates_of_the_newest_version_are_said(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Exported", CountedStatus.ACCEPTED, make_plan(2, per_combination=2))
+    fill(stores, service, dataset)  # All four say the same.
+    first = service.freeze(dataset, include_simulated=True)
+    assert (3, None) == (service.find(dataset.id).duplicates, service.find(dataset.id).latest_export)
+    second = service.freeze(dataset, include_simulated=True)
+
+    service.note_export(first, ExportTarget.DOWNLOAD, [TrainingFormat.SHAREGPT, TrainingFormat.MESSAGES_JSONL])
+    for _ in range(100):
+        service.note_export(second, ExportTarget.HUB, [TrainingFormat.MESSAGES_PARQUET], "owner/name")
+
+    latest = service.find(dataset.id).latest_export
+    assert latest is not None
+    assert (2, ExportTarget.HUB, ("messages-parquet",), "owner/name") == (
+        latest.version,
+        latest.target,
+        latest.formats,
+        latest.repository,
+    )
+    newest, oldest = service.describe(dataset.id).versions
+    assert (latest.exported_at, None) == (newest.exported_at, oldest.exported_at)  # Only the latest 100 are kept.
+    service.delete(dataset)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        kept = connection.execute("select 1 from public.dataset_exports where dataset_id = %s", (dataset.id,)).fetchall()
+    assert [] == kept
+
+
+def test_nobody_notes_an_export_of_someone_elses_version(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Not theirs", CountedStatus.ACCEPTED, make_plan(1))
+    fill(stores, service, dataset)
+    version = service.freeze(dataset, include_simulated=True)
+
+    with open_stores(seeded) as others, pytest.raises(NotFound):
+        make_service(others).note_export(version, ExportTarget.FOLDER, [TrainingFormat.SHAREGPT])
+
+
+def test_a_sample_is_drawn_by_its_seed_and_stays_while_it_is_reviewed(stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Drawn from", CountedStatus.ACCEPTED, make_plan(4, per_combination=5))
+    fill(stores, service, dataset)
+    sample = ConversationFilters(dataset_id=dataset.id, sample_size=5, sample_seed=1)
+
+    def draw(filters: ConversationFilters) -> set[UUID]:
+        return {row.id for row in stores.conversations.list_page(filters).rows}
+
+    drawn = draw(sample)
+    assert 5 == len(drawn) == stores.conversations.count(sample).total
+    assert drawn == draw(sample)
+    assert 1 < len({frozenset(draw(sample.model_copy(update={"sample_seed": seed}))) for seed in range(5)})
+    stores.conversations.review([min(drawn)], ReviewStatus.APPROVED)
+    waiting = sample.model_copy(update={"review_status": ReviewStatus.PENDING_REVIEW})
+    assert drawn - {min(drawn)} == draw(waiting)
+    assert 4 == stores.conversations.find_place(None, waiting).total

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.config import Settings
-from core.domain.datasets.plans import Dataset, make_plan
+from core.domain.datasets.plans import Dataset, ExportTarget, make_plan
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import CountedStatus
@@ -139,6 +139,23 @@ def test_review_leads_to_the_first_that_waits_and_on_to_the_next(pages: Pages, d
     assert (0, 0, 2) == (again.approved, again.rejected, again.awaiting_review)
 
 
+def test_a_sample_is_a_queue_whose_link_keeps_it(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Sample")
+    app.number_input(key="sample_size").set_value(1).run()
+    app = press(app, "Read them")
+    link = dict(app.query_params.items())
+    app = pages.open(CONVERSATIONS, **link)
+    assert "**0 of 1** reviewed" in read_progress(app)
+    press(app, "Approve")
+    assert "**1 of 1** reviewed" in read_progress(app)
+
+    app = pages.open(CONVERSATIONS, **{name: value for name, value in link.items() if name != "conversation"})
+    assert any("A random sample of 1" in said(each) for each in app.caption)
+    press(app, "No sample")
+    assert "No sample" not in list_labels(app)
+
+
 def test_the_list_says_which_data_set_it_shows_and_leads_to_it(pages: Pages, dataset: Dataset) -> None:
     fill(pages, dataset)
     app = pages.open(CONVERSATIONS, dataset=str(dataset.id))
@@ -181,8 +198,11 @@ def test_all_that_a_filter_shows_is_reviewed_after_a_question(pages: Pages, data
 
 def test_a_full_data_set_is_on_home_and_on_its_batches(full: tuple[Pages, Dataset]) -> None:
     pages, made = full
-    assert "3 of 3 accepted" in read_progress(pages.open())
-    batch = pages.services.datasets.describe(made).batches[0]
+    version = pages.services.datasets.freeze(made, include_simulated=True)
+    assert "3 of 3 accepted · version 1, not exported yet" in read_progress(pages.open())
+    pages.services.datasets.note_export(version, ExportTarget.HUB, [TrainingFormat.SHAREGPT], "owner/name")
+    assert "version 1, exported " in read_progress(pages.open())
+    batch = pages.services.datasets.describe(made.id).batches[0]
     assert "Full" in list_labels(pages.open(MONITOR, batch=str(batch.id)))
 
 

@@ -9,7 +9,7 @@ from core.adapters.supabase.functions import call_function, make_refusal
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.datasets.freezing import Candidate
-from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, PlanPart, VersionId
+from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, ExportTarget, PlanPart, VersionId
 from core.domain.datasets.versions import CountedStatus, FrozenConversation
 from core.domain.paging import RowCursor
 from core.domain.record import Record
@@ -54,6 +54,16 @@ class SupabaseDatasetStore:
         if answer is None:
             raise NotFound.of("data set", dataset_id)
         return read_record(DatasetDetail, answer, "data set")
+
+    def note_export(
+        self, version_id: VersionId, target: ExportTarget, formats: Sequence[str], repository: str | None
+    ) -> None:
+        exported = {"new_target": target, "new_formats": list(formats), "new_repository": repository}
+        outcome = self._call("note_dataset_export", target_version_id=str(version_id), **exported)
+        if outcome.outcome == "rejected":
+            raise make_refusal(outcome.reason)
+        if outcome.outcome != "done":
+            raise NotFound.of("version", version_id)
 
     def list_candidates(self, dataset_id: DatasetId, page_size: int, cursor: RowCursor | None) -> tuple[Candidate, ...]:
         rows = call_function(

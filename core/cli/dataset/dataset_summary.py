@@ -30,12 +30,12 @@ def parse_version(text: str) -> tuple[str, int | None]:
 
 def summarize(services: CommandServices, dataset: Dataset) -> dict[str, Any]:
     """Return a data set as one JSON object."""
-    detail = services.datasets.describe(dataset)
+    detail = services.datasets.describe(dataset.id)
     exclusions = detail.versions[0].exclusions if detail.versions else {}
     fields = ("name", "counted", "combinations", "planned", "accepted", "approved", "rejected", "failed", "open", "missing")
     summary = {field: getattr(dataset, field) for field in (*fields, "to_generate")}
     return summary | {
-        "duplicates": exclusions.get("duplicate", 0),
+        "duplicates": dataset.duplicates,
         "excluded": sum(exclusions.values()),
         "batches": [str(batch.id) for batch in detail.batches],
         "versions": [summarize_version(version) for version in detail.versions],
@@ -51,6 +51,7 @@ def summarize_version(version: DatasetVersion) -> dict[str, Any]:
         "fingerprint": version.fingerprint,
         "lengths": None if version.lengths is None else version.lengths.model_dump(mode="json"),
         "frozen_at": version.frozen_at.isoformat(),
+        "exported_at": None if version.exported_at is None else version.exported_at.isoformat(),
     }
 
 

@@ -11,6 +11,7 @@ from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, p
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.dataset_bootstrap import make_exporter, read_tokenizer, write_folder
+from core.domain.datasets.plans import ExportTarget
 from core.domain.datasets.splits import parse_split_rule
 from core.domain.datasets.token_lengths import ESTIMATE, describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import TrainingFormat
@@ -53,6 +54,7 @@ def export(
         version = services.datasets.get_version(found, number)
         with write_folder(output, force=force) as folder:
             summary = make_exporter(services.datasets).export(found, version, options, folder, measure)
+        services.datasets.note_export(version, ExportTarget.FOLDER, options.formats)
     if as_json:
         typer.echo(json.dumps({"version": version.number} | summary.model_dump(mode="json")))
         return

@@ -1,6 +1,7 @@
 """Data sets: the plan of combinations, how far it is, and what the next batch of it takes. Pure."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
 
@@ -64,17 +65,42 @@ class CellProgress(Progress):
         return min(self.wanted, self.approved if counted is CountedStatus.APPROVED else self.accepted)
 
 
-class Dataset(Progress):
-    """A data set with the sums of its plan; `version` is the number of its newest frozen version."""
+class ExportTarget(StrEnum):
+    """Where an export went."""
+
+    FOLDER = "folder"
+    DOWNLOAD = "download"
+    HUB = "hub"
+
+
+class DatasetExport(Record):
+    """An export of a version; formats by name, and the repository where it went to the Hub."""
+
+    version: int
+    target: ExportTarget
+    formats: tuple[str, ...]
+    repository: str | None = None
+    exported_at: AwareDatetime
+
+
+class DatasetHead(Record):
+    """A data set without its plan; `version` is the number of its newest version, `duplicates` what that one kept out."""
 
     id: DatasetId
     name: str
     counted: CountedStatus
     created_at: AwareDatetime
+    version: int | None = None
+    duplicates: int = 0
+    latest_export: DatasetExport | None = None
+
+
+class Dataset(DatasetHead, Progress):
+    """A data set with the sums of its plan."""
+
     combinations: int
     planned: int
     missing: int
-    version: int | None = None
 
     @property
     def filled(self) -> int:
@@ -104,6 +130,7 @@ class DatasetVersion(Record):
     conversations: int
     fingerprint: str
     frozen_at: AwareDatetime
+    exported_at: AwareDatetime | None = None
     summary: dict[str, Any]
 
     @property
@@ -121,9 +148,22 @@ class DatasetVersion(Record):
 class DatasetDetail(Record):
     """The plan cell by cell, and what belongs to the data set, newest first."""
 
+    head: DatasetHead
     cells: tuple[CellProgress, ...]
     batches: tuple[DatasetBatch, ...]
     versions: tuple[DatasetVersion, ...]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set with the sums of these cells."""
+        counted = self.head.counted
+        sums = {name: sum(getattr(cell, name) for cell in self.cells) for name in Progress.model_fields}
+        of_plan = {
+            "combinations": len(self.cells),
+            "planned": sum(cell.wanted for cell in self.cells),
+            "missing": sum(cell.wanted - cell.count_filled(counted) for cell in self.cells),
+        }
+        return Dataset.model_validate(dict(self.head) | sums | of_plan)
 
 
 class TopUp(Record):

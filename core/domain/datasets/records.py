@@ -37,6 +37,9 @@ class ConversationFilters(Record):
     review_status: ReviewStatus | None = None
     minimum_quality: float | None = None
     text: str | None = None
+    sample_size: int | None = None
+    sample_seed: int | None = None
+    """So many, drawn by chance from all of the data set or batch whatever the other filters say; a seed draws the same."""
     with_comparisons: bool | None = None
     """Also what comparisons made, which is left out unless a batch is named."""
 

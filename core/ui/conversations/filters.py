@@ -19,12 +19,13 @@ from core.ui.shell.link_state import (
     read_choice,
     read_number,
     read_uuid,
+    read_whole,
 )
-from core.ui.shell.links import BATCH, CONVERSATION, DATASET, REVIEW
+from core.ui.shell.links import BATCH, CONVERSATION, DATASET, REVIEW, SAMPLE, SEED
 
 CATEGORY, TIER, QUALITY = "category", "tier", "quality"
 COMPARISONS = "comparisons"
-NAMES = (DATASET, BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT, COMPARISONS)
+NAMES = (DATASET, BATCH, PERSONA, ARC, TOPIC, CATEGORY, TIER, MODEL, REVIEW, QUALITY, TEXT, COMPARISONS, SAMPLE, SEED)
 QUALITY_STEPS = ("9", "8", "7", "6", "5")
 READERS: Mapping[str, Callable[[str], object | None]] = {
     **dict.fromkeys((DATASET, BATCH, PERSONA, ARC, TOPIC, CONVERSATION), read_uuid),
@@ -32,6 +33,8 @@ READERS: Mapping[str, Callable[[str], object | None]] = {
     TIER: lambda name: read_choice(name, Tier),
     REVIEW: lambda name: read_choice(name, ReviewStatus),
     QUALITY: read_number,
+    SAMPLE: read_whole,
+    SEED: read_whole,
     COMPARISONS: lambda name: st.query_params[name] == WITH or None,
 }
 """Parsers of parameters that are not free text."""
@@ -52,6 +55,8 @@ def read_conversation_filters() -> ConversationFilters:
         review_status=read_choice(REVIEW, ReviewStatus),
         minimum_quality=read_number(QUALITY),
         text=link.get(TEXT, "")[:LONGEST_SEARCH].strip() or None,
+        sample_size=read_whole(SAMPLE),
+        sample_seed=read_whole(SEED),
         with_comparisons=link.get(COMPARISONS) == WITH or None,
     )
 

@@ -18,7 +18,7 @@ from core.ui.conversations.filters import NAMES, draw_conversation_filters, read
 from core.ui.shell.cached_reads import load_result_options
 from core.ui.shell.formats import escape_markdown, format_count, format_words
 from core.ui.shell.link_state import change_link, follow_link, read_cursor
-from core.ui.shell.links import CONVERSATION, DATASET, open_dataset, open_generator
+from core.ui.shell.links import CONVERSATION, DATASET, SAMPLE, SEED, open_dataset, open_generator
 from core.ui.shell.page import draw_header
 from core.ui.shell.pager import draw_pager
 from core.ui.shell.session import report_errors
@@ -41,8 +41,7 @@ def draw_conversation_list(services: PageServices) -> None:
     with draw_header("Conversations"):
         st.space("stretch")
         _draw_download(services, filters, counts)
-    if filters.dataset_id is not None:
-        _draw_dataset(services, filters.dataset_id)
+    _draw_scope(services, filters)
     draw_conversation_filters(load_result_options(services, services.user_email))
     if not counts.total:
         _draw_nothing(filtered=any(st.query_params.get(name) for name in NAMES))
@@ -52,24 +51,31 @@ def draw_conversation_list(services: PageServices) -> None:
     draw_bulk_review(services, filters, counts)
 
 
+def _draw_scope(services: PageServices, filters: ConversationFilters) -> None:
+    """Say which data set or sample the conversations are of, with the way out of it."""
+    if filters.dataset_id is None and filters.sample_size is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if filters.sample_size is not None:
+            st.caption(f"A random sample of {filters.sample_size:,}", width="content")
+            _draw_way_out("No sample", {SAMPLE: None, SEED: None}, key="no_sample")
+        if filters.dataset_id is not None:
+            _draw_dataset(services, filters.dataset_id)
+
+
+def _draw_way_out(label: str, changes: dict[str, None], *, key: str) -> None:
+    st.button(label, icon=":material/close:", type="tertiary", key=key, on_click=change_link, args=(changes,))
+
+
 def _draw_dataset(services: PageServices, dataset_id: UUID) -> None:
-    """Say which data set the conversations are of, with the way to it and to all others."""
     try:
         name = services.datasets.find(dataset_id).name
     except NotFound:
         name = "a data set that is deleted"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("Of the data set", width="content")
-        if st.button(escape_markdown(name), icon=":material/dataset:", type="tertiary", key="dataset"):
-            open_dataset(dataset_id)
-        st.button(
-            "Any data set",
-            icon=":material/close:",
-            type="tertiary",
-            key="any_dataset",
-            on_click=change_link,
-            args=({DATASET: None},),
-        )
+    st.caption("Of the data set", width="content")
+    if st.button(escape_markdown(name), icon=":material/dataset:", type="tertiary", key="dataset"):
+        open_dataset(dataset_id)
+    _draw_way_out("Any data set", {DATASET: None}, key="any_dataset")
 
 
 @st.fragment

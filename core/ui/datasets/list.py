@@ -73,6 +73,7 @@ def _make_row(dataset: Dataset) -> dict[str, Any]:
         "failed": dataset.failed,
         "missing": dataset.missing,
         "version": dataset.version,
+        "exported": None if dataset.latest_export is None else dataset.latest_export.exported_at,
         "created": dataset.created_at,
     }
 
@@ -84,7 +85,7 @@ def _configure_columns() -> dict[str, Any]:
         return column.NumberColumn(title, format="localized", width=width)
 
     return {
-        "name": column.TextColumn("Data set", width=360),
+        "name": column.TextColumn("Data set", width=290),
         "filled": column.ProgressColumn("Filled", min_value=0, max_value=100, format="%d %%", width=150),
         "planned": count("Planned", 85),
         "accepted": count("Accepted", 85),
@@ -92,5 +93,6 @@ def _configure_columns() -> dict[str, Any]:
         "failed": count("Failed", 70),
         "missing": count("Missing", 80),
         "version": column.NumberColumn("Version", width=75),
+        "exported": age_column("Exported"),
         "created": age_column("Created"),
     }

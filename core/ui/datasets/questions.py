@@ -1,4 +1,4 @@
-"""What is asked before something is done to a data set: top up, approve, freeze, delete."""
+"""What is asked before something is done to a data set: top up, read a sample, approve, freeze, delete."""
 
 from enum import StrEnum
 from typing import assert_never
@@ -10,6 +10,7 @@ from core.domain.datasets.plans import Dataset, DatasetId
 from core.domain.datasets.versions import CountedStatus, describe_exclusions
 from core.services.batches import estimate_settings
 from core.ui.datasets.lengths import draw_tokenizer_choice, make_measure
+from core.ui.datasets.review_queue import choose_sample, open_review
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
@@ -28,6 +29,7 @@ class Question(StrEnum):
     APPROVE = "approve"
     FREEZE = "freeze"
     DELETE = "delete"
+    SAMPLE = "sample"
 
 
 def ask(question: Question, dataset_id: DatasetId) -> None:
@@ -50,6 +52,8 @@ def draw_question(services: PageServices, dataset: Dataset) -> None:
             _ask_freeze(services, dataset)
         case Question.DELETE:
             _ask_delete(services, dataset)
+        case Question.SAMPLE:
+            _ask_sample(services, dataset)
         case _:
             assert_never(question)
 
@@ -81,6 +85,16 @@ def _ask_top_up(services: PageServices, dataset: Dataset) -> None:
             queued = format_count(sum(batch.planned for batch in submitted), "conversation")
             waits = all(batch.is_enqueued for batch in submitted)
             _finish(f"{queued} queued." if waits else f"{queued} saved; they start when the queue is back.")
+
+
+@st.dialog("Read a sample", icon=":material/casino:", on_dismiss=_forget)
+def _ask_sample(services: PageServices, dataset: Dataset) -> None:
+    size = choose_sample(dataset)
+    if not draw_answers("Read them", ":material/rate_review:", forget=_forget):
+        return
+    with report_errors():
+        _forget()
+        open_review(services, dataset.id, size)
 
 
 @st.dialog("Approve all?", icon=":material/done_all:", on_dismiss=_forget)

@@ -49,6 +49,7 @@ def draw_versions(services: PageServices, dataset: Dataset, versions: Sequence[D
             "kept_out": column.TextColumn("Kept out", width=215),
             "fingerprint": column.TextColumn("Fingerprint", width=115),
             "frozen": age_column("Frozen"),
+            "exported": age_column("Exported"),
         },
         key="dataset_versions",
         alt=f"{format_count(len(versions), 'version')}, newest first",
@@ -65,6 +66,7 @@ def _make_row(version: DatasetVersion) -> dict[str, Any]:
         "kept_out": describe_exclusions(version.exclusions),
         "fingerprint": version.fingerprint[:FINGERPRINT_SHOWN],
         "frozen": version.frozen_at,
+        "exported": version.exported_at,
     }
 
 

@@ -6,17 +6,17 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batches.estimate import Estimate
-from core.domain.datasets.plans import Dataset, DatasetBatch, DatasetDetail
-from core.domain.datasets.records import ConversationFilters, ReviewStatus
+from core.domain.datasets.plans import Dataset, DatasetBatch, DatasetDetail, DatasetId
 from core.services.batches import estimate_settings
 from core.ui.datasets.grid import draw_grid
 from core.ui.datasets.questions import Question, ask, draw_question
+from core.ui.datasets.review_queue import open_review
 from core.ui.datasets.versions import draw_versions
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
-from core.ui.shell.links import CONVERSATION, REVIEW, open_batch, open_dataset_conversations, open_dataset_list
+from core.ui.shell.links import open_batch, open_dataset_list
 from core.ui.shell.page import draw_card, draw_header
-from core.ui.shell.session import find_reader, find_settings, report_errors
+from core.ui.shell.session import find_settings, report_errors
 from core.ui.shell.status import find_status_look
 from core.ui.shell.tables import RowButton, age_column, draw_table
 
@@ -25,15 +25,16 @@ REFRESH_SECONDS, LEAST_CARD_PIXELS = 3, 180
 
 def draw_dataset(services: PageServices, dataset_id: UUID) -> None:
     """Draw the data set, refreshed while something of it is being generated; raise NotFound."""
-    dataset = services.datasets.find(dataset_id)
+    detail = services.datasets.describe(DatasetId(dataset_id))
+    dataset = detail.dataset
     is_filling = dataset.open > 0
-    fresh = [dataset]  # The first drawing uses what this run has read; each refresh reads again.
+    fresh = [detail]  # The first drawing uses what this run has read; each refresh reads again.
 
     def draw() -> None:
         with report_errors():
-            now = fresh.pop() if fresh else services.datasets.find(dataset_id)
+            detail = fresh.pop() if fresh else services.datasets.describe(dataset.id)
+            now = detail.dataset
             _draw_progress(services, now)
-            detail = services.datasets.describe(now)
             draw_grid(now, detail.cells)
             _draw_lower_half(services, now, detail)
             if is_filling and not now.open:
@@ -108,10 +109,14 @@ def _draw_actions(services: PageServices, dataset: Dataset) -> None:
         help="Read and review what waits, one after the other",
         key="dataset_review",
     ):
-        waiting = ConversationFilters(dataset_id=dataset.id, review_status=ReviewStatus.PENDING_REVIEW)
-        first = services.conversations.find_place(None, waiting, find_reader()).older_id
-        chosen = {} if first is None else {CONVERSATION: str(first)}
-        open_dataset_conversations(dataset.id, **{REVIEW: ReviewStatus.PENDING_REVIEW.value}, **chosen)
+        open_review(services, dataset.id)
+    draw(
+        "Sample",
+        ":material/casino:",
+        Question.SAMPLE,
+        enabled=dataset.accepted > 0,
+        help_text="Read and review a few that are drawn by chance",
+    )
     draw(
         "Approve all",
         ":material/done_all:",

@@ -11,6 +11,7 @@ from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.domain.batches.overview import Coverage, Overview
 from core.domain.batches.progress import estimate_remaining_seconds
 from core.domain.datasets.plans import Dataset
+from core.domain.datasets.versions import CountedStatus
 from core.domain.diagnosis.alerts import ALARM_FAILURE_RATE, TARGET_FAILURE_RATE
 from core.domain.diagnosis.part_alerts import find_stalls
 from core.domain.percentages import format_percent
@@ -18,7 +19,7 @@ from core.ui.charts.clickable_chart import draw_clickable_heatmap
 from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
 from core.ui.shell.alert_list import draw_alerts
 from core.ui.shell.batch_table import draw_batch_table, draw_welcome
-from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money, format_share
+from core.ui.shell.formats import escape_markdown, format_age, format_count, format_duration, format_money, format_share
 from core.ui.shell.links import (
     open_batch,
     open_batch_list,
@@ -171,8 +172,21 @@ def _describe_dataset(dataset: Dataset) -> str:
         parts.append(f"{dataset.awaiting_review:,} to review")
     if dataset.to_generate:
         parts.append(f"{dataset.to_generate:,} to generate")
-    parts.append("no version yet" if dataset.version is None else f"version {dataset.version}")
+    if dataset.counted is CountedStatus.ACCEPTED and dataset.approved:
+        parts.append(f"{dataset.approved:,} approved")
+    if dataset.duplicates:
+        parts.append(format_count(dataset.duplicates, "duplicate"))
+    parts.append(_describe_version(dataset))
     return " · ".join(parts)
+
+
+def _describe_version(dataset: Dataset) -> str:
+    latest = dataset.latest_export
+    if dataset.version is None:
+        return "no version yet"
+    if latest is None or latest.version != dataset.version:
+        return f"version {dataset.version}, not exported yet"
+    return f"version {dataset.version}, exported {format_age(latest.exported_at, datetime.now(UTC))}"
 
 
 def _draw_coverage(coverage: Coverage) -> None:

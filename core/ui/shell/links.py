@@ -20,6 +20,7 @@ CONVERSATIONS, FAILURES = "pages/Conversations.py", "pages/Failed_Generations.py
 ANALYTICS, DATASETS = "pages/Failure_Analytics.py", "pages/Datasets.py"
 BATCH, CONVERSATION, FAILURE, DATASET = "batch", "conversation", "failure", "dataset"
 EXPERIMENT, REVIEW = "experiment", "review"
+SAMPLE, SEED = "sample", "seed"
 PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
 FROM = "from"
 """The page that a button was on; for pages that take no parameter of that button."""
