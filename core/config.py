@@ -206,6 +206,9 @@ class Settings(PageSettings):
     )
     sim_seed: int = Field(default=0, description="Seed of the simulated Claude")
     sim_latency_seconds: float = Field(default=1.0, ge=0, le=LONGEST_SECONDS, description="Mean time of a simulated reply")
+    sim_latency_spread: float = Field(
+        default=0.35, ge=0, le=2, description="Spread of the logarithm of that time; 0: every reply takes the mean"
+    )
 
     @model_validator(mode="after")
     def check_anthropic_key(self) -> Self:

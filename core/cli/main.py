@@ -32,6 +32,7 @@ MEASUREMENTS = {
     "pages": "core.cli.bench.pages",
     "scan": "core.cli.bench.scan",
     "start": "core.cli.bench.start",
+    "throughput": "core.cli.bench.throughput",
     "uploads": "core.cli.bench.uploads",
 }
 DATASET_COMMANDS = {

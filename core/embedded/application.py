@@ -32,6 +32,7 @@ def simulator_program(root: Path, port: int, settings: Settings) -> Program:
         "--port": str(port),
         "--seed": str(settings.sim_seed),
         "--latency-seconds": str(settings.sim_latency_seconds),
+        "--latency-spread": str(settings.sim_latency_spread),
         "--faults": settings.sim_faults,
     }
     words = [word for option in options.items() for word in option]

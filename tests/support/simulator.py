@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from core.domain.scaffolding.prompt import Prompt, render_prompt
-from core.embedded.simulator.app import SimulatorOptions, create_app
+from core.embedded.simulator.app import LATENCY_SPREAD, SimulatorOptions, create_app
 from core.embedded.simulator.faults import parse_fault_spec
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 
@@ -21,8 +21,15 @@ def make_prompt(arc_key: str = "shame_to_acceptance", persona_number: int = 0, t
 
 
 @contextmanager
-def running_simulator(faults: str = "", *, seed: int = 0, latency_seconds: float = 0.0) -> Iterator[str]:
-    options = SimulatorOptions(seed=seed, latency_seconds=latency_seconds, fault_rules=parse_fault_spec(faults))
+def running_simulator(
+    faults: str = "", *, seed: int = 0, latency_seconds: float = 0.0, latency_spread: float = LATENCY_SPREAD
+) -> Iterator[str]:
+    options = SimulatorOptions(
+        seed=seed,
+        latency_seconds=latency_seconds,
+        latency_spread=latency_spread,
+        fault_rules=parse_fault_spec(faults),
+    )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(create_app(options), log_level="critical", timeout_graceful_shutdown=1, lifespan="off")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from core.embedded.simulator.app import SimulatorOptions, create_app
+from core.embedded.simulator.app import LATENCY_SPREAD, SimulatorOptions, create_app
 from core.embedded.simulator.faults import FaultSpecError, parse_fault_spec
 from core.embedded.simulator.scene import list_shipped_keys
 
@@ -28,7 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for scope in sorted({scope for rule in rules for scope in rule.scopes} - _GENERAL_SCOPES - list_shipped_keys()):
         if not scope.startswith("claude-"):
             sys.stderr.write(f"Note: the fault scope {scope!r} is no shipped key; it applies only if you have added one.\n")
-    options = SimulatorOptions(seed=flags.seed, latency_seconds=flags.latency_seconds, fault_rules=rules)
+    options = SimulatorOptions(
+        seed=flags.seed,
+        latency_seconds=flags.latency_seconds,
+        latency_spread=flags.latency_spread,
+        fault_rules=rules,
+    )
     logging.getLogger("uvicorn.error").addFilter(_is_not_planned_disconnect)
     uvicorn.run(
         TrustedHostMiddleware(create_app(options), allowed_hosts=[flags.host, "localhost"]),
@@ -46,16 +51,19 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--latency-seconds", type=_parse_seconds, default=0.0, help="mean time of a reply")
+    parser.add_argument("--latency-seconds", type=_parse_positive, default=0.0, help="mean time of a reply")
+    parser.add_argument(
+        "--latency-spread", type=_parse_positive, default=LATENCY_SPREAD, help="of its logarithm; 0: always the mean"
+    )
     parser.add_argument("--faults", default="", help="kind[@scope[+scope]]=rate, comma separated")
     return parser
 
 
-def _parse_seconds(text: str) -> float:
-    seconds = float(text)
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise argparse.ArgumentTypeError(f"{text} is not a time in seconds")
-    return seconds
+def _parse_positive(text: str) -> float:
+    number = float(text)
+    if not (math.isfinite(number) and number >= 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
+    return number
 
 
 def _is_not_planned_disconnect(record: logging.LogRecord) -> bool:

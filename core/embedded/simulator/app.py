@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from datetime import UTC, datetime
 from hashlib import blake2b
 from random import Random
@@ -23,7 +23,9 @@ from core.embedded.simulator.rate_limits import RateLimits
 from core.embedded.simulator.responses import build_error, build_message, compose_draft, count_tokens, make_seed
 from core.embedded.simulator.scene import read_scene
 
-_LATENCY_SPREAD = 0.35
+LATENCY_SPREAD = 0.35
+"""Of the logarithm of a reply's time: most take between half and twice the mean."""
+_CALLS_KEPT = 100_000
 _HANG_SECONDS_MAX = 3_600.0
 
 _FAULT_ERRORS = {
@@ -62,10 +64,11 @@ _FAULT_PAGES = {
 
 
 class SimulatorOptions(Record):
-    """How the simulator behaves; `latency_seconds` is the mean time of a good reply."""
+    """How the simulator behaves; `latency_seconds` is the mean time of a good reply, and without a spread of each."""
 
     seed: int = 0
     latency_seconds: float = 0.0
+    latency_spread: float = LATENCY_SPREAD
     fault_rules: tuple[FaultRule, ...] = ()
 
 
@@ -75,6 +78,7 @@ def create_app(options: SimulatorOptions) -> Starlette:
     routes = [
         Route("/healthz", simulator.report_health),
         Route("/stats", simulator.report_stats),
+        Route("/calls", simulator.report_calls),
         Route("/v1/messages", simulator.answer_message, methods=["POST"]),
         Route("/v1/messages/count_tokens", simulator.answer_token_count, methods=["POST"]),
     ]
@@ -100,6 +104,7 @@ class _Simulator:
         self._in_flight = 0
         self._in_flight_max = 0
         self._by_fault: Counter[FaultKind] = Counter()
+        self._calls: deque[tuple[float, float]] = deque(maxlen=_CALLS_KEPT)
 
     async def report_health(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok", "simulated": True})
@@ -117,6 +122,10 @@ class _Simulator:
             }
         )
 
+    async def report_calls(self, _request: Request) -> Response:
+        """When the last calls came and were answered, in the order of the answers, in seconds since 1970."""
+        return JSONResponse(list(self._calls))
+
     async def answer_unknown_path(self, _request: Request, _error: Exception) -> Response:
         return self._answer_error(ApiError(status_code=404, error_type="not_found_error", message="Not found"), "not-found")
 
@@ -129,6 +138,7 @@ class _Simulator:
         return self._answer({"input_tokens": count_tokens(parsed.input_chars)}, f"count-{self._token_counts}")
 
     async def answer_message(self, request: Request) -> Response:
+        arrived = time.time()
         self._requests += 1
         self._in_flight += 1
         self._in_flight_max = max(self._in_flight_max, self._in_flight)
@@ -141,6 +151,7 @@ class _Simulator:
             return await self._answer_valid(request, parsed, body)
         finally:
             self._in_flight -= 1
+            self._calls.append((arrived, time.time()))
 
     async def _answer_valid(self, request: Request, parsed: MessageRequest, body: bytes) -> Response:
         body_key = blake2b(body, digest_size=16).digest()
@@ -208,11 +219,10 @@ class _Simulator:
                 assert_never(fault)
 
     async def _wait_like_claude(self, name: str) -> None:
-        mean = self._options.latency_seconds
+        mean, spread = self._options.latency_seconds, self._options.latency_spread
         if mean > 0:
-            middle = math.log(mean) - _LATENCY_SPREAD**2 / 2
             rng = Random(f"latency:{name}")  # noqa: S311 - variety, not secrets
-            await asyncio.sleep(rng.lognormvariate(middle, _LATENCY_SPREAD))
+            await asyncio.sleep(rng.lognormvariate(math.log(mean) - spread**2 / 2, spread) if spread else mean)
 
     def _answer(self, body: dict[str, Any], name: str) -> Response:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

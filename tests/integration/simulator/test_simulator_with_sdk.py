@@ -345,6 +345,18 @@ def test_latency_is_near_its_mean() -> None:
     assert seconds > 0.25
 
 
+def test_calls_are_told_with_their_times_and_none_is_shorter_than_a_latency_without_spread() -> None:
+    with running_simulator(latency_seconds=0.05, latency_spread=0.0) as base_url:
+        began = time.time()
+        ask_all(base_url, [f"Talk {number}" for number in range(4)])
+        calls = httpx2.get(f"{base_url}/calls").json()
+
+    assert len(calls) == 4
+    for arrived, answered in calls:
+        assert began <= arrived
+        assert answered - arrived >= 0.049  # a timer may fire a little early
+
+
 def test_the_command_serves_until_it_is_stopped() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
