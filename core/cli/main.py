@@ -29,6 +29,7 @@ COMMANDS = {
 MEASUREMENTS = {
     "chaos": "core.cli.bench.chaos",
     "export": "core.cli.bench.export",
+    "growth": "core.cli.bench.growth",
     "pages": "core.cli.bench.pages",
     "scan": "core.cli.bench.scan",
     "start": "core.cli.bench.start",

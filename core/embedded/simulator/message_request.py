@@ -5,6 +5,7 @@ Source of the rules: https://platform.claude.com/docs/en/api/messages and .../ap
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS
@@ -179,8 +180,14 @@ def _check_output_config(fields: dict[str, Any]) -> ApiError | None:
     schema = cast("dict[str, Any]", form).get("schema")
     if not isinstance(schema, dict):
         return _invalid("output_config.format.schema: Field required")
-    problem = _find_schema_problem(cast("dict[str, object]", schema))
+    problem = _check_schema(json.dumps(schema))
     return _invalid(f"output_config.format.schema: {problem}") if problem else None
+
+
+@lru_cache(maxsize=64)
+def _check_schema(schema: str) -> str | None:
+    # Every request of a batch brings the same schema.
+    return _find_schema_problem(json.loads(schema))
 
 
 def _find_schema_problem(node: object) -> str | None:
