@@ -1,29 +1,25 @@
 """Chaos: parts are killed at random while batches run with all passing and content faults; then the results are counted."""
 
+import itertools
 import os
 import random
 import signal
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import partial
 
 import httpx
 import psycopg
-from pydantic import ValidationError
 from redis import Redis
 
 from core.adapters.supabase.migrations import apply_migrations
+from core.bench.chaos_result import ChaosResult, Disturbance, connect, count_result, count_spooled
+from core.bench.processes import find_family, read_processes
 from core.bootstrap import open_local_services
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId, BatchSettings, Selection
-from core.domain.batches.monitor import ItemStatus
-from core.domain.batches.work import AttemptOutcome
-from core.domain.record import Record
 from core.domain.scaffolding.records import ConversationCategory
-from core.domain.verdict.conversation import Conversation
-from core.domain.verdict.judgement import judge_conversation
-from core.domain.verdict.verdict import Accepted
 from core.embedded.folder import StackFolder
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
@@ -39,55 +35,21 @@ CONTENT_FAULTS = (
 PASSING_FAULTS = "rate_limit overloaded server_error timeout disconnect error_as_200 gateway_page"
 # bad_key, no_credit, usage_limit and login_page pause a batch immediately, as they should; these batches have to finish.
 FAULTS = ",".join([f"{kind}=0.008" for kind in CONTENT_FAULTS.split()] + [f"{kind}=0.01" for kind in PASSING_FAULTS.split()])
-KILLED_PARTS = ("worker-1", "worker-1", "valkey", "postgres", "api")
+KILLED_PARTS = ("valkey", "postgres", "api")
+WORKER_KILLS = 2
+"""In each round of disturbances; the workers take turns."""
 CONCURRENCY = 10
 POLL_SECONDS = 0.5
+PAUSE_SECONDS = (4.0, 8.0)
+"""Between two disturbances."""
+SHORTEST_LATENCY, LONGEST_LATENCY = 0.3, 1.5
+KILL, FLUSH = "kill -9", "flush Redis"
 Say = Callable[[str], None]
 
 
-class Disturbance(Record):
-    """What was done to the stack, and when."""
-
-    second: float
-    action: str
-
-
-class ChaosResult(Record):
-    """The contents of the database after everything has ended."""
-
-    items: int
-    accepted: int
-    failed: int
-    open_items: int
-    attempts: int
-    retried: int
-    superseded: int
-    items_closed_twice: int
-    bad_conversations: int
-    failures_without_report: int
-    simulator_requests: int
-    allowed_requests: int
-    disturbances: tuple[Disturbance, ...]
-    seconds: float
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """The broken promises; empty if there are none."""
-        checks = {
-            f"{self.items} items, but {self.accepted} accepted and {self.failed} failed": (
-                self.accepted + self.failed != self.items or self.open_items > 0
-            ),
-            f"{self.items_closed_twice} items were closed twice": self.items_closed_twice > 0,
-            f"{self.bad_conversations} conversations are cut or corrupted": self.bad_conversations > 0,
-            f"{self.failures_without_report} failures have no report": self.failures_without_report > 0,
-            f"{self.simulator_requests} requests, more than {self.allowed_requests}": (
-                self.simulator_requests > self.allowed_requests
-            ),
-        }
-        return tuple(problem for problem, is_so in checks.items() if is_so)
-
-
-def run_chaos(settings: Settings, *, items: int, disturbances: int, seed_number: int, say: Say) -> ChaosResult:
+def run_chaos(
+    settings: Settings, *, items: int, disturbances: int, seed_number: int, say: Say, workers: int = 1
+) -> ChaosResult:
     """Run batches of `items` in total in a stack of its own, under `settings.home`, while parts are killed at random.
 
     Raises StackError if the batches do not end within ten minutes after the last disturbance.
@@ -95,10 +57,11 @@ def run_chaos(settings: Settings, *, items: int, disturbances: int, seed_number:
     chaotic = settings.model_copy(
         update={
             "sim_faults": FAULTS,
-            "sim_latency_seconds": 0.3,
+            "sim_latency_seconds": choose_latency(items, disturbances),
             "sim_seed": seed_number,
             "lease_seconds": 10.0,
             "request_timeout_seconds": 5.0,
+            "worker_count": workers,
         }
     )
     plan = StackPlan(
@@ -112,13 +75,7 @@ def run_chaos(settings: Settings, *, items: int, disturbances: int, seed_number:
         batch_ids = _submit(stack.settings, items)
         done = tuple(_disturb(stack.settings, disturbances, random.Random(seed_number), began, say))  # noqa: S311
         _wait_for_end(stack.settings, batch_ids, say)
-        return _count(stack.settings, done, time.monotonic() - began)
-
-
-@contextmanager
-def _connect(settings: Settings) -> Generator[psycopg.Connection]:
-    with psycopg.connect(settings.require_db_url(), autocommit=True) as connection:
-        yield connection
+        return count_result(stack.settings, done, time.monotonic() - began)
 
 
 def _submit(settings: Settings, items: int) -> list[BatchId]:
@@ -146,37 +103,92 @@ def _submit(settings: Settings, items: int) -> list[BatchId]:
 
 def _disturb(settings: Settings, number: int, chance: random.Random, began: float, say: Say) -> Generator[Disturbance]:
     folder = StackFolder(settings.home.absolute())
-    actions = [*(f"kill -9 {part}" for part in KILLED_PARTS), "flush Redis"]
-    order = [action for _ in range(number // len(actions) + 1) for action in chance.sample(actions, len(actions))]
-    for action in order[:number]:
-        time.sleep(chance.uniform(4, 8))
-        if action == "flush Redis":
+    for action in choose_actions(number, settings.worker_count, chance):
+        time.sleep(chance.uniform(*PAUSE_SECONDS))
+        lost = 0
+        if action == FLUSH:
             with Redis.from_url(settings.require_redis()) as redis:  # pyright: ignore[reportUnknownMemberType]
                 redis.flushall()  # pyright: ignore[reportUnknownMemberType] - redis-py leaves keyword arguments untyped
-        else:
-            _kill(folder, action.removeprefix("kill -9 "))
-        done = Disturbance(second=round(time.monotonic() - began, 1), action=action)
+        elif action.startswith(f"{KILL} {Part.WORKER}"):
+            lost = _kill_worker(settings, action.removeprefix(f"{KILL} "))
+        elif pid := _find_pid(folder, action.removeprefix(f"{KILL} ")):
+            os.kill(pid, signal.SIGKILL)
+        done = Disturbance(second=round(time.monotonic() - began, 1), action=action, calls_in_flight=lost)
         say(f"{done.second:6.1f} s  {done.action}")
         yield done
 
 
-def _kill(folder: StackFolder, name: str) -> None:
+def choose_latency(items: int, disturbances: int) -> float:
+    """Return how long calls take, so that batches last about as long as the disturbances: an idle worker loses nothing."""
+    seconds = disturbances * sum(PAUSE_SECONDS) / 2
+    return min(max(seconds * CONCURRENCY / items, SHORTEST_LATENCY), LONGEST_LATENCY)
+
+
+def choose_actions(number: int, workers: int, chance: random.Random) -> list[str]:
+    """Return what is done to the stack: everything once in each round, in random order; the workers are killed in turn."""
+    killed = itertools.cycle(f"{KILL} {Part.WORKER}-{worker}" for worker in range(1, workers + 1))
+    order: list[str] = []
+    while len(order) < number:
+        actions = [*(next(killed) for _ in range(WORKER_KILLS)), *(f"{KILL} {part}" for part in KILLED_PARTS), FLUSH]
+        order += chance.sample(actions, len(actions))
+    return order[:number]
+
+
+def _find_pid(folder: StackFolder, name: str) -> int:
+    """Return the process of a part; 0 while it is being started again."""
     socket_path = read_state(folder).supervisor_socket
     if socket_path is None:
         raise StackError("The supervisor has no socket; the stack has ended.")
-    status = Supervisor(socket_path).read_statuses()[name]
-    if status.pid:
-        os.kill(status.pid, signal.SIGKILL)
+    return Supervisor(socket_path).read_statuses()[name].pid
+
+
+def _kill_worker(settings: Settings, name: str) -> int:
+    """Kill a worker, and return how many calls it had in flight, at most."""
+    pid = _find_pid(StackFolder(settings.home), name)
+    if not pid:
+        return 0
+    # Nothing may begin between the count and the kill.
+    family = [process.pid for process in find_family(read_processes(), pid)]
+    for member in family:
+        _send(member, signal.SIGSTOP)
+    lost = _count_calls(settings, family)
+    _send(pid, signal.SIGKILL)
+    for member in family:
+        _send(member, signal.SIGKILL)  # What has stopped does not end with its parent on every system.
+    return lost
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _count_calls(settings: Settings, pids: Sequence[int]) -> int:
+    """Return how many calls these processes may have in flight: what they lease, and no more of a batch than may run."""
+    try:
+        with connect(settings) as connection:
+            rows = connection.execute(
+                "select count(*) from public.batch_items where status = 'processing'"
+                " and split_part(leased_by, ':', 2) = any (%s) group by batch_id",
+                ([str(pid) for pid in pids],),
+            ).fetchall()
+            return sum(min(count, CONCURRENCY) for (count,) in rows)
+    except psycopg.OperationalError:
+        # PostgreSQL is restarting: whatever is in flight may be this worker's.
+        return min(int(httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10).json()["in_flight"]), CONCURRENCY)
 
 
 def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) -> None:
-    """Wait until every batch has ended and every failure has its report. A batch that its breaker paused is resumed."""
+    """Wait until every batch has ended, every failure has its report and every reply on disk is recorded.
+
+    A batch that its breaker paused is resumed.
+    """
     deadline = time.monotonic() + 600
     state = "nothing could be read"
     while time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         try:
-            with _connect(settings) as connection:
+            with connect(settings) as connection:
                 row = connection.execute(
                     "select count(*) from public.batch_items where status in ('queued', 'processing')"
                 ).fetchone()
@@ -188,10 +200,10 @@ def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) ->
             continue  # PostgreSQL is restarting
         for (batch_id,) in paused:
             _resume(settings, BatchId(batch_id), say)
-        open_items, missing_reports = (row or (0,))[0], (missing or (0,))[0]
-        if open_items == 0 and missing_reports == 0:
+        open_items, missing_reports, on_disk = (row or (0,))[0], (missing or (0,))[0], count_spooled(settings.home)
+        if (open_items, missing_reports, on_disk) == (0, 0, 0):
             return
-        state = f"{open_items} items open, {missing_reports} reports missing"
+        state = f"{open_items} items open, {missing_reports} reports missing, {on_disk} replies on disk"
     raise StackError(f"The batches {', '.join(map(str, batch_ids))} did not end within 600 s: {state}.")
 
 
@@ -205,44 +217,3 @@ def _resume(settings: Settings, batch_id: BatchId, say: Say) -> None:
         say(f"          not resumed yet: {error}")
         return
     say(f"          batch {batch_id} was paused by its circuit breaker and is resumed")
-
-
-def _count(settings: Settings, disturbances: tuple[Disturbance, ...], seconds: float) -> ChaosResult:
-    with _connect(settings) as connection:
-        statuses = dict(connection.execute("select status, count(*) from public.batch_items group by 1").fetchall())
-        outcomes = dict(connection.execute("select outcome, count(*) from public.generation_attempts group by 1").fetchall())
-        twice = connection.execute(
-            "select batch_item_id from public.generation_attempts where outcome in ('accepted', 'failed')"
-            " group by 1 having count(*) > 1"
-        ).fetchall()
-        missing = connection.execute("select count(*) from public.failed_generations where raw_file_path is null").fetchone()
-        conversations = connection.execute("select metadata, turns from public.conversations").fetchall()
-    items = sum(statuses.values())
-    requests = httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10).json()["requests"]
-    worker_kills = sum("worker" in disturbance.action for disturbance in disturbances)
-    retried = outcomes.get(AttemptOutcome.RETRIED, 0)
-    return ChaosResult(
-        items=items,
-        accepted=statuses.get(ItemStatus.COMPLETED, 0),
-        failed=statuses.get(ItemStatus.FAILED, 0),
-        open_items=statuses.get(ItemStatus.QUEUED, 0) + statuses.get(ItemStatus.PROCESSING, 0),
-        attempts=sum(outcomes.values()),
-        retried=retried,
-        superseded=outcomes.get(AttemptOutcome.SUPERSEDED, 0),
-        items_closed_twice=len(twice),
-        bad_conversations=sum(_is_bad(metadata, turns) for metadata, turns in conversations),
-        failures_without_report=(missing or (0,))[0],
-        simulator_requests=requests,
-        # A killed worker's calls in flight are lost with it; one worker runs one batch at a time.
-        allowed_requests=items + retried + worker_kills * CONCURRENCY,
-        disturbances=disturbances,
-        seconds=round(seconds, 1),
-    )
-
-
-def _is_bad(metadata: object, turns: object) -> bool:
-    try:
-        conversation = Conversation.model_validate({"conversation_metadata": metadata, "turns": turns})
-    except ValidationError:
-        return True
-    return not isinstance(judge_conversation(conversation), Accepted)

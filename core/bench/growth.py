@@ -48,13 +48,11 @@ def count_fewest_items(rounds: int) -> int:
 
 
 def run_growth(settings: Settings, sizes: Sequence[int], rounds: int, say: Say) -> GrowthResult:
-    """Measure every step in batches of these sizes, one size after the other in each round, nearly all items done."""
+    """Measure every step in batches of these sizes, nearly all items done, the smallest first: the database grows, too."""
     plan = StackPlan(settings, SERVICES, migrate=partial(apply_migrations, folder=REPOSITORY / "migrations"), seed=seed)
     with start_stack(plan, say) as stack, closing(open_local_services(stack.settings)) as services:
         bench = GrowthBench(stack.settings, services, say)
-        for size in sizes:
-            bench.measure_whole(size)
-        return GrowthResult(sizes=tuple(sizes), figures=asyncio.run(bench.measure_items(sizes, rounds)))
+        return asyncio.run(bench.run(sorted(sizes), rounds))
 
 
 class GrowthBench:
@@ -65,6 +63,24 @@ class GrowthBench:
         self._batches: dict[int, BatchId] = {}
         self._rounds_ms: dict[tuple[Step, int], list[float]] = {}
 
+    async def run(self, sizes: Sequence[int], rounds: int) -> GrowthResult:
+        """Measure every size, after it has filled its batch."""
+        url, _ = self._settings.require_supabase()
+        async with open_worker_client(url, self._settings.require_secret_key()) as client:
+            store = SupabaseWorkStore(client=client)
+            for size in sizes:
+                self.measure_whole(size)
+                await self._close_items(store, size, size - rounds * (GROUP + 1))
+                self._vacuum()
+                for _ in range(rounds):
+                    await self._measure_round(store, size)
+        return GrowthResult(
+            sizes=tuple(sizes),
+            figures=tuple(
+                Growth(step=step, items=size, rounds_ms=tuple(found)) for (step, size), found in self._rounds_ms.items()
+            ),
+        )
+
     def measure_whole(self, size: int) -> None:
         """Submit two batches; cancel one and keep the other."""
         settings = self._settings.batch_defaults.model_copy(
@@ -74,21 +90,6 @@ class GrowthBench:
         self._clock(Step.CANCEL, size, partial(self._services.batches.control, cancelled, BatchAction.CANCEL))
         self._batches[size] = self._submit(size, settings)
         self._say(f"{size:,} items submitted in {self._rounds_ms[Step.SUBMIT_ALL, size][-1] / 1000:.2f} s")
-
-    async def measure_items(self, sizes: Sequence[int], rounds: int) -> tuple[Growth, ...]:
-        """Close most items of every batch, then measure one at a time."""
-        url, _ = self._settings.require_supabase()
-        async with open_worker_client(url, self._settings.require_secret_key()) as client:
-            store = SupabaseWorkStore(client=client)
-            for size in sizes:
-                await self._close_items(store, size, size - rounds * (GROUP + 1))
-            self._vacuum()
-            for _ in range(rounds):
-                for size in sizes:
-                    await self._measure_round(store, size)
-        return tuple(
-            Growth(step=step, items=size, rounds_ms=tuple(found)) for (step, size), found in self._rounds_ms.items()
-        )
 
     async def _measure_round(self, store: SupabaseWorkStore, size: int) -> None:
         batch_id, monitor = self._batches[size], self._services.monitor
@@ -106,8 +107,10 @@ class GrowthBench:
     async def _close_items(self, store: SupabaseWorkStore, size: int, wanted: int) -> None:
         began, closed = time.monotonic(), 0
         while closed < wanted:
+            group_began = time.perf_counter()
             lease = await store.lease(self._batches[size], WORKER, min(wanted - closed, CONCURRENCY), LEASE_SECONDS)
             outcomes = await store.record([accept(item, with_body=False) for item in lease.items])
+            self._note(Step.CLOSE, size, group_began, max(len(lease.items), 1))
             if not lease.items or any(outcome.outcome != "recorded" for outcome in outcomes):
                 raise StackError(f"Items of the batch of {size:,} could not be closed: {lease}")
             closed += len(lease.items)

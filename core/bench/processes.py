@@ -80,6 +80,12 @@ def parse_process(stat: str, status: str, command: str, ticks_of_second: int) ->
     )
 
 
+def find_family(processes: Sequence[Process], root: int) -> tuple[Process, ...]:
+    """Return a process and all that descend from it."""
+    by_pid = {process.pid: process for process in processes}
+    return tuple(process for process in processes if root in {each.pid for each in _list_ancestors(process, by_pid)})
+
+
 def sum_by_part(processes: Sequence[Process], roots: Mapping[str, int]) -> tuple[Usage, ...]:
     """Return what each part uses: the process that its root names, and all that descend from it."""
     by_pid = {process.pid: process for process in processes}
@@ -91,16 +97,22 @@ def sum_by_part(processes: Sequence[Process], roots: Mapping[str, int]) -> tuple
     return tuple(_sum(part, members[part]) for part in sorted(members))
 
 
-def _find_part(process: Process, by_pid: Mapping[int, Process], names: Mapping[int, str]) -> str | None:
+def _list_ancestors(process: Process, by_pid: Mapping[int, Process]) -> Generator[Process]:
+    """Yield a process, its parent and so on."""
     ancestor: Process | None = process
-    is_reconciler = False
     while ancestor is not None:
+        yield ancestor
+        ancestor = by_pid.get(ancestor.parent)
+
+
+def _find_part(process: Process, by_pid: Mapping[int, Process], names: Mapping[int, str]) -> str | None:
+    is_reconciler = False
+    for ancestor in _list_ancestors(process, by_pid):
         if (name := names.get(ancestor.pid)) is not None:
             is_reconciler = is_reconciler and name.startswith(Part.WORKER)
             # The supervisor is the ancestor of all; only what is no part of its own counts as it.
             return f"{name} {RECONCILER}" if is_reconciler else name if name != SUPERVISOR or ancestor is process else None
         is_reconciler = is_reconciler or _RECONCILER_COMMAND in ancestor.command
-        ancestor = by_pid.get(ancestor.parent)
     return None
 
 

@@ -1,4 +1,4 @@
-from core.bench.processes import Process, Usage, parse_process, raise_peak, sum_by_part
+from core.bench.processes import Process, Usage, find_family, parse_process, raise_peak, sum_by_part
 
 STAT = "4242 (RQ: (a job) x) S 4200 4200 1 0 -1 4194560 900 80 0 0 150 25 300 5 20 0 4 0 97 0 0"
 STATUS = (
@@ -56,3 +56,9 @@ def test_peak_keeps_the_most_memory_and_the_latest_processor_time() -> None:
     now = Usage(part="api", processor_seconds=2.0, memory_mb=70.0, largest_process_mb=60.0)
 
     assert Usage(part="api", processor_seconds=2.0, memory_mb=90.0, largest_process_mb=60.0) == raise_peak(before, now)
+
+
+def test_family_is_a_process_with_all_that_descend_from_it() -> None:
+    processes = [make_process(1, 0), make_process(20, 1), make_process(21, 20), make_process(22, 21), make_process(30, 1)]
+
+    assert {20, 21, 22} == {process.pid for process in find_family(processes, 20)}
