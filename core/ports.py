@@ -14,6 +14,8 @@ from core.domain.paging import Direction, Page, RowCursor, RowPlace
 
 # For the type checker alone, so that a service with one port does not load the modules of all.
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.domain.batches.batch import (
         BatchAction,
         BatchId,
@@ -173,6 +175,14 @@ class ExportFolder(Protocol):
 
     def write_rows(self, path: str, rows: Iterable[dict[str, Any]]) -> int:
         """Write rows one by one, in the form that the name's ending says; return how many there were."""
+        ...
+
+
+class HubUpload(Protocol):
+    """A place on the Hub, with a token."""
+
+    def push(self, folder: Path, repository: str, *, is_private: bool, message: str) -> str:
+        """Upload a folder in one commit and return its address; raise InvalidRequest or HubUnavailable."""
         ...
 
 

@@ -1,18 +1,27 @@
 """A frozen version as a folder: data in the formats asked for, recipes for trainers, and a card."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.domain.datasets.card import CardFacts, write_card
 from core.domain.datasets.plans import Dataset, DatasetVersion
 from core.domain.datasets.recipes import Export, choose_recipe_name, find_path, list_recipes
-from core.domain.datasets.splits import Split, SplitMember, SplitRule, assign_splits, check_splits
+from core.domain.datasets.splits import (
+    SharedValues,
+    Split,
+    SplitMember,
+    SplitRule,
+    assign_splits,
+    check_splits,
+    require_known,
+)
 from core.domain.datasets.token_lengths import ESTIMATE, LengthStatistics, TokenMeasure, choose_length, summarize_lengths
 from core.domain.datasets.training_formats import Message, TrainingFormat, list_messages, make_rows
 from core.domain.datasets.versions import FrozenConversation
 from core.domain.record import Record
+from core.errors import InvalidRequest
 from core.ports import ExportFolder, HubCard
 
 EXAMPLE_MESSAGES = 2
@@ -37,6 +46,28 @@ class ExportSummary(Record):
     rows: dict[str, int]
     """By path of the file."""
     lengths: LengthStatistics
+    shared: tuple[SharedValues, ...]
+
+
+def make_split_member(conversation: FrozenConversation) -> SplitMember:
+    """Return what a split needs to know of a conversation."""
+    return SplitMember(
+        position=conversation.position,
+        persona=conversation.persona,
+        arc=conversation.arc,
+        topic=conversation.topic,
+        text_hash=conversation.text_hash,
+    )
+
+
+def divide(members: Sequence[SplitMember], rule: SplitRule) -> tuple[dict[int, Split], dict[Split, int]]:
+    """Return the split of each position and the size of each split; raise InvalidRequest where none is left to train on."""
+    require_known(members, rule)
+    assigned = assign_splits(members, rule)
+    counts = Counter(assigned.values())
+    if not counts[Split.TRAIN]:
+        raise InvalidRequest("Nothing is left to train on. Hold out fewer topics and personas, or smaller shares.")
+    return assigned, {split: counts[split] for split in Split if counts[split]}
 
 
 @dataclass(kw_only=True)
@@ -53,15 +84,7 @@ class _Survey:
     def add(self, conversation: FrozenConversation, system: str | None, measure: TokenMeasure) -> None:
         messages = list_messages(conversation.turns, system)
         self.lengths.append(measure.count([message["content"] for message in messages]))
-        self.members.append(
-            SplitMember(
-                position=conversation.position,
-                persona=conversation.persona,
-                arc=conversation.arc,
-                topic=conversation.topic,
-                text_hash=conversation.text_hash,
-            )
-        )
+        self.members.append(make_split_member(conversation))
         self.templates.add(f"{conversation.template} v{conversation.template_version}")
         self.cost_usd += conversation.cost_usd or 0.0
         self.simulated += conversation.simulated
@@ -87,9 +110,8 @@ class DatasetExporter:
         survey = _Survey()
         for conversation in self.read_version(version):
             survey.add(conversation, options.system, measure)
-        assigned = assign_splits(survey.members, options.split)
-        counts = Counter(assigned.values())
-        splits = {split: counts[split] for split in Split if counts[split]}
+        assigned, splits = divide(survey.members, options.split)
+        shared = check_splits(survey.members, assigned)
         lengths = summarize_lengths(survey.lengths, measure.tokenizer)
         rows: dict[str, int] = {}
         for form in options.formats:
@@ -104,7 +126,7 @@ class DatasetExporter:
             name=dataset.name,
             version=version,
             splits=splits,
-            shared=check_splits(survey.members, assigned),
+            shared=shared,
             lengths=lengths,
             simulated=survey.simulated,
             cost_usd=survey.cost_usd,
@@ -112,7 +134,7 @@ class DatasetExporter:
             example=survey.example,
         )
         folder.write_text("README.md", self._write_card(facts, options))
-        return ExportSummary(conversations=len(survey.members), splits=splits, rows=rows, lengths=lengths)
+        return ExportSummary(conversations=len(survey.members), splits=splits, rows=rows, lengths=lengths, shared=shared)
 
     def _write_card(self, facts: CardFacts, options: ExportOptions) -> str:
         return self.add_hub_data(

@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 from core.config import Settings
 from core.domain.datasets.plans import Dataset, ExportTarget, make_plan
 from core.domain.datasets.records import ReviewStatus
-from core.domain.datasets.training_formats import TrainingFormat
+from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
 from core.domain.datasets.versions import CountedStatus
 from core.services.dataset_export import ExportOptions
-from core.ui.datasets.versions import write_archive
+from core.ui.datasets.export import write_archive
+from core.ui.datasets.hub_push import PUSHED_WITH, TOKEN
 from tests.factories import make_selection, make_settings
 from tests.support.pages import Pages, list_labels, open_pages, press, read_texts, said
 from tests.support.results import accept_other, fail
@@ -199,9 +200,9 @@ def test_all_that_a_filter_shows_is_reviewed_after_a_question(pages: Pages, data
 def test_a_full_data_set_is_on_home_and_on_its_batches(full: tuple[Pages, Dataset]) -> None:
     pages, made = full
     version = pages.services.datasets.freeze(made, include_simulated=True)
-    assert "3 of 3 accepted · version 1, not exported yet" in read_progress(pages.open())
+    assert f"3 of 3 accepted · version {version.number}, not exported yet" in read_progress(pages.open())
     pages.services.datasets.note_export(version, ExportTarget.HUB, [TrainingFormat.SHAREGPT], "owner/name")
-    assert "version 1, exported " in read_progress(pages.open())
+    assert f"version {version.number}, exported " in read_progress(pages.open())
     batch = pages.services.datasets.describe(made.id).batches[0]
     assert "Full" in list_labels(pages.open(MONITOR, batch=str(batch.id)))
 
@@ -214,11 +215,71 @@ def test_an_archive_holds_data_recipes_and_card_and_is_the_same_twice(full: tupl
     archive = write_archive(pages.services, made, version, options)
 
     assert archive == write_archive(pages.services, made, version, options)
+    latest = pages.services.datasets.find(made.id).latest_export
+    assert latest is not None
+    assert (version.number, ExportTarget.DOWNLOAD) == (latest.version, latest.target)
     with ZipFile(io.BytesIO(archive)) as files:
         names = files.namelist()
         rows = [json.loads(line) for line in files.read("data/messages-jsonl/train.jsonl").splitlines()]
     assert 3 == len(rows)
     assert {"README.md", "dataset_info.json", "data/messages-parquet/train.parquet"} <= set(names)
+
+
+def open_export(full: tuple[Pages, Dataset]) -> AppTest:
+    pages, made = full
+    pages.services.datasets.freeze(made, include_simulated=True)
+    return press(pages.open(DATASETS, dataset=str(made.id)), "Export")
+
+
+def test_an_export_says_its_splits_and_what_they_share(full: tuple[Pages, Dataset]) -> None:
+    app = open_export(full)
+    held_out = app.multiselect(key="export_held_out_topic")
+    held_out.set_value(held_out.options[:1]).run()
+
+    told = read_texts(app)
+    assert "train **2** · test **1**" in told
+    assert "Train and test share 0 combinations, 0 texts, 1 personas, 1 arcs and 0 topics." in told
+    assert app.number_input(key="export_test").disabled
+
+    held_out = app.multiselect(key="export_held_out_topic")
+    held_out.set_value(held_out.options).run()
+    assert "Nothing is left to train on." in said(app.error[0])
+
+
+def test_the_assistants_role_is_offered_as_the_system_message(full: tuple[Pages, Dataset]) -> None:
+    app = open_export(full)
+    app.radio(key="export_system").set_value("The assistant's role").run()
+
+    assert ASSISTANT_ROLE == app.text_area(key="export_system_role").value
+
+
+def test_a_push_without_a_token_shows_what_would_go(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    before = pages.services.datasets.find(made.id).latest_export
+    app = open_export(full)
+    app.segmented_control(key="export_place").set_value("Hugging Face Hub").run()
+    app.text_input(key="push_repository").set_value("no name").run()
+    push = next(button for button in app.button if button.label.startswith("Push version"))
+    push.click().run()
+    assert "Write OWNER/NAME" in said(app.error[0])
+
+    app.text_input(key="push_repository").set_value("owner/name").run()
+    next(button for button in app.button if button.label.startswith("Push version")).click().run()
+    assert "would be uploaded to owner/name (private)" in read_texts(app)
+    assert "data/messages-jsonl/train.jsonl" in app.code[0].value
+    assert before == pages.services.datasets.find(made.id).latest_export
+
+
+def test_a_token_is_gone_after_the_press(full: tuple[Pages, Dataset]) -> None:
+    app = open_export(full)
+    app.segmented_control(key="export_place").set_value("Hugging Face Hub").run()
+    app.text_input(key="push_repository").set_value("no name").run()
+    app.text_input(key=TOKEN).set_value("hf_secretsecretsecret").run()
+    next(button for button in app.button if button.label.startswith("Push version")).click().run()
+
+    assert not app.exception
+    assert "" == app.session_state[TOKEN]
+    assert PUSHED_WITH not in app.session_state
 
 
 def test_a_version_says_how_long_it_is_for_the_tokenizer_given(full: tuple[Pages, Dataset]) -> None:

@@ -12,9 +12,9 @@ from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.dataset_bootstrap import make_exporter, read_tokenizer, write_folder
 from core.domain.datasets.plans import ExportTarget
-from core.domain.datasets.splits import parse_split_rule
+from core.domain.datasets.splits import describe_shared, parse_split_rule
 from core.domain.datasets.token_lengths import ESTIMATE, describe_defaults, describe_lengths
-from core.domain.datasets.training_formats import TrainingFormat
+from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
 from core.errors import InvalidRequest
 from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
 
@@ -27,6 +27,9 @@ HoldOutTopicsOption = Annotated[str, typer.Option(help="Topic keys, comma separa
 HoldOutPersonasOption = Annotated[str, typer.Option(help="Persona keys, comma separated, likewise.")]
 SeedOption = Annotated[int, typer.Option(help="Another seed divides otherwise.")]
 SystemOption = Annotated[str | None, typer.Option(help="A system message before each conversation.")]
+SystemRoleOption = Annotated[
+    bool, typer.Option("--system-role", help="The assistant's role, a financial planner's, as the system message.")
+]
 LicenceOption = Annotated[str, typer.Option("--license", help="Licence that the card names.")]
 
 
@@ -40,6 +43,7 @@ def export(
     hold_out_personas: HoldOutPersonasOption = "",
     seed: SeedOption = 0,
     system: SystemOption = None,
+    system_role: SystemRoleOption = False,
     licence: LicenceOption = DEFAULT_LICENCE,
     tokenizer: TokenizerOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
@@ -47,7 +51,7 @@ def export(
 ) -> None:
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
     name, number = parse_version(dataset)
-    options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence)
+    options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence, use_role=system_role)
     measure = ESTIMATE if tokenizer is None else read_tokenizer(tokenizer)
     with open_command_services(load_settings()) as services:
         found = services.datasets.get(name)
@@ -60,16 +64,30 @@ def export(
         return
     parts = ", ".join(f"{split.value} {count}" for split, count in summary.splits.items())
     typer.echo(f"{output}: version {version.number}, {summary.conversations} conversations ({parts})")
+    for shared in summary.shared:
+        typer.echo(f"{describe_shared(shared)}.")
     typer.echo("\n".join((describe_lengths(summary.lengths), *describe_defaults(summary.lengths))))
 
 
 def make_options(  # noqa: PLR0917 - the options of two commands, in their order
-    formats: str, split: str, hold_out_topics: str, hold_out_personas: str, seed: int, system: str | None, licence: str
+    formats: str,
+    split: str,
+    hold_out_topics: str,
+    hold_out_personas: str,
+    seed: int,
+    system: str | None,
+    licence: str,
+    *,
+    use_role: bool,
 ) -> ExportOptions:
     """Return what the options ask for; raise InvalidRequest that names the wrong one."""
+    if use_role and system is not None:
+        raise InvalidRequest("Give --system with a text or --system-role, not both.")
     held_out = {"held_out_topics": _split_keys(hold_out_topics), "held_out_personas": _split_keys(hold_out_personas)}
     rule = parse_split_rule(split, seed=seed).model_copy(update=held_out)
-    return ExportOptions(formats=_parse_formats(formats), split=rule, system=system, licence=licence)
+    return ExportOptions(
+        formats=_parse_formats(formats), split=rule, system=ASSISTANT_ROLE if use_role else system, licence=licence
+    )
 
 
 def _parse_formats(text: str) -> tuple[TrainingFormat, ...]:

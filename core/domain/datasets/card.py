@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.domain.datasets.plans import DatasetVersion
-from core.domain.datasets.splits import SharedValues, Split
+from core.domain.datasets.splits import SharedValues, Split, describe_shared
 from core.domain.datasets.token_lengths import LengthStatistics, describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import Message
 from core.domain.datasets.versions import describe_exclusions
@@ -65,11 +65,7 @@ def write_card(facts: CardFacts) -> str:
 
 
 def _describe_shared(shared: Sequence[SharedValues]) -> list[str]:
-    return [
-        f"{each.first.value} and {each.second.value} share {each.combinations:,} combinations, {each.texts:,} texts, "
-        f"{each.personas:,} personas, {each.arcs:,} arcs and {each.topics:,} topics."
-        for each in shared
-    ]
+    return [f"{describe_shared(each)}." for each in shared]
 
 
 def _list_counts(title: str, counts: Mapping[str, Any]) -> str:

@@ -109,6 +109,26 @@ def check_splits(members: Sequence[SplitMember], assigned: Mapping[int, Split]) 
     )
 
 
+def describe_shared(shared: SharedValues) -> str:
+    """Say what two splits have in common; the caller puts a full stop."""
+    return (
+        f"{shared.first.value} and {shared.second.value} share {shared.combinations:,} combinations, "
+        f"{shared.texts:,} texts, {shared.personas:,} personas, {shared.arcs:,} arcs and {shared.topics:,} topics"
+    )
+
+
+def require_known(members: Sequence[SplitMember], rule: SplitRule) -> None:
+    """Raise InvalidRequest where something is held out that no member has."""
+    for name, wanted, known in (
+        ("topic", rule.held_out_topics, {each.topic for each in members}),
+        ("persona", rule.held_out_personas, {each.persona for each in members}),
+    ):
+        if unknown := sorted(wanted - known):
+            raise InvalidRequest(
+                f"There is no {name} {', '.join(unknown)} in this version to hold out. It has {', '.join(sorted(known))}."
+            )
+
+
 def _group_members(members: Sequence[SplitMember]) -> list[tuple[SplitMember, ...]]:
     """Put members together that share a combination or a text, also by way of others (union-find)."""
     parent: dict[object, object] = {}

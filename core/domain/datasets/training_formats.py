@@ -29,6 +29,13 @@ class TrainingFormat(StrEnum):
 
 SHAREGPT_SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 Message = dict[str, str]
+ASSISTANT_ROLE = (
+    "You are a fee-only financial planner with many years of practice. You answer the feeling before the figure, use the "
+    "client's own words and numbers, explain one thing at a time in plain, unhurried prose, and say openly what you do not "
+    "know. You never sell, scold or predict markets, and you name the point at which a tax adviser, a lawyer or a doctor "
+    "should be asked."
+)
+"""The role that the prompt templates of this product give the assistant, as a system message."""
 
 
 def list_messages(turns: Sequence[Turn], system: str | None = None) -> list[Message]:

@@ -1,14 +1,16 @@
-"""What is asked before something is done to a data set: top up, read a sample, approve, freeze, delete."""
+"""What is asked before something is done to a data set: top up, read a sample, approve, freeze, export, delete."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import assert_never
 
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.datasets.plans import Dataset, DatasetId
+from core.domain.datasets.plans import Dataset, DatasetId, DatasetVersion
 from core.domain.datasets.versions import CountedStatus, describe_exclusions
 from core.services.batches import estimate_settings
+from core.ui.datasets.export import draw_export
 from core.ui.datasets.lengths import draw_tokenizer_choice, make_measure
 from core.ui.datasets.review_queue import choose_sample, open_review
 from core.ui.shell.batch_settings import draw_settings
@@ -30,6 +32,7 @@ class Question(StrEnum):
     FREEZE = "freeze"
     DELETE = "delete"
     SAMPLE = "sample"
+    EXPORT = "export"
 
 
 def ask(question: Question, dataset_id: DatasetId) -> None:
@@ -38,7 +41,7 @@ def ask(question: Question, dataset_id: DatasetId) -> None:
     st.rerun()
 
 
-def draw_question(services: PageServices, dataset: Dataset) -> None:
+def draw_question(services: PageServices, dataset: Dataset, versions: Sequence[DatasetVersion]) -> None:
     """Draw the question that is open, if one is."""
     question, dataset_id = st.session_state.get(QUESTION, (None, None))
     if question is None or dataset_id != dataset.id:
@@ -52,6 +55,8 @@ def draw_question(services: PageServices, dataset: Dataset) -> None:
             _ask_freeze(services, dataset)
         case Question.DELETE:
             _ask_delete(services, dataset)
+        case Question.EXPORT:
+            _ask_export(services, dataset, versions)
         case Question.SAMPLE:
             _ask_sample(services, dataset)
         case _:
@@ -143,6 +148,11 @@ def _ask_freeze(services: PageServices, dataset: Dataset) -> None:
         )
     kept_out = describe_exclusions(version.exclusions)
     _finish(f"Version {version.number}: {format_count(version.conversations, 'conversation')}. Kept out: {kept_out}.")
+
+
+@st.dialog("Export a version", icon=":material/download:", width="large", on_dismiss=_forget)
+def _ask_export(services: PageServices, dataset: Dataset, versions: Sequence[DatasetVersion]) -> None:
+    draw_export(services, dataset, versions, _forget)
 
 
 @st.dialog("Delete this data set?", icon=":material/delete:", on_dismiss=_forget)

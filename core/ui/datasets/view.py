@@ -41,7 +41,7 @@ def draw_dataset(services: PageServices, dataset_id: UUID) -> None:
                 st.rerun()  # A full rerun ends the refreshing.
 
     st.fragment(draw, run_every=REFRESH_SECONDS if is_filling else None)()
-    draw_question(services, dataset)
+    draw_question(services, dataset, detail.versions)
 
 
 def _draw_progress(services: PageServices, dataset: Dataset) -> None:
