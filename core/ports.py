@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         TemplateId,
         TrainingTopic,
         Uses,
+        VariationAxis,
     )
     from core.domain.verdict.formats.entries import Entry
     from core.domain.verdict.reply import Reply
@@ -85,6 +86,14 @@ class ScaffoldingStore(Protocol):
     def list_topics(self) -> tuple[TrainingTopic, ...]: ...
 
     def list_templates(self) -> tuple[PromptTemplate, ...]: ...
+
+    def list_axes(self) -> tuple[VariationAxis, ...]:
+        """Return the axes that ship and the analyst's own, also those that a copy of the analyst replaces."""
+        ...
+
+    def list_offered_axes(self) -> tuple[VariationAxis, ...]:
+        """Return the axes that a new batch of the analyst varies its conversations by."""
+        ...
 
     def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
         """Return the templates that a new batch of the analyst may take, of each arc the first choice first.

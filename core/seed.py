@@ -10,7 +10,13 @@ from core.config import Settings
 from core.domain.record import Record
 from core.domain.scaffolding.records import TrainingTopic
 from core.domain.scaffolding.topic_selection import select_topics
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.scaffolding_data import (
+    load_emotional_arcs,
+    load_personas,
+    load_prompt_templates,
+    load_training_topics,
+    load_variation_axes,
+)
 
 SELECTED_TOPICS_FILE = "selected-topics-20.json"
 
@@ -25,7 +31,7 @@ class Seeded:
 
 
 def seed(settings: Settings) -> Seeded:
-    """Insert personas, arcs, topics (20 of 65 active) and templates that are missing; never change or delete a row.
+    """Insert personas, arcs, topics (20 of 65 active), templates and axes that are missing; never change or delete a row.
 
     The choice of the 20 is written to `selected-topics-20.json` in the stack's folder. Running it again changes nothing.
     """
@@ -38,6 +44,7 @@ def seed(settings: Settings) -> Seeded:
         ("emotional_arcs", load_emotional_arcs(), "arc_key"),
         ("training_topics", topics, "topic_key"),
         ("prompt_templates", load_prompt_templates(), "template_key,version"),
+        ("variation_axes", load_variation_axes(), "created_by,axis_key"),
     ]
     with open_seeder(url, settings.require_secret_key()) as seeder:
         for table, records, key in tables:

@@ -23,7 +23,7 @@ with open_page() as services:
     with choosing:
         selection = draw_choices(choices)
     with summary:
-        selection, settings = draw_summary(services, find_settings(), selection)
+        selection, settings = draw_summary(services, find_settings(), choices, selection)
         draw_preview_button(services, choices, selection, settings)
     with link:
         draw_link(choices, selection, settings)

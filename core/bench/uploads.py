@@ -24,7 +24,7 @@ from core.bench.hostile_files import list_hostile_files, list_special_files
 from core.domain.batches.batch import BatchId
 from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
 from core.domain.record import Record
-from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic, VariationAxis
 from core.domain.verdict.formats.entries import Unreadable
 from core.errors import InvalidRequest
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
@@ -89,6 +89,12 @@ class _SeededScaffolding:
 
     def list_templates(self) -> tuple[PromptTemplate, ...]:
         return load_prompt_templates()
+
+    def list_axes(self) -> tuple[VariationAxis, ...]:
+        return ()
+
+    def list_offered_axes(self) -> tuple[VariationAxis, ...]:
+        return ()
 
     def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
         return load_prompt_templates()

@@ -1,5 +1,6 @@
 """Options and arguments that several commands about batches take."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -7,9 +8,11 @@ import typer
 from pydantic import ValidationError
 
 from core.config import Settings
-from core.domain.batches.batch import BatchId, BatchSettings
+from core.domain.batches.batch import MOST_PER_COMBINATION, BatchId, BatchSettings
 from core.domain.record import Record
 from core.errors import InvalidRequest
+from core.services.scaffolding import Choices
+from core.terminal import escape_lines
 
 Options = TypeVar("Options", bound=Record)
 BatchArgument = Annotated[str, typer.Argument(help="Id of the batch.")]
@@ -40,3 +43,15 @@ def make_batch_settings(settings: Settings, **asked: Any) -> BatchSettings:  # n
     """Return the configured settings of a batch with what is asked for instead; None asks for nothing."""
     defaults = settings.batch_defaults.model_dump()
     return check_options(BatchSettings, defaults | {field: value for field, value in asked.items() if value is not None})
+
+
+def check_per_combination(wanted: int) -> None:
+    """Refuse what no batch makes of one combination."""
+    if not 1 <= wanted <= MOST_PER_COMBINATION:
+        raise InvalidRequest(f"--per-combination {wanted}: ask for 1 to {MOST_PER_COMBINATION:,} of each combination.")
+
+
+def warn_of_repeats(choices: Choices, arc_ids: Iterable[UUID], per_combination: int) -> None:
+    """Say on standard error which conversations will share a prompt, if any will."""
+    if (repeats := choices.describe_repeats(arc_ids, per_combination)) is not None:
+        typer.echo(escape_lines(repeats), err=True)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.batch_options import JsonOption, WaitOption, make_batch_settings
+from core.cli.batch_options import JsonOption, WaitOption, check_per_combination, make_batch_settings, warn_of_repeats
 from core.cli.batch_progress import report_submitted
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
@@ -23,7 +23,8 @@ def generate(
         str, typer.Option(help="`all` of the category that have a template, or arc keys, comma separated.")
     ] = ALL,
     topics: Annotated[str, typer.Option(help="`all`, a number, or topic keys, comma separated.")] = ALL,
-    limit: Annotated[int | None, typer.Option(help="At most this many, sampled evenly over the grid.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many combinations, sampled evenly over the grid.")] = None,
+    per_combination: Annotated[int, typer.Option(help="Conversations of each combination (1 to 1,000).")] = 1,
     concurrency: Annotated[int | None, typer.Option(help="Calls in flight (1 to 200).")] = None,
     error_handling: Annotated[ErrorHandling, typer.Option(help="What a failed item means.")] = ErrorHandling.CONTINUE,
     model: Annotated[str | None, typer.Option(help="Model id.")] = None,
@@ -57,7 +58,8 @@ def generate(
         canary_items=canary,
     )
     if limit is not None and limit < 1:
-        raise InvalidRequest(f"--limit {limit}: ask for at least 1 conversation.")
+        raise InvalidRequest(f"--limit {limit}: ask for at least 1 combination.")
+    check_per_combination(per_combination)
     with open_command_services(settings) as services:
         choices = services.scaffolding.list_choices()
         selection = Selection(
@@ -67,9 +69,11 @@ def generate(
             topic_ids=tuple(topic.id for topic in pick_topics(choices, topics)),
             limit=limit,
             skip_existing=choose_skip(simulated=settings.simulated) if skip_existing else None,
+            per_combination=per_combination,
         )
         if left_out := find_left_out_arcs(choices, category, arcs):
             names = ", ".join(arc.name for arc in left_out)
             typer.echo(escape_lines(f"Skipped, since you have no template for them: {names}."), err=True)
+        warn_of_repeats(choices, selection.arc_ids, per_combination)
         submitted = services.batches.submit(selection, batch_settings, name=name)
         report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)

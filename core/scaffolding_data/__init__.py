@@ -1,4 +1,4 @@
-"""The scaffolding that Bright Run ships with: personas, emotional arcs, training topics and prompt templates.
+"""The scaffolding that Bright Run ships with: personas, arcs, training topics, prompt templates and axes of variation.
 
 The JSON files beside this module are the facts; `brightrun seed` copies them into the database, where analysts may add
 their own. All topics are active here: the reduction to twenty is `core.domain.scaffolding.topic_selection`.
@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic, VariationAxis
 
 
 @cache
@@ -39,6 +39,12 @@ def load_prompt_templates() -> tuple[PromptTemplate, ...]:
         PromptTemplate.model_validate({**row, "emotional_arc_id": arc_ids[row["arc_key"]]})
         for row in _read_rows("prompt_templates.json")
     )
+
+
+@cache
+def load_variation_axes() -> tuple[VariationAxis, ...]:
+    """Return the five axes, every one of them active."""
+    return tuple(VariationAxis.model_validate(row) for row in _read_rows("variation_axes.json"))
 
 
 def _read_rows(file_name: str) -> tuple[Mapping[str, Any], ...]:

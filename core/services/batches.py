@@ -66,10 +66,11 @@ class BatchService:
         without_templates = self._find_useless_templates([selection])
         # Even the whole grid is generated in spread order, so that canary, circuit breaker and analyst see all personas,
         # arcs and topics from the start.
-        wanted = selection.planned if selection.skip_existing is None else selection.grid_size
-        if wanted > MOST_ITEMS:  # Checked before a list of that length is built.
+        wanted = selection.combinations if selection.skip_existing is None else selection.grid_size
+        most = wanted if selection.skip_existing is not None else selection.planned
+        if most > MOST_ITEMS:  # Checked before a list of that length is built.
             raise InvalidRequest(
-                f"A batch holds at most {MOST_ITEMS:,} conversations; this selection has {wanted:,}. "
+                f"A batch holds at most {MOST_ITEMS:,} conversations; this selection has {most:,}. "
                 "Select fewer or set a limit."
             )
         picks = sample_grid(len(selection.persona_ids), len(selection.arc_ids), len(selection.topic_ids), limit=wanted)

@@ -13,6 +13,7 @@ from core.domain.scaffolding.rules import find_key
 from core.services.scaffolding import ALL, Choices
 
 CATEGORY, PERSONAS, ARCS, TOPICS, LIMIT, SKIP = "category", "personas", "arcs", "topics", "limit", "skip"
+PER_COMBINATION = "per_combination"
 NONE = "none"
 Item = TypeVar("Item", Persona, EmotionalArc, TrainingTopic)
 Choice = TypeVar("Choice", ConversationCategory, SkipExisting)
@@ -37,6 +38,7 @@ def encode_choices(
         TOPICS: _encode_keys(choices.topics, selection.topic_ids),
         LIMIT: "" if selection.limit is None else str(selection.limit),
         SKIP: selection.skip_existing or "",
+        PER_COMBINATION: "" if selection.per_combination == 1 else str(selection.per_combination),
     }
     standard = defaults.model_dump(mode="json")
     changed = {
@@ -56,11 +58,12 @@ def decode_choices(choices: Choices, parameters: Mapping[str, str], defaults: Ba
         topic_ids=tuple(row.id for row in _decode_keys(TOPICS, choices.topics, parameters, problems)),
         skip_existing=_read(SkipExisting, SKIP, parameters, problems),
     )
-    selection = _apply(selection, LIMIT, parameters, problems)
+    for name in (LIMIT, PER_COMBINATION):
+        selection = _apply(selection, name, parameters, problems)
     settings = defaults
     for name in BatchSettings.model_fields:
         settings = _apply(settings, name, parameters, problems)
-    known = {CATEGORY, PERSONAS, ARCS, TOPICS, LIMIT, SKIP, *BatchSettings.model_fields}
+    known = {CATEGORY, PERSONAS, ARCS, TOPICS, LIMIT, SKIP, PER_COMBINATION, *BatchSettings.model_fields}
     problems += [f"{name}: there is no such choice." for name in parameters if name not in known]
     return LinkedChoices(selection=selection, settings=settings, problems=tuple(problems))
 

@@ -27,7 +27,9 @@ from core.domain.batches.work import (
 )
 from core.domain.diagnosis.error_stack import describe_error, describe_stack
 from core.domain.message_line import make_line
-from core.domain.scaffolding.prompt import Prompt, render_prompt
+from core.domain.scaffolding.prompt import Prompt, render_prompt, uses_variation
+from core.domain.scaffolding.records import VariedValue
+from core.domain.scaffolding.variations import Combination, draw_values
 from core.domain.verdict.judgement import judge_reply
 from core.domain.verdict.reply import Reply, StopReason, TokenUsage
 from core.domain.verdict.verdict import Accepted, FailureType
@@ -130,7 +132,13 @@ class GenerationService:
         if isinstance(answer, Reply):
             verdict = judge_reply(answer)
             if isinstance(verdict, Accepted):
-                return ItemAccepted(item=item, attempt=attempt, prompt_text=prompt.text, conversation=verdict.conversation)
+                return ItemAccepted(
+                    item=item,
+                    attempt=attempt,
+                    prompt_text=prompt.text,
+                    conversation=verdict.conversation,
+                    variation=_draw(plan, item),
+                )
             raised = raise_limit(answer, plan.settings, raised_before=item.max_tokens is not None)
             if raised is not None:
                 cut = attempt.model_copy(update={"failure_type": verdict.failure_type, "failure_pattern": verdict.pattern})
@@ -215,7 +223,16 @@ def _render(plan: BatchPlan, item: LeasedItem) -> Prompt:
         snapshot.personas[item.persona_id],
         snapshot.arcs[item.emotional_arc_id],
         snapshot.topics[item.training_topic_id],
+        _draw(plan, item),
     )
+
+
+def _draw(plan: BatchPlan, item: LeasedItem) -> tuple[VariedValue, ...]:
+    """Return what the item's prompt says of each axis: nothing for the first of a combination, or without `{{ variation }}`."""
+    if item.variation == 1 or not uses_variation(plan.snapshot.templates[item.template_id]):
+        return ()
+    combination = Combination(persona_id=item.persona_id, arc_id=item.emotional_arc_id, topic_id=item.training_topic_id)
+    return draw_values(plan.snapshot.axes.values(), combination, item.variation)
 
 
 def _log_attempt(plan: BatchPlan, item: LeasedItem, result: ItemResult) -> None:

@@ -8,12 +8,15 @@ from uuid import UUID
 
 from core.domain.scaffolding.prompt import choose_template
 from core.domain.scaffolding.records import (
+    ArcId,
     ConversationCategory,
     EmotionalArc,
     Persona,
     PromptTemplate,
     TrainingTopic,
+    VariationAxis,
 )
+from core.domain.scaffolding.variations import describe_repeats
 from core.errors import InvalidRequest
 from core.ports import ScaffoldingStore
 
@@ -29,6 +32,7 @@ class Choices:
     arcs: tuple[EmotionalArc, ...]
     topics: tuple[TrainingTopic, ...]
     offered_templates: tuple[PromptTemplate, ...]
+    axes: tuple[VariationAxis, ...] = ()
 
     def arcs_of(self, category: ConversationCategory) -> tuple[EmotionalArc, ...]:
         """Return the arcs of one category."""
@@ -42,6 +46,11 @@ class Choices:
     def find_template(self, arc: EmotionalArc) -> PromptTemplate | None:
         """Return the template that a new batch takes for an arc."""
         return choose_template(self.offered_templates, arc.id)
+
+    def describe_repeats(self, arc_ids: Iterable[UUID], per_combination: int) -> str | None:
+        """Say which conversations will share a prompt if each combination of these arcs has so many; None if none will."""
+        templates = (choose_template(self.offered_templates, ArcId(arc_id)) for arc_id in arc_ids)
+        return describe_repeats(per_combination, self.axes, [template for template in templates if template is not None])
 
     def has_other_template(self, *, arc_id: UUID | None = None, template_id: UUID | None = None) -> bool:
         """Say whether there is a template to compare with: for this arc, for that of this template, else for any.
@@ -70,6 +79,7 @@ class ScaffoldingService:
             arcs=tuple(sorted((a for a in self.store.list_arcs() if a.is_active), key=lambda a: a.name)),
             topics=tuple(sorted((t for t in self.store.list_topics() if t.is_active), key=lambda t: (t.category, t.name))),
             offered_templates=self.store.list_offered_templates(),
+            axes=self.store.list_offered_axes(),
         )
 
 

@@ -16,6 +16,7 @@ from core.domain.scaffolding.records import (
     TemplateId,
     TrainingTopic,
     Uses,
+    VariationAxis,
 )
 from core.domain.scaffolding.rules import find_problems
 from core.ports import ScaffoldingEditor, ScaffoldingStore
@@ -44,6 +45,13 @@ class ScaffoldingEditingService:
         """Return all versions of all templates, by key, the newest version first."""
         return tuple(sorted(self.store.list_templates(), key=lambda row: (row.template_key, -row.version)))
 
+    def list_axes(self) -> tuple[VariationAxis, ...]:
+        """Return the axes by name; of one that the analyst has a copy of, the copy."""
+        of_key = {
+            axis.axis_key: axis for axis in sorted(self.store.list_axes(), key=lambda axis: axis.created_by is not None)
+        }
+        return tuple(sorted(of_key.values(), key=lambda axis: axis.name))
+
     def find_used_template(self, arc_id: ArcId) -> PromptTemplate | None:
         """Return the version that the analyst's new batches take for an arc."""
         return choose_template(self.store.list_offered_templates(), arc_id)
@@ -53,7 +61,7 @@ class ScaffoldingEditingService:
         return self.editor.count_uses(kind)
 
     def save(self, record: Scaffold) -> SaveOutcome:
-        """Save a persona, an arc or a topic; without `updated_at` it is a new one."""
+        """Save a persona, an arc, a topic or an axis; without `updated_at` it is a new one."""
         return _refuse(find_problems(record)) or self.editor.save(record)
 
     def save_template(self, template: PromptTemplate, based_on: int | None) -> SaveOutcome:

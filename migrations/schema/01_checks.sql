@@ -81,6 +81,14 @@ as $$
         else (select bool_and(public.is_text(entry, 2000)) from unnest(given) entry) end, false)
 $$;
 
+-- Says whether an array is a plain list of 1 to 50 different lines (is_line).
+create function public.is_line_list(given text[]) returns boolean
+language sql immutable parallel safe set search_path = ''
+as $$
+    select coalesce(case when array_ndims(given) <> 1 or array_lower(given, 1) <> 1 or cardinality(given) not between 1 and 50 then false
+        else (select bool_and(public.is_line(entry)) and count(distinct entry) = count(*) from unnest(given) entry) end, false)
+$$;
+
 -- Says whether an object holds at most 100 texts by name: {"age": "41"}, not {"age": 41}.
 create function public.is_text_map(given jsonb) returns boolean
 language sql immutable parallel safe set search_path = ''

@@ -3,7 +3,7 @@
 -- Any signed-in analyst reads and saves them. Rows are deactivated, never deleted; a batch keeps a snapshot of those
 -- it was made from. save_persona, save_arc and save_topic write one whole row: a new one without `updated_at`; with
 -- it, the row is changed only if it still is as of that time. A key never changes, since batches and other rows name
--- it. All saving functions return {"outcome": "saved" | "rejected" | "conflict", "id", "reason"}.
+-- it. Templates and axes are their author's own. All saving functions return {"outcome": "saved" | "rejected" | "conflict", "id", "reason"}.
 --
 -- The comment on a constraint is what an analyst reads who violates it (explain_error).
 
@@ -174,6 +174,29 @@ create index idx_prompt_templates_arc on public.prompt_templates (emotional_arc_
 alter table public.prompt_templates enable row level security;
 create policy "Signed-in users read templates" on public.prompt_templates for select to authenticated using (true);
 
+-- One respect in which several conversations of a combination differ, and the values that it may have. Its values come
+-- into the prompts of every batch, so an analyst sees and uses those that ship with Bright Run and their own, and
+-- saving one that ships makes a copy of it, which stands in its place for that analyst.
+create table public.variation_axes (
+    id uuid primary key default gen_random_uuid(),
+    axis_key text not null check (axis_key ~ '^[a-z0-9_]{1,100}$'),
+    name text not null constraint variation_axes_name_line check (public.is_line(name)),
+    values text[] not null constraint variation_axes_values_lines check (public.is_line_list(values)),
+    is_active boolean not null default true,
+    created_by uuid references auth.users (id) on delete cascade,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint variation_axes_key_taken unique nulls not distinct (created_by, axis_key)
+);
+comment on table public.variation_axes is 'In what the prompts of several conversations of one combination differ';
+comment on column public.variation_axes.created_by is 'Whose it is; null: it ships with Bright Run';
+comment on constraint variation_axes_values_lines on public.variation_axes is
+    'Values: 1 to 50 different ones, each of 1 to 200 characters on one line, some of them visible, no control or hidden characters.';
+comment on constraint variation_axes_key_taken on public.variation_axes is 'You have an axis with this key. Choose another one.';
+alter table public.variation_axes enable row level security;
+create policy "Analysts read what ships and their own axes" on public.variation_axes for select to authenticated
+    using (created_by is null or created_by = (select auth.uid()));
+
 -- Who last saved a persona, an arc or a topic, and who saved a version of a template. What ships with Bright Run has
 -- no row. Not a column beside the texts, because everybody reads those; without a reference to the user, because what
 -- a user saved does not become everybody's when they go.
@@ -254,7 +277,7 @@ declare
     most_rows constant integer := 1000;
     most_bytes constant integer := 10000000;
     what constant text := case tg_table_name when 'prompt_templates' then 'versions of templates' when 'emotional_arcs' then 'arcs'
-        when 'training_topics' then 'topics' else 'personas' end;
+        when 'training_topics' then 'topics' when 'variation_axes' then 'axes' else 'personas' end;
     size constant integer := octet_length(to_jsonb(new)::text);
     taken record;
 begin
@@ -280,6 +303,7 @@ create trigger note_author after insert or update on public.personas for each ro
 create trigger note_author after insert or update on public.emotional_arcs for each row execute function public.note_author();
 create trigger note_author after insert or update on public.training_topics for each row execute function public.note_author();
 create trigger note_author after insert on public.prompt_templates for each row execute function public.note_author();
+create trigger note_author after insert or update on public.variation_axes for each row execute function public.note_author();
 
 -- The answer for whoever sent what the database refused: {"outcome": "rejected", "reason"}. The reason is the comment
 -- on the violated constraint; else the message of one of our functions; else what the constraint's name says about
@@ -591,4 +615,66 @@ as $$
     ) p on p.id = t.id
     where p.place <= 10 and auth.uid() is not null
     order by t.emotional_arc_id, p.place
+$$;
+
+-- The axes that a new batch of the caller varies its conversations by: the active ones that ship with Bright Run or
+-- are the caller's own, whose copies stand in place of those they were made from; at most ten.
+create function public.list_offered_axes() returns setof public.variation_axes
+language sql stable security definer set search_path = ''
+as $$
+    select x.* from public.variation_axes x
+    where x.is_active and auth.uid() is not null and (x.created_by = auth.uid() or (x.created_by is null and not exists (
+        select 1 from public.variation_axes own where own.created_by = auth.uid() and own.axis_key = x.axis_key
+    )))
+    order by x.axis_key limit 10
+$$;
+
+-- Saves one axis as the caller's own; what it returns stands at the head of this file. One that ships stays as it is,
+-- and the id is that of the caller's copy.
+create function public.save_axis(payload jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    most_active constant integer := 10;
+    given public.variation_axes;
+    target public.variation_axes;
+    owner constant uuid := auth.uid();
+    saved_id uuid;
+    at_table text;
+    at_column text;
+    violated text;
+begin
+    if owner is null then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Sign in first.');
+    end if;
+    given := jsonb_populate_record(null::public.variation_axes, public.require_shape(payload, 'public.variation_axes'));
+    if given.updated_at is not null then
+        select x.* into target from public.variation_axes x
+        where x.id = given.id and (x.created_by is null or x.created_by = owner) for update;
+        if not found or target.updated_at <> given.updated_at then
+            return public.refuse_stale_save(found);
+        end if;
+        given.axis_key := target.axis_key;
+    end if;
+    if given.is_active and (
+        select count(*) from public.list_offered_axes() x where x.axis_key <> given.axis_key
+    ) >= most_active then
+        return jsonb_build_object('outcome', 'rejected', 'reason',
+            format('At most %s axes are active at once. Deactivate one first.', most_active));
+    end if;
+    if target.created_by is not null then
+        update public.variation_axes x
+        set name = given.name, values = given.values, is_active = given.is_active, updated_at = clock_timestamp()
+        where x.id = target.id returning x.id into saved_id;
+    else
+        insert into public.variation_axes (id, axis_key, name, values, is_active, created_by)
+        values (case when target.id is null then given.id else gen_random_uuid() end, given.axis_key, given.name, given.values,
+            given.is_active, owner)
+        returning id into saved_id;
+    end if;
+    return jsonb_build_object('outcome', 'saved', 'id', saved_id);
+exception when data_exception or integrity_constraint_violation then
+    get stacked diagnostics at_table = table_name, at_column = column_name, violated = constraint_name;
+    return public.explain_error(at_table, at_column, violated, sqlerrm);
+end
 $$;

@@ -49,7 +49,7 @@ create table public.batches (
     constraint batches_estimated_cost_usd_most check (estimated_cost_usd between 0 and 1e6)
 );
 comment on column public.batches.snapshot is
-    'Personas, arcs, topics and templates as they were at submission: {"personas": {id: row}, "arcs": ..., "topics": ..., "templates": ...}';
+    'Personas, arcs, topics and templates as they were at submission: {"personas": {id: row}, "arcs": ..., "topics": ..., "templates": ..., "axes": ...}';
 comment on column public.batches.raise_max_tokens is
     'A reply cut by max_tokens is tried once more with twice the limit; the cut attempt stays recorded';
 comment on column public.batches.canary_items is
@@ -142,7 +142,8 @@ create type public.batch_request as (
     name text, conversation_category text, persona_ids uuid[], arc_ids uuid[], topic_ids uuid[], "limit" integer,
     skip_existing text, picks integer[], without_templates uuid[], model text, max_tokens integer, effort text,
     structured_outputs boolean, concurrency integer, error_handling text, raise_max_tokens boolean, budget_usd numeric,
-    canary_items integer, estimated_seconds double precision, estimated_cost_usd numeric, dataset_id uuid
+    canary_items integer, estimated_seconds double precision, estimated_cost_usd numeric, dataset_id uuid,
+    per_combination integer
 );
 
 -- What a retry or a comparison may change of a batch's settings.
@@ -153,12 +154,14 @@ create type public.batch_changes as (
 -- Makes a batch of the caller with an item for each combination of the selection. `picks` chooses positions of the
 -- grid (persona x arc x topic) and their order, and with `dataset_id` only what its plan still misses is taken of them;
 -- `skip_existing` leaves out combinations that have a conversation ('real': one that Claude wrote; 'any': or the
--- simulation; those of comparisons do not count), and the limit counts them; `without_templates` are offered templates that the
+-- simulation; those of comparisons do not count), and the limit counts them; `per_combination` items are made of each combination
+-- that is left, the first of all before the second of any, but of a data set what it misses; `without_templates` are offered templates that the
 -- caller knows to be of no use. Returns {"outcome": "submitted" | "rejected", "batch_id", "planned", "reason"}.
 create function public.submit_batch(request jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s'
 as $$
 declare
+    most_items constant integer := 100000;
     r public.batch_request;
     owner uuid := auth.uid();
     skip text;
@@ -169,6 +172,7 @@ declare
     arcs integer;
     topics integer;
     most integer;
+    per_combination integer;
     grid_picks integer;
     covered integer;
     templates jsonb;
@@ -193,6 +197,10 @@ begin
     most := r."limit";
     if most < 1 then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'Limit: at least 1.');
+    end if;
+    per_combination := coalesce(r.per_combination, 1);
+    if per_combination not between 1 and 1000 then
+        return jsonb_build_object('outcome', 'rejected', 'reason', 'Conversations of each combination: 1 to 1,000.');
     end if;
     if skip is not null and skip not in ('real', 'any') then
         return jsonb_build_object('outcome', 'rejected', 'reason', 'skip_existing is "real", "any" or null.');
@@ -268,6 +276,18 @@ begin
         end if;
         picks := picks[:coalesce(most - covered, cardinality(picks))];
     end if;
+    if r.dataset_id is null and per_combination > 1 then
+        if cardinality(picks)::bigint * per_combination > most_items then
+            return jsonb_build_object('outcome', 'rejected', 'reason', format(
+                'A batch holds at most %s conversations; this selection has %s. Select fewer or set a limit.', most_items,
+                cardinality(picks)::bigint * per_combination));
+        end if;
+        picks := array(
+            select c.position
+            from generate_series(1, per_combination) copy cross join unnest(picks) with ordinality c(position, n)
+            order by copy, c.n
+        );
+    end if;
 
     -- Of each arc the first that is offered and that the caller does not know to be of no use.
     select jsonb_object_agg(t.emotional_arc_id, to_jsonb(t)) into templates
@@ -291,12 +311,13 @@ begin
     select r.name, r.conversation_category, r.model, r.max_tokens, r.effort, r.structured_outputs, r.concurrency,
         r.error_handling, coalesce(r.raise_max_tokens, false), r.budget_usd, coalesce(r.canary_items, 0),
         jsonb_build_object('conversation_category', r.conversation_category, 'persona_ids', persona_ids, 'arc_ids', arc_ids,
-            'topic_ids', topic_ids, 'limit', most, 'skip_existing', skip),
+            'topic_ids', topic_ids, 'limit', most, 'skip_existing', skip, 'per_combination', per_combination),
         jsonb_build_object(
             'personas', (select jsonb_object_agg(p.id, to_jsonb(p)) from public.personas p where p.id = any (persona_ids)),
             'arcs', (select jsonb_object_agg(a.id, to_jsonb(a)) from public.emotional_arcs a where a.id = any (arc_ids)),
             'topics', (select jsonb_object_agg(t.id, to_jsonb(t)) from public.training_topics t where t.id = any (topic_ids)),
-            'templates', (select jsonb_object_agg(t.value ->> 'id', t.value) from jsonb_each(templates) t)
+            'templates', (select jsonb_object_agg(t.value ->> 'id', t.value) from jsonb_each(templates) t),
+            'axes', (select coalesce(jsonb_object_agg(x.id, to_jsonb(x)), '{}') from public.list_offered_axes() x)
         ),
         r.estimated_seconds, r.estimated_cost_usd, owner, r.dataset_id
     returning id into new_batch_id;

@@ -286,7 +286,8 @@ begin
     select item.batch_id, item.id, attempt_id,
         concat_ws(' · ', batch.snapshot -> 'personas' -> item.persona_id::text ->> 'name',
             batch.snapshot -> 'arcs' -> item.emotional_arc_id::text ->> 'name',
-            batch.snapshot -> 'topics' -> item.training_topic_id::text ->> 'name'),
+            batch.snapshot -> 'topics' -> item.training_topic_id::text ->> 'name',
+            case when item.variation > 1 then 'variation ' || item.variation end),
         batch.conversation_category, item.tier, c.turns, c.metadata, c.starting_emotion, c.starting_intensity,
         c.ending_emotion, c.ending_intensity, item.persona_id, item.emotional_arc_id, item.training_topic_id,
         item.template_id,
@@ -294,14 +295,15 @@ begin
             'persona', batch.snapshot -> 'personas' -> item.persona_id::text,
             'emotional_arc', batch.snapshot -> 'arcs' -> item.emotional_arc_id::text,
             'training_topic', batch.snapshot -> 'topics' -> item.training_topic_id::text,
-            'template', (batch.snapshot -> 'templates' -> item.template_id::text) - 'system_prompt' - 'user_prompt'
+            'template', (batch.snapshot -> 'templates' -> item.template_id::text) - 'system_prompt' - 'user_prompt',
+            'variation', item.variation, 'variation_values', coalesce(c.variation_values, '{}')
         ),
         attempt ->> 'model', attempt ->> 'stop_reason', (attempt ->> 'input_tokens')::integer,
         (attempt ->> 'output_tokens')::integer, (attempt ->> 'cost_usd')::numeric, (attempt ->> 'simulated')::boolean,
         item.created_by
     from jsonb_to_record(conversation) as c(
         turns jsonb, metadata jsonb, starting_emotion text, starting_intensity double precision, ending_emotion text,
-        ending_intensity double precision
+        ending_intensity double precision, variation_values jsonb
     )
     returning id into conversation_id;
     update public.batch_items i

@@ -127,14 +127,16 @@ begin
     returning * into experiment;
     with repeated as (
         select gen_random_uuid() as id, i.id as base_item_id, row_number() over (order by i.position) - 1 as position,
-            i.persona_id, i.emotional_arc_id, i.training_topic_id, coalesce(template.id, i.template_id) as template_id, i.tier
+            i.persona_id, i.emotional_arc_id, i.training_topic_id, coalesce(template.id, i.template_id) as template_id, i.tier,
+            i.variation
         from public.batch_items i where i.id = any (chosen)
     ), added as (
         insert into public.batch_items (
-            id, batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by
+            id, batch_id, position, persona_id, emotional_arc_id, training_topic_id, template_id, tier, created_by,
+            variation
         )
         select r.id, new_batch_id, r.position, r.persona_id, r.emotional_arc_id, r.training_topic_id, r.template_id, r.tier,
-            base.created_by
+            base.created_by, r.variation
         from repeated r
     )
     insert into public.experiment_pairs (changed_item_id, base_item_id, experiment_id, created_by)

@@ -163,6 +163,9 @@ as $$
         'arc', b.snapshot -> 'arcs' -> c.emotional_arc_id::text,
         'topic', b.snapshot -> 'topics' -> c.training_topic_id::text,
         'template', b.snapshot -> 'templates' -> c.template_id::text,
+        'axes', coalesce(b.snapshot -> 'axes', '{}'),
+        'variation', coalesce((c.scaffolding_snapshot ->> 'variation')::integer, 1),
+        'variation_values', coalesce(c.scaffolding_snapshot -> 'variation_values', '{}'),
         'revision', md5(c.turns::text),
         'edits', (select coalesce(jsonb_agg(jsonb_build_object('turn_place', e.turn_place, 'content_before', e.content_before,
             'edited_at', e.edited_at) order by e.edited_at), '[]')
@@ -295,7 +298,9 @@ begin
             c.scaffolding_snapshot -> 'emotional_arc' ->> 'arc_key' as arc,
             c.scaffolding_snapshot -> 'training_topic' ->> 'topic_key' as topic,
             c.scaffolding_snapshot -> 'template' ->> 'template_key' as template,
-            (c.scaffolding_snapshot -> 'template' ->> 'version')::integer as template_version
+            (c.scaffolding_snapshot -> 'template' ->> 'version')::integer as template_version,
+            coalesce((c.scaffolding_snapshot ->> 'variation')::integer, 1) as variation,
+            coalesce(c.scaffolding_snapshot -> 'variation_values', '{}') as variation_values
         from public.conversations c left join public.batches b on b.id = c.batch_id
         where c.id = any (ids)
         order by c.created_at, c.id

@@ -297,6 +297,7 @@ as $$
     select jsonb_build_object(
         'id', c.id, 'turns', c.turns, 'category', c.conversation_category, 'tier', c.tier, 'model', c.model,
         'variation', (select i.variation from public.batch_items i where i.id = c.batch_item_id),
+        'variation_values', coalesce(c.scaffolding_snapshot -> 'variation_values', '{}'),
         'simulated', c.simulated, 'cost_usd', c.cost_usd, 'persona_id', c.persona_id,
         'emotional_arc_id', c.emotional_arc_id, 'training_topic_id', c.training_topic_id,
         'persona', c.scaffolding_snapshot -> 'persona' ->> 'persona_key',

@@ -199,7 +199,7 @@ as $$
         'items', coalesce((
             select jsonb_agg(jsonb_build_object(
                 'id', i.id, 'position', i.position, 'status', i.status, 'persona', p.name, 'arc', e.name, 'topic', t.name,
-                'tier', i.tier, 'started_at', i.started_at, 'finished_at', i.finished_at, 'available_at', i.available_at,
+                'variation', i.variation, 'tier', i.tier, 'started_at', i.started_at, 'finished_at', i.finished_at, 'available_at', i.available_at,
                 'attempts', a.attempts, 'duration_ms', a.duration_ms, 'output_tokens', a.output_tokens,
                 'cost_usd', a.cost_usd, 'simulated', a.simulated,
                 'last_error', a.last_error, 'last_http_status', a.last_http_status,

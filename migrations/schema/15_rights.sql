@@ -6,7 +6,7 @@
 
 revoke all on all tables in schema public from anon, authenticated;
 grant select on
-    public.personas, public.emotional_arcs, public.training_topics, public.prompt_templates, public.scaffolding_authors,
+    public.personas, public.emotional_arcs, public.training_topics, public.prompt_templates, public.variation_axes, public.scaffolding_authors,
     public.batches, public.batch_items, public.generation_attempts, public.conversations, public.failed_generations,
     public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
     public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
@@ -30,12 +30,12 @@ grant execute on function
     public.list_attempt_log(uuid, timestamptz, uuid, integer), public.list_batch_items(uuid, text, integer, integer),
     public.list_batches(jsonb, integer, integer), public.list_conversations(jsonb, integer, timestamptz, uuid, text),
     public.list_failed_generations(jsonb, integer, timestamptz, uuid, text), public.list_imported_names(text),
-    public.list_offered_templates(), public.list_outcome_examples(jsonb, integer), public.list_result_options(),
+    public.list_offered_axes(), public.list_offered_templates(), public.list_outcome_examples(jsonb, integer), public.list_result_options(),
     public.list_items_to_retry(uuid), public.list_retry_templates(uuid), public.matching_combinations(jsonb), public.matching_conversations(jsonb),
     public.matching_failures(jsonb), public.measure_budget(uuid), public.measure_storage(), public.read_alerts(),
     public.read_batch_trend(uuid, integer), public.read_claude_health(), public.read_database_health(),
     public.read_ids(jsonb, text), public.read_overview(), public.require_filters(jsonb),
-    public.retry_failed_items(uuid, jsonb), public.save_arc(jsonb),
+    public.retry_failed_items(uuid, jsonb), public.save_arc(jsonb), public.save_axis(jsonb),
     public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),
     public.set_template_active(uuid, boolean), public.stage_import(uuid, jsonb), public.submit_batch(jsonb),
     public.watch_batch(uuid, integer), public.count_dataset_cells(uuid, boolean), public.create_dataset(jsonb),

@@ -17,7 +17,7 @@ from core.domain.batches.batch import (
     Submitted,
 )
 from core.domain.batches.estimate import Estimate, GenerationHistory
-from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic, VariationAxis
 
 
 class Submission(NamedTuple):
@@ -82,6 +82,7 @@ class ScaffoldingRows:
     arcs: tuple[EmotionalArc, ...] = ()
     topics: tuple[TrainingTopic, ...] = ()
     templates: tuple[PromptTemplate, ...] = ()
+    axes: tuple[VariationAxis, ...] = ()
 
     def list_personas(self) -> tuple[Persona, ...]:
         return self.personas
@@ -94,6 +95,12 @@ class ScaffoldingRows:
 
     def list_templates(self) -> tuple[PromptTemplate, ...]:
         return self.templates
+
+    def list_axes(self) -> tuple[VariationAxis, ...]:
+        return self.axes
+
+    def list_offered_axes(self) -> tuple[VariationAxis, ...]:
+        return self.axes
 
     def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
         return self.templates

@@ -24,7 +24,7 @@ from core.domain.batches.batch import (
 from core.domain.batches.estimate import Estimate, GenerationHistory
 from core.domain.datasets.plans import DatasetId
 from core.domain.record import Record
-from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic, VariationAxis
 from core.errors import InvalidRequest, NotFound
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
@@ -51,6 +51,13 @@ class SupabaseScaffoldingStore:
     def list_offered_templates(self) -> tuple[PromptTemplate, ...]:
         rows = call_function(self.analyst.client, "list_offered_templates")
         return keep_readable(PromptTemplate, rows, "offered template", self.analyst.unreadable)
+
+    def list_axes(self) -> tuple[VariationAxis, ...]:
+        return self._read("variation_axes", VariationAxis, "axis")
+
+    def list_offered_axes(self) -> tuple[VariationAxis, ...]:
+        rows = call_function(self.analyst.client, "list_offered_axes")
+        return keep_readable(VariationAxis, rows, "offered axis", self.analyst.unreadable)
 
     def _read(self, table: str, kind: type[AnyRecord], what: str) -> tuple[AnyRecord, ...]:
         rows = read_table(self.analyst.client, table, "*", "created_at", "id")
@@ -90,7 +97,7 @@ class SupabaseBatchStore:
         request = {
             "name": name,
             "conversation_category": selection.category,
-            **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit", "skip_existing"}),
+            **selection.model_dump(mode="json", exclude={"category"}),
             "picks": None if picks is None else list(picks),
             "without_templates": [str(template_id) for template_id in without_templates],
             **settings.model_dump(mode="json"),

@@ -11,7 +11,13 @@ from core.domain.batches.work import BatchPlan, Snapshot
 from core.errors import PlanUnreadable
 
 NAME_CHARACTERS = 60
-NOUNS = {"personas": "persona", "arcs": "emotional arc", "topics": "topic", "templates": "template"}
+NOUNS = {
+    "personas": "persona",
+    "arcs": "emotional arc",
+    "topics": "topic",
+    "templates": "template",
+    "axes": "axis of variation",
+}
 
 
 def read_plan(row: Mapping[str, Any]) -> BatchPlan:

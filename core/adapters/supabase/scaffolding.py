@@ -19,6 +19,7 @@ from core.domain.scaffolding.records import (
     TemplateId,
     TrainingTopic,
     Uses,
+    VariationAxis,
 )
 
 
@@ -55,5 +56,7 @@ def _name_function(record: Scaffold) -> str:
             return "save_arc"
         case TrainingTopic():
             return "save_topic"
+        case VariationAxis():
+            return "save_axis"
         case _:
             assert_never(record)

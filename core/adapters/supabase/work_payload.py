@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from core.domain.batches.work import Attempt, ItemAccepted, ItemFailed, ItemReleased, ItemResult, encode_body
 from core.domain.diagnosis.fingerprint import fingerprint_failure
+from core.domain.scaffolding.variations import list_values
 from core.domain.storable_text import clean_text
 from core.domain.verdict.bounded_json import parse_json
 from core.domain.verdict.conversation import Conversation
@@ -27,8 +28,9 @@ def encode_result(result: ItemResult) -> EncodedResult:
         "attempt": None if result.attempt is None else encode_attempt(result.attempt),
     }
     match result:
-        case ItemAccepted(conversation=conversation):
-            return payload | {"conversation": encode_conversation(conversation)}
+        case ItemAccepted(conversation=conversation, variation=variation):
+            values = {name: clean_text(value) for name, value in list_values(variation).items()}
+            return payload | {"conversation": encode_conversation(conversation) | {"variation_values": values}}
         case ItemFailed():
             return payload | {"failure": encode_failure(result)}
         case ItemReleased(delay_seconds=delay_seconds, raised_max_tokens=raised_max_tokens):

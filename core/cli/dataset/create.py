@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from core.cli.batch_options import JsonOption
+from core.cli.batch_options import JsonOption, warn_of_repeats
 from core.cli.dataset.dataset_summary import NameArgument, print_dataset
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.domain.batches.batch import Selection
+from core.domain.batches.batch import MOST_PER_COMBINATION, Selection
 from core.domain.datasets.plans import PlanPart, make_plan
 from core.domain.datasets.versions import CountedStatus
 from core.domain.scaffolding.records import ConversationCategory
@@ -29,7 +29,7 @@ class _PlanChoice(BaseModel):
     arcs: str = ALL
     topics: str = ALL
     limit: int | None = Field(default=None, ge=1)
-    per_combination: int = Field(default=1, ge=1, le=1_000)
+    per_combination: int = Field(default=1, ge=1, le=MOST_PER_COMBINATION)
 
 
 def create(
@@ -63,6 +63,9 @@ def create(
     with open_command_services(load_settings()) as services:
         known = services.scaffolding.list_choices()
         parts = [part for each in choices for part in _pick(known, each)]
+        several = [part for part in parts if part.per_combination > 1]
+        most = max((part.per_combination for part in several), default=1)
+        warn_of_repeats(known, {arc_id for part in several for arc_id in part.arc_ids}, most)
         print_dataset(services, services.datasets.create(name, count, parts), as_json=as_json)
 
 

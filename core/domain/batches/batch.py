@@ -13,6 +13,8 @@ BatchId = NewType("BatchId", UUID)
 
 MOST_ITEMS = 100_000
 """Of a batch; the database holds to it, too."""
+MOST_PER_COMBINATION = 1_000
+"""Conversations of one combination in a batch or a plan; the database holds to it, too."""
 MAX_OUTPUT_TOKENS = 128_000
 """No model takes a higher limit."""
 
@@ -118,14 +120,17 @@ class RetryChanges(Record):
 
 
 class Selection(Record):
-    """The grid of a batch: persona x arc x topic, or `limit` of its combinations, sampled evenly."""
+    """The grid of a batch: persona x arc x topic, or `limit` of its combinations, sampled evenly, each so many times."""
 
     category: ConversationCategory
     persona_ids: tuple[PersonaId, ...]
     arc_ids: tuple[ArcId, ...]
     topic_ids: tuple[TopicId, ...]
     limit: int | None = Field(default=None, ge=1)
+    """At most this many combinations."""
     skip_existing: SkipExisting | None = None
+    per_combination: int = Field(default=1, ge=1, le=MOST_PER_COMBINATION)
+    """Conversations of each combination that is taken."""
 
     @property
     def grid_size(self) -> int:
@@ -139,7 +144,7 @@ class Selection(Record):
 
     @property
     def formula(self) -> str:
-        """The count in words, as `3 personas × 5 arcs × 6 topics = 90`."""
+        """The count in words, as `3 personas × 5 arcs × 6 topics = 90`, or with `× 2 each = 180`."""
         return self.explain(0)
 
     def count_planned(self, existing: int) -> int:
@@ -147,7 +152,7 @@ class Selection(Record):
 
         They count toward the limit: 10 of a grid of which 9 are there are one more.
         """
-        return max(self._wanted - existing, 0)
+        return max(self.combinations - existing, 0) * self.per_combination
 
     def explain(self, existing: int) -> str:
         """Return the formula, and what is left of it where `existing` combinations are skipped."""
@@ -157,17 +162,20 @@ class Selection(Record):
             _count(len(self.topic_ids), "topic"),
         )
         planned = self.count_planned(existing)
-        left = [f"{existing:,} already done"] if existing else []
-        left += [f"{planned:,} to go"] if planned < self.grid_size else []
-        return f"{' × '.join(parts)} = {self.grid_size:,}{'; ' if left else ''}{', '.join(left)}"
+        whole = self.grid_size * self.per_combination
+        each = f" × {self.per_combination:,} each" if self.per_combination > 1 else ""
+        left = [f"{_count(existing, 'combination') if each else f'{existing:,}'} already done"] if existing else []
+        left += [f"{planned:,} to go"] if planned < whole else []
+        return f"{' × '.join(parts)}{each} = {whole:,}{'; ' if left else ''}{', '.join(left)}"
 
     @property
-    def _wanted(self) -> int:
+    def combinations(self) -> int:
+        """Combinations to be taken if none is skipped."""
         return self.grid_size if self.limit is None else min(self.limit, self.grid_size)
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 class Submitted(Record):

@@ -14,6 +14,7 @@ from core.domain.record import Record
 from core.domain.scaffolding.prompt import Prompt
 from core.domain.scaffolding.records import (
     ArcId,
+    AxisId,
     EmotionalArc,
     Persona,
     PersonaId,
@@ -21,6 +22,8 @@ from core.domain.scaffolding.records import (
     TemplateId,
     TopicId,
     TrainingTopic,
+    VariationAxis,
+    VariedValue,
 )
 from core.domain.verdict.conversation import Conversation
 from core.domain.verdict.reply import RawResponse, TokenUsage
@@ -36,6 +39,8 @@ class Snapshot(Record):
     arcs: Mapping[ArcId, EmotionalArc]
     topics: Mapping[TopicId, TrainingTopic]
     templates: Mapping[TemplateId, PromptTemplate]
+    axes: Mapping[AxisId, VariationAxis] = {}
+    """From these the values of each variation are drawn; batches of before had none."""
 
 
 class BatchPlan(Record):
@@ -59,6 +64,8 @@ class LeasedItem(Record):
     emotional_arc_id: ArcId
     training_topic_id: TopicId
     template_id: TemplateId
+    variation: int = 1
+    """Counts the items of its combination."""
     max_tokens: int | None = None
     """Overrides the batch's limit after a reply that it cut off."""
     spent_seconds: float = 0.0
@@ -166,6 +173,8 @@ class ItemAccepted(Record):
     attempt: Attempt
     prompt_text: str
     conversation: Conversation
+    variation: tuple[VariedValue, ...] = ()
+    """What the prompt was told of each axis."""
 
 
 class ItemFailed(Record):

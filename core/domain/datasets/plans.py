@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.batches.batch import BatchId, BatchStatus, Selection, SkipExisting
+from core.domain.batches.batch import MOST_PER_COMBINATION, BatchId, BatchStatus, Selection, SkipExisting
 from core.domain.datasets.token_lengths import LengthStatistics
 from core.domain.datasets.versions import CountedStatus
 from core.domain.record import Record
@@ -28,7 +28,7 @@ class PlanPart(Record):
     persona_ids: tuple[PersonaId, ...]
     arc_ids: tuple[ArcId, ...]
     topic_ids: tuple[TopicId, ...]
-    per_combination: int = Field(default=1, ge=1, le=1_000)
+    per_combination: int = Field(default=1, ge=1, le=MOST_PER_COMBINATION)
 
 
 class Progress(Record):

@@ -1,5 +1,6 @@
 """Conversations as they are kept, listed, reviewed and exported."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from uuid import UUID
 
@@ -7,7 +8,16 @@ from pydantic import AwareDatetime
 
 from core.domain.paging import RecordRow
 from core.domain.record import Record
-from core.domain.scaffolding.records import ConversationCategory, EmotionalArc, Persona, PromptTemplate, Tier, TrainingTopic
+from core.domain.scaffolding.records import (
+    AxisId,
+    ConversationCategory,
+    EmotionalArc,
+    Persona,
+    PromptTemplate,
+    Tier,
+    TrainingTopic,
+    VariationAxis,
+)
 from core.domain.verdict.conversation import ConversationMetadata, Turn
 
 
@@ -97,6 +107,10 @@ class StoredConversation(ListedConversation):
     arc: EmotionalArc | None = None
     topic: TrainingTopic | None = None
     template: PromptTemplate | None = None
+    axes: Mapping[AxisId, VariationAxis] = {}
+    variation: int = 1
+    variation_values: Mapping[str, str] = {}
+    """What its prompt was told of each axis, by key."""
     stop_reason: str
     input_tokens: int | None = None
     max_tokens: int | None = None
@@ -130,3 +144,5 @@ class ExportedConversation(RecordRow):
     topic: str | None = None
     template: str | None = None
     template_version: int | None = None
+    variation: int = 1
+    variation_values: Mapping[str, str] = {}

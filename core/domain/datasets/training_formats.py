@@ -68,7 +68,7 @@ def make_rows(conversation: FrozenConversation, form: TrainingFormat, system: st
 
 
 def describe_origin(conversation: FrozenConversation) -> dict[str, Any]:
-    """Return where a conversation comes from, as flat columns."""
+    """Return where a conversation comes from, as flat columns; the values of axes are JSON, since there may be any axis."""
     return {
         "conversation_id": str(conversation.id),
         "category": conversation.category.value,
@@ -76,6 +76,7 @@ def describe_origin(conversation: FrozenConversation) -> dict[str, Any]:
         "emotional_arc": conversation.arc,
         "topic": conversation.topic,
         "variation": conversation.variation,
+        "variation_values": json.dumps(dict(conversation.variation_values), ensure_ascii=False, sort_keys=True),
         "tier": conversation.tier.value,
         "template": conversation.template,
         "template_version": conversation.template_version,

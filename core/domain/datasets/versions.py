@@ -41,6 +41,8 @@ class FrozenConversation(Record):
     arc: str
     topic: str
     variation: int = 1
+    variation_values: Mapping[str, str] = {}
+    """What its prompt was told of each axis of variation, by key."""
     tier: Tier
     template: str | None = None
     template_version: int | None = None

@@ -15,15 +15,15 @@ def sample_grid(personas: int, arcs: int, topics: int, *, limit: int, seed: int 
     persona_order = shuffle(range(personas), personas)
     arc_order = shuffle(range(arcs), arcs)
     topic_order = shuffle(range(topics), topics)
-    pairs = [_diagonal(i, personas, arcs) for i in range(personas * arcs)]
+    pairs = [walk_diagonal(i, personas, arcs) for i in range(personas * arcs)]
     positions: list[int] = []
     for i in range(min(limit, personas * arcs * topics)):
-        pair, topic = _diagonal(i, len(pairs), topics)
+        pair, topic = walk_diagonal(i, len(pairs), topics)
         persona, arc = pairs[pair]
         positions.append((persona_order[persona] * arcs + arc_order[arc]) * topics + topic_order[topic])
     return tuple(positions)
 
 
-def _diagonal(step: int, rows: int, columns: int) -> tuple[int, int]:
+def walk_diagonal(step: int, rows: int, columns: int) -> tuple[int, int]:
     """Return the cell of a step that walks a rows x columns torus along its diagonals and meets each cell once."""
     return step % rows, (step + step // lcm(rows, columns)) % columns

@@ -4,12 +4,12 @@ A template has the placeholders below and nothing else, in the language of `temp
 is an error when a template is saved and before a batch starts, so no prompt is sent with a missing value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 from core.domain.record import Record
-from core.domain.scaffolding.records import ArcId, EmotionalArc, Persona, PromptTemplate, TrainingTopic
+from core.domain.scaffolding.records import ArcId, EmotionalArc, Persona, PromptTemplate, TrainingTopic, VariedValue
 from core.domain.scaffolding.template_filling import FillingLimits, Value, fill_parts
 from core.domain.scaffolding.template_language import Kind, TemplateText, read_template_text
 from core.errors import TemplateInvalid
@@ -61,6 +61,7 @@ TEXT_PLACEHOLDERS = frozenset(
         "topic_category",
         "topic_description",
         "topic_complexity_level",
+        "variation",
     }
 )
 PLACEHOLDERS = NUMBER_PLACEHOLDERS | LIST_PLACEHOLDERS | TEXT_PLACEHOLDERS
@@ -115,7 +116,22 @@ def choose_template(offered: Iterable[PromptTemplate], arc_id: ArcId) -> PromptT
     return next(fillable, of_arc[0] if of_arc else None)
 
 
-def render_prompt(template: PromptTemplate, persona: Persona, arc: EmotionalArc, topic: TrainingTopic) -> Prompt:
+def uses_variation(template: PromptTemplate) -> bool:
+    """Say whether a template inserts `{{ variation }}`; one that cannot be read inserts nothing."""
+    try:
+        texts = (_read("system prompt", template.system_prompt), _read("user prompt", template.user_prompt))
+    except TemplateInvalid:
+        return False
+    return any("variation" in text.placeholders for text in texts)
+
+
+def render_prompt(
+    template: PromptTemplate,
+    persona: Persona,
+    arc: EmotionalArc,
+    topic: TrainingTopic,
+    variation: Sequence[VariedValue] = (),
+) -> Prompt:
     """Fill a template; raise TemplateInvalid if a value is missing, and for nothing else.
 
     The system prompt ends with a line that names the scaffolding by key, for later readers of the request.
@@ -123,7 +139,7 @@ def render_prompt(template: PromptTemplate, persona: Persona, arc: EmotionalArc,
     title = f"Prompt template {template.template_key} v{template.version}"
     if problems := check_template(template.system_prompt, template.user_prompt):
         raise TemplateInvalid(f"{title}: {' '.join(problems)}")
-    values, limits = collect_values(persona, arc, topic), FillingLimits()
+    values, limits = collect_values(persona, arc, topic, variation), FillingLimits()
     try:
         system = fill_parts(_read("system prompt", template.system_prompt).parts, values, limits).strip()
         user = fill_parts(_read("user prompt", template.user_prompt).parts, values, limits).strip()
@@ -135,7 +151,9 @@ def render_prompt(template: PromptTemplate, persona: Persona, arc: EmotionalArc,
     return Prompt(system=f"{system}\n\n<scenario {keys}/>", user=user)
 
 
-def collect_values(persona: Persona, arc: EmotionalArc, topic: TrainingTopic) -> dict[str, Value]:
+def collect_values(
+    persona: Persona, arc: EmotionalArc, topic: TrainingTopic, variation: Sequence[VariedValue] = ()
+) -> dict[str, Value]:
     """Return the value of every placeholder; facts such as the demographics are a list of `name: text`."""
     return {
         **{f"persona_{field}": getattr(persona, field) for field in _PERSONA_FIELDS},
@@ -156,6 +174,7 @@ def collect_values(persona: Persona, arc: EmotionalArc, topic: TrainingTopic) ->
         "topic_complexity_level": topic.complexity_level,
         "topic_key_concepts": topic.key_concepts,
         "topic_typical_questions": topic.typical_question_examples,
+        "variation": "\n".join(f"- {each.name}: {each.value}" for each in variation),
     }
 
 

@@ -1,4 +1,4 @@
-"""Scaffolding: the personas, emotional arcs and topics that a conversation is made from, and the prompt templates."""
+"""Scaffolding: what a conversation is made from (personas, emotional arcs, topics, axes of variation), and the templates."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -13,6 +13,7 @@ PersonaId = NewType("PersonaId", UUID)
 ArcId = NewType("ArcId", UUID)
 TopicId = NewType("TopicId", UUID)
 TemplateId = NewType("TemplateId", UUID)
+AxisId = NewType("AxisId", UUID)
 
 
 class ConversationCategory(StrEnum):
@@ -122,7 +123,28 @@ class PromptTemplate(Record):
     updated_at: AwareDatetime | None = None
 
 
-Scaffold = Persona | EmotionalArc | TrainingTopic
+class VariationAxis(Record):
+    """One respect in which conversations of the same combination differ, and the values that it may have."""
+
+    id: AxisId
+    axis_key: str
+    name: str
+    values: tuple[str, ...]
+    is_active: bool = True
+    created_by: UUID | None = None
+    """Whose copy it is; None: it ships with Bright Run."""
+    updated_at: AwareDatetime | None = None
+
+
+class VariedValue(Record):
+    """The value that one conversation is told of an axis."""
+
+    axis_key: str
+    name: str
+    value: str
+
+
+Scaffold = Persona | EmotionalArc | TrainingTopic | VariationAxis
 """What a prompt is filled with."""
 
 
@@ -133,6 +155,7 @@ class ScaffoldKind(StrEnum):
     ARC = "arc"
     TOPIC = "topic"
     TEMPLATE = "template"
+    AXIS = "axis"
 
 
 class SaveOutcome(Record):

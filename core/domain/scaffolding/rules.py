@@ -15,6 +15,7 @@ from core.domain.scaffolding.records import (
     ScaffoldKind,
     Tier,
     TrainingTopic,
+    VariationAxis,
 )
 
 KEY_PATTERN = re.compile(r"[a-z0-9_]{1,100}")
@@ -28,6 +29,7 @@ ARC_TEXTS = ("name", "starting_emotion", "ending_emotion", "arc_strategy")
 TOPIC_TEXTS = ("name", "category")
 MOST_CHARACTERS = 50_000
 """Of all texts of a persona, an arc or a topic: one of each and a template fit into a prompt."""
+MOST_AXIS_VALUES, MOST_VALUE_CHARACTERS = 50, 200
 
 
 def find_key(record: Scaffold | PromptTemplate) -> str:
@@ -41,6 +43,8 @@ def find_key(record: Scaffold | PromptTemplate) -> str:
             return record.topic_key
         case PromptTemplate():
             return record.template_key
+        case VariationAxis():
+            return record.axis_key
         case _:
             assert_never(record)
 
@@ -56,6 +60,8 @@ def find_required(kind: ScaffoldKind) -> frozenset[str]:
             return frozenset({"topic_key", *TOPIC_TEXTS})
         case ScaffoldKind.TEMPLATE:
             return frozenset({"template_key", "name"})
+        case ScaffoldKind.AXIS:
+            return frozenset({"axis_key", "name", "values"})
         case _:
             assert_never(kind)
 
@@ -75,6 +81,8 @@ def find_problems(record: Scaffold | PromptTemplate) -> tuple[str, ...]:
         case PromptTemplate():
             problems += _find_empty(record, ("name",))
             problems += check_template(record.system_prompt, record.user_prompt)
+        case VariationAxis():
+            problems += _find_empty(record, ("name",)) + _check_axis(record)
         case _:
             assert_never(record)
     return tuple(problems)
@@ -123,6 +131,17 @@ def _check_arc(arc: EmotionalArc) -> list[str]:
     if (arc.conversation_category is ConversationCategory.EDGE) != (arc.tier is Tier.EDGE_CASE):
         problems.append("Tier: edge arcs use the tier “edge case”, and no others do.")
     return problems
+
+
+def _check_axis(axis: VariationAxis) -> list[str]:
+    values = [value.strip() for value in axis.values if value.strip()]
+    if not 1 <= len(values) <= MOST_AXIS_VALUES:
+        return [f"Values: 1 to {MOST_AXIS_VALUES}, one per line."]
+    if any(len(value) > MOST_VALUE_CHARACTERS for value in values):
+        return [f"Values: at most {MOST_VALUE_CHARACTERS} characters each."]
+    if len(set(values)) < len(values):
+        return ["Values: write each only once."]
+    return []
 
 
 def _find_empty(record: Scaffold | PromptTemplate, fields: tuple[str, ...]) -> list[str]:

@@ -51,7 +51,7 @@ def write_conversation(scene: Scene, rng: Random) -> Conversation:
         turns.append(Turn(turn_number=number, role=role, content=content, emotional_context=context))
     metadata = ConversationMetadata(
         client_persona=f"{scene.client_name}, {scene.client_archetype}",
-        session_context=pen.draw("session"),
+        session_context=" ".join((pen.draw("session"), *(f"{told[0].upper()}{told[1:]}." for told in scene.particulars))),
         conversation_phase=scene.arc_name,
         expected_outcome=f"{scene.first_name} moves from {scene.starting_emotion} to {scene.ending_emotion}.",
     )

@@ -6,10 +6,17 @@ read from the prompt's own text, and anything missing is filled in generally.
 
 import re
 from functools import cache, lru_cache
+from typing import Any
 
 from core.domain.record import Record
 from core.domain.scaffolding.records import EmotionalArc, Persona, TrainingTopic
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.scaffolding_data import (
+    load_emotional_arcs,
+    load_personas,
+    load_prompt_templates,
+    load_training_topics,
+    load_variation_axes,
+)
 
 _SCENARIO_TAG = re.compile(r"<scenario\s([^<>]*)/>")
 _ATTRIBUTE = re.compile(r'(persona|arc|topic|template)="([^"]*)"')
@@ -19,6 +26,11 @@ _NAME_LINE = re.compile(
     r"^\W*(?:name|client|persona)\W*:\W*([A-Z][\w'\u2019-]*(?: [A-Z][\w'\u2019.-]*){0,3})", re.MULTILINE | re.IGNORECASE
 )
 _TOPIC_LINE = re.compile(r"^\W*(?:topic|subject)\W*:\W*([^\n(:]{3,80})", re.MULTILINE | re.IGNORECASE)
+
+_VARIED_LINE = re.compile(
+    rf"^- ({'|'.join(re.escape(axis.name) for axis in load_variation_axes())}): (.+)$", re.MULTILINE | re.IGNORECASE
+)
+_LENGTH_AXIS = "length"
 
 _PARTNERS = {"overwhelmed_avoider": "Priya", "anxious_planner": "Luis", "pragmatic_optimist": "Hannah"}
 MAX_TURNS = 20
@@ -44,6 +56,8 @@ class Scene(Record):
     topic_name: str = "this decision"
     concepts: tuple[str, ...] = ("the timing", "the cost", "the paperwork")
     questions: tuple[str, ...] = ()
+    particulars: tuple[str, ...] = ()
+    """What a variation is told of the shipped axes, but for its length."""
 
     @property
     def first_name(self) -> str:
@@ -61,14 +75,21 @@ def read_scene(system: str, user: str) -> Scene:
     tags = _SCENARIO_TAG.findall(system)
     keys = dict(_ATTRIBUTE.findall(tags[-1])) if tags else {}
     scene = _look_up_scene(keys.get("persona", ""), keys.get("arc", ""), keys.get("topic", ""), keys.get("template", ""))
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if (match := _find_turn_range(user) or _find_turn_range(system)) is not None:
         changes = {"turn_count_min": int(match[1]), "turn_count_max": min(int(match[2]), MAX_TURNS)}
     if scene.persona_key not in _personas() and (match := _NAME_LINE.search(user) or _NAME_LINE.search(system)) is not None:
         changes["client_name"] = match[1].strip()
     if scene.topic_key not in _topics() and (match := _TOPIC_LINE.search(user) or _TOPIC_LINE.search(system)) is not None:
         changes["topic_name"] = match[1].strip()
-    return scene.model_copy(update=changes)
+    told = {name.casefold(): value for name, value in _VARIED_LINE.findall(user)}
+    length = told.pop(_LENGTH_AXIS, "")
+    fewest, most = (int(changes.get(f"turn_count_{end}", getattr(scene, f"turn_count_{end}"))) for end in ("min", "max"))
+    if length.startswith("short"):
+        changes["turn_count_max"] = min(most, fewest + 1)
+    elif length.startswith("long"):
+        changes["turn_count_min"] = max(fewest, most - 1)
+    return scene.model_copy(update=changes | {"particulars": tuple(told.values())})
 
 
 @cache

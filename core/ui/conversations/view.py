@@ -11,6 +11,7 @@ from core.bootstrap import PageServices
 from core.domain.datasets.records import ReviewStatus, StoredConversation
 from core.domain.paging import RowPlace
 from core.domain.scaffolding.prompt import render_prompt
+from core.domain.scaffolding.variations import Combination, draw_values
 from core.domain.verdict.conversation import Role, Turn
 from core.errors import TemplateInvalid
 from core.ui.conversations.filters import read_conversation_filters
@@ -152,6 +153,7 @@ def _draw_origin(conversation: StoredConversation) -> None:
         "Topic": None if conversation.topic is None else conversation.topic.name,
         "Category, tier": f"{conversation.category}, {name_tier(conversation.tier)}",
         "Template": None if template is None else f"{template.name}, version {template.version}",
+        "Variation": _describe_variation(conversation),
         "Model": conversation.model,
         "Tokens": tokens,
         "Cost": f"{cost}{', simulated' if conversation.simulated else ''}; took {took}",
@@ -170,6 +172,14 @@ def _draw_origin(conversation: StoredConversation) -> None:
         st.code(_make_prompt(conversation), language=None, wrap_lines=True, height=300)
 
 
+def _describe_variation(conversation: StoredConversation) -> str | None:
+    if conversation.variation == 1:
+        return None
+    names = {axis.axis_key: axis.name for axis in conversation.axes.values()}
+    told = (f"{names.get(key, key)}: {value}" for key, value in conversation.variation_values.items())
+    return "; ".join((str(conversation.variation), *told))
+
+
 def _count(tokens: int | None) -> str:
     return NOTHING if tokens is None else f"{tokens:,}"
 
@@ -181,6 +191,8 @@ def _make_prompt(conversation: StoredConversation) -> str:
     if template is None or persona is None or arc is None or topic is None:
         return "The batch does not hold the scaffolding of this prompt."
     try:
-        return render_prompt(template, persona, arc, topic).text
+        combination = Combination.of(persona, arc, topic)
+        drawn = draw_values(conversation.axes.values(), combination, conversation.variation)
+        return render_prompt(template, persona, arc, topic, drawn).text
     except TemplateInvalid as error:
         return str(error)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.batches.batch import Selection
+from core.domain.batches.batch import MOST_PER_COMBINATION, Selection
 from core.domain.datasets.plans import PlanPart, make_plan
 from core.domain.datasets.versions import CountedStatus
 from core.domain.scaffolding.records import ConversationCategory
@@ -12,7 +12,7 @@ from core.services.scaffolding import Choices
 from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import open_dataset
-from core.ui.shell.page import draw_answers
+from core.ui.shell.page import draw_answers, draw_repeats
 from core.ui.shell.session import report_errors
 
 CREATING = "creating_dataset"
@@ -52,11 +52,15 @@ def _ask(services: PageServices) -> None:
     presets = {preset.name: preset for preset in build_presets(choices)}
     plan_name = st.selectbox("Plan", [*presets, OWN_CHOICE], key="dataset_plan")
     per_combination = st.number_input(
-        "Conversations of each combination", min_value=1, max_value=1_000, value=1, step=1, key="dataset_copies"
+        "Conversations of each combination",
+        min_value=1,
+        max_value=MOST_PER_COMBINATION,
+        value=1,
+        step=1,
+        key="dataset_copies",
     )
-    if per_combination > 1:
-        st.caption("Those of one combination are asked for by the same prompt: they may resemble each other.")
     selections = _choose_selections(choices) if plan_name == OWN_CHOICE else presets[plan_name].selections
+    draw_repeats(choices.describe_repeats([arc_id for each in selections for arc_id in each.arc_ids], per_combination))
     planned = per_combination * sum(selection.planned for selection in selections)
     formulas = escape_markdown(" and ".join(_explain(selection) for selection in selections if selection.planned))
     st.markdown(f"**{format_count(planned, 'conversation')}** planned {f'({formulas})' if planned else ''}")

@@ -1,21 +1,42 @@
-"""How a batch is generated: name, limit, what is skipped."""
+"""How a batch is generated: name, limit, conversations of each combination, what is skipped."""
 
 import streamlit as st
 from pydantic import ValidationError
 
-from core.domain.batches.batch import BatchSettings, Selection, SkipExisting
+from core.domain.batches.batch import MOST_PER_COMBINATION, BatchSettings, Selection, SkipExisting
 from core.errors import InvalidRequest
 from core.ui.shell.batch_settings import set_settings
 from core.ui.shell.formats import format_count
 
-LIMIT, SKIP = "option_limit", "option_skip"
+LIMIT, SKIP, PER_COMBINATION = "option_limit", "option_skip", "option_per_combination"
 
 
 def set_options(selection: Selection, settings: BatchSettings) -> None:
-    """Set limit, skipping and advanced settings; only before they are drawn."""
-    st.session_state[LIMIT] = selection.limit
+    """Set all options but the name, and the advanced settings; only before they are drawn."""
+    set_amounts(selection)
     st.session_state[SKIP] = selection.skip_existing is not None
     set_settings(settings)
+
+
+def set_amounts(selection: Selection) -> None:
+    """Set the limit and how many conversations of each combination; only before they are drawn."""
+    st.session_state[LIMIT] = selection.limit
+    st.session_state[PER_COMBINATION] = selection.per_combination
+
+
+def draw_per_combination(selection: Selection) -> Selection:
+    """Ask how many conversations of each combination and return the selection with it."""
+    st.session_state.setdefault(PER_COMBINATION, 1)
+    per_combination = st.number_input(
+        "Each combination",
+        min_value=1,
+        max_value=MOST_PER_COMBINATION,
+        step=1,
+        key=PER_COMBINATION,
+        help="So many conversations of each combination. They differ by what the axes of variation say (Scaffolding).",
+        persist_state="session",
+    )
+    return selection.model_copy(update={"per_combination": per_combination})
 
 
 def draw_skip(selection: Selection, skip: SkipExisting, existing: int) -> Selection:

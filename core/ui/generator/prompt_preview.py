@@ -11,6 +11,7 @@ from core.domain.batches.estimate import estimate_tokens
 from core.domain.batches.work import ChatRequest
 from core.domain.scaffolding.prompt import Prompt, render_prompt
 from core.domain.scaffolding.records import EmotionalArc, Persona, TrainingTopic
+from core.domain.scaffolding.variations import Combination, draw_values
 from core.errors import TemplateInvalid
 from core.services.scaffolding import Choices
 from core.ui.shell.cached_reads import find_own_history
@@ -47,12 +48,17 @@ def _preview(services: PageServices, choices: Choices, selection: Selection, set
         arc = _choose("Emotional arc", [row for row in choices.arcs if row.id in selection.arc_ids])
     with columns[2]:
         topic = _choose("Topic", [row for row in choices.topics if row.id in selection.topic_ids])
+    variation = 1
+    if selection.per_combination > 1:
+        most = selection.per_combination
+        variation = st.number_input("Variation", min_value=1, max_value=most, key="prompt_variation", width=160)
     template = choices.find_template(arc)
     if template is None:
         st.warning(f"{escape_markdown(arc.name)} has no active template. Add one under Scaffolding.")
         return
     try:
-        prompt = render_prompt(template, persona, arc, topic)
+        combination = Combination.of(persona, arc, topic)
+        prompt = render_prompt(template, persona, arc, topic, draw_values(choices.axes, combination, variation))
     except TemplateInvalid as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return

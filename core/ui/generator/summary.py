@@ -7,19 +7,22 @@ from core.config import PageSettings
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
 from core.domain.batches.estimate import Estimate, Range
 from core.services.batches import estimate_settings
-from core.ui.generator.options import draw_limit, draw_name, draw_skip
+from core.services.scaffolding import Choices
+from core.ui.generator.options import draw_limit, draw_name, draw_per_combination, draw_skip
 from core.ui.generator.submission import submit_one
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
-from core.ui.shell.page import draw_answers
+from core.ui.shell.page import draw_answers, draw_repeats
 from core.ui.shell.session import report_errors
 
 CONFIRMING = "confirming_batch"
 LARGE_CONVERSATIONS, LARGE_COST_USD = 200, 50.0
 
 
-def draw_summary(services: PageServices, settings: PageSettings, selection: Selection) -> tuple[Selection, BatchSettings]:
+def draw_summary(
+    services: PageServices, settings: PageSettings, choices: Choices, selection: Selection
+) -> tuple[Selection, BatchSettings]:
     """Draw count, estimate, options and the submit button; return the whole selection and its settings."""
     card = st.container(border=True, gap="small")
     with report_errors():  # An option that is wrong stops the page here, beside the option.
@@ -30,7 +33,9 @@ def draw_summary(services: PageServices, settings: PageSettings, selection: Sele
         with left:
             selection = draw_limit(selection)
         with right:
-            name = draw_name()
+            selection = draw_per_combination(selection)
+        draw_repeats(choices.describe_repeats(selection.arc_ids, selection.per_combination))
+        name = draw_name()
         skip = choose_skip(simulated=settings.simulated)
         existing = services.batches.count_existing(selection, skip)
         selection = draw_skip(selection, skip, existing)

@@ -11,7 +11,7 @@ from core.services.choice_links import decode_choices, encode_choices
 from core.services.presets import Preset, build_presets
 from core.services.scaffolding import Choices
 from core.ui.generator.choices import CATEGORY_LABELS, set_choices
-from core.ui.generator.options import LIMIT, SKIP, set_options
+from core.ui.generator.options import PER_COMBINATION, SKIP, set_amounts, set_options
 from core.ui.generator.submission import submit_all
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
@@ -67,7 +67,7 @@ def draw_presets(choices: Choices) -> None:
         return
     (selection,) = preset.selections
     set_choices(choices, selection)
-    st.session_state[LIMIT] = selection.limit
+    set_amounts(selection)
 
 
 def draw_set_question(services: PageServices, settings: BatchSettings) -> None:
@@ -84,7 +84,10 @@ def _forget() -> None:
 @st.dialog("Generate the whole data set?", icon=":material/bolt:", on_dismiss=_forget)
 def _ask(services: PageServices, preset: Preset, settings: BatchSettings) -> None:
     skip = choose_skip(simulated=find_settings().simulated) if st.session_state.get(SKIP) else None
-    selections = tuple(selection.model_copy(update={"skip_existing": skip}) for selection in preset.selections)
+    each = st.session_state.get(PER_COMBINATION, 1)
+    selections = tuple(
+        selection.model_copy(update={"skip_existing": skip, "per_combination": each}) for selection in preset.selections
+    )
     history = find_own_history(services, settings.model)
     planned = 0
     for selection in selections:

@@ -1,4 +1,4 @@
-"""The fields of a persona, an arc and a topic, as a form draws and reads them."""
+"""The fields of a persona, an arc, a topic and an axis, as a form draws and reads them."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -131,6 +131,26 @@ TOPIC_COLUMNS: tuple[tuple[Field, ...], ...] = (
         Field(name="suitable_emotional_arcs", shape=Shape.LINES, help=KEYS_HELP),
     ),
 )
+AXIS_COLUMNS: tuple[tuple[Field, ...], ...] = (
+    (
+        Field(name="axis_key", shape=Shape.LINE, label="Key", help=KEY_HELP),
+        Field(name="name", shape=Shape.LINE, help="Stands before the value in the prompt"),
+        Field(
+            name="is_active",
+            shape=Shape.FLAG,
+            label="Active",
+            help="Only active axes make new conversations differ. Existing batches stay as they are.",
+            start=True,
+        ),
+    ),
+    (
+        Field(
+            name="values",
+            shape=Shape.LINES,
+            help="One per line, 1 to 50. From its second conversation on, a combination is told one of them, in turn.",
+        ),
+    ),
+)
 
 
 def find_columns(kind: ScaffoldKind) -> tuple[tuple[Field, ...], ...]:
@@ -144,6 +164,8 @@ def find_columns(kind: ScaffoldKind) -> tuple[tuple[Field, ...], ...]:
             return TOPIC_COLUMNS
         case ScaffoldKind.TEMPLATE:
             return ()
+        case ScaffoldKind.AXIS:
+            return AXIS_COLUMNS
         case _:
             assert_never(kind)
 

@@ -1,4 +1,4 @@
-"""Add or edit a persona, an arc or a topic."""
+"""Add or edit a persona, an arc, a topic or an axis of variation."""
 
 from typing import Any, assert_never
 from uuid import uuid4
@@ -6,13 +6,20 @@ from uuid import uuid4
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.scaffolding.records import EmotionalArc, Persona, Scaffold, ScaffoldKind, TrainingTopic
+from core.domain.scaffolding.records import EmotionalArc, Persona, Scaffold, ScaffoldKind, TrainingTopic, VariationAxis
 from core.domain.scaffolding.rules import find_key, find_required
 from core.ui.scaffolding.fields import draw_field, find_columns, read_field
 from core.ui.scaffolding.state import close_record, remember_opened, say_outcome
 from core.ui.shell.formats import escape_markdown
 
-LABELS = {ScaffoldKind.PERSONA: "persona", ScaffoldKind.ARC: "emotional arc", ScaffoldKind.TOPIC: "topic"}
+LABELS = {
+    ScaffoldKind.PERSONA: "persona",
+    ScaffoldKind.ARC: "emotional arc",
+    ScaffoldKind.TOPIC: "topic",
+    ScaffoldKind.AXIS: "axis of variation",
+}
+SHARED = "Existing batches keep their scaffolding; only new batches use what you save."
+OWN = f"{SHARED} Other analysts keep the axis as it ships."
 
 
 def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | None) -> None:
@@ -29,7 +36,7 @@ def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | No
             place = st.empty()
             saved = place.form_submit_button("Save", type="primary", icon=":material/save:")
             answer = st.container(width="stretch")  # Beside the button: below it would be below the edge of the window.
-        st.caption("Existing batches keep their scaffolding; only new batches use what you save.")
+        st.caption(OWN if kind is ScaffoldKind.AXIS else SHARED)
     if saved:
         outcome = services.scaffolding_editing.save(_build(kind, values, opened))
         with answer:
@@ -72,5 +79,7 @@ def _build(kind: ScaffoldKind, values: dict[str, Any], opened: Scaffold | None) 
             return TrainingTopic.model_validate(values | identity)
         case ScaffoldKind.TEMPLATE:
             raise ValueError("Templates have an editor of their own.")
+        case ScaffoldKind.AXIS:
+            return VariationAxis.model_validate(values | identity)
         case _:
             assert_never(kind)

@@ -7,7 +7,16 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, ScaffoldKind, TrainingTopic, Uses
+from core.domain.scaffolding.records import (
+    EmotionalArc,
+    Persona,
+    PromptTemplate,
+    Scaffold,
+    ScaffoldKind,
+    TrainingTopic,
+    Uses,
+    VariationAxis,
+)
 from core.domain.scaffolding.rules import find_key
 from core.ui.scaffolding.state import NEW, open_record
 from core.ui.shell.cached_reads import load_choices
@@ -15,10 +24,16 @@ from core.ui.shell.formats import format_count, format_words
 from core.ui.shell.page import leave_notice
 from core.ui.shell.tables import RowButton, draw_table
 
-Row = Persona | EmotionalArc | TrainingTopic | PromptTemplate
+Row = Scaffold | PromptTemplate
 EDIT, SWITCH_ON, SWITCH_OFF = ":material/edit: Edit", ":material/toggle_off: Activate", ":material/toggle_on: Deactivate"
 SEARCH = "search"
+PLURALS = {ScaffoldKind.AXIS: "axes"}
 ACTIVE, INACTIVE = "active", "inactive"
+SHIPPED, YOURS = "ships with Bright Run", "yours"
+VARYING = (
+    "What makes several conversations of one combination differ: from the second on, each is told a value of every active "
+    "axis, where its template has {{ variation }}. What you change becomes your own."
+)
 MEANING = "Inactive records are not offered for new batches. Nothing is deleted; existing batches keep their scaffolding."
 
 
@@ -29,12 +44,14 @@ def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -
         words = _draw_search()
         shown = [row for row in rows if _has_words(row, words)]
         found = f", {len(shown)} found" if words else ""
-        st.caption(f"{format_count(len(rows), kind)}, {active} active{found}. {MEANING}", width="stretch")
+        meaning = VARYING if kind is ScaffoldKind.AXIS else MEANING
+        st.caption(f"{_count(len(rows), kind)}, {active} active{found}. {meaning}", width="stretch")
         st.button(f"Add {kind}", icon=":material/add:", on_click=open_record, args=(NEW,), key="add_record")
     if not shown:
         st.info("Nothing contains all these words." if rows else "There is none yet. Add one.", icon=":material/search_off:")
         return
-    uses = services.scaffolding_editing.count_uses(kind)
+    # No conversation is of one axis: each is told a value of all.
+    uses = None if kind is ScaffoldKind.AXIS else services.scaffolding_editing.count_uses(kind)
     buttons = {
         "edit": RowButton(lambda row: open_record(_link_key(shown[row])), width=85),
         "switch": RowButton(lambda row: _switch(services, shown[row]), width=115),
@@ -43,10 +60,14 @@ def draw_list(services: PageServices, kind: ScaffoldKind, rows: Sequence[Row]) -
         [_make_row(row, uses) for row in shown],
         _configure_columns(kind),
         key=f"list_{kind}",
-        alt=f"{len(shown)} of {len(rows)} {kind}s, {active} active",
-        file_name=f"{kind}s",
+        alt=f"{len(shown)} of {_count(len(rows), kind)}, {active} active",
+        file_name=PLURALS.get(kind, f"{kind}s"),
         buttons=buttons,
     )
+
+
+def _count(number: int, kind: ScaffoldKind) -> str:
+    return format_count(number, kind, PLURALS.get(kind))
 
 
 def _draw_search() -> str:
@@ -86,14 +107,13 @@ def _has_words(row: Row, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
-def _make_row(row: Row, uses: Mapping[UUID, Uses]) -> dict[str, Any]:
-    counts = uses.get(row.id, Uses())
+def _make_row(row: Row, uses: Mapping[UUID, Uses] | None) -> dict[str, Any]:
+    counts = {} if uses is None else uses.get(row.id, Uses()).model_dump()
     return {
         "name": row.name,
         **_describe(row),
         "state": [ACTIVE if row.is_active else INACTIVE],
-        "accepted": counts.accepted,
-        "failed": counts.failed,
+        **counts,
         "changed": row.updated_at,
         "edit": EDIT,
         "switch": SWITCH_OFF if row.is_active else SWITCH_ON,
@@ -110,6 +130,8 @@ def _describe(row: Row) -> dict[str, Any]:
             return {"first": format_words(row.category), "second": row.complexity_level}
         case PromptTemplate():
             return {"first": f"version {row.version}", "second": row.template_key}
+        case VariationAxis():
+            return {"first": format_count(len(row.values), "value"), "second": SHIPPED if row.created_by is None else YOURS}
 
 
 def _configure_columns(kind: ScaffoldKind) -> dict[str, Any]:
@@ -119,15 +141,19 @@ def _configure_columns(kind: ScaffoldKind) -> dict[str, Any]:
         ScaffoldKind.ARC: ("Category", "Strategy"),
         ScaffoldKind.TOPIC: ("Category", "Complexity"),
         ScaffoldKind.TEMPLATE: ("Version", "Key"),
+        ScaffoldKind.AXIS: ("Values", "Origin"),
     }[kind]
+    counts = {
+        "accepted": column.NumberColumn(
+            "Accepted", format="localized", width=85, help="Your accepted conversations that use it"
+        ),
+        "failed": column.NumberColumn("Failed", format="localized", width=70),
+    }
     return {
         "name": column.TextColumn("Name", width=260),
         "first": column.TextColumn(first, width=150),
         "second": column.TextColumn(second, width=190),
         "state": column.MultiselectColumn("State", options=[ACTIVE, INACTIVE], color=["green", "gray"], width=85),
-        "accepted": column.NumberColumn(
-            "Accepted", format="localized", width=85, help="Your accepted conversations that use it"
-        ),
-        "failed": column.NumberColumn("Failed", format="localized", width=70),
+        **({} if kind is ScaffoldKind.AXIS else counts),
         "changed": column.DatetimeColumn("Changed", format="distance", width=110),
     }

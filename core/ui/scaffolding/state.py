@@ -5,14 +5,14 @@ from typing import TypeVar
 
 import streamlit as st
 
-from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, SaveOutcome, TrainingTopic
+from core.domain.scaffolding.records import PromptTemplate, SaveOutcome, Scaffold
 from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.formats import escape_markdown
 from core.ui.shell.page import leave_notice
 
 OPEN, NEW = "open", "new"
 OPENED = "scaffold_opened"
-Row = TypeVar("Row", Persona | EmotionalArc | TrainingTopic, PromptTemplate)
+Row = TypeVar("Row", Scaffold, PromptTemplate)
 
 
 def read_open() -> str | None:

@@ -9,6 +9,7 @@ from core.bootstrap import PageServices
 from core.domain.scaffolding.prompt import LIST_PLACEHOLDERS, PLACEHOLDERS, REQUIRED_PLACEHOLDERS, render_prompt
 from core.domain.scaffolding.records import ArcId, EmotionalArc, PromptTemplate, TemplateId
 from core.domain.scaffolding.rules import find_problems
+from core.domain.scaffolding.variations import Combination, draw_values
 from core.errors import TemplateInvalid
 from core.ui.scaffolding.fields import KEY_HELP
 from core.ui.scaffolding.state import close_record, remember_opened, say_outcome
@@ -17,10 +18,13 @@ from core.ui.shell.page import draw_text_badge
 
 BASED_ON = "scaffold_based_on"
 TEXT_HEIGHT, PREVIEW_HEIGHT = 300, 320
+EXAMPLE_VARIATION = 2
+"""The first that is told something of the axes."""
 EXAMPLE = """{% for question in topic_typical_questions %}{{ loop.index }}. {{ question }}
 {% endfor %}
 {% if starting_intensity_max > 0.8 or "anger" in starting_emotion %}Begin slowly.{% elif arc_key_principles %}…{% endif %}
-{{ topic_key_concepts | join(", ") }}   {{ starting_emotion | upper }}   (or lower, capitalize, title, trim)"""
+{{ topic_key_concepts | join(", ") }}   {{ starting_emotion | upper }}   (or lower, capitalize, title, trim)
+{% if variation %}Differ from others in this: {{ variation }}{% endif %}"""
 
 
 def draw_template_editor(
@@ -158,7 +162,8 @@ def _draw_preview(services: PageServices, draft: PromptTemplate, arcs: Sequence[
     persona = left.selectbox("Persona", personas, format_func=lambda row: row.name, key="template_persona")
     topic = right.selectbox("Topic", topics, format_func=lambda row: row.name, key="template_topic")
     try:
-        prompt = render_prompt(draft, persona, arc, topic)
+        drawn = draw_values(services.scaffolding_editing.list_axes(), Combination.of(persona, arc, topic), EXAMPLE_VARIATION)
+        prompt = render_prompt(draft, persona, arc, topic, drawn)
     except TemplateInvalid as error:
         return (f"With {persona.name} and {topic.name}: {error}",)
     left.code(prompt.system, language=None, wrap_lines=True, height=PREVIEW_HEIGHT)

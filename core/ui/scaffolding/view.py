@@ -19,6 +19,7 @@ LABELS = {
     ScaffoldKind.ARC: "Emotional arcs",
     ScaffoldKind.TOPIC: "Topics",
     ScaffoldKind.TEMPLATE: "Templates",
+    ScaffoldKind.AXIS: "Variations",
 }
 KIND = "kind"
 
@@ -74,6 +75,8 @@ def _list_rows(services: PageServices, kind: ScaffoldKind) -> Sequence[Row]:
             return editing.list_topics()
         case ScaffoldKind.TEMPLATE:
             return editing.list_templates()
+        case ScaffoldKind.AXIS:
+            return editing.list_axes()
         case _:
             assert_never(kind)
 

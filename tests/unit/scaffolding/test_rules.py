@@ -6,11 +6,18 @@ import pytest
 
 from core.domain.scaffolding.records import EmotionalArc, Scaffold, ScaffoldKind, Tier
 from core.domain.scaffolding.rules import MOST_CHARACTERS, count_characters, find_key, find_problems, find_required
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.scaffolding_data import (
+    load_emotional_arcs,
+    load_personas,
+    load_prompt_templates,
+    load_training_topics,
+    load_variation_axes,
+)
 
 PERSONA, ARC, TOPIC = load_personas()[0], load_emotional_arcs()[0], load_training_topics()[0]
 TEMPLATE = load_prompt_templates()[0]
-RECORDS = [PERSONA, ARC, TOPIC, TEMPLATE]
+AXIS = load_variation_axes()[0]
+RECORDS = [PERSONA, ARC, TOPIC, TEMPLATE, AXIS]
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=find_key)
@@ -21,7 +28,8 @@ def test_what_is_shipped_can_be_saved(record: Any) -> None:
 @pytest.mark.parametrize(("kind", "record"), list(zip(ScaffoldKind, RECORDS, strict=True)), ids=list(ScaffoldKind))
 def test_each_required_field_is_missed_where_it_is_empty(kind: ScaffoldKind, record: Any) -> None:
     for field in find_required(kind):
-        assert len(find_problems(record.model_copy(update={field: " "}))) == 1, field
+        empty = () if isinstance(getattr(record, field), tuple) else " "
+        assert len(find_problems(record.model_copy(update={field: empty}))) == 1, field
 
 
 @pytest.mark.parametrize("key", ["", "Upper", "with space", "a" * 101, "ä"])
@@ -60,6 +68,22 @@ def test_arc_out_of_its_bounds_is_told_which(changes: dict[str, Any], words: str
 
     (problem,) = find_problems(changed)
 
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((), "1 to 50"),
+        (tuple(f"value {number}" for number in range(51)), "1 to 50"),
+        (("calm", "x" * 201), "at most 200 characters"),
+        (("calm", "tired", "calm"), "only once"),
+    ],
+)
+def test_axis_with_wrong_values_is_told_which(values: tuple[str, ...], words: str) -> None:
+    (problem,) = find_problems(AXIS.model_copy(update={"values": values}))
+
+    assert problem.startswith("Values: ")
     assert words in problem
 
 
