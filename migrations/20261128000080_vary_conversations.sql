@@ -720,3 +720,18 @@ revoke execute on function public.is_line_list(text[]), public.list_offered_axes
     from public, anon, authenticated;
 grant execute on function public.is_line_list(text[]) to service_role;
 grant execute on function public.list_offered_axes(), public.save_axis(jsonb) to authenticated, service_role;
+
+-- The templates that ship ask for the variation. Their texts change in place: what they say for the first conversation of a
+-- combination, and so of everything that was made of them before, stays the same to the letter.
+update public.prompt_templates t
+set user_prompt = replace(t.user_prompt, E'\n## Length\n', E'\n{% if variation %}\n## What is particular this time\nOther conversations share this client, subject and journey. Let this one differ from them in these respects, as far as they fit what is said above:\n{{ variation }}\n\n{% endif %}\n## Length\n')
+where t.id in (
+    '97fc8841-955b-5210-8dc1-2ba124647919',
+    'f1644ee6-a4fd-5f64-8674-28a6aad2cb22',
+    '44c4beca-e469-5585-b2ab-b0a15fb1f248',
+    '063e2fe4-48d7-5cc9-8903-59355053951f',
+    '177a8120-57cf-5d2b-950c-a0a2a722133a',
+    'b337f16d-201a-5124-9224-b6e658e0fcc0',
+    '8f603cfc-5202-59d0-bf5c-9ac53344fe15',
+    '80353dd2-5240-5cd2-b33f-50f8ee727240'
+) and t.user_prompt not like '%{{ variation }}%';

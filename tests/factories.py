@@ -15,7 +15,13 @@ from core.domain.scaffolding.topic_selection import select_topics
 from core.domain.verdict.reply import RawResponse, Reply, TokenUsage
 from core.domain.verdict.verdict import Confidence, Failed, FailureType
 from core.ports import ReportStore
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.scaffolding_data import (
+    load_emotional_arcs,
+    load_personas,
+    load_prompt_templates,
+    load_training_topics,
+    load_variation_axes,
+)
 from core.services.reports import ReportService
 from tests.fakes.batches import ScaffoldingRows
 
@@ -33,7 +39,11 @@ def make_scaffolding() -> ScaffoldingRows:
     kept = {topic.topic_key for topic in select_topics(load_training_topics())}
     topics = tuple(topic.model_copy(update={"is_active": topic.topic_key in kept}) for topic in load_training_topics())
     return ScaffoldingRows(
-        personas=load_personas(), arcs=load_emotional_arcs(), topics=topics, templates=load_prompt_templates()
+        personas=load_personas(),
+        arcs=load_emotional_arcs(),
+        topics=topics,
+        templates=load_prompt_templates(),
+        axes=load_variation_axes(),
     )
 
 
@@ -134,6 +144,7 @@ def make_plan(selection: Selection | None = None, **settings: Any) -> BatchPlan:
         arcs={row.id: row for row in rows.arcs if row.id in chosen.arc_ids},
         topics={row.id: row for row in rows.topics if row.id in chosen.topic_ids},
         templates={row.id: row for row in templates if row is not None},
+        axes={row.id: row for row in rows.axes},
     )
     return BatchPlan(
         id=BatchId(uuid4()), name="A batch", settings=make_settings(**settings), snapshot=snapshot, created_by=uuid4()

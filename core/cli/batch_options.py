@@ -51,7 +51,7 @@ def check_per_combination(wanted: int) -> None:
         raise InvalidRequest(f"--per-combination {wanted}: ask for 1 to {MOST_PER_COMBINATION:,} of each combination.")
 
 
-def warn_of_repeats(choices: Choices, arc_ids: Iterable[UUID], per_combination: int) -> None:
+def warn_of_same_prompts(choices: Choices, arc_ids: Iterable[UUID], per_combination: int) -> None:
     """Say on standard error which conversations will share a prompt, if any will."""
-    if (repeats := choices.describe_repeats(arc_ids, per_combination)) is not None:
-        typer.echo(escape_lines(repeats), err=True)
+    if (same_prompts := choices.describe_same_prompts(arc_ids, per_combination)) is not None:
+        typer.echo(escape_lines(same_prompts), err=True)

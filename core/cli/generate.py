@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.batch_options import JsonOption, WaitOption, check_per_combination, make_batch_settings, warn_of_repeats
+from core.cli.batch_options import JsonOption, WaitOption, check_per_combination, make_batch_settings, warn_of_same_prompts
 from core.cli.batch_progress import report_submitted
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
@@ -74,6 +74,6 @@ def generate(
         if left_out := find_left_out_arcs(choices, category, arcs):
             names = ", ".join(arc.name for arc in left_out)
             typer.echo(escape_lines(f"Skipped, since you have no template for them: {names}."), err=True)
-        warn_of_repeats(choices, selection.arc_ids, per_combination)
+        warn_of_same_prompts(choices, selection.arc_ids, per_combination)
         submitted = services.batches.submit(selection, batch_settings, name=name)
         report_submitted(services, submitted, selection.formula, wait=wait, as_json=as_json, simulated=settings.simulated)

@@ -228,7 +228,7 @@ def _render(plan: BatchPlan, item: LeasedItem) -> Prompt:
 
 
 def _draw(plan: BatchPlan, item: LeasedItem) -> tuple[VariedValue, ...]:
-    """Return what the item's prompt says of each axis: nothing for the first of a combination, or without `{{ variation }}`."""
+    """Return what the item's prompt says of each axis: nothing for the first, or where the template does not ask."""
     if item.variation == 1 or not uses_variation(plan.snapshot.templates[item.template_id]):
         return ()
     combination = Combination(persona_id=item.persona_id, arc_id=item.emotional_arc_id, topic_id=item.training_topic_id)

@@ -16,7 +16,7 @@ from core.domain.scaffolding.records import (
     TrainingTopic,
     VariationAxis,
 )
-from core.domain.scaffolding.variations import describe_repeats
+from core.domain.scaffolding.variations import describe_same_prompts
 from core.errors import InvalidRequest
 from core.ports import ScaffoldingStore
 
@@ -47,10 +47,12 @@ class Choices:
         """Return the template that a new batch takes for an arc."""
         return choose_template(self.offered_templates, arc.id)
 
-    def describe_repeats(self, arc_ids: Iterable[UUID], per_combination: int) -> str | None:
+    def describe_same_prompts(self, arc_ids: Iterable[UUID], per_combination: int) -> str | None:
         """Say which conversations will share a prompt if each combination of these arcs has so many; None if none will."""
         templates = (choose_template(self.offered_templates, ArcId(arc_id)) for arc_id in arc_ids)
-        return describe_repeats(per_combination, self.axes, [template for template in templates if template is not None])
+        return describe_same_prompts(
+            per_combination, self.axes, [template for template in templates if template is not None]
+        )
 
     def has_other_template(self, *, arc_id: UUID | None = None, template_id: UUID | None = None) -> bool:
         """Say whether there is a template to compare with: for this arc, for that of this template, else for any.

@@ -6,7 +6,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.scaffolding_data import (
+    load_emotional_arcs,
+    load_personas,
+    load_prompt_templates,
+    load_training_topics,
+    load_variation_axes,
+)
 from tests.factories import make_selection, make_settings
 
 NEW_KEY = "catalogue"
@@ -20,6 +26,7 @@ class Reading(StrEnum):
 
     SHARED = "shared"  #: every analyst sees all
     OWN = "own"  #: an analyst sees their own
+    OFFERED = "offered"  #: an analyst sees what ships and their own
     HIDDEN = "hidden"  #: no analyst sees any
 
 
@@ -28,6 +35,7 @@ READING: Mapping[str, Reading] = {
     "emotional_arcs": Reading.SHARED,
     "training_topics": Reading.SHARED,
     "prompt_templates": Reading.SHARED,
+    "variation_axes": Reading.OFFERED,
     "scaffolding_authors": Reading.OWN,
     "alert_evaluations": Reading.SHARED,
     "batches": Reading.OWN,
@@ -205,6 +213,7 @@ CALLS: Mapping[str, Call] = {
     "save_persona": _save(load_personas()[0]),
     "save_arc": _save(load_emotional_arcs()[0]),
     "save_topic": _save(load_training_topics()[0]),
+    "save_axis": _save(load_variation_axes()[0]),
     "save_template": Call(
         arguments=lambda _: {"payload": _make_new(load_prompt_templates()[-1]), "based_on": None},
         owner=is_done,
@@ -220,6 +229,7 @@ CALLS: Mapping[str, Call] = {
         stranger=is_done,
     ),
     "list_offered_templates": Call(stranger=bool),
+    "list_offered_axes": Call(stranger=bool),
     "count_scaffolding_uses": Call(arguments=lambda _: {"kind": "persona"}, limits={"kind": (LONG, is_any)}),
     "find_failures_by_words": Call(
         arguments=lambda _: {"search": "backslash"}, limits={"search": ("word " * 60_000, is_nothing)}
@@ -503,7 +513,7 @@ INNER = {
     "name_batch", "refuse_unknown_keys",
     "most_of_an_analyst", "check_batch_room", "refuse_import_size", "count_characters", "check_record_length",
     "read_picks", "make_line", "clean_line", "hidden_text", "is_visible", "is_line", "is_note",
-    "is_text", "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",
+    "is_text", "is_text_list", "is_line_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",
     "make_conversation_words", "make_word_query",
 }  # fmt: skip
 """What other functions, constraints and triggers call; analysts and visitors may not."""

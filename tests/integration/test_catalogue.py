@@ -23,7 +23,7 @@ from core.domain.datasets.importing import FileDigest
 from core.domain.datasets.plans import ExportTarget, PlanPart
 from core.domain.datasets.versions import CountedStatus
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
-from core.scaffolding_data import load_training_topics
+from core.scaffolding_data import load_training_topics, load_variation_axes
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection, upload_reports
 from tests.integration.catalogue import (
@@ -93,6 +93,8 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
             update={"id": uuid4(), "topic_key": f"{NEW_KEY}_{uuid4().hex}", "updated_at": None, "is_active": False}
         )
         assert stores.editor.save(draft).outcome == "saved"
+        axis = load_variation_axes()[0].model_copy(update={"id": uuid4(), "axis_key": f"{NEW_KEY}_{uuid4().hex}"})
+        assert stores.editor.save(axis).outcome == "saved"
         batch, large_batch = submit(stores, make_selection()), submit(stores, make_selection(3, 5, 20))
         items = lease(stores, batch, 2)
         record(stores, accept(items[0]), fail(items[1]))
@@ -300,6 +302,13 @@ def test_rows_are_read_by_whom_they_are_for(scene: Stage, table: str) -> None:
         case Reading.OWN:
             assert owned.json()
             assert foreign.json() == []
+        case Reading.OFFERED:
+            shipped = [row for row in owned.json() if row["created_by"] is None]
+            assert 0 < len(shipped) < len(owned.json())
+            assert [row for row in foreign.json() if row["created_by"] is None] == shipped
+            assert not {row["id"] for row in foreign.json()} & (
+                {row["id"] for row in owned.json()} - {row["id"] for row in shipped}
+            )
         case Reading.HIDDEN:
             require_denied(owned)
             require_denied(foreign)

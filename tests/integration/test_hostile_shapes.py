@@ -66,6 +66,9 @@ TOPIC = dict.fromkeys(
 ) | dict.fromkeys(
     ("typical_question_examples", "key_concepts", "suitable_personas", "suitable_emotional_arcs"), Shape.TEXTS
 ) | {"requires_specialist": Shape.FLAG, "is_active": Shape.FLAG}  # fmt: skip
+AXIS = dict.fromkeys(("id", "axis_key", "name", "created_by", "updated_at"), Shape.TEXT) | {
+    "values": Shape.TEXTS, "is_active": Shape.FLAG,
+}  # fmt: skip
 TEMPLATE = dict.fromkeys(
     ("id", "template_key", "name", "description", "emotional_arc_id", "system_prompt", "user_prompt", "updated_at"),
     Shape.TEXT,
@@ -73,7 +76,8 @@ TEMPLATE = dict.fromkeys(
 REQUEST = dict.fromkeys(
     ("name", "conversation_category", "skip_existing", "model", "effort", "error_handling", "dataset_id"), Shape.TEXT
 ) | dict.fromkeys(
-    ("limit", "max_tokens", "concurrency", "budget_usd", "canary_items", "estimated_seconds", "estimated_cost_usd"),
+    ("limit", "max_tokens", "concurrency", "budget_usd", "canary_items", "estimated_seconds", "estimated_cost_usd",
+     "per_combination"),
     Shape.NUMBER,
 ) | dict.fromkeys(("persona_ids", "arc_ids", "topic_ids", "without_templates"), Shape.TEXTS) | {
     "picks": Shape.NUMBERS, "structured_outputs": Shape.FLAG, "raise_max_tokens": Shape.FLAG,
@@ -88,6 +92,7 @@ SHAPES: Mapping[str, tuple[str, Mapping[str, Shape]]] = {
     "save_persona": ("personas", PERSONA),
     "save_arc": ("emotional_arcs", ARC),
     "save_topic": ("training_topics", TOPIC),
+    "save_axis": ("variation_axes", AXIS),
     "save_template": ("prompt_templates", TEMPLATE),
     "submit_batch": ("batch_request", REQUEST),
     "retry_failed_items": ("batch_changes", CHANGES),
@@ -243,6 +248,7 @@ LINE_FIELDS: Mapping[str, frozenset[str]] = {
     "save_persona": frozenset({"name", "archetype", "age_range", "occupation", "income_range"}),
     "save_arc": frozenset({"name", "starting_emotion", "ending_emotion", "arc_strategy"}),
     "save_topic": frozenset({"name", "category"}),
+    "save_axis": frozenset({"name"}),
     "save_template": frozenset({"name"}),
     "submit_batch": frozenset({"name", "model"}),
 }
@@ -307,7 +313,12 @@ TEXT_LISTS = [(function, field) for function, field in FIELDS if SHAPES[function
 @pytest.mark.parametrize(
     ("function", "field"),
     # What suits what is named by keys that must be there: test_scaffolding_store.py.
-    [pair for pair in TEXT_LISTS if pair[0] in TABLES and pair[0] != "submit_batch" and not pair[1].startswith("suitable_")],
+    # The values of an axis are lines: below.
+    [
+        pair
+        for pair in TEXT_LISTS
+        if pair[0] in TABLES and pair[0] not in ("submit_batch", "save_axis") and not pair[1].startswith("suitable_")
+    ],
 )
 def test_an_entry_of_a_list_says_something(acting: ActingAnalyst, function: str, field: str) -> None:
     for value in (*INVISIBLE, *TURNED):
@@ -316,6 +327,28 @@ def test_an_entry_of_a_list_says_something(acting: ActingAnalyst, function: str,
     for value in (*SEEN, *MARKED[:-1], "two\nlines"):
         answer = acting.call(STATEMENTS[function], make_valid(function, acting) | {field: [value], "is_active": False})
         assert require_word(answer, "saved"), (value.encode("unicode_escape"), answer)
+
+
+def test_a_value_of_an_axis_is_a_line_that_stands_there_once(acting: ActingAnalyst) -> None:
+    def save(values: list[str]) -> bool:
+        axis = make_valid("save_axis", acting) | {"values": values, "is_active": False}
+        answer = acting.call(STATEMENTS["save_axis"], axis)
+        assert answer["outcome"] == "saved" or answer["reason"].startswith("Values: 1 to 50 different ones"), answer
+        return require_word(answer, "saved")
+
+    wrong = (*INVISIBLE, *TURNED, *MARKED, "two\nlines", "x" * 201, "a")
+    assert [value for value in wrong if save(["a", value])] == []
+    assert all(save(["a", value]) for value in SEEN)
+    assert not save([])
+    assert save([f"value {number}" for number in range(50)])
+    assert not save([f"value {number}" for number in range(51)])
+
+
+@pytest.mark.parametrize("wanted", [0, -1, 1_001])
+def test_a_combination_has_one_to_a_thousand_conversations(acting: ActingAnalyst, wanted: int) -> None:
+    answer = acting.call(STATEMENTS["submit_batch"], make_request() | {"per_combination": wanted})
+
+    assert answer["reason"] == "Conversations of each combination: 1 to 1,000."
 
 
 @pytest.mark.parametrize(
@@ -337,7 +370,7 @@ def test_a_refusal_says_what_is_wrong(acting: ActingAnalyst, function: str, fiel
 
 WHOLE = frozenset(
     {"typical_turn_count_min", "typical_turn_count_max", "complexity_baseline", "version", "limit", "max_tokens",
-     "concurrency", "canary_items", "picks"}
+     "concurrency", "canary_items", "picks", "per_combination"}
 )  # fmt: skip
 
 

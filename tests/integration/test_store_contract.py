@@ -40,6 +40,7 @@ def test_scaffolding_is_whole(stores: Stores) -> None:
     assert list(shipped.personas) == keep_shipped(rows.list_personas(), shipped.personas)
     assert list(shipped.arcs) == keep_shipped(rows.list_arcs(), shipped.arcs)
     assert list(shipped.topics) == keep_shipped(rows.list_topics(), shipped.topics)
+    assert list(shipped.axes) == keep_shipped(rows.list_axes(), shipped.axes)
     assert list(shipped.templates) == keep_shipped(rows.list_templates(), shipped.templates)
 
 

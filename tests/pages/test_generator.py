@@ -165,3 +165,35 @@ def test_a_number_out_of_range_never_reaches_a_batch(pages: Pages) -> None:
         assert not app.exception
         for progress in list_batches(pages.stores):
             assert (progress.planned, progress.max_tokens, progress.concurrency) == (2, 24_576, 3)
+
+
+def test_several_conversations_of_each_combination_are_counted_and_submitted(pages: Pages) -> None:
+    app = pages.open(PAGE)
+    choose(app, 1, 1, 2)
+
+    app.number_input(key="option_per_combination").set_value(3).run()
+    assert generate_button(app).label == "Generate 6 conversations"
+    assert "2 topics \N{MULTIPLICATION SIGN} 3 each = 6" in read_texts(app)
+    assert "same prompt" not in read_texts(app)
+    app.button(key="preview_prompt").click().run()
+    assert "particular this time" not in app.code[-1].value
+    app.number_input(key="prompt_variation").set_value(2).run()
+    assert "particular this time" in app.code[-1].value
+
+    generate_button(app).click().run()
+
+    [progress] = list_batches(pages.stores)
+    assert progress.planned == 6
+
+
+def test_conversations_that_would_have_the_same_prompt_are_told(pages: Pages) -> None:
+    editing = pages.services.scaffolding_editing
+    for axis in editing.list_axes():
+        assert editing.save(axis.model_copy(update={"is_active": False})).outcome == "saved"
+    app = pages.open(PAGE)
+    choose(app, 1, 1, 1)
+    assert "same prompt" not in read_texts(app)
+
+    app.number_input(key="option_per_combination").set_value(2).run()
+
+    assert "no axis of variation is active" in read_texts(app)

@@ -19,6 +19,7 @@ REQUIRED = {
                  "Financial situation", "Communication style", "Emotional baseline"},
     "Emotional arcs": {"Key", "Name", "Starting emotion", "Ending emotion", "Strategy"},
     "Topics": {"Key", "Name", "Category"},
+    "Variations": {"Key", "Name", "Values"},
     "Templates": set(),
 }  # fmt: skip
 
@@ -152,3 +153,23 @@ def test_a_saved_template_is_a_new_version_and_one_that_is_based_on_an_older_is_
     press(late, "Save as a new version")
     assert any("Not saved" in said(warning) for warning in late.warning)
     assert find_button(late, "Save as a new version").disabled
+
+
+def test_an_axis_is_changed_as_a_copy_and_wrong_values_are_told(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Variations", open="length")
+    area(app, "Values").set_value("short\nlong\nshort")
+    press(app, "Save")
+    assert any("write each only once" in said(error) for error in app.error)
+
+    area(app, "Values").set_value("short\n\n  long \n")
+    press(app, "Save")
+
+    assert not app.exception
+    mine = next(axis for axis in pages.stores.scaffolding.list_offered_axes() if axis.axis_key == "length")
+    assert (mine.values, mine.created_by) == (("short", "long"), pages.stores.analyst.user_id)
+
+
+def test_axes_that_are_searched_for_in_vain_are_missed_in_words(pages: Pages) -> None:
+    app = pages.open(PAGE, kind="Variations", search="nosuchword")
+
+    assert any("Nothing contains all these words" in said(info) for info in app.info)

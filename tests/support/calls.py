@@ -5,19 +5,27 @@ from typing import Any, LiteralString
 from uuid import uuid4
 
 from core.domain.record import Record
-from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
+from core.scaffolding_data import (
+    load_emotional_arcs,
+    load_personas,
+    load_prompt_templates,
+    load_training_topics,
+    load_variation_axes,
+)
 from tests.factories import make_selection, make_settings
 
 CALLS = {
     "save_persona": "select public.save_persona(%s)",
     "save_arc": "select public.save_arc(%s)",
     "save_topic": "select public.save_topic(%s)",
+    "save_axis": "select public.save_axis(%s)",
     "save_template": "select public.save_template(%s, null)",
 }
 RECORDS = {
     "save_persona": load_personas()[0],
     "save_arc": load_emotional_arcs()[0],
     "save_topic": load_training_topics()[0],
+    "save_axis": load_variation_axes()[0],
     "save_template": load_prompt_templates()[0],
 }
 _SAVED = "in (select record_id from public.scaffolding_authors where created_by = %s)"
@@ -26,6 +34,7 @@ FORGET_SAVED: tuple[LiteralString, ...] = (
     f"delete from public.personas where id {_SAVED}",
     f"delete from public.emotional_arcs where id {_SAVED}",
     f"delete from public.training_topics where id {_SAVED}",
+    "delete from public.variation_axes where created_by = %s",
     "delete from public.scaffolding_authors where created_by = %s",
 )
 LONGEST_REASON = 500
@@ -48,6 +57,7 @@ def make_request() -> dict[str, Any]:
         "conversation_category": "core",
         **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit", "skip_existing"}),
         "picks": [0, 3],
+        "per_combination": 2,
         **make_settings(budget_usd=5, canary_items=1).model_dump(mode="json"),
         "estimated_seconds": 10.5,
         "estimated_cost_usd": 0.5,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from core.cli.batch_options import JsonOption, warn_of_repeats
+from core.cli.batch_options import JsonOption, warn_of_same_prompts
 from core.cli.dataset.dataset_summary import NameArgument, print_dataset
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
@@ -65,7 +65,7 @@ def create(
         parts = [part for each in choices for part in _pick(known, each)]
         several = [part for part in parts if part.per_combination > 1]
         most = max((part.per_combination for part in several), default=1)
-        warn_of_repeats(known, {arc_id for part in several for arc_id in part.arc_ids}, most)
+        warn_of_same_prompts(known, {arc_id for part in several for arc_id in part.arc_ids}, most)
         print_dataset(services, services.datasets.create(name, count, parts), as_json=as_json)
 
 

@@ -1,7 +1,7 @@
 """Variations: what makes the prompts of several conversations of one combination differ. Pure.
 
 The first conversation of a combination is asked for plainly. Each further one is told a value of every axis, drawn so that
-nothing repeats before every mixture of values was drawn, and so that the values of an axis come equally often.
+nothing same_prompts before every mixture of values was drawn, and so that the values of an axis come equally often.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,9 @@ def count_prompts(axes: Iterable[VariationAxis]) -> int:
     return 1 + prod(sizes) if sizes else 1
 
 
-def describe_repeats(per_combination: int, axes: Sequence[VariationAxis], templates: Iterable[PromptTemplate]) -> str | None:
+def describe_same_prompts(
+    per_combination: int, axes: Sequence[VariationAxis], templates: Iterable[PromptTemplate]
+) -> str | None:
     """Say which conversations will share a prompt if a combination has so many; None where each has its own."""
     if per_combination <= 1:
         return None

@@ -12,7 +12,7 @@ from core.services.scaffolding import Choices
 from core.ui.shell.cached_reads import load_choices
 from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import open_dataset
-from core.ui.shell.page import draw_answers, draw_repeats
+from core.ui.shell.page import draw_answers, draw_same_prompts
 from core.ui.shell.session import report_errors
 
 CREATING = "creating_dataset"
@@ -60,7 +60,9 @@ def _ask(services: PageServices) -> None:
         key="dataset_copies",
     )
     selections = _choose_selections(choices) if plan_name == OWN_CHOICE else presets[plan_name].selections
-    draw_repeats(choices.describe_repeats([arc_id for each in selections for arc_id in each.arc_ids], per_combination))
+    draw_same_prompts(
+        choices.describe_same_prompts([arc_id for each in selections for arc_id in each.arc_ids], per_combination)
+    )
     planned = per_combination * sum(selection.planned for selection in selections)
     formulas = escape_markdown(" and ".join(_explain(selection) for selection in selections if selection.planned))
     st.markdown(f"**{format_count(planned, 'conversation')}** planned {f'({formulas})' if planned else ''}")

@@ -13,7 +13,7 @@ from core.ui.generator.submission import submit_one
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
-from core.ui.shell.page import draw_answers, draw_repeats
+from core.ui.shell.page import draw_answers, draw_same_prompts
 from core.ui.shell.session import report_errors
 
 CONFIRMING = "confirming_batch"
@@ -34,7 +34,7 @@ def draw_summary(
             selection = draw_limit(selection)
         with right:
             selection = draw_per_combination(selection)
-        draw_repeats(choices.describe_repeats(selection.arc_ids, selection.per_combination))
+        draw_same_prompts(choices.describe_same_prompts(selection.arc_ids, selection.per_combination))
         name = draw_name()
         skip = choose_skip(simulated=settings.simulated)
         existing = services.batches.count_existing(selection, skip)

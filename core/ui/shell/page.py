@@ -102,11 +102,11 @@ def draw_text_badge(text: str, *, color: BadgeColor, icon: str = "", code: str |
     st.markdown(f":{color}-badge[{icon} {escape_markdown(text)}]", width="content", help=help_text)
 
 
-def draw_repeats(repeats: str | None) -> None:
+def draw_same_prompts(same_prompts: str | None) -> None:
     """Say which conversations of a combination will share a prompt, if any will."""
     with st.container():  # With or without the words, what follows keeps its place.
-        if repeats is not None:
-            st.caption(f":material/content_copy: {escape_markdown(repeats)}")
+        if same_prompts is not None:
+            st.caption(f":material/content_copy: {escape_markdown(same_prompts)}")
 
 
 def draw_figure(figure: object, *, key: str, alt: str) -> None:

@@ -12,7 +12,7 @@ from core.domain.diagnosis.findings import describe_lead
 from core.domain.diagnosis.suspects import SuspectStatus, find_suspects
 from tests.unit.diagnosis.simulated_runs import diagnose_grid, list_named
 
-SHAME = {("template", "Receive and turn forward v2"), ("arc", "Shame → Acceptance")}
+SHAME = {("template", "Receive and turn forward v1"), ("arc", "Shame → Acceptance")}
 MODELS = ({"model": "claude-sonnet-5-5"}, {"model": "claude-haiku-5"})
 STRUCTURES = ({"structured_outputs": True}, {"structured_outputs": False})
 
@@ -25,7 +25,7 @@ def test_fault_of_one_arc_names_the_arc_and_its_template_as_one_suspect() -> Non
     finding = report.findings[0]
     assert finding.headline == (
         "4 of 4 failures come from arc Shame → Acceptance "
-        "(only used with template Receive and turn forward v2): 22 % fail here, "
+        "(only used with template Receive and turn forward v1): 22 % fail here, "
         "0 % elsewhere, probably not chance."
     )
     assert finding.explanation.startswith(
@@ -52,7 +52,7 @@ def test_three_failures_of_one_arc_prove_nothing_and_are_worth_more_items() -> N
     assert lead is not None
     assert lead.sentence.startswith(
         "Nearest to a cause comes arc Shame → Acceptance "
-        "(only used with template Receive and turn forward v2), with 3 of 3 failures: "
+        "(only used with template Receive and turn forward v1), with 3 of 3 failures: "
     )
     assert re.search(r"could be chance\. Not enough data: generate about \d+ more\.", lead.sentence)
     assert "p = 0.0069 by Fisher's exact test." in lead.figures
@@ -81,7 +81,7 @@ def test_fault_of_a_pair_names_the_pair_and_neither_value() -> None:
 
     (named,) = list_named(diagnose_grid("cut_string@shame_to_acceptance+structured=0.4", batches=batches))
 
-    assert named == {("template", "Receive and turn forward v2"), ("structured_output", "on")}
+    assert named == {("template", "Receive and turn forward v1"), ("structured_output", "on")}
 
 
 def test_fault_of_two_settings_that_one_batch_alone_has_names_the_settings_and_then_the_batch() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.domain.scaffolding.prompt import render_prompt, uses_variation
 from core.domain.scaffolding.records import ArcId, AxisId, PersonaId, TopicId, VariationAxis
-from core.domain.scaffolding.variations import Combination, count_prompts, describe_repeats, draw_values
+from core.domain.scaffolding.variations import Combination, count_prompts, describe_same_prompts, draw_values
 from core.scaffolding_data import (
     load_emotional_arcs,
     load_personas,
@@ -122,6 +122,6 @@ def test_a_template_uses_variation_where_it_can_be_read_and_names_it() -> None:
 def test_prompts_that_repeat_are_told(
     per_combination: int, axes: list[VariationAxis], templates: list[object], words: str | None
 ) -> None:
-    repeats = describe_repeats(per_combination, axes, templates)  # pyright: ignore[reportArgumentType]
+    same_prompts = describe_same_prompts(per_combination, axes, templates)  # pyright: ignore[reportArgumentType]
 
-    assert repeats is None if words is None else repeats is not None and words in repeats
+    assert same_prompts is None if words is None else same_prompts is not None and words in same_prompts
