@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from core.errors import ConfigurationError, StackError
 
 PROC = Path("/proc")
 SAMPLE_SECONDS = 0.5
+IDLE_SECONDS, IDLE_SHARE = 2.0, 0.1
+"""A stack is idle if it uses no more than this share of one processor for so long."""
 RECONCILER = "reconciler"
 SUPERVISOR = "supervisor"
 _RECONCILER_COMMAND = "multiprocessing.spawn"
@@ -47,6 +50,8 @@ class Usage(Record):
     memory_mb: float
     """At one moment or at most, of all its processes. Shared memory counts once; what a fork has not yet changed, twice."""
     largest_process_mb: float
+    private_mb: float
+    """Without files and shared memory, such as PostgreSQL's buffers: what a leak would add to."""
 
 
 def read_processes() -> tuple[Process, ...]:
@@ -117,11 +122,13 @@ def _find_part(process: Process, by_pid: Mapping[int, Process], names: Mapping[i
 
 
 def _sum(part: str, processes: Sequence[Process]) -> Usage:
+    private_mb = sum(process.private_mb for process in processes)
     return Usage(
         part=part,
         processor_seconds=sum(process.processor_seconds for process in processes),
-        memory_mb=sum(process.private_mb for process in processes) + max(process.shared_mb for process in processes),
+        memory_mb=private_mb + max(process.shared_mb for process in processes),
         largest_process_mb=max(process.memory_mb for process in processes),
+        private_mb=private_mb,
     )
 
 
@@ -141,6 +148,7 @@ def raise_peak(peak: Usage, usage: Usage) -> Usage:
         update={
             "memory_mb": max(peak.memory_mb, usage.memory_mb),
             "largest_process_mb": max(peak.largest_process_mb, usage.largest_process_mb),
+            "private_mb": max(peak.private_mb, usage.private_mb),
         }
     )
 
@@ -175,6 +183,16 @@ class UsageWatch:
 
     def _find_beginning(self, part: str) -> float:
         return self._began[part].processor_seconds if part in self._began else 0.0
+
+
+def wait_until_idle(folder: StackFolder, most_seconds: float) -> None:
+    """Wait until the parts of a stack, which may still be starting or tidying up, use next to nothing."""
+    deadline = time.monotonic() + most_seconds
+    while time.monotonic() < deadline:
+        watch = UsageWatch(folder)
+        time.sleep(IDLE_SECONDS)
+        if sum(usage.processor_seconds for usage in watch.end()) < IDLE_SHARE * IDLE_SECONDS:
+            return
 
 
 @contextmanager

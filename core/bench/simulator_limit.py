@@ -29,6 +29,12 @@ class SimulatorLimit(Record):
     requests_per_second: float
     processor_ms_per_request: float
 
+    def __str__(self) -> str:
+        return (
+            f"The simulator alone serves {self.requests_per_second:.0f} requests a second at "
+            f"{self.processor_ms_per_request:.2f} ms of the processor"
+        )
+
 
 def measure_simulator(requests: Sequence[dict[str, Any]], connections: int) -> SimulatorLimit:
     """Send these requests, arguments of `messages.create`, over this many connections to a simulator without latency."""

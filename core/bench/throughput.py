@@ -21,7 +21,7 @@ from core.adapters.supabase.session import open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.bench.large_batch import select_items, submit_items, wait_for_batch
 from core.bench.plain_loop import LoopUsage
-from core.bench.processes import Usage, watch_usage
+from core.bench.processes import Usage, wait_until_idle, watch_usage
 from core.bench.simulator_limit import SimulatorLimit, measure_simulator
 from core.bench.throughput_figures import CallTimes, Contender, Load, Round, ThroughputResult, measure_calls
 from core.bootstrap import PageServices, open_local_services
@@ -36,8 +36,8 @@ from core.embedded.stack import start_stack
 from core.errors import StackError
 from core.seed import seed
 
-SETTLE_SECONDS = 3.0
-"""Between two rounds: what the database does after one is not counted in the next."""
+SETTLE_SECONDS = 20.0
+"""The longest pause before a round; it ends when the stack is idle: what a start or a round leaves to do is not counted."""
 PATIENCE = 20
 """A batch may take this many times as long as its calls, and a minute."""
 SIMULATOR_REQUESTS = 1_000
@@ -68,7 +68,7 @@ def run_throughput(
         race = Race(stack.settings, services, load, say)
         done: list[Round] = []
         for run in [race.run_batch, race.run_loop] * rounds:
-            time.sleep(settle_seconds)
+            wait_until_idle(stack.folder, settle_seconds)
             done.append(run())
         say("The simulator alone …")
         return ThroughputResult(load=load, rounds=tuple(done), simulator=race.measure_simulator())
@@ -124,6 +124,7 @@ class Race:
             processor_seconds=loop.processor_seconds,
             memory_mb=loop.memory_mb,
             largest_process_mb=loop.memory_mb,
+            private_mb=loop.memory_mb,
         )
         done = Round(
             contender=Contender.PLAIN_LOOP,

@@ -102,7 +102,7 @@ PARTS_HEADING = "| part | processor ms a row | most memory MB | largest process 
 
 def write_tables(result: ThroughputResult) -> str:
     """Return the tables: each round, then the parts of Bright Run (median of the rounds, most memory of all)."""
-    load, limit = result.load, result.simulator
+    load = result.load
     rows = [_write_round(number, each) for number, each in enumerate(result.rounds, start=1)]
     parts = [_write_part(part, result) for part in _list_parts(result)]
     medians = [
@@ -120,16 +120,8 @@ def write_tables(result: ThroughputResult) -> str:
             *parts,
             "",
             f"Efficiency, median: {', '.join(medians)}; ratio {result.ratio:.3f}; at most {load.best_efficiency:.3f}.",
-            _describe_simulator(load, limit),
+            f"{result.simulator}; the load is {load.concurrency / load.latency_seconds:.0f} a second.",
         )
-    )
-
-
-def _describe_simulator(load: Load, limit: SimulatorLimit) -> str:
-    return (
-        f"The simulator alone serves {limit.requests_per_second:.0f} requests a second at "
-        f"{limit.processor_ms_per_request:.2f} ms of the processor; the load is "
-        f"{load.concurrency / load.latency_seconds:.0f} a second."
     )
 
 

@@ -33,8 +33,10 @@ MEASUREMENTS = {
     "pages": "core.cli.bench.pages",
     "scan": "core.cli.bench.scan",
     "start": "core.cli.bench.start",
+    "soak": "core.cli.bench.soak",
     "throughput": "core.cli.bench.throughput",
     "uploads": "core.cli.bench.uploads",
+    "workers": "core.cli.bench.workers",
 }
 DATASET_COMMANDS = {
     "create": "core.cli.dataset.create",

@@ -39,7 +39,7 @@ def test_part_is_its_process_and_all_that_descend_from_it() -> None:
     assert [("postgres", 7.0), ("supervisor", 0.5), ("worker-1", 5.0)] == [
         (usage.part, usage.processor_seconds) for usage in usages
     ]
-    assert (115.0, 85.0) == (usages[2].memory_mb, usages[2].largest_process_mb)
+    assert (115.0, 85.0, 110.0) == (usages[2].memory_mb, usages[2].largest_process_mb, usages[2].private_mb)
 
 
 def test_reconciler_is_told_from_its_worker() -> None:
@@ -52,10 +52,12 @@ def test_reconciler_is_told_from_its_worker() -> None:
 
 
 def test_peak_keeps_the_most_memory_and_the_latest_processor_time() -> None:
-    before = Usage(part="api", processor_seconds=1.0, memory_mb=90.0, largest_process_mb=50.0)
-    now = Usage(part="api", processor_seconds=2.0, memory_mb=70.0, largest_process_mb=60.0)
+    before = Usage(part="api", processor_seconds=1.0, memory_mb=90.0, largest_process_mb=50.0, private_mb=20.0)
+    now = Usage(part="api", processor_seconds=2.0, memory_mb=70.0, largest_process_mb=60.0, private_mb=10.0)
 
-    assert Usage(part="api", processor_seconds=2.0, memory_mb=90.0, largest_process_mb=60.0) == raise_peak(before, now)
+    assert Usage(part="api", processor_seconds=2.0, memory_mb=90.0, largest_process_mb=60.0, private_mb=20.0) == raise_peak(
+        before, now
+    )
 
 
 def test_family_is_a_process_with_all_that_descend_from_it() -> None:

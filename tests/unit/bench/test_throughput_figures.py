@@ -22,7 +22,7 @@ def make_round(contender: Contender, efficiency: float, *usages: Usage) -> Round
 
 
 def make_usage(part: str, seconds: float, memory: float = 50.0) -> Usage:
-    return Usage(part=part, processor_seconds=seconds, memory_mb=memory, largest_process_mb=memory)
+    return Usage(part=part, processor_seconds=seconds, memory_mb=memory, largest_process_mb=memory, private_mb=memory)
 
 
 def make_result(*rounds: Round) -> ThroughputResult:
