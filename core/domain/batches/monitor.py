@@ -93,6 +93,7 @@ class ItemRow(Record):
     persona: str | None = None
     arc: str | None = None
     topic: str | None = None
+    variation: int = 1
     tier: Tier
     started_at: AwareDatetime | None = None
     attempts: int

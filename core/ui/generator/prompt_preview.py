@@ -41,7 +41,8 @@ def draw_preview_button(services: PageServices, choices: Choices, selection: Sel
 
 @st.dialog("Prompt", width="large", icon=":material/visibility:", on_dismiss=lambda: st.session_state.pop(PREVIEWING, None))
 def _preview(services: PageServices, choices: Choices, selection: Selection, settings: BatchSettings) -> None:
-    columns = st.columns(3, gap="small")
+    several = selection.per_combination > 1
+    columns = st.columns([3, 3, 3, 2] if several else 3, gap="small")
     with columns[0]:
         persona = _choose("Persona", [row for row in choices.personas if row.id in selection.persona_ids])
     with columns[1]:
@@ -49,9 +50,11 @@ def _preview(services: PageServices, choices: Choices, selection: Selection, set
     with columns[2]:
         topic = _choose("Topic", [row for row in choices.topics if row.id in selection.topic_ids])
     variation = 1
-    if selection.per_combination > 1:
-        most = selection.per_combination
-        variation = st.number_input("Variation", min_value=1, max_value=most, key="prompt_variation", width=160)
+    if several:
+        with columns[3]:
+            variation = st.number_input(
+                "Variation", min_value=1, max_value=selection.per_combination, key="prompt_variation"
+            )
     template = choices.find_template(arc)
     if template is None:
         st.warning(f"{escape_markdown(arc.name)} has no active template. Add one under Scaffolding.")

@@ -129,7 +129,7 @@ def _make_row(item: ItemRow) -> dict[str, Any]:
         "seconds": item.duration_ms / 1000 if item.attempts else None,
         "tokens": item.output_tokens,
         "cost": item.cost_usd,
-        "happened": describe_item(item),
+        "happened": f"{'' if item.variation == 1 else f'variation {item.variation:,} · '}{describe_item(item)}",
     }
 
 

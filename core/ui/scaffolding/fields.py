@@ -35,6 +35,8 @@ class Field(Record):
     options: tuple[str, ...] = ()
     start: Any = None
     """What a new record begins with."""
+    height: int = 110
+    """Of a text area, in pixels."""
 
 
 KEY_HELP = "Use 1–100 of a–z, 0–9 and _. It cannot be changed later."
@@ -148,6 +150,7 @@ AXIS_COLUMNS: tuple[tuple[Field, ...], ...] = (
             name="values",
             shape=Shape.LINES,
             help="One per line, 1 to 50. From its second conversation on, a combination is told one of them, in turn.",
+            height=200,
         ),
     ),
 )
@@ -190,7 +193,7 @@ def draw_field(field: Field, value: object, *, key: str, disabled: bool = False,
             )
         case Shape.TEXT | Shape.LINES | Shape.FACTS:
             text = write_lines(value) if field.shape is not Shape.TEXT else str(value or "")
-            return st.text_area(label, value=text, key=key, help=help_text, height=110, required=required)
+            return st.text_area(label, value=text, key=key, help=help_text, height=field.height, required=required)
         case Shape.SHARE:
             number = float(str(value))
             return st.number_input(label, value=number, min_value=0.0, max_value=1.0, step=0.05, key=key, help=help_text)

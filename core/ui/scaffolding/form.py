@@ -19,7 +19,7 @@ LABELS = {
     ScaffoldKind.AXIS: "axis of variation",
 }
 SHARED = "Existing batches keep their scaffolding; only new batches use what you save."
-OWN = f"{SHARED} Other analysts keep the axis as it ships."
+OWN = f"{SHARED} What you save is yours: other analysts keep the axes that ship."
 
 
 def draw_form(services: PageServices, kind: ScaffoldKind, current: Scaffold | None) -> None:

@@ -30,10 +30,7 @@ SEARCH = "search"
 PLURALS = {ScaffoldKind.AXIS: "axes"}
 ACTIVE, INACTIVE = "active", "inactive"
 SHIPPED, YOURS = "ships with Bright Run", "yours"
-VARYING = (
-    "What makes several conversations of one combination differ: from the second on, each is told a value of every active "
-    "axis, where its template has {{ variation }}. What you change becomes your own."
-)
+VARYING = "The second and further conversations of a combination are told a value of each active axis."
 MEANING = "Inactive records are not offered for new batches. Nothing is deleted; existing batches keep their scaffolding."
 
 
@@ -131,7 +128,7 @@ def _describe(row: Row) -> dict[str, Any]:
         case PromptTemplate():
             return {"first": f"version {row.version}", "second": row.template_key}
         case VariationAxis():
-            return {"first": format_count(len(row.values), "value"), "second": SHIPPED if row.created_by is None else YOURS}
+            return {"first": str(len(row.values)), "second": SHIPPED if row.created_by is None else YOURS}
 
 
 def _configure_columns(kind: ScaffoldKind) -> dict[str, Any]:
