@@ -63,10 +63,10 @@ def _ask(services: PageServices) -> None:
     draw_same_prompts(
         choices.describe_same_prompts([arc_id for each in selections for arc_id in each.arc_ids], per_combination)
     )
-    each = f", {per_combination:,} of each" if per_combination > 1 else ""
+    copies = f", {per_combination:,} of each" if per_combination > 1 else ""
     planned = per_combination * sum(selection.planned for selection in selections)
     formulas = escape_markdown(" and ".join(_explain(selection) for selection in selections if selection.planned))
-    st.markdown(f"**{format_count(planned, 'conversation')}** planned {f'({formulas}{each})' if planned else ''}")
+    st.markdown(f"**{format_count(planned, 'conversation')}** planned {f'({formulas}{copies})' if planned else ''}")
     if draw_answers("Create", ":material/add:", forget=_forget, enabled=planned > 0 and bool(name.strip())):
         parts = [part for each in selections if each.planned for part in make_plan(each, per_combination)]
         _create(services, name, CountedStatus(counted), parts)
