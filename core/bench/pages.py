@@ -19,12 +19,13 @@ from core.adapters.supabase.migrations import apply_migrations
 from core.bench.browser import VIEWPORT, open_browser
 from core.bench.empty_page import serve_empty_page
 from core.bench.page_watch import WATCH_SCRIPT, wait_until_settled
-from core.bench.volume import LARGE_BATCH, Volume, fill_database
+from core.bench.volume import DATASET, LARGE_BATCH, Volume, fill_database
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
 from core.domain.batches.batch import BatchId
 from core.domain.batches.monitor import BatchFilters
 from core.domain.batches.results import FailureFilters
+from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.record import Record
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
@@ -39,12 +40,14 @@ FOLLOWED = (
     "Failed Generations",
     "Failure Analytics",
     "Conversations",
+    "Datasets",
     "Scaffolding",
     "System",
 )
 ANALYTICS_VIEWS = ("suspects", "dimensions", "heatmaps", "limits", "signatures", "experiments")
 PAGE_MS, ADDRESS_MS = 1_000, 2_000
 FILTER_MS, DIALOG_MS, REFRESH_MS, DOWNLOAD_MS = 500, 300, 300, 1_000
+NEXT_MS = 300
 QUERY_MS, DIAGNOSIS_MS = 200, 500
 DIAGNOSIS_SECONDS = 21
 """After this time a diagnosis is computed again (`core.ui.analytics.view`)."""
@@ -123,6 +126,7 @@ class PageBench:
         self._measure_analytics()
         self._measure_failures(str(failure))
         self._measure_list("Conversations", "Conversations", words="retirement")
+        self._measure_dataset()
         self._measure_monitor(large.id)
         return tuple(self._timings)
 
@@ -135,6 +139,7 @@ class PageBench:
             ("Failed Generations", "Failed_Generations"),
             *((f"Failure Analytics, {view}", f"Failure_Analytics?view={view}") for view in ANALYTICS_VIEWS),
             ("Conversations", "Conversations"),
+            ("Datasets", "Datasets"),
             ("Scaffolding", "Scaffolding"),
             ("System", "System"),
         ]
@@ -237,6 +242,27 @@ class PageBench:
 
         self._measure(name, "search the text", FILTER_MS, search)
         self._measure(name, "older page", FILTER_MS, turn_page)
+
+    def _measure_dataset(self) -> None:
+        """A data set of all past batches, and the review of its conversations."""
+        page, dataset = self._page, self._services.datasets.get(DATASET)
+        waiting = ConversationFilters(dataset_id=dataset.id, review_status=ReviewStatus.PENDING_REVIEW)
+        first = self._services.conversations.find_place(None, waiting).older_id
+        name = f"Datasets, {round(dataset.accepted + dataset.rejected, -3):,} conversations"
+
+        def open_from_list() -> float:
+            self._open("Datasets")
+            table = page.get_by_test_id("stDataFrame").first
+            return self._time(lambda: table.click(position={"x": 45, "y": 45}))
+
+        def press(key: str) -> float:
+            return self._time(page.locator(f".st-key-{key} button").click)
+
+        self._measure(name, "open from the list", PAGE_MS, open_from_list)
+        self._measure(name, "open by its address", ADDRESS_MS, lambda: self._open(f"Datasets?dataset={dataset.id}"))
+        self._open(f"Conversations?dataset={dataset.id}&review=pending_review&conversation={first}")
+        self._measure(name, "review: next", NEXT_MS, partial(press, "read_next"))
+        self._measure(name, "review: approve and next", NEXT_MS, partial(press, "review_approved"))
 
     def _measure_monitor(self, large: BatchId) -> None:
         """The large batch is running, so its page refreshes itself."""

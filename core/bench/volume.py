@@ -13,6 +13,8 @@ from core.domain.record import Record
 BATCH_ITEMS = 1_000
 """Items of each past batch."""
 LARGE_BATCH = "Volume, one large batch"
+DATASET = "All that is done"
+"""The data set of all past batches; its plan has each combination."""
 QUEUED_ITEMS = 500
 """Items of the large batch, which is still running."""
 DAYS = 60
@@ -183,6 +185,19 @@ cross join lateral (
 ) spoken
 where a.created_by = %(owner)s and a.worker = 'volume:1' and a.outcome = 'accepted'
 """
+_DATASET = """
+insert into public.datasets (name, counted, created_by) values (%(name)s, 'approved', %(owner)s)
+"""
+_CELLS = """
+insert into public.dataset_cells (dataset_id, persona_id, emotional_arc_id, training_topic_id, wanted)
+select d.id, c.persona_id, c.arc_id, c.topic_id, 1000
+from combination c, public.datasets d where d.name = %(name)s and d.created_by = %(owner)s
+"""
+_OF_DATASET = """
+update public.batches b set dataset_id = d.id from public.datasets d
+where d.name = %(name)s and d.created_by = %(owner)s and b.created_by = %(owner)s and b.name like 'Volume %%'
+    and b.status = 'completed'
+"""
 # The trigger notes items that close one by one; these are created closed.
 _OUTCOMES = """
 select public.note_outcomes(array_agg(n.id)) from (
@@ -199,6 +214,7 @@ _TABLES = (
     "item_outcomes",
     "outcome_combinations",
     "failure_kinds",
+    "dataset_cells",
 )
 
 
@@ -233,6 +249,8 @@ def fill_database(database_url: str, owner_email: str, volume: Volume, say: Say)
         connection.execute("analyze public.batch_items")
         for statement in (_ATTEMPTS, _FAILURES, _CONVERSATIONS):
             connection.execute(statement, owner)
+        for statement in (_DATASET, _CELLS, _OF_DATASET):
+            connection.execute(statement, owner | {"name": DATASET})
         say("Outcomes …")
         for table in ("generation_attempts", "failed_generations", "conversations"):
             connection.execute(f"analyze public.{table}")  # pyright: ignore[reportArgumentType] - names of ours

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.browser import click_table, metric, open_watched_page, settle
+from tests.support.hub import run_hub
 from tests.support.running_stack import run_stack
 
 pytestmark = pytest.mark.extended
@@ -17,10 +18,12 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A stack of its own, where a tenth of the replies are cut."""
+    """A stack of its own, where a tenth of the replies are cut, and a Hub that takes no token."""
     home: Path = tmp_path_factory.mktemp("datasets") / "home"
-    with run_stack(home, faults="cut_string=0.1") as address:
-        yield address
+    with pytest.MonkeyPatch.context() as environment, run_hub(401) as hub:
+        environment.setenv("HF_ENDPOINT", hub)
+        with run_stack(home, faults="cut_string=0.1") as address:
+            yield address
 
 
 @pytest.fixture
@@ -44,6 +47,36 @@ def press_key(page: Page, key: str) -> None:
     page.keyboard.press(key)
     page.wait_for_function("before => location.href !== before", arg=before)
     settle(page)
+
+
+def download(page: Page) -> None:
+    page.get_by_role("button", name="Export", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("train 90 · validation 10")).to_be_visible()
+    expect(dialog.get_by_text("share 0 combinations, 0 texts")).to_be_visible()
+    with page.expect_download() as downloading:
+        dialog.get_by_role("button", name="Download version 1").click()
+    assert "money-talks-v1.zip" == downloading.value.suggested_filename
+    with ZipFile(downloading.value.path()) as files:
+        rows = [json.loads(line) for line in files.read("data/messages-jsonl/train.jsonl").splitlines()]
+        assert "simulated" in files.read("README.md").decode()
+    assert 90 == len(rows)
+
+
+def push(page: Page) -> None:
+    """Push from the open dialog with a token that is refused, and without one."""
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Hugging Face Hub").click()
+    dialog.get_by_role("textbox", name="Repository").fill("owner/money-talks")
+    token = dialog.get_by_role("textbox", name="Token that may write")
+    token.fill("hf_secretsecretsecret")
+    token.press("Tab")
+    dialog.get_by_role("button", name="Push version 1").click()
+    expect(dialog.get_by_text("The Hub refused the token (401)")).to_be_visible(timeout=30_000)
+    expect(token).to_have_value("")
+    assert "hf_secretsecretsecret" not in page.content()
+    dialog.get_by_role("button", name="Push version 1").click()
+    expect(dialog.get_by_text("would be uploaded to owner/money-talks (private)")).to_be_visible(timeout=30_000)
 
 
 def test_from_an_empty_database_to_a_downloaded_data_set(page: Page, url: str) -> None:
@@ -94,11 +127,7 @@ def test_from_an_empty_database_to_a_downloaded_data_set(page: Page, url: str) -
     dialog.get_by_role("button", name="Freeze").click()
     expect(page.get_by_text(re.compile("Version 1: 100 conversations"))).to_be_visible(timeout=60_000)
 
-    page.get_by_role("button", name="Download", exact=True).click()
-    with page.expect_download() as downloading:
-        page.get_by_role("button", name="Download version 1").click()
-    assert "money-talks-v1.zip" == downloading.value.suggested_filename
-    with ZipFile(downloading.value.path()) as files:
-        rows = [json.loads(line) for line in files.read("data/messages-jsonl/train.jsonl").splitlines()]
-        assert "simulated" in files.read("README.md").decode()
-    assert 90 == len(rows)
+    download(page)
+    push(page)
+    page.goto(url)
+    expect(page.get_by_text(re.compile("100 of 100 approved · version 1, exported"))).to_be_visible()

@@ -111,10 +111,17 @@ def check_splits(members: Sequence[SplitMember], assigned: Mapping[int, Split]) 
 
 def describe_shared(shared: SharedValues) -> str:
     """Say what two splits have in common; the caller puts a full stop."""
-    return (
-        f"{shared.first.value} and {shared.second.value} share {shared.combinations:,} combinations, "
-        f"{shared.texts:,} texts, {shared.personas:,} personas, {shared.arcs:,} arcs and {shared.topics:,} topics"
-    )
+    counts = [
+        f"{count:,} {name if count == 1 else name + 's'}"
+        for name, count in (
+            ("combination", shared.combinations),
+            ("text", shared.texts),
+            ("persona", shared.personas),
+            ("arc", shared.arcs),
+            ("topic", shared.topics),
+        )
+    ]
+    return f"{shared.first.value} and {shared.second.value} share {', '.join(counts[:-1])} and {counts[-1]}"
 
 
 def require_known(members: Sequence[SplitMember], rule: SplitRule) -> None:

@@ -52,13 +52,13 @@ def draw_options(services: PageServices, version: DatasetVersion) -> tuple[Expor
         tokenizer = draw_tokenizer_choice("export_tokenizer")
     with shares:
         validation, test = _draw_shares(holds_out=bool(topics or personas))
-    rule = SplitRule(
-        validation_share=validation / 100,
-        test_share=test / 100,
-        held_out_topics=frozenset(topics),
-        held_out_personas=frozenset(personas),
-    )
-    _draw_splits(services, version, rule)
+        rule = SplitRule(
+            validation_share=validation / 100,
+            test_share=test / 100,
+            held_out_topics=frozenset(topics),
+            held_out_personas=frozenset(personas),
+        )
+        _draw_splits(services, version, rule)
     options = ExportOptions(formats=tuple(formats), split=rule, system=system, licence=licence or DEFAULT_LICENCE)
     return options, make_measure(tokenizer)
 
@@ -120,5 +120,5 @@ def _draw_splits(services: PageServices, version: DatasetVersion, rule: SplitRul
     assigned, sizes = divide(members, rule)
     parts = " · ".join(f"{split.value} **{size:,}**" for split, size in sizes.items())
     shared = "; ".join(map(describe_shared, check_splits(members, assigned)))
-    st.markdown(parts)
-    st.caption(escape_markdown(f"{shared[:1].upper()}{shared[1:]}." if shared else "All of it is training data."))
+    told = escape_markdown(f"{shared[:1].upper()}{shared[1:]}." if shared else "All of it is training data.")
+    st.markdown(f"{parts} :gray[· {told}]")

@@ -17,7 +17,10 @@ LARGEST_SEED = 999_999
 
 
 def open_review(services: PageServices, dataset_id: DatasetId, sample_size: int | None = None) -> NoReturn:
-    """Go to the first conversation that waits, of all or of a new sample; the others follow it."""
+    """Go to the first conversation that waits, of all or of a new sample; the others follow it.
+
+    A sample of which none waits any more is read whole.
+    """
     seed = None if sample_size is None else SystemRandom().randint(1, LARGEST_SEED)
     queue = ConversationFilters(
         dataset_id=dataset_id,
@@ -26,7 +29,10 @@ def open_review(services: PageServices, dataset_id: DatasetId, sample_size: int 
         sample_seed=seed,
     )
     first = services.conversations.find_place(None, queue, find_reader()).older_id
-    link = {REVIEW: ReviewStatus.PENDING_REVIEW, SAMPLE: sample_size, SEED: seed, CONVERSATION: first}
+    if first is None:
+        queue = queue.model_copy(update={"review_status": None})
+        first = services.conversations.find_place(None, queue).older_id
+    link = {REVIEW: queue.review_status, SAMPLE: sample_size, SEED: seed, CONVERSATION: first}
     open_dataset_conversations(dataset_id, **{name: str(value) for name, value in link.items() if value is not None})
 
 
@@ -34,7 +40,7 @@ def choose_sample(dataset: Dataset) -> int:
     """Draw how many are to be drawn; return it."""
     st.markdown(
         f"Drawn by chance from all **{dataset.accepted + dataset.rejected:,}** conversations of this data set, read or not. "
-        "The link keeps the sample: those of it that wait for review come one after the other."
+        "The link keeps the sample. Those of it that wait for review come one after the other; if none waits, all."
     )
     most = max(1, min(LARGEST_SAMPLE, dataset.accepted + dataset.rejected))
     return st.number_input(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.datasets.plans import Dataset, DatasetVersion
-from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
+from core.domain.datasets.token_lengths import describe_defaults
 from core.domain.datasets.versions import describe_exclusions
 from core.ui.datasets.lengths import draw_lengths
 from core.ui.datasets.questions import Question, ask
@@ -38,17 +38,17 @@ def draw_versions(services: PageServices, dataset: Dataset, versions: Sequence[D
         {
             "number": column.NumberColumn("Version", width=65),
             "conversations": column.NumberColumn("Conversations", format="localized", width=105),
-            "kept_out": column.TextColumn("Kept out", width=215),
-            "fingerprint": column.TextColumn("Fingerprint", width=115),
+            "kept_out": column.TextColumn("Kept out", width=155),
+            "fingerprint": column.TextColumn("Fingerprint", width=110),
             "frozen": age_column("Frozen"),
             "exported": age_column("Exported"),
         },
         key="dataset_versions",
         alt=f"{format_count(len(versions), 'version')}, newest first",
     )
-    if (lengths := versions[0].lengths) is not None:
-        told = " ".join((describe_lengths(lengths), *describe_defaults(lengths)[:1]))
-        st.caption(f"Version {versions[0].number}. {escape_markdown(told)}")
+    if (lengths := versions[0].lengths) is not None and (cut := describe_defaults(lengths)):
+        known = "by an estimate" if lengths.tokenizer is None else "by its tokenizer"
+        st.caption(escape_markdown(f"{cut[0][:-1]} of version {versions[0].number}, {known}."))
 
 
 def _make_row(version: DatasetVersion) -> dict[str, Any]:
