@@ -57,7 +57,7 @@ def make_request() -> dict[str, Any]:
         "conversation_category": "core",
         **selection.model_dump(mode="json", include={"persona_ids", "arc_ids", "topic_ids", "limit", "skip_existing"}),
         "picks": [0, 3],
-        "per_combination": 2,
+        "per_combination": 1,
         **make_settings(budget_usd=5, canary_items=1).model_dump(mode="json"),
         "estimated_seconds": 10.5,
         "estimated_cost_usd": 0.5,

@@ -28,6 +28,7 @@ def selections(draw: st.DrawFn) -> Selection:
         topic_ids=some(CHOICES.topics),
         limit=draw(st.none() | st.integers(1, 10**6)),
         skip_existing=draw(st.none() | st.sampled_from(SkipExisting)),
+        per_combination=draw(st.integers(1, 1_000)),
     )
 
 
