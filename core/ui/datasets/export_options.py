@@ -118,7 +118,7 @@ def _draw_splits(services: PageServices, version: DatasetVersion, rule: SplitRul
     """Say how the version is divided, and what the parts share."""
     members = _load_members(services, version.id, version)
     assigned, sizes = divide(members, rule)
-    parts = " · ".join(f"{split.value} **{size:,}**" for split, size in sizes.items())
+    parts = " · ".join(f"{escape_markdown(split.value)} **{size:,}**" for split, size in sizes.items())
     shared = "; ".join(map(describe_shared, check_splits(members, assigned)))
     told = escape_markdown(f"{shared[:1].upper()}{shared[1:]}." if shared else "All of it is training data.")
     st.markdown(f"{parts} :gray[· {told}]")
