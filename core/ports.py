@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from core.domain.datasets.records import (
         ConversationCounts,
         ConversationFilters,
+        ConversationPlace,
         ExportedConversation,
         ListedConversation,
+        OpenedConversation,
         Reviewed,
         ReviewStatus,
         StoredConversation,
@@ -381,15 +383,15 @@ class ConversationStore(Protocol):
 
     def find_place(
         self, conversation_id: UUID | None, filters: ConversationFilters = ..., reader: UUID | None = None
-    ) -> RowPlace:
+    ) -> ConversationPlace:
         """Return the neighbours of a conversation among the filtered ones; without one, the first as the older neighbour.
 
         Where conversations that wait for review are asked for, a reader is not led on to what another has open.
         """
         ...
 
-    def open(self, conversation_id: UUID, reader: UUID) -> bool:
-        """Note that a reader has a conversation open; return whether another one has it open already."""
+    def open(self, conversation_id: UUID, reader: UUID, filters: ConversationFilters = ...) -> OpenedConversation:
+        """Note that a reader has a conversation open; return it with its place. Raise NotFound as `get` does."""
         ...
 
     def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus, reason: str | None = None) -> Reviewed:

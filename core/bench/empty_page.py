@@ -1,4 +1,4 @@
-"""What an empty Streamlit page costs: the lower bound of every load time."""
+"""What an empty Streamlit page costs: the lower bound of every load time, and of every press."""
 
 import subprocess
 import sys
@@ -11,14 +11,21 @@ from core.embedded.addresses import LOOPBACK, choose_ports
 from core.embedded.application import check_address, page_url
 from core.errors import StackError
 
-SCRIPT = 'import streamlit as st\n\nst.set_page_config(layout="wide")\nst.subheader("Empty")\n'
+SCRIPT = """
+import streamlit as st
+
+st.set_page_config(layout="wide")
+st.subheader("Empty")
+st.session_state.presses = st.session_state.get("presses", 0) + st.button("Press", key="press")
+st.text(st.session_state.presses)
+"""
 START_SECONDS = 60
 NAME = "empty"
 
 
 @contextmanager
 def serve_empty_page(folder: Path) -> Generator[str]:
-    """Serve a page with nothing but a heading, without the product's settings; yield its address."""
+    """Serve a page with a heading, a button and a number of presses, without the product's settings; yield its address."""
     script = folder / "empty.py"
     script.write_text(SCRIPT)
     port = choose_ports([NAME], {})[NAME]

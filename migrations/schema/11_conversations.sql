@@ -128,8 +128,10 @@ begin
 end
 $$;
 
--- What stands before and after a conversation with the filters: {"newer_id", "older_id", "newer", "total"}. Without a
--- conversation, `older_id` is the first of all. A reader is not led on to what another reader has open.
+-- What stands before and after a conversation with the filters, and how far their review is: {"newer_id", "older_id",
+-- "newer", "total", "by_review_status"}; the counts by review status leave that filter out. Without a conversation,
+-- `older_id` is the first of all. Where those that wait for review are asked for, a reader is not led on to what another
+-- reader has open.
 create function public.find_conversation_place(filters jsonb, conversation_id uuid, for_reader uuid default null) returns jsonb
 language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
 as $$
@@ -137,16 +139,25 @@ declare
     moment timestamptz;
 begin
     select c.created_at into moment from public.conversations c where c.id = conversation_id;
-    return jsonb_build_object(
-        'newer_id', (select c.id from public.matching_conversations(filters) c
-            where (c.created_at, c.id) > (moment, conversation_id) order by c.created_at, c.id limit 1),
-        'older_id', (select c.id from public.matching_conversations(filters) c
-            where (conversation_id is null or (c.created_at, c.id) < (moment, conversation_id))
-                and (for_reader is null or c.reader is null or c.reader = for_reader or c.held_until < now())
-            order by c.created_at desc, c.id desc limit 1),
-        'newer', (select count(*) from public.matching_conversations(filters) c
-            where (c.created_at, c.id) > (moment, conversation_id)),
-        'total', (select count(*) from public.matching_conversations(filters) c)
+    return (
+        with grouped as materialized (
+            select c.review_status, filters ->> 'review_status' is null or c.review_status = filters ->> 'review_status' as matches,
+                count(*) as conversations, count(*) filter (where (c.created_at, c.id) > (moment, conversation_id)) as newer
+            from public.matching_conversations(filters - 'review_status') c group by 1
+        )
+        select jsonb_build_object(
+            'newer_id', (select c.id from public.matching_conversations(filters) c
+                where (c.created_at, c.id) > (moment, conversation_id) order by c.created_at, c.id limit 1),
+            'older_id', (select c.id from public.matching_conversations(filters) c
+                where (conversation_id is null or (c.created_at, c.id) < (moment, conversation_id))
+                    and (for_reader is null or filters ->> 'review_status' is distinct from 'pending_review'
+                        or c.reader is null or c.reader = for_reader or c.held_until < now())
+                order by c.created_at desc, c.id desc limit 1),
+            'newer', coalesce(sum(g.newer) filter (where g.matches), 0),
+            'total', coalesce(sum(g.conversations) filter (where g.matches), 0),
+            'by_review_status', coalesce(jsonb_object_agg(g.review_status, g.conversations), '{}')
+        )
+        from grouped g
     );
 end
 $$;
@@ -229,6 +240,26 @@ begin
     set read_at = coalesce(c.read_at, now()), reader = new_reader, held_until = now() + interval '5 minutes'
     where c.id = target.id;
     return jsonb_build_object('outcome', 'done', 'is_held', false);
+end
+$$;
+
+-- Opens a conversation for a reader, in one answer: {"conversation": what describe_conversation says, "is_held": whether
+-- another reader has it open, "place": what find_conversation_place says}; null where there is none, or it is someone
+-- else's.
+create function public.read_conversation(target_conversation_id uuid, new_reader uuid, filters jsonb) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+    opened jsonb := public.open_conversation(target_conversation_id, new_reader);
+begin
+    if opened ->> 'outcome' = 'not_found' then
+        return null;
+    end if;
+    return jsonb_build_object(
+        'conversation', public.describe_conversation(target_conversation_id),
+        'is_held', opened -> 'is_held',
+        'place', public.find_conversation_place(filters, target_conversation_id, new_reader)
+    );
 end
 $$;
 

@@ -120,7 +120,8 @@ create trigger keep_frozen_rows before update or delete on public.dataset_versio
 
 -- What came of each combination of a plan in the batches of its data set. A conversation that a reviewer rejected or
 -- archived counts for nothing; simulated ones count where `counts_simulated` says so. `to_generate` is what neither
--- counts, waits for review nor is being generated.
+-- counts, waits for review nor is being generated. Items and conversations are counted apart: joined one by one, 100,000
+-- items take twice as long.
 create function public.count_dataset_cells(target_dataset_id uuid, counts_simulated boolean)
 returns table (
     persona_id uuid, emotional_arc_id uuid, training_topic_id uuid, wanted integer, accepted integer, approved integer,
@@ -130,25 +131,29 @@ language sql stable rows 1000 set search_path = ''
 as $$
     with made as materialized (
         select i.persona_id, i.emotional_arc_id, i.training_topic_id,
-            count(*) filter (where c.review_status in ('pending_review', 'approved') and (counts_simulated or not c.simulated))
-                as accepted,
-            count(*) filter (where c.review_status = 'approved' and (counts_simulated or not c.simulated)) as approved,
-            count(*) filter (where c.review_status = 'rejected') as rejected,
             count(*) filter (where i.status = 'failed') as failed,
             count(*) filter (where i.status in ('queued', 'processing')) as open,
             count(*) as made
-        from public.batches b
-        join public.batch_items i on i.batch_id = b.id
-        left join public.conversations c on c.batch_item_id = i.id
-        where b.dataset_id = target_dataset_id
+        from public.batch_items i
+        where i.batch_id in (select b.id from public.batches b where b.dataset_id = target_dataset_id)
+        group by 1, 2, 3
+    ), kept as materialized (
+        select c.persona_id, c.emotional_arc_id, c.training_topic_id,
+            count(*) filter (where c.review_status in ('pending_review', 'approved') and (counts_simulated or not c.simulated))
+                as accepted,
+            count(*) filter (where c.review_status = 'approved' and (counts_simulated or not c.simulated)) as approved,
+            count(*) filter (where c.review_status = 'rejected') as rejected
+        from public.conversations c
+        where c.batch_id in (select b.id from public.batches b where b.dataset_id = target_dataset_id)
         group by 1, 2, 3
     )
     select cell.persona_id, cell.emotional_arc_id, cell.training_topic_id, cell.wanted,
-        coalesce(m.accepted, 0)::integer, coalesce(m.approved, 0)::integer, coalesce(m.rejected, 0)::integer,
+        coalesce(k.accepted, 0)::integer, coalesce(k.approved, 0)::integer, coalesce(k.rejected, 0)::integer,
         coalesce(m.failed, 0)::integer, coalesce(m.open, 0)::integer, coalesce(m.made, 0)::integer,
-        greatest(cell.wanted - coalesce(m.accepted, 0) - coalesce(m.open, 0), 0)::integer
+        greatest(cell.wanted - coalesce(k.accepted, 0) - coalesce(m.open, 0), 0)::integer
     from public.dataset_cells cell
     left join made m using (persona_id, emotional_arc_id, training_topic_id)
+    left join kept k using (persona_id, emotional_arc_id, training_topic_id)
     where cell.dataset_id = target_dataset_id
 $$;
 

@@ -42,6 +42,6 @@ grant execute on function
     public.delete_dataset(uuid), public.describe_dataset(uuid, boolean), public.freeze_dataset_version(uuid, text, jsonb), public.list_dataset_conversations(uuid, integer, timestamptz, uuid),
     public.list_datasets(boolean, text, uuid, integer), public.read_version_rows(uuid, integer, integer),
     public.review_conversations(uuid[], text, text), public.stage_dataset_rows(uuid, jsonb), public.edit_turn(uuid, integer, text, text),
-    public.note_conversation(uuid, text), public.open_conversation(uuid, uuid),
+    public.note_conversation(uuid, text), public.open_conversation(uuid, uuid), public.read_conversation(uuid, uuid, jsonb),
     public.draw_conversations(jsonb), public.note_dataset_export(uuid, text, text[], text), public.read_dataset_head(uuid)
     to authenticated;

@@ -437,6 +437,13 @@ CALLS: Mapping[str, Call] = {
         arguments=lambda world: {"target_conversation_id": str(world.conversation), "new_reader": str(uuid4())},
         owner=is_done,
     ),
+    "read_conversation": Call(
+        arguments=lambda world: (
+            _filter(world) | {"target_conversation_id": str(world.conversation), "new_reader": str(uuid4())}
+        ),
+        owner=lambda answer: answer["place"]["total"] == 1,
+        limits={"filters": FILTERS},
+    ),
     "edit_turn": Call(
         arguments=lambda world: {
             "target_conversation_id": str(world.conversation),

@@ -187,12 +187,27 @@ def test_two_reviewers_are_not_led_to_the_same_conversation(owner: Owner) -> Non
     waiting = ConversationFilters(review_status=ReviewStatus.PENDING_REVIEW)
 
     assert newest == owner.conversations.find_place(None, waiting, first_reader).older_id
-    assert not owner.conversations.open(newest, first_reader)
+    assert not owner.conversations.open(newest, first_reader).is_held
     assert middle == owner.conversations.find_place(None, waiting, second_reader).older_id
-    assert not owner.conversations.open(middle, second_reader)
+    assert not owner.conversations.open(middle, second_reader).is_held
     assert oldest == owner.conversations.find_place(newest, waiting, first_reader).older_id
-    assert owner.conversations.open(middle, first_reader)  # The second one has it open.
+    assert owner.conversations.open(middle, first_reader).is_held  # The second one has it open.
     assert middle == owner.conversations.find_place(newest, ConversationFilters(), first_reader).older_id
+
+
+def test_opening_a_conversation_tells_its_place_and_how_far_the_review_is(owner: Owner) -> None:
+    owner.make(3)
+    newest, middle, oldest = list_ids(owner)
+    review_conversation(owner.conversations, newest, ReviewStatus.APPROVED)
+    waiting = ConversationFilters(review_status=ReviewStatus.PENDING_REVIEW)
+
+    opened = owner.conversations.open(middle, uuid4(), waiting)
+
+    assert opened.conversation == owner.conversations.get(middle)
+    assert (None, oldest, 0, 2) == (opened.place.newer_id, opened.place.older_id, opened.place.newer, opened.place.total)
+    assert {ReviewStatus.PENDING_REVIEW: 2, ReviewStatus.APPROVED: 1} == opened.place.by_review_status
+    unfiltered = owner.conversations.open(middle, uuid4()).place
+    assert (newest, 1, 3) == (unfiltered.newer_id, unfiltered.newer, unfiltered.total)
 
 
 def test_bulk_review_tells_how_many_were_read(owner: Owner) -> None:
@@ -277,6 +292,8 @@ def test_a_stranger_sees_and_changes_nothing(owner: Owner, stranger: Owner) -> N
     assert [] == theirs.rpc("find_conversations_by_words", {"search": "statement"}).execute().data
     with pytest.raises(NotFound):
         stranger.conversations.get(conversation_id)
+    with pytest.raises(NotFound):
+        stranger.conversations.open(conversation_id, uuid4())
     with pytest.raises(NotFound):
         review_conversation(stranger.conversations, conversation_id, ReviewStatus.REJECTED)
     assert ReviewStatus.PENDING_REVIEW is owner.conversations.get(conversation_id).review_status

@@ -12,13 +12,15 @@ from core.domain.datasets.records import (
     ANY_CONVERSATION,
     ConversationCounts,
     ConversationFilters,
+    ConversationPlace,
     ExportedConversation,
     ListedConversation,
+    OpenedConversation,
     Reviewed,
     ReviewStatus,
     StoredConversation,
 )
-from core.domain.paging import PAGE_SIZE, Direction, Page, RowCursor, RowPlace
+from core.domain.paging import PAGE_SIZE, Direction, Page, RowCursor
 from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound
 
@@ -27,7 +29,6 @@ class _ChangeOutcome(Record):
     outcome: Literal["done", "changed", "not_found", "rejected"]
     reviewed: int = 0
     read: int = 0
-    is_held: bool = False
     reason: str | None = None
 
 
@@ -69,21 +70,29 @@ class SupabaseConversationStore:
 
     def find_place(
         self, conversation_id: UUID | None, filters: ConversationFilters = ANY_CONVERSATION, reader: UUID | None = None
-    ) -> RowPlace:
-        # Only reviewers are led past what another reader has open.
-        is_review = filters.review_status is ReviewStatus.PENDING_REVIEW
+    ) -> ConversationPlace:
         answer = call_function(
             self.analyst.client,
             "find_conversation_place",
             filters=dump_filters(filters),
             conversation_id=None if conversation_id is None else str(conversation_id),
-            for_reader=str(reader) if reader is not None and is_review else None,
+            for_reader=None if reader is None else str(reader),
         )
-        return RowPlace.model_validate(answer)
+        return ConversationPlace.model_validate(answer)
 
-    def open(self, conversation_id: UUID, reader: UUID) -> bool:
-        parameters = {"target_conversation_id": str(conversation_id), "new_reader": str(reader)}
-        return self._change("open_conversation", **parameters).is_held
+    def open(
+        self, conversation_id: UUID, reader: UUID, filters: ConversationFilters = ANY_CONVERSATION
+    ) -> OpenedConversation:
+        answer = call_function(
+            self.analyst.client,
+            "read_conversation",
+            target_conversation_id=str(conversation_id),
+            new_reader=str(reader),
+            filters=dump_filters(filters),
+        )
+        if answer is None:
+            raise NotFound.of("conversation", conversation_id)
+        return read_record(OpenedConversation, answer, "conversation")
 
     def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus, reason: str | None = None) -> Reviewed:
         ids = [str(conversation_id) for conversation_id in conversation_ids]

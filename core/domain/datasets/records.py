@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from core.domain.paging import RecordRow
+from core.domain.paging import RecordRow, RowPlace
 from core.domain.record import Record
 from core.domain.scaffolding.records import (
     AxisId,
@@ -90,6 +90,12 @@ class ConversationCounts(Record):
     by_review_status: dict[ReviewStatus, int]
 
 
+class ConversationPlace(RowPlace):
+    """The place of a conversation under filters, and how far their review is: these counts leave that filter out."""
+
+    by_review_status: dict[ReviewStatus, int]
+
+
 class TurnEdit(Record):
     """What a turn, counted from 0, said before it was edited."""
 
@@ -124,6 +130,14 @@ class StoredConversation(ListedConversation):
     revision: str
     read_at: AwareDatetime | None = None
     edits: tuple[TurnEdit, ...] = ()
+
+
+class OpenedConversation(Record):
+    """A conversation as a reader opens it: with its place, and whether another reader has it open."""
+
+    conversation: StoredConversation
+    is_held: bool
+    place: ConversationPlace
 
 
 class ExportedConversation(RecordRow):

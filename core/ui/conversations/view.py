@@ -8,7 +8,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.datasets.records import ReviewStatus, StoredConversation
+from core.domain.datasets.records import ConversationPlace, ReviewStatus, StoredConversation
 from core.domain.paging import RowPlace
 from core.domain.scaffolding.prompt import render_prompt
 from core.domain.scaffolding.variations import Combination, draw_values
@@ -40,14 +40,15 @@ ICONS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/support_agen
 
 def draw_conversation(services: PageServices, conversation_id: UUID) -> None:
     """Draw the conversation; raise NotFound."""
-    conversation = services.conversations.get(conversation_id)
-    filters, reader = read_conversation_filters(), find_reader()
-    is_held = services.conversations.open(conversation_id, reader)
-    place = services.conversations.find_place(conversation_id, filters, reader)
+    filters = read_conversation_filters()
+    opened = services.conversations.open(conversation_id, find_reader(), filters)
+    conversation, place = opened.conversation, opened.place
     _draw_title(conversation)
     _draw_controls(services, conversation, place)
     with st.container():
-        _draw_review_state(services, conversation, is_held=is_held)
+        if filters.review_status is not None:
+            _draw_review_progress(place)
+        _draw_review_state(conversation, is_held=opened.is_held)
     chat, side = st.columns([7, 5], gap="small")
     # Another conversation is another container, which begins at its top.
     with chat, st.container(height=CHAT_PIXELS, border=True, autoscroll=False, key=f"chat_{conversation.id}"):
@@ -99,16 +100,16 @@ def _draw_controls(services: PageServices, conversation: StoredConversation, pla
         draw_review_buttons(services, conversation, place.older_id)
 
 
-def _draw_review_state(services: PageServices, conversation: StoredConversation, *, is_held: bool) -> None:
-    """Say what reviewers noted, how far the review of this data set or filter is, and whether somebody else is at it."""
-    filters = read_conversation_filters()
-    if filters.review_status is not None:
-        counts = services.conversations.count(filters.model_copy(update={"review_status": None}))
-        left = counts.by_review_status.get(ReviewStatus.PENDING_REVIEW, 0)
-        done = counts.total - left
-        st.progress(done / counts.total if counts.total else 1.0, text=f"**{done:,} of {counts.total:,}** reviewed")
-        if counts.total and not left:
-            st.success("All of them are reviewed.", icon=":material/done_all:")
+def _draw_review_progress(place: ConversationPlace) -> None:
+    """Say how far the review of this data set or filter is."""
+    total, left = sum(place.by_review_status.values()), place.by_review_status.get(ReviewStatus.PENDING_REVIEW, 0)
+    st.progress((total - left) / total if total else 1.0, text=f"**{total - left:,} of {total:,}** reviewed")
+    if total and not left:
+        st.success("All of them are reviewed.", icon=":material/done_all:")
+
+
+def _draw_review_state(conversation: StoredConversation, *, is_held: bool) -> None:
+    """Say what reviewers noted, and whether somebody else is at it."""
     if is_held:
         st.warning("Another reader has this open. Next leads to one that nobody reads.", icon=":material/group:")
     if conversation.review_reason is not None:

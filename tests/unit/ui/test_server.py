@@ -52,8 +52,9 @@ def test_server_serves_nothing_before_the_file_is_there(tmp_path: Path, monkeypa
     monkeypatch.setattr(server.time, "sleep", make_file_at_last)
     monkeypatch.setattr(server, "load_pages", lambda: None)
     monkeypatch.setattr(server, "open_early", lambda: None)
+    monkeypatch.setattr(server.gc, "freeze", lambda: events.append("kept what is loaded"))
     monkeypatch.setattr(server, "main", lambda words, prog_name: events.append(f"{prog_name} {' '.join(words)}"))
 
     server.serve(["--after", str(file), "Home.py", "--server.port=1"])
 
-    assert events == ["waited", "waited", "waited", "streamlit run Home.py --server.port=1"]
+    assert events == ["waited", "waited", "waited", "kept what is loaded", "streamlit run Home.py --server.port=1"]
