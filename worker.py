@@ -41,7 +41,7 @@ async def _run_batch(batch_id: BatchId) -> None:
     async with open_generation(load_settings(), worker=f"{socket.gethostname()}:{os.getpid()}") as generation:
         # A warm shutdown: calls in flight finish and are recorded, the rest waits for the next worker.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, generation.stopping.set)
-        await generation.run_batch(batch_id)
+        await generation.run_batches(batch_id)
 
 
 async def _count_tokens(request: ChatRequest) -> int | None:

@@ -37,7 +37,18 @@ if TYPE_CHECKING:
         FailureRow,
         FailureStatistics,
     )
-    from core.domain.batches.work import BatchPlan, CallFailure, ChatRequest, ItemResult, Lease, LeasedItem, RecordOutcome
+    from core.domain.batches.work import (
+        BatchPlan,
+        CallFailure,
+        ChatRequest,
+        ItemResult,
+        KeptResult,
+        Lease,
+        LeasedItem,
+        LeaseRequest,
+        RecordOutcome,
+        WaitingBatch,
+    )
     from core.domain.datasets.freezing import Candidate
     from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, ImportItem, ImportStart
     from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, ExportTarget, PlanPart, VersionId
@@ -301,8 +312,11 @@ class QueueProbe(Protocol):
 class JobQueue(Protocol):
     """Tells workers that a batch has work. Only its id is enqueued, and anything in the queue may be lost."""
 
-    def enqueue(self, batch_id: BatchId) -> None:
-        """Enqueue a job for the batch unless one is queued or at work; raises QueueUnavailable."""
+    def enqueue(self, batch_id: BatchId, useful_jobs: int = ...) -> None:
+        """Enqueue a job for each worker, but no more than are useful, unless they are queued or at work.
+
+        Raises QueueUnavailable.
+        """
         ...
 
 
@@ -313,10 +327,18 @@ class WorkStore(Protocol):
         """Return what a worker needs to know of a batch; raise PlanUnreadable where its row holds something else."""
         ...
 
-    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease: ...
+    async def list_batches_to_help(self, worker: str) -> tuple[BatchId, ...]:
+        """Return the open batches that one more worker could help, oldest first."""
+        ...
+
+    async def lease(self, batch_id: BatchId, request: LeaseRequest) -> Lease: ...
 
     async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
         """Extend the leases; return the ids of the items whose lease is still this worker's."""
+        ...
+
+    async def leave(self, batch_id: BatchId, worker: str) -> None:
+        """Give this worker's calls to the others."""
         ...
 
     async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
@@ -325,8 +347,12 @@ class WorkStore(Protocol):
 
     async def pause(self, batch_id: BatchId, reason: str) -> None: ...
 
-    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        """Record results in one transaction, outcomes in the same order."""
+    async def keep(self, results: Sequence[ItemResult]) -> tuple[KeptResult, ...]:
+        """Encode results and put them on disk; one that the disk does not take says so."""
+        ...
+
+    async def record(self, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
+        """Record kept results in one transaction, outcomes in the same order."""
         ...
 
 
@@ -590,8 +616,8 @@ class Spool(Protocol):
 class Reconciler(Protocol):
     """Finds what lost workers and lost jobs left behind."""
 
-    def reconcile(self) -> tuple[BatchId, ...]:
-        """Settle expired leases; return the batches with an item that could be leased now."""
+    def reconcile(self) -> tuple[WaitingBatch, ...]:
+        """Settle expired leases; return the batches that more workers could help, oldest first."""
         ...
 
 

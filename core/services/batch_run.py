@@ -1,9 +1,11 @@
-"""A worker's run of one batch: lease items, keep as many in flight as the pace allows, record each result.
+"""A worker's run of one batch: items are leased a little ahead, and a call that ends makes room for the next at once.
 
-A slot is used again only when its result is in the database.
+A result frees its slot when it is safe on disk. It is recorded while the next calls run, and its lease is kept until then.
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,105 +13,217 @@ from datetime import UTC, datetime
 
 import structlog
 
-from core.domain.batches.work import BatchPlan, ItemResult, LeasedItem
+from core.domain.batches.batch import BatchStatus
+from core.domain.batches.work import BatchPlan, ItemId, ItemReleased, ItemResult, Lease, LeasedItem, LeaseRequest
 from core.errors import BrightRunError, ServiceUnavailable
 from core.ports import WorkStore
-from core.services.item_failures import describe_rejected, describe_unstorable
+from core.services.call_slots import CallSlots
 from core.services.recording import ResultRecorder
 from core.services.shared_pace import SharedPace
 
 log = structlog.get_logger(__name__)
 
-MAX_HOLD_SECONDS = 5.0
-"""How often a held-back loop checks again: another worker may have raised the pace, or an analyst cancelled."""
-IDLE_WAIT_SECONDS = 1.0
-"""How long a loop with free slots waits before it asks for items again."""
+LOOK_SECONDS = 1.0
+"""How often a worker that holds items asks whether the batch is paused, and how many calls are its own."""
+MAX_WAIT_SECONDS = 5.0
+"""Also while an item's next try is minutes away: the batch may be cancelled."""
+SUSPECT_FROM = 2
+"""Lost leases after which an item runs alone in its process. The database leases it alone in its batch, too."""
+NOT_YET = Lease(status=BatchStatus.QUEUED, share=1, next_available_in_seconds=0)
+"""What a run assumes before the database has answered."""
 
 
 @dataclass(kw_only=True)
 class BatchRun:
-    """The loop over one batch: what is in flight, and the heartbeat that keeps its leases. `generate` makes one attempt."""
+    """The loop over one batch, and the heartbeat that keeps its leases. `generate` makes one attempt."""
 
     plan: BatchPlan
     store: WorkStore
     recorder: ResultRecorder
     pace: SharedPace
+    slots: CallSlots
     generate: Callable[[LeasedItem], Awaitable[ItemResult]]
     worker: str
     lease_seconds: float
     stopping: asyncio.Event
-    in_flight: dict[asyncio.Task[None], LeasedItem] = field(default_factory=dict)
+    _ready: deque[LeasedItem] = field(default_factory=deque[LeasedItem])
+    """Leased, not called yet."""
+    _calling: set[ItemId] = field(default_factory=set[ItemId])
+    """Called, and the result is not safe yet."""
+    _tasks: dict[asyncio.Task[None], LeasedItem] = field(default_factory=dict[asyncio.Task[None], LeasedItem])
+    """Called, and not recorded yet."""
+    _lease: Lease = NOT_YET
+    _leasing: asyncio.Task[Lease] | None = None
+    _lease_at: float = 0.0
+    """When to ask for items, by `time.monotonic`."""
+    _looked_at: float = 0.0
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Work until the batch has nothing left for this worker, or the worker is asked to stop."""
-        await self.pace.begin()
-        async with self._heartbeat():
-            while not self.stopping.is_set():
-                wait_seconds = await self._take_items()
-                if wait_seconds is None and not self.in_flight:
-                    break
-                await self._wait(wait_seconds)
-            if self.in_flight:
-                await asyncio.wait(self.in_flight)
-
-    async def _take_items(self) -> float | None:
-        """Fill the free slots. Return the seconds until the next lease; None: when a call ends."""
-        pace = await self.pace.read()
-        held_seconds = pace.wait_seconds(datetime.now(UTC))
-        free = min(self.plan.settings.concurrency, pace.limit) - len(self.in_flight)
-        if held_seconds > 0:
-            free = 0  # Still called: the batch may have been cancelled.
-        elif free <= 0:
-            return None
+        await self.pace.sync()
+        self.slots.join(self.plan.id, self.plan.created_by)
         try:
-            lease = await self.store.lease(self.plan.id, self.worker, free, self.lease_seconds)
-        except BrightRunError as error:
-            # What is in flight is paid for, so the loop waits instead of ending. Without any, the next job may do better.
-            if not self.in_flight and not isinstance(error, ServiceUnavailable):
-                raise
-            log.warning("items_not_leased", batch_id=str(self.plan.id), error=str(error))
-            return IDLE_WAIT_SECONDS
-        for item in lease.items:
+            async with self._heartbeat(), self._woken_when_stopped():
+                while not self._is_over():
+                    self._ask_for_items()
+                    await self._wait(self._start_calls())
+                    self._take_items()
+                self._give_back()
+                while self._tasks or self._leasing:
+                    await self._wait(MAX_WAIT_SECONDS)
+                    self._take_items()
+                    self._give_back()
+        finally:
+            self.slots.leave(self.plan.id)
+            await self._leave()
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing to wait for but what runs."""
+        if self.stopping.is_set() or self._lease.status is None or not self._lease.status.is_active:
+            return True
+        is_of_no_use = self._lease.next_available_in_seconds is None or self._lease.share == 0
+        return is_of_no_use and not (self._leasing or self._ready or self._tasks)
+
+    def _ask_for_items(self) -> None:
+        """Ask for items where few are left; otherwise from time to time for the state of the batch."""
+        if self._leasing is not None:
+            return
+        now = time.monotonic()
+        is_short = now >= self._lease_at and len(self._ready) <= self._lease.ahead // 2 and self._find_hold_seconds() <= 0
+        if is_short or now - self._looked_at >= self._find_look_seconds():
+            self._looked_at = now
+            self._leasing = asyncio.create_task(self._request_lease(2 * self.plan.settings.concurrency if is_short else 0))
+            self._leasing.add_done_callback(lambda _task: self._wake.set())
+
+    async def _request_lease(self, wanted: int) -> Lease:
+        await self.pace.sync()
+        request = LeaseRequest(
+            worker=self.worker,
+            wanted=wanted,
+            lease_seconds=self.lease_seconds,
+            held=len(self._ready) + len(self._calling),
+            calling=len(self._calling),
+        )
+        lease = await self.store.lease(self.plan.id, request)
+        if wanted:
+            self._lease_at = time.monotonic() + _find_wait_seconds(lease)
+        return lease
+
+    def _take_items(self) -> None:
+        """Take what was leased. Raises where a job that begins anew may do better, and nothing paid for is at stake."""
+        if self._leasing is None or not self._leasing.done():
+            return
+        leasing, self._leasing = self._leasing, None
+        match leasing.exception():
+            case None:
+                self._lease = leasing.result()
+                self._ready.extend(self._lease.items)
+            case error if self._tasks or isinstance(error, ServiceUnavailable):
+                log.warning("items_not_leased", batch_id=str(self.plan.id), error=str(error))
+                self._lease_at = time.monotonic() + LOOK_SECONDS
+            case error:
+                raise error
+
+    def _start_calls(self) -> float:
+        """Start as many calls as may run now; return in how many seconds to look again at the latest."""
+        hold_seconds = self._find_hold_seconds()
+        self._note_wanted()
+        while self._ready and hold_seconds <= 0 and self._may_start(self._ready[0]):
+            item = self._ready.popleft()
+            self.pace.note_call(self._find_part())
+            self._calling.add(item.item_id)
             task = asyncio.create_task(self._process(item), name=f"item {item.position}")
-            self.in_flight[task] = item
+            self._tasks[task] = item
             task.add_done_callback(self._forget)
-        if lease.status is None or not lease.status.is_active or lease.next_available_in_seconds is None:
-            return None
-        if held_seconds > 0:
-            return min(held_seconds, MAX_HOLD_SECONDS)
-        if lease.next_available_in_seconds <= 0:
-            # Items are there, but the batch's concurrency is used up, by this worker or by others.
-            return None if self.in_flight else IDLE_WAIT_SECONDS
-        # A cancel or pause must not wait for a delay, nor keep this worker from other batches.
-        return min(lease.next_available_in_seconds, MAX_HOLD_SECONDS)
+            hold_seconds = self._find_hold_seconds()
+            self._note_wanted()
+        if hold_seconds > 0:
+            return min(hold_seconds, LOOK_SECONDS)
+        if self._leasing or self._ready:
+            return self._find_look_seconds()
+        return min(max(self._lease_at - time.monotonic(), 0.0), self._find_look_seconds())
+
+    def _note_wanted(self) -> None:
+        most, calling = min(self._lease.slots, self.pace.pace.limit), len(self._calling)
+        self.slots.note(self.plan.id, wanted=min(most, calling + len(self._ready)), calling=calling)
+
+    def _may_start(self, item: LeasedItem) -> bool:
+        if _is_suspect(item):
+            return self._lease.slots > 0 and self.slots.begin_alone(self.plan.id)
+        return self.slots.count_free(self.plan.id) > 0
+
+    def _find_hold_seconds(self) -> float:
+        return max(self.pace.pace.wait_seconds(datetime.now(UTC)), self.pace.spacing_wait_seconds)
+
+    def _find_look_seconds(self) -> float:
+        is_waiting = self._ready or self._lease.next_available_in_seconds is not None
+        return LOOK_SECONDS if is_waiting else min(MAX_WAIT_SECONDS, self.lease_seconds / 3)
+
+    def _find_part(self) -> float:
+        """Return this worker's part of the calls that the batch may make, 0 to 1."""
+        most = min(self.plan.settings.concurrency, self.pace.pace.limit)
+        return min(max(self._lease.slots, 1) / most, 1.0)
+
+    async def _process(self, item: LeasedItem) -> None:
+        try:
+            result = await self.generate(item)
+        finally:
+            if _is_suspect(item):
+                self.slots.end_alone(self.plan.id)
+        await self._store(result)
+
+    async def _store(self, result: ItemResult) -> None:
+        item_id = result.item.item_id
+        outcome = await self.recorder.store(result, self.plan.settings, on_safe=lambda: self._free_slot(item_id))
+        if outcome.outcome != "recorded":
+            log.warning(outcome.outcome, batch_id=str(self.plan.id), item_id=str(item_id))
+        if outcome.batch_status is not None and not outcome.batch_status.is_active:
+            self._looked_at = 0.0  # Paused or ended: what is ready is given back at once.
+        if isinstance(result, ItemReleased):
+            self._expect_items(result.delay_seconds)
+        elif self._lease.next_available_in_seconds == 0:
+            self._expect_items(0)  # It may have ended the canary, or left room in the budget.
+
+    def _expect_items(self, in_seconds: float) -> None:
+        self._lease = self._lease.model_copy(update={"next_available_in_seconds": in_seconds})
+        self._lease_at = min(self._lease_at, time.monotonic() + in_seconds)
+
+    def _free_slot(self, item_id: ItemId) -> None:
+        self._calling.discard(item_id)
+        self._wake.set()
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self.in_flight.pop(task, None)
+        item = self._tasks.pop(task)
+        self._free_slot(item.item_id)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("item_crashed", batch_id=str(self.plan.id), error=str(error), exc_info=error)
 
-    async def _wait(self, wait_seconds: float | None) -> None:
-        """Wait until a call ends, an item becomes available, or the worker is asked to stop."""
-        stop = asyncio.create_task(self.stopping.wait())
+    def _give_back(self) -> None:
+        """Give back what was not called: others may take it at once."""
+        while self._ready:
+            item = self._ready.popleft()
+            task = asyncio.create_task(self._store(ItemReleased(item=item)), name=f"release {item.position}")
+            self._tasks[task] = item
+            task.add_done_callback(self._forget)
+
+    async def _wait(self, wait_seconds: float) -> None:
+        """Wait until a slot is free, items have come, the worker is asked to stop, or the time is over."""
         try:
-            await asyncio.wait({*self.in_flight, stop}, timeout=wait_seconds, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(wait_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    @asynccontextmanager
+    async def _woken_when_stopped(self) -> AsyncGenerator[None]:
+        stop = asyncio.create_task(self.stopping.wait(), name="stop")
+        stop.add_done_callback(lambda _task: self._wake.set())
+        try:
+            yield
         finally:
             stop.cancel()
-
-    async def _process(self, item: LeasedItem) -> None:
-        result = await self.generate(item)
-        try:
-            outcome = await self.recorder.record(result)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the reply is paid for
-            # Recording again would be refused again, and another attempt would be paid for again.
-            rejected = describe_rejected(result, error, self.plan.settings)
-            try:
-                outcome = await self.recorder.record(rejected)
-            except Exception as again:
-                log.exception("failure_rejected", batch_id=str(self.plan.id), item_id=str(item.item_id))
-                outcome = await self.recorder.record(describe_unstorable(rejected, again))
-        if outcome.outcome != "recorded":
-            log.warning(outcome.outcome, batch_id=str(self.plan.id), item_id=str(item.item_id))
 
     @asynccontextmanager
     async def _heartbeat(self) -> AsyncGenerator[None]:
@@ -123,7 +237,7 @@ class BatchRun:
     async def _extend_leases(self) -> None:
         while True:
             await asyncio.sleep(self.lease_seconds / 3)
-            items = tuple(self.in_flight.values())
+            items = (*self._ready, *self._tasks.values())
             if not items:
                 continue
             try:
@@ -131,3 +245,22 @@ class BatchRun:
             except BrightRunError as error:
                 # Recording will tell whether the leases held; a paid call is not aborted.
                 log.warning("leases_not_extended", batch_id=str(self.plan.id), items=len(items), error=str(error))
+
+    async def _leave(self) -> None:
+        try:
+            await self.store.leave(self.plan.id, self.worker)
+        except BrightRunError as error:  # Its part expires.
+            log.warning("batch_not_left", batch_id=str(self.plan.id), error=str(error))
+
+
+def _is_suspect(item: LeasedItem) -> bool:
+    return item.lost_leases >= SUSPECT_FROM
+
+
+def _find_wait_seconds(lease: Lease) -> float:
+    """Return when to ask for items again."""
+    if lease.items:
+        return 0.0
+    if lease.next_available_in_seconds is None:
+        return MAX_WAIT_SECONDS
+    return min(max(lease.next_available_in_seconds, LOOK_SECONDS), MAX_WAIT_SECONDS)

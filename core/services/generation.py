@@ -36,9 +36,11 @@ from core.domain.verdict.verdict import Accepted, FailureType
 from core.errors import PlanUnreadable, TemplateInvalid
 from core.ports import ChatModel, PaceBoard, WorkStore
 from core.services.batch_run import BatchRun
+from core.services.call_slots import CallSlots
 from core.services.item_failures import describe_lost, fail_item, fail_unattempted, make_failure
+from core.services.open_batches import OpenBatches
 from core.services.recording import ResultRecorder
-from core.services.shared_pace import SharedPace
+from core.services.shared_pace import ModelPace, SharedPace
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +57,17 @@ class GenerationService:
     pace_board: PaceBoard
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set on SIGTERM: calls in flight finish and are recorded, nothing more is leased."""
+    slots: CallSlots = field(default_factory=CallSlots)
+    _paces: dict[str, ModelPace] = field(default_factory=dict[str, ModelPace])
 
-    async def run_batch(self, batch_id: BatchId) -> None:
+    async def run_batches(self, first: BatchId) -> None:
+        """Work on a batch, and beside it on every other that this worker could help, until none is left.
+
+        Raises what ended the run of the first batch, after the others have ended.
+        """
+        await OpenBatches(store=self.store, worker=self.worker, run_batch=self.run_batch, stopping=self.stopping).run(first)
+
+    async def run_batch(self, batch_id: BatchId, recorder: ResultRecorder) -> None:
         """Work on a batch until it has no item left for this worker."""
         try:
             plan = await self.store.get_plan(batch_id)
@@ -68,18 +79,22 @@ class GenerationService:
         if plan is None:
             log.warning("batch_not_found", batch_id=str(batch_id))
             return
-        pace = SharedPace(board=self.pace_board, store=self.store, plan=plan)
-        async with ResultRecorder.open(self.store) as recorder:
-            await BatchRun(
-                plan=plan,
-                store=self.store,
-                recorder=recorder,
-                pace=pace,
-                generate=lambda item: self.generate_item(plan, item, pace),
-                worker=self.worker,
-                lease_seconds=self.lease_seconds,
-                stopping=self.stopping,
-            ).run()
+        pace = SharedPace(model=self.find_pace(plan.settings.model), store=self.store, plan=plan)
+        await BatchRun(
+            plan=plan,
+            store=self.store,
+            recorder=recorder,
+            pace=pace,
+            slots=self.slots,
+            generate=lambda item: self.generate_item(plan, item, pace),
+            worker=self.worker,
+            lease_seconds=self.lease_seconds,
+            stopping=self.stopping,
+        ).run()
+
+    def find_pace(self, model: str) -> ModelPace:
+        """Return the pace of a model, which all batches that use it share."""
+        return self._paces.setdefault(model, ModelPace(board=self.pace_board, model=model))
 
     async def generate_item(self, plan: BatchPlan, item: LeasedItem, pace: SharedPace) -> ItemResult:
         """Make one attempt at an item and return its result; an exception becomes a result, too."""

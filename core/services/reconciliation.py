@@ -47,10 +47,10 @@ class ReconciliationService:
         return enqueued or 0
 
     def _enqueue(self) -> int:
-        batch_ids = self.reconciler.reconcile()
-        for batch_id in batch_ids:
-            self.queue.enqueue(batch_id)
-        return len(batch_ids)
+        waiting = self.reconciler.reconcile()
+        for batch in waiting:
+            self.queue.enqueue(batch.batch_id, batch.jobs)
+        return len(waiting)
 
     def _tell_what_waits(self) -> None:
         self.notices.note_stuck_results(self.host, self.spool.count_stuck())

@@ -38,6 +38,7 @@ create table public.batches (
     imported boolean not null default false,
     stopped_at timestamptz,
     dataset_id uuid,
+    canary_passed boolean not null default false,
     constraint batches_settings_check check (imported or (max_tokens is not null and structured_outputs is not null)),
     constraint batches_imported_check check (not imported or (status in ('completed', 'failed') and retry_of is null)),
     constraint batches_name_line check (public.is_line(name)),
@@ -54,6 +55,7 @@ comment on column public.batches.raise_max_tokens is
     'A reply cut by max_tokens is tried once more with twice the limit; the cut attempt stays recorded';
 comment on column public.batches.canary_items is
     'So many items run first, alone; the rest only if enough of them are accepted. 0: no canary';
+comment on column public.batches.canary_passed is 'Its canary has ended well, or somebody has resumed it since: not looked at again';
 comment on column public.batches.breaker_share is
     'The batch is paused when more than this share of its last 20 closed items, or of its canary, failed';
 comment on column public.batches.watched_since is
@@ -136,6 +138,81 @@ create index idx_batch_items_judged on public.batch_items (created_by, finished_
 alter table public.batch_items enable row level security;
 create policy "Users read their items" on public.batch_items
     for select to authenticated using (created_by = (select auth.uid()));
+
+-- How the items of each batch stand, and what its calls have used. A lease, a record or a look at the monitor reads one row
+-- instead of counting up to 100,000; the triggers of items and attempts keep it in the same transaction, so that it is
+-- their count at any moment, and nothing else writes it.
+create table public.batch_totals (
+    batch_id uuid primary key references public.batches (id) on delete cascade,
+    planned integer not null default 0,
+    queued integer not null default 0,
+    processing integer not null default 0,
+    completed integer not null default 0,
+    failed integer not null default 0,
+    cancelled integer not null default 0,
+    attempts integer not null default 0,
+    simulated_attempts integer not null default 0,
+    cost_usd numeric not null default 0,
+    priced_calls integer not null default 0,
+    unpriced_replies integer not null default 0,
+    input_tokens bigint not null default 0,
+    output_tokens bigint not null default 0
+) with (fillfactor = 50);
+comment on table public.batch_totals is 'Counts of the items of each batch by status, and sums over its attempts; kept by triggers';
+alter table public.batch_totals enable row level security;
+create policy "Users read the totals of their batches" on public.batch_totals
+    for select to authenticated using (exists (
+        select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
+    ));
+
+-- Adds new items to the totals of their batches.
+create function public.count_new_items() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    insert into public.batch_totals as kept (batch_id, planned, queued, processing, completed, failed, cancelled)
+    select a.batch_id, count(*), count(*) filter (where a.status = 'queued'), count(*) filter (where a.status = 'processing'),
+        count(*) filter (where a.status = 'completed'), count(*) filter (where a.status = 'failed'),
+        count(*) filter (where a.status = 'cancelled')
+    from added a group by a.batch_id
+    on conflict (batch_id) do update set planned = kept.planned + excluded.planned, queued = kept.queued + excluded.queued,
+        processing = kept.processing + excluded.processing, completed = kept.completed + excluded.completed,
+        failed = kept.failed + excluded.failed, cancelled = kept.cancelled + excluded.cancelled;
+    return null;
+end
+$$;
+create trigger count_new_items after insert on public.batch_items
+    referencing new table as added for each statement execute function public.count_new_items();
+
+-- Moves items whose status has changed from one total of their batches to another.
+create function public.count_changed_items() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update public.batch_totals t
+    set queued = t.queued + d.queued, processing = t.processing + d.processing, completed = t.completed + d.completed,
+        failed = t.failed + d.failed, cancelled = t.cancelled + d.cancelled
+    from (
+        select c.batch_id, sum(c.change) filter (where c.status = 'queued') as queued,
+            sum(c.change) filter (where c.status = 'processing') as processing,
+            sum(c.change) filter (where c.status = 'completed') as completed,
+            sum(c.change) filter (where c.status = 'failed') as failed,
+            sum(c.change) filter (where c.status = 'cancelled') as cancelled
+        from (
+            select o.batch_id, o.status, -1 as change from before o union all select n.batch_id, n.status, 1 from after n
+        ) c
+        group by c.batch_id
+    ) s
+    cross join lateral (
+        select coalesce(s.queued, 0) as queued, coalesce(s.processing, 0) as processing,
+            coalesce(s.completed, 0) as completed, coalesce(s.failed, 0) as failed, coalesce(s.cancelled, 0) as cancelled
+    ) d
+    where t.batch_id = s.batch_id and (d.queued, d.processing, d.completed, d.failed, d.cancelled) <> (0, 0, 0, 0, 0);
+    return null;
+end
+$$;
+create trigger count_changed_items after update on public.batch_items
+    referencing old table as before new table as after for each statement execute function public.count_changed_items();
 
 -- What submit_batch is sent.
 create type public.batch_request as (

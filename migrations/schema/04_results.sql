@@ -54,6 +54,30 @@ alter table public.generation_attempts enable row level security;
 create policy "Users read their attempts" on public.generation_attempts
     for select to authenticated using (created_by = (select auth.uid()));
 
+-- Adds attempts that were just appended to the totals of their batches.
+create function public.count_new_attempts() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update public.batch_totals t
+    set attempts = t.attempts + s.attempts, simulated_attempts = t.simulated_attempts + s.simulated,
+        cost_usd = t.cost_usd + s.cost_usd, priced_calls = t.priced_calls + s.priced,
+        unpriced_replies = t.unpriced_replies + s.unpriced, input_tokens = t.input_tokens + s.input_tokens,
+        output_tokens = t.output_tokens + s.output_tokens
+    from (
+        select a.batch_id, count(*) as attempts, count(*) filter (where a.simulated) as simulated,
+            coalesce(sum(a.cost_usd), 0) as cost_usd, count(a.cost_usd) as priced,
+            count(*) filter (where a.cost_usd is null and a.stop_reason is not null) as unpriced,
+            coalesce(sum(a.input_tokens), 0) as input_tokens, coalesce(sum(a.output_tokens), 0) as output_tokens
+        from added a group by a.batch_id
+    ) s
+    where t.batch_id = s.batch_id;
+    return null;
+end
+$$;
+create trigger count_new_attempts after insert on public.generation_attempts
+    referencing new table as added for each statement execute function public.count_new_attempts();
+
 create table public.conversations (
     id uuid primary key default gen_random_uuid(),
     batch_id uuid not null references public.batches (id) on delete cascade,

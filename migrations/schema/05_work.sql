@@ -1,27 +1,82 @@
 -- Work: how workers lease a batch's items, keep them, give them back, and how a batch comes to its end. Each function
 -- locks the batch's row first, so that `concurrency` holds over all workers.
 
--- Leases up to `wanted` items: over all workers never more in flight than the batch's concurrency, and nothing beyond
--- a canary while one of its items is open. An item that has lost two workers is a suspect: it waits until no other
--- item can be leased, and runs alone, so that it takes no other item with it. Returns {"status", "items": [...],
--- "open", "next_available_in_seconds"}; status is null where there is no such batch.
-create function public.lease_items(target_batch_id uuid, worker text, wanted integer, lease_seconds double precision)
-returns jsonb
+-- How many calls each worker may make for a batch; their sum is never more than the batch allows.
+create table public.batch_workers (
+    batch_id uuid not null references public.batches (id) on delete cascade,
+    worker text not null,
+    slots integer not null check (slots >= 0),
+    expires_at timestamptz not null,
+    primary key (batch_id, worker)
+);
+comment on table public.batch_workers is 'Who works on a batch now; a worker that is gone leaves its row to expire';
+alter table public.batch_workers enable row level security;
+create policy "Users read who works on their batches" on public.batch_workers
+    for select to authenticated using (exists (
+        select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
+    ));
+
+-- Divides `most` calls among the workers of a batch: `share` is this worker's part, `slots` what it may use of it now,
+-- since others give back theirs only when their calls end. The caller holds the batch's row lock.
+create function public.grant_slots(
+    target_batch_id uuid, worker text, most integer, calling integer, lease_seconds double precision,
+    out share integer, out slots integer
+)
+language plpgsql set search_path = ''
+as $$
+declare
+    others integer;
+    before integer;
+    taken integer;
+begin
+    delete from public.batch_workers w
+    where w.batch_id = target_batch_id and w.expires_at < now() and w.worker <> grant_slots.worker;
+    select count(*), count(*) filter (where w.worker < grant_slots.worker), coalesce(sum(w.slots), 0)
+    into others, before, taken
+    from public.batch_workers w where w.batch_id = target_batch_id and w.worker <> grant_slots.worker;
+    share := most / (others + 1) + (before < most % (others + 1))::integer;
+    slots := greatest(least(share, most - taken), 0);
+    insert into public.batch_workers as kept (batch_id, worker, slots, expires_at)
+    values (target_batch_id, grant_slots.worker, greatest(slots, calling), now() + make_interval(secs => lease_seconds))
+    on conflict on constraint batch_workers_pkey do update set slots = excluded.slots, expires_at = excluded.expires_at;
+end
+$$;
+
+-- Notes that a worker has left a batch, so that others get its calls.
+create function public.leave_batch(target_batch_id uuid, worker text) returns void
+language sql security definer set search_path = ''
+as $$
+    delete from public.batch_workers w where w.batch_id = target_batch_id and w.worker = leave_batch.worker
+$$;
+
+-- Leases up to `wanted` items: what the worker may call now, and a few ahead of that. `held` items it has already, of
+-- which it is `calling` some. Nothing is leased beyond a canary while one of its items is open, or beyond a budget. An item that has
+-- lost two workers is a suspect: it waits until no other item can be leased, and runs alone, so that it takes no other
+-- item with it. Returns {"status", "share", "slots", "ahead", "items": [...], "next_available_in_seconds"}: status is null
+-- where there is no such batch, the seconds where no item is queued, and 0 where one is held back by others.
+create function public.lease_items(
+    target_batch_id uuid, worker text, wanted integer, lease_seconds double precision, held integer default 0,
+    calling integer default 0
+) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
     batch public.batches;
-    in_flight integer;
+    share integer := 0;
+    slots integer := 0;
+    ahead integer := 0;
     allowed integer := 0;
     leased jsonb := '[]';
     end_position integer;
     suspect_from constant integer := 2;
     fresh_wait boolean;
+    others_run boolean;
     suspect_runs boolean;
 begin
     select b.* into batch from public.batches b where b.id = target_batch_id for update;
     if not found then
-        return jsonb_build_object('status', null, 'items', leased, 'open', 0, 'next_available_in_seconds', null);
+        return jsonb_build_object('status', null, 'share', 0, 'slots', 0, 'ahead', 0, 'items', leased,
+            'next_available_in_seconds', null);
     end if;
     perform public.reclaim_items(target_batch_id);
     if batch.status in ('queued', 'processing') then
@@ -29,29 +84,29 @@ begin
         select b.* into batch from public.batches b where b.id = target_batch_id;
     end if;
     -- Only items before this position may run now; null: all.
-    end_position := case when exists (
-        select 1 from public.batch_items i
-        where i.batch_id = target_batch_id and i.position < batch.canary_items and i.status in ('queued', 'processing')
-    ) then batch.canary_items end;
+    end_position := case when batch.canary_items > 0 and not batch.canary_passed then batch.canary_items end;
     if batch.status in ('queued', 'processing') then
-        select count(*) into in_flight from public.batch_items i
-        where i.batch_id = target_batch_id and i.status = 'processing';
+        select g.share, g.slots into share, slots
+        from public.grant_slots(target_batch_id, worker, least(batch.concurrency, batch.pace_limit), calling, lease_seconds) g;
+        ahead := least(slots, 8 + slots / 4);
         select exists (
             select 1 from public.batch_items i
             where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()
                 and (end_position is null or i.position < end_position) and i.lost_leases < suspect_from
         ), exists (
+            select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status = 'processing'
+        ), exists (
             select 1 from public.batch_items i
             where i.batch_id = target_batch_id and i.status = 'processing' and i.lost_leases >= suspect_from
-        ) into fresh_wait, suspect_runs;
+        ) into fresh_wait, others_run, suspect_runs;
         with picked as (
             select i.id from public.batch_items i
             where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()
                 and (end_position is null or i.position < end_position)
-                and (i.lost_leases < suspect_from or (not fresh_wait and in_flight = 0))
+                and (i.lost_leases < suspect_from or (not fresh_wait and not others_run))
             order by i.available_at, i.position
             limit greatest(least(
-                wanted, allowed, least(batch.concurrency, batch.pace_limit) - in_flight,
+                wanted, allowed, case when slots > 0 then slots + ahead - held else 0 end,
                 case when suspect_runs then 0 when fresh_wait then wanted else 1 end
             ), 0)
             for update skip locked
@@ -82,20 +137,32 @@ begin
             batch.status := 'processing';
         end if;
     end if;
-    return jsonb_build_object(
-        'status', batch.status,
-        'items', leased,
-        'open', (
-            select count(*) from public.batch_items i
-            where i.batch_id = target_batch_id and i.status in ('queued', 'processing')
-        ),
-        'next_available_in_seconds', (
-            select greatest(extract(epoch from min(i.available_at) - now()), 0)::double precision
-            from public.batch_items i
-            where i.batch_id = target_batch_id and i.status = 'queued'
-                and (end_position is null or i.position < end_position)
-        )
-    );
+    return jsonb_build_object('status', batch.status, 'share', share, 'slots', slots, 'ahead', ahead, 'items', leased,
+        'next_available_in_seconds', public.find_next_available(target_batch_id, end_position));
+end
+$$;
+
+-- In how many seconds the next queued item before a position (null: any) can be leased; 0 where only later ones are
+-- queued, null where none is.
+create function public.find_next_available(target_batch_id uuid, end_position integer) returns double precision
+language plpgsql stable set search_path = ''
+as $$
+declare
+    next_at timestamptz;
+begin
+    if end_position is not null then
+        select min(i.available_at) into next_at from public.batch_items i
+        where i.batch_id = target_batch_id and i.status = 'queued' and i.position < end_position;
+        if next_at is null then
+            return case when exists (
+                select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status = 'queued'
+            ) then 0 end;
+        end if;
+    else
+        select i.available_at into next_at from public.batch_items i
+        where i.batch_id = target_batch_id and i.status = 'queued' order by i.available_at limit 1;
+    end if;
+    return greatest(extract(epoch from next_at - now()), 0);
 end
 $$;
 
@@ -179,8 +246,22 @@ begin
 end
 $$;
 
--- Settles what workers that are gone have left, and names the batches that need a worker: open, with an item that can
--- be leased now.
+-- The batches that one more worker could help: open, with an item that can be leased now, and with more calls than
+-- workers. `jobs` is how many workers could share it.
+create function public.find_batches_to_help() returns table (id uuid, created_at timestamptz, jobs integer)
+language sql stable set search_path = ''
+as $$
+    select b.id, b.created_at, least(b.concurrency, b.pace_limit) from public.batches b
+    where b.status in ('queued', 'processing') and exists (
+        select 1 from public.batch_items i
+        where i.batch_id = b.id and i.status = 'queued' and i.available_at <= now()
+    ) and (
+        select count(*) from public.batch_workers w where w.batch_id = b.id and w.expires_at >= now()
+    ) < least(b.concurrency, b.pace_limit)
+$$;
+
+-- Settles what workers that are gone have left, and names the batches that need a worker, oldest first:
+-- [{"batch_id", "jobs"}].
 create function public.reconcile_batches() returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
@@ -195,13 +276,23 @@ begin
         perform public.settle_batch(stale);
     end loop;
     return coalesce((
-        select jsonb_agg(b.id order by b.created_at) from public.batches b
-        where b.status in ('queued', 'processing') and exists (
-            select 1 from public.batch_items i
-            where i.batch_id = b.id and i.status = 'queued' and i.available_at <= now()
-        )
+        select jsonb_agg(jsonb_build_object('batch_id', o.id, 'jobs', o.jobs) order by o.created_at)
+        from public.find_batches_to_help() o
     ), '[]');
 end
+$$;
+
+-- Names the batches that this worker could help and does not work on yet, oldest first.
+create function public.list_batches_to_help(worker text) returns jsonb
+language sql stable security definer set search_path = ''
+as $$
+    select coalesce(jsonb_agg(o.id order by o.created_at), '[]') from (
+        select h.id, h.created_at from public.find_batches_to_help() h
+        where not exists (
+            select 1 from public.batch_workers w where w.batch_id = h.id and w.worker = list_batches_to_help.worker
+        )
+        order by h.created_at limit 100
+    ) o
 $$;
 
 -- Sets a batch's final status when none of its items is open; returns its status.
@@ -210,13 +301,11 @@ language plpgsql set search_path = ''
 as $$
 declare
     batch_status text;
-    accepted integer;
-    failed integer;
+    totals public.batch_totals;
 begin
     select b.status into batch_status from public.batches b where b.id = target_batch_id for update;
-    if batch_status is null or exists (
-        select 1 from public.batch_items i where i.batch_id = target_batch_id and i.status in ('queued', 'processing')
-    ) then
+    select t.* into totals from public.batch_totals t where t.batch_id = target_batch_id;
+    if batch_status is null or totals.queued + totals.processing > 0 then
         return batch_status;
     end if;
     if batch_status in ('completed', 'failed', 'cancelled') then
@@ -224,12 +313,9 @@ begin
         where b.id = target_batch_id and b.completed_at is null;
         return batch_status;
     end if;
-    select count(*) filter (where i.status = 'completed'), count(*) filter (where i.status = 'failed')
-    into accepted, failed
-    from public.batch_items i where i.batch_id = target_batch_id;
     update public.batches b
-    set status = case when accepted = 0 and failed > 0 then 'failed' else 'completed' end,
-        status_reason = case when accepted = 0 and failed > 0 then 'No conversation was accepted.' end,
+    set status = case when totals.completed = 0 and totals.failed > 0 then 'failed' else 'completed' end,
+        status_reason = case when totals.completed = 0 and totals.failed > 0 then 'No conversation was accepted.' end,
         completed_at = now(), updated_at = now()
     where b.id = target_batch_id
     returning b.status into batch_status;

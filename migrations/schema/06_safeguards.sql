@@ -7,15 +7,13 @@ language sql stable set search_path = ''
 as $$
     select p.spent + p.unpriced_replies * c.call_usd, c.call_usd
     from (
-        select coalesce(sum(a.cost_usd), 0) as spent, count(a.cost_usd) as paid_calls,
-            count(*) filter (where a.cost_usd is null and a.stop_reason is not null) as unpriced_replies
-        from public.generation_attempts a where a.batch_id = target_batch_id
+        select coalesce(max(t.cost_usd), 0) as spent, coalesce(max(t.priced_calls), 0) as priced_calls,
+            coalesce(max(t.unpriced_replies), 0) as unpriced_replies, coalesce(max(t.planned), 0) as planned
+        from public.batch_totals t where t.batch_id = target_batch_id
     ) p
     cross join lateral (
-        select case when p.paid_calls > 0 then p.spent / p.paid_calls else coalesce((
-            select b.estimated_cost_usd / nullif((
-                select count(*) from public.batch_items i where i.batch_id = b.id
-            ), 0) from public.batches b where b.id = target_batch_id
+        select case when p.priced_calls > 0 then p.spent / p.priced_calls else coalesce((
+            select b.estimated_cost_usd / nullif(p.planned, 0) from public.batches b where b.id = target_batch_id
         ), 0) end as call_usd
     ) c
 $$;
@@ -27,42 +25,18 @@ language plpgsql set search_path = ''
 as $$
 declare
     batch public.batches;
-    accepted integer;
-    failed integer;
     in_flight integer;
     spent numeric;
     expected numeric;
     allowed integer := 1000000;
 begin
     select b.* into batch from public.batches b where b.id = target_batch_id;
-    if batch.canary_items > 0 then
-        select count(*) filter (where i.status = 'completed'), count(*) filter (where i.status = 'failed'),
-            count(*) filter (where i.status = 'processing')
-        into accepted, failed, in_flight
-        from public.batch_items i where i.batch_id = target_batch_id and i.position < batch.canary_items;
-        if accepted + failed < least(batch.canary_items, (
-            select count(*) from public.batch_items i where i.batch_id = target_batch_id
-        )) then
-            allowed := (
-                select count(*) from public.batch_items i
-                where i.batch_id = target_batch_id and i.position < batch.canary_items and i.status = 'queued'
-            );
-        elsif failed > batch.breaker_share * least(batch.canary_items, accepted + failed) and not exists (
-            -- Resumed since the canary ended: somebody has looked at it.
-            select 1 from public.batch_items i
-            where i.batch_id = target_batch_id and i.position < batch.canary_items
-            having max(i.finished_at) < batch.watched_since
-        ) then
-            perform public.pause_batch(target_batch_id, format(
-                'Paused automatically: %s of the %s canary items failed (more than %s %%). Look at the failures, then resume or cancel.',
-                failed, accepted + failed, round((batch.breaker_share * 100)::numeric)));
-            return 0;
-        end if;
+    if batch.canary_items > 0 and not batch.canary_passed and not public.check_canary(batch) then
+        return 0;
     end if;
     if batch.budget_usd is not null then
         select m.spent_usd, m.call_usd into spent, expected from public.measure_budget(target_batch_id) m;
-        select count(*) into in_flight from public.batch_items i
-        where i.batch_id = target_batch_id and i.status = 'processing';
+        select t.processing into in_flight from public.batch_totals t where t.batch_id = target_batch_id;
         if spent >= batch.budget_usd or (in_flight = 0 and spent + expected > batch.budget_usd) then
             perform public.pause_batch(target_batch_id, format(
                 'Paused automatically: the budget of $%s is reached ($%s spent, about $%s a call). Raise it or cancel.',
@@ -74,6 +48,36 @@ begin
         end if;
     end if;
     return greatest(allowed, 0);
+end
+$$;
+
+-- Judges a canary once it has ended: notes that it passed, or pauses the batch; false where it failed. One that was resumed
+-- since the canary ended has been looked at by somebody, so it goes on. The caller holds the batch's row lock.
+create function public.check_canary(batch public.batches) returns boolean
+language plpgsql set search_path = ''
+as $$
+declare
+    accepted integer;
+    failed integer;
+    ended_at timestamptz;
+begin
+    if exists (
+        select 1 from public.batch_items i
+        where i.batch_id = batch.id and i.status in ('queued', 'processing') and i.position < batch.canary_items
+    ) then
+        return true;
+    end if;
+    select count(*) filter (where i.status = 'completed'), count(*) filter (where i.status = 'failed'), max(i.finished_at)
+    into accepted, failed, ended_at
+    from public.batch_items i where i.batch_id = batch.id and i.position < batch.canary_items;
+    if failed > batch.breaker_share * (accepted + failed) and ended_at >= batch.watched_since then
+        perform public.pause_batch(batch.id, format(
+            'Paused automatically: %s of the %s canary items failed (more than %s %%). Look at the failures, then resume or cancel.',
+            failed, accepted + failed, round((batch.breaker_share * 100)::numeric)));
+        return false;
+    end if;
+    update public.batches b set canary_passed = true where b.id = batch.id;
+    return true;
 end
 $$;
 

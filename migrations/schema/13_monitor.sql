@@ -1,8 +1,8 @@
 -- Monitor: how batches are doing, for the Batch Monitor, the home page and `brightrun status`. All of it runs under
 -- the caller's row-level security.
 
--- One row for each batch, always with planned = accepted + failed + cancelled + running + queued. Pace is measured
--- over what was judged last, since the batch was last resumed: a pause is no part of it. `needed_budget_usd` is the
+-- One row for each batch, always with planned = accepted + failed + cancelled + running + queued: what a worker holds
+-- beyond the calls that it may make is leased ahead and counts as queued. Pace is measured over what was judged last, since the batch was last resumed: a pause is no part of it. `needed_budget_usd` is the
 -- least budget with which a paused batch can go on, null where its budget does not hold it back.
 create view public.batch_progress with (security_invoker = true) as
 select b.id, b.name, b.status, b.status_reason, b.conversation_category, b.model, b.max_tokens, b.effort,
@@ -10,33 +10,26 @@ select b.id, b.name, b.status, b.status_reason, b.conversation_category, b.model
     b.pace_limit, b.pace_reason, b.pace_changed_at,
     b.estimated_seconds, b.estimated_cost_usd, b.created_by,
     b.created_at, b.updated_at, b.started_at, b.completed_at,
-    i.planned, i.accepted, i.failed, i.cancelled, i.running, i.queued,
-    a.attempts, a.cost_usd, a.input_tokens, a.output_tokens, a.simulated, b.imported,
-    case when r.judged > 30 and b.completed_at is null then r.since when b.started_at is not null then w.since end as recent_since,
-    r.until as recent_until,
-    case when b.completed_at is null then least(r.judged, 30) else r.judged end as recent_judged,
-    case when b.status = 'paused' and b.budget_usd is not null and i.queued + i.running > 0 then (
+    t.planned, t.completed as accepted, t.failed, t.cancelled, r.running, t.queued + t.processing - r.running as queued,
+    t.attempts, t.cost_usd, t.input_tokens, t.output_tokens, t.simulated_attempts > 0 as simulated, b.imported,
+    case when l.judged > 30 and b.completed_at is null then l.since when b.started_at is not null then w.since end as recent_since,
+    l.until as recent_until,
+    case when w.is_whole then t.completed + t.failed when b.completed_at is null then least(l.judged, 30) else l.judged end
+        as recent_judged,
+    case when b.status = 'paused' and b.budget_usd is not null and t.queued + t.processing > 0 then (
         select m.spent_usd + m.call_usd from public.measure_budget(b.id) m
         where m.spent_usd >= b.budget_usd or m.spent_usd + m.call_usd > b.budget_usd
     ) end as needed_budget_usd
 from public.batches b
+join public.batch_totals t on t.batch_id = b.id
 cross join lateral (
-    select count(*)::integer as planned,
-        count(*) filter (where bi.status = 'completed')::integer as accepted,
-        count(*) filter (where bi.status = 'failed')::integer as failed,
-        count(*) filter (where bi.status = 'cancelled')::integer as cancelled,
-        count(*) filter (where bi.status = 'processing')::integer as running,
-        count(*) filter (where bi.status = 'queued')::integer as queued
-    from public.batch_items bi where bi.batch_id = b.id
-) i
+    select least(t.processing, coalesce(sum(bw.slots), t.processing))::integer as running
+    from public.batch_workers bw where bw.batch_id = b.id
+) r
 cross join lateral (
-    select count(*)::integer as attempts, coalesce(sum(ga.cost_usd), 0) as cost_usd,
-        coalesce(sum(ga.input_tokens), 0)::bigint as input_tokens,
-        coalesce(sum(ga.output_tokens), 0)::bigint as output_tokens, coalesce(bool_or(ga.simulated), false) as simulated
-    from public.generation_attempts ga where ga.batch_id = b.id
-) a
-cross join lateral (
-    select greatest(b.started_at, b.watched_since) as since
+    -- Of a batch that has ended and was never resumed, all that was judged counts; its totals say how many that were.
+    select greatest(b.started_at, b.watched_since) as since,
+        b.completed_at is not null and b.watched_since <= b.started_at as is_whole
 ) w
 -- 30 closed items and the moment before them, read from the end of idx_batch_items_finished; of a batch that has ended, all.
 cross join lateral (
@@ -45,10 +38,10 @@ cross join lateral (
         select bi.finished_at from public.batch_items bi
         where bi.batch_id = b.id and bi.status in ('completed', 'failed') and bi.finished_at >= w.since
         order by bi.finished_at desc
-        limit case when b.completed_at is null then 31 end
+        limit case when b.completed_at is null then 31 when w.is_whole then 1 end
     ) latest
-) r;
-comment on view public.batch_progress is 'A batch with its counts (items), spend and tokens (attempts)';
+) l;
+comment on view public.batch_progress is 'A batch with its counts, spend and tokens';
 
 -- What a conversation has cost and taken so far, for estimates: one row for each model, with the spread that a range
 -- needs, and how many characters a token has. A conversation is an item with a reply, accepted or failed, with the cost

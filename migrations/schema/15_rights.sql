@@ -11,7 +11,7 @@ grant select on
     public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
     public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
     public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_exports, public.dataset_versions, public.dataset_version_rows,
-    public.conversation_edits
+    public.conversation_edits, public.batch_totals, public.batch_workers
     to authenticated;
 
 revoke execute on all functions in schema public from public, anon, authenticated;

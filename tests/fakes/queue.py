@@ -13,7 +13,7 @@ class ScriptedQueue:
     enqueued: list[BatchId] = field(default_factory=list[BatchId])
     is_away: bool = False
 
-    def enqueue(self, batch_id: BatchId) -> None:
+    def enqueue(self, batch_id: BatchId, useful_jobs: int = 1) -> None:
         if self.is_away:
             raise QueueUnavailable("The queue is away.")
         self.enqueued.append(batch_id)

@@ -39,6 +39,8 @@ READING: Mapping[str, Reading] = {
     "scaffolding_authors": Reading.OWN,
     "alert_evaluations": Reading.SHARED,
     "batches": Reading.OWN,
+    "batch_totals": Reading.OWN,
+    "batch_workers": Reading.OWN,
     "batch_items": Reading.OWN,
     "generation_attempts": Reading.OWN,
     "conversations": Reading.OWN,
@@ -504,7 +506,8 @@ CALLS: Mapping[str, Call] = {
 }
 
 WORKER = {
-    "lease_items", "extend_leases", "record_success", "record_failure", "release_item", "record_results",
+    "lease_items", "extend_leases", "leave_batch", "list_batches_to_help",
+    "record_success", "record_failure", "release_item", "record_results",
     "reconcile_batches", "pause_batch", "set_pace", "list_missing_reports", "set_report_path", "list_old_failures",
     "delete_failures", "list_unmarked_failures", "mark_failures", "begin_alert_evaluation", "save_alerts",
     "claim_alert_webhooks", "settle_alert_webhook",
@@ -512,7 +515,8 @@ WORKER = {
 """What the service role calls; analysts and visitors may not."""
 
 INNER = {
-    "settle_batch", "stop_batch", "reclaim_items", "check_breaker", "check_limits", "insert_attempt", "take_leased_item",
+    "settle_batch", "stop_batch", "reclaim_items", "grant_slots", "check_canary", "find_next_available",
+    "find_batches_to_help", "count_new_items", "count_changed_items", "count_new_attempts", "check_breaker", "check_limits", "insert_attempt", "take_leased_item",
     "record_superseded", "note_outcomes", "note_closed_item", "describe_outcomes", "count_alert_facts",
     "keep_frozen_version", "describe_version_row",
     "check_item_scaffolding", "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes",

@@ -11,7 +11,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from core.adapters.queue.redis_connection import connect_redis
-from core.adapters.queue.rq_job_queue import RqJobQueue
+from core.adapters.queue.rq_job_queue import MOST_JOBS, RqJobQueue
 from core.config import Settings
 from core.domain.batches.batch import BatchId
 from core.errors import QueueUnavailable
@@ -57,6 +57,39 @@ def test_enqueueing_twice_adds_no_second_job(redis: Redis, job_queue: RqJobQueue
     job_queue.enqueue(batch_id)
 
     assert fetch(redis).args == [str(batch_id)]
+
+
+@pytest.mark.parametrize(("workers", "useful_jobs", "jobs"), [(0, 5, 1), (3, 5, 3), (3, 2, 2), (40, 100, MOST_JOBS)])
+def test_there_is_a_job_for_each_worker_that_can_help(
+    redis: Redis, job_queue: RqJobQueue, workers: int, useful_jobs: int, jobs: int
+) -> None:
+    for number in range(workers):
+        redis.sadd("rq:workers:test", f"rq:worker:{number}")
+    batch_id = BatchId(uuid4())
+
+    for _ in range(2):
+        job_queue.enqueue(batch_id, useful_jobs)
+
+    assert jobs == len(queue(redis).get_job_ids())
+
+
+def test_a_worker_that_comes_later_gets_a_job_of_its_own(redis: Redis, job_queue: RqJobQueue) -> None:
+    batch_id = BatchId(uuid4())
+    redis.sadd("rq:workers:test", "rq:worker:1")
+    job_queue.enqueue(batch_id, 5)
+
+    redis.sadd("rq:workers:test", "rq:worker:2")
+    job_queue.enqueue(batch_id, 5)
+
+    assert 2 == len(queue(redis).get_job_ids())
+
+
+def test_a_list_of_workers_of_another_type_keeps_no_batch_from_being_enqueued(redis: Redis, job_queue: RqJobQueue) -> None:
+    redis.set("rq:workers:test", "x")
+
+    job_queue.enqueue(BatchId(uuid4()), 5)
+
+    assert 1 == len(queue(redis).get_job_ids())
 
 
 def test_a_batch_is_enqueued_again_after_the_queue_was_flushed(redis: Redis, job_queue: RqJobQueue) -> None:
@@ -117,7 +150,7 @@ def test_a_note_that_cannot_be_read_keeps_no_batch_from_being_enqueued(
     redis: Redis, job_queue: RqJobQueue, latest: bytes
 ) -> None:
     batch_id = BatchId(uuid4())
-    redis.set(f"brightrun:test:latest-job:{batch_id}", latest)
+    redis.set(f"brightrun:test:latest-job:{batch_id}:0", latest)
 
     job_queue.enqueue(batch_id)
 
@@ -126,7 +159,7 @@ def test_a_note_that_cannot_be_read_keeps_no_batch_from_being_enqueued(
 
 def test_a_note_of_another_type_keeps_no_batch_from_being_enqueued(redis: Redis, job_queue: RqJobQueue) -> None:
     batch_id = BatchId(uuid4())
-    redis.rpush(f"brightrun:test:latest-job:{batch_id}", "a")
+    redis.rpush(f"brightrun:test:latest-job:{batch_id}:0", "a")
 
     job_queue.enqueue(batch_id)
 

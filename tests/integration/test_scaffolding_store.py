@@ -22,7 +22,7 @@ from core.domain.scaffolding.records import (
 from core.domain.scaffolding.template_language import MAX_TEMPLATE_CHARACTERS
 from tests.factories import make_selection
 from tests.support.results import accept
-from tests.support.stores import Stores, lease, open_stores, record, submit
+from tests.support.stores import Stores, ask, lease, open_stores, record, submit
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_batch_under_way_goes_on_with_what_it_was_made_from(stores: Stores) ->
     stores.editor.save_template(draft, template.version)
 
     plan = stores.work(lambda store: store.get_plan(batch_id))
-    (item,) = stores.work(lambda store: store.lease(batch_id, "test:1", 10, 30)).items
+    (item,) = stores.work(lambda store: store.lease(batch_id, ask("test:1", 10, 30))).items
     prompt = render_prompt(
         plan.snapshot.templates[item.template_id],
         plan.snapshot.personas[item.persona_id],

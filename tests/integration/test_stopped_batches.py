@@ -38,6 +38,7 @@ from tests.fakes.answering_server import Answer, answering_server
 from tests.fakes.claude import ScriptedPaceBoard
 from tests.integration.api_answers import JSON, ApiCase, Follows, find_case, read_cases
 from tests.support.stack import sign_up
+from tests.support.stores import ask
 
 ROOT = Path(__file__).parents[2]
 ITEMS, CONCURRENCY = 40, 5
@@ -336,7 +337,7 @@ def kill_worker(installation: Installation, batch_id: BatchId, wanted: int = CON
         url, _ = installation.settings.require_supabase()
         async with open_worker_client(url, installation.settings.require_secret_key()) as client:
             store = SupabaseWorkStore(client=client)
-            return [item.position for item in (await store.lease(batch_id, "killed", wanted, -1)).items]
+            return [item.position for item in (await store.lease(batch_id, ask("killed", wanted, -1))).items]
 
     return asyncio.run(lease())
 

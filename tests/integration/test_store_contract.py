@@ -17,6 +17,7 @@ from tests.factories import make_attempt, make_scaffolding, make_selection, make
 from tests.support.results import accept, fail
 from tests.support.stores import (
     Stores,
+    ask,
     fail_some,
     lease,
     list_batches,
@@ -92,14 +93,13 @@ def test_plan_carries_settings_and_a_snapshot_of_the_scaffolding(stores: Stores)
     assert stores.work(lambda store: store.get_plan(BatchId(uuid4()))) is None
 
 
-def test_leases_never_exceed_the_concurrency_over_all_workers(stores: Stores) -> None:
-    batch_id = submit(stores, make_selection(1, 1, 5), concurrency=3)
+def test_what_is_leased_ahead_of_the_calls_counts_as_queued(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 8), concurrency=3)
 
-    first, second = lease(stores, batch_id, wanted=2), lease(stores, batch_id, wanted=10)
+    items = lease(stores, batch_id)
 
-    assert [2, 1, 0] == [len(first), len(second), len(lease(stores, batch_id))]
-    assert len({item.item_id for item in first + second}) == 3
-    assert (BatchStatus.PROCESSING, 3, 2) == ((p := read(stores, batch_id)).status, p.running, p.queued)
+    assert 6 == len({item.item_id for item in items}), "three to call, and three ahead"
+    assert (BatchStatus.PROCESSING, 3, 5) == ((p := read(stores, batch_id)).status, p.running, p.queued)
 
 
 def test_accepted_reply_becomes_a_conversation_and_closes_the_batch(stores: Stores) -> None:
@@ -194,8 +194,8 @@ def test_released_item_waits_and_comes_back_with_the_next_attempt_number(stores:
 
     record(stores, ItemReleased(item=item, attempt=make_attempt(stop_reason=None), delay_seconds=60))
 
-    waiting = stores.work(lambda store: store.lease(batch_id, "test:1", 1, 30))
-    assert ((), 1) == (waiting.items, waiting.open)
+    waiting = stores.work(lambda store: store.lease(batch_id, ask("test:1", 1, 30)))
+    assert () == waiting.items
     assert waiting.next_available_in_seconds is not None
     assert 50 < waiting.next_available_in_seconds <= 60
     (item,) = lease(stores, other := submit(stores, make_selection(1, 1, 1)))
@@ -225,10 +225,11 @@ def test_paused_batch_leases_nothing_and_resumes(stores: Stores) -> None:
 
 def test_cancelled_batch_records_what_is_in_flight_and_cancels_the_rest(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 5), concurrency=2)
-    done, retried = lease(stores, batch_id)
+    done, retried, *ahead = lease(stores, batch_id)
 
     stores.batches.control(batch_id, BatchAction.CANCEL)
-    record(stores, accept(done), ItemReleased(item=retried, attempt=make_attempt(), delay_seconds=1))
+    given_back = [ItemReleased(item=item) for item in ahead]
+    record(stores, accept(done), ItemReleased(item=retried, attempt=make_attempt(), delay_seconds=1), *given_back)
 
     progress = read(stores, batch_id)
     assert (BatchStatus.CANCELLED, 1, 4) == (progress.status, progress.accepted, progress.cancelled)
@@ -246,7 +247,8 @@ def test_unknown_batch_cannot_be_controlled(stores: Stores) -> None:
 def test_error_handling_stop_ends_the_batch_at_its_first_failure(stores: Stores) -> None:
     batch_id = submit(stores, make_selection(1, 1, 4), concurrency=1, error_handling="stop")
 
-    record(stores, *(fail(item) for item in lease(stores, batch_id)))
+    called, ahead = lease(stores, batch_id)
+    record(stores, fail(called), ItemReleased(item=ahead))
 
     progress = read(stores, batch_id)
     assert (BatchStatus.FAILED, 1, 3) == (progress.status, progress.failed, progress.cancelled)
@@ -267,7 +269,7 @@ def test_reconciling_takes_back_what_a_lost_worker_held_and_names_the_batch(stor
     batch_id = submit(stores)
     lease(stores, batch_id, lease_seconds=-1)
 
-    assert batch_id in stores.reconciler.reconcile()
+    assert batch_id in [waiting.batch_id for waiting in stores.reconciler.reconcile()]
 
     assert (2, 0) == ((p := read(stores, batch_id)).queued, p.running)
 
@@ -392,7 +394,7 @@ def test_rest_of_the_batch_waits_while_a_canary_item_waits_for_its_next_try(stor
         ItemReleased(item=second, attempt=make_attempt(stop_reason=None, cost_usd=None), delay_seconds=60),
     )
 
-    waiting = stores.work(lambda store: store.lease(batch_id, "test:1", 6, 30))
+    waiting = stores.work(lambda store: store.lease(batch_id, ask("test:1", 6, 30)))
 
     assert waiting.items == ()
     assert waiting.next_available_in_seconds is not None

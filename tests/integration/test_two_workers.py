@@ -10,11 +10,11 @@ import pytest
 from core.adapters.supabase.session import open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.domain.batches.batch import BatchStatus
-from core.domain.batches.work import Lease
+from core.domain.batches.work import Lease, LeaseRequest
 from core.ports import WorkStore
 from tests.factories import make_selection
 from tests.support.results import accept, fail
-from tests.support.stores import Stores, lease, list_conversations, list_failures, read, submit
+from tests.support.stores import Stores, ask, lease, list_conversations, list_failures, read, send, submit
 
 Result = TypeVar("Result")
 ROUNDS = 6
@@ -34,17 +34,41 @@ def run_at_once(stores: Stores, *uses: Callable[[WorkStore], Awaitable[Result]])
     return asyncio.run(use_all())
 
 
-def test_no_item_is_leased_twice_and_never_more_than_the_batch_allows(stores: Stores) -> None:
-    batch_id = submit(stores, make_selection(1, 1, 12), concurrency=5)
+@pytest.mark.parametrize(("concurrency", "workers"), [(5, 4), (2, 4), (12, 3)])
+def test_workers_share_the_calls_of_a_batch_and_never_make_more_than_it_allows(
+    stores: Stores, concurrency: int, workers: int
+) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 12), concurrency=concurrency)
 
     def lease_some(number: int) -> Callable[[WorkStore], Awaitable[Lease]]:
-        return lambda worker: worker.lease(batch_id, f"test:{number}", 4, 30)
+        return lambda worker: worker.lease(batch_id, ask(f"test:{number}", 4, 30))
 
-    leases = run_at_once(stores, *(lease_some(number) for number in range(4)))
+    first = run_at_once(stores, *(lease_some(number) for number in range(workers)))
+    later = run_at_once(stores, *(lease_some(number) for number in range(workers)))
 
-    leased = [item.item_id for each in leases for item in each.items]
-    assert (5, 5) == (len(leased), len(set(leased)))
-    assert read(stores, batch_id).running == 5
+    leased = [item.item_id for each in first + later for item in each.items]
+    assert len(leased) == len(set(leased))
+    assert sum(each.slots for each in first) <= concurrency
+    assert concurrency == sum(each.share for each in later)
+    assert {each.share for each in later} <= {concurrency // workers, -(-concurrency // workers)}
+    assert read(stores, batch_id).running <= concurrency
+
+
+def test_a_worker_that_makes_its_calls_gives_the_rest_to_one_that_comes_later(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 12), concurrency=6)
+
+    def ask_again(worker: str, calling: int) -> Lease:
+        request = LeaseRequest(worker=worker, wanted=0, lease_seconds=30, held=calling, calling=calling)
+        return stores.work(lambda store: store.lease(batch_id, request))
+
+    assert 6 == ask_again("a", 0).slots
+    assert (3, 0) == ((late := ask_again("b", 0)).share, late.slots), "all calls are in flight"
+    assert 3 == ask_again("a", 5).slots, "five still run, so it starts none"
+    assert 1 == ask_again("b", 0).slots
+    ask_again("a", 3)
+    assert 3 == ask_again("b", 1).slots
+    stores.work(lambda store: store.leave(batch_id, "a"))
+    assert 6 == ask_again("b", 3).slots
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))
@@ -52,9 +76,7 @@ def test_last_two_items_recorded_at_once_close_their_batch(stores: Stores, round
     batch_id = submit(stores, make_selection(1, 1, 2), concurrency=2)
     first, second = lease(stores, batch_id)
 
-    outcomes = run_at_once(
-        stores, lambda worker: worker.record([accept(first)]), lambda worker: worker.record([fail(second)])
-    )
+    outcomes = run_at_once(stores, lambda worker: send(worker, accept(first)), lambda worker: send(worker, fail(second)))
 
     assert ["recorded", "recorded"] == [outcome.outcome for (outcome,) in outcomes]
     assert BatchStatus.COMPLETED in [outcome.batch_status for (outcome,) in outcomes], "one of them saw the end"
@@ -71,9 +93,7 @@ def test_item_that_two_workers_have_a_reply_for_becomes_one_conversation(stores:
     (held,) = lease(stores, batch_id)
     assert lost.item_id == held.item_id
 
-    outcomes = run_at_once(
-        stores, lambda worker: worker.record([accept(lost)]), lambda worker: worker.record([accept(held)])
-    )
+    outcomes = run_at_once(stores, lambda worker: send(worker, accept(lost)), lambda worker: send(worker, accept(held)))
 
     assert ["lease_lost", "recorded"] == sorted(outcome.outcome for (outcome,) in outcomes)
     assert (1, 0) == (len(list_conversations(stores, batch_id)), len(list_failures(stores, batch_id)))
@@ -86,7 +106,7 @@ def test_the_same_result_recorded_at_once_by_two_is_recorded_once(stores: Stores
     batch_id = submit(stores, make_selection(1, 1, 1), concurrency=1)
     result = accept(lease(stores, batch_id)[0])
 
-    run_at_once(stores, lambda worker: worker.record([result]), lambda worker: worker.record([result]))
+    run_at_once(stores, lambda worker: send(worker, result), lambda worker: send(worker, result))
 
     assert 1 == len(list_conversations(stores, batch_id))
     assert 1 == read(stores, batch_id).attempts
@@ -97,10 +117,10 @@ def test_nobody_leases_beside_the_canary_while_its_last_item_is_recorded(stores:
     (canary,) = lease(stores, batch_id)
 
     async def lease_rest(worker: WorkStore) -> int:
-        return len((await worker.lease(batch_id, "test:2", 6, 30)).items)
+        return len((await worker.lease(batch_id, ask("test:2", 6, 30))).items)
 
     async def record_canary(worker: WorkStore) -> int:
-        await worker.record([fail(canary)])
+        await send(worker, fail(canary))
         return 0
 
     leased, _ = run_at_once(stores, lease_rest, record_canary)

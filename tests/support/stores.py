@@ -22,7 +22,7 @@ from core.domain.batches.batch import BatchId, BatchProgress, Selection
 from core.domain.batches.estimate import estimate_batch
 from core.domain.batches.monitor import BatchFilters
 from core.domain.batches.results import FailureFilters, FailureRow
-from core.domain.batches.work import ItemResult, LeasedItem
+from core.domain.batches.work import ItemResult, LeasedItem, LeaseRequest, RecordOutcome
 from core.domain.datasets.records import ConversationFilters, ListedConversation
 from core.ports import WorkStore
 from tests.factories import make_selection, make_settings
@@ -132,12 +132,22 @@ def read(stores: Stores, batch_id: BatchId) -> BatchProgress:
     return progress
 
 
+def ask(worker: str = "test:1", wanted: int = 10, lease_seconds: float = 30) -> LeaseRequest:
+    """Ask for items as a worker that has none."""
+    return LeaseRequest(worker=worker, wanted=wanted, lease_seconds=lease_seconds)
+
+
 def lease(stores: Stores, batch_id: BatchId, wanted: int = 10, lease_seconds: float = 30) -> tuple[LeasedItem, ...]:
-    return stores.work(lambda store: store.lease(batch_id, "test:1", wanted, lease_seconds)).items
+    return stores.work(lambda store: store.lease(batch_id, ask("test:1", wanted, lease_seconds))).items
+
+
+async def send(store: WorkStore, *results: ItemResult) -> tuple[RecordOutcome, ...]:
+    """Record results as a worker does."""
+    return await store.record(await store.keep(results))
 
 
 def record(stores: Stores, *results: ItemResult) -> list[str]:
-    return [outcome.outcome for outcome in stores.work(lambda store: store.record(results))]
+    return [outcome.outcome for outcome in stores.work(lambda store: send(store, *results))]
 
 
 def fail_some(stores: Stores, *settings: dict[str, object]) -> BatchId:

@@ -22,7 +22,7 @@ from core.domain.verdict.reply import Reply, TokenUsage
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn, PlanUnreadable
 from core.ports import ChatModel
 from core.services.generation import GenerationService
-from core.services.shared_pace import SharedPace
+from core.services.shared_pace import ModelPace, SharedPace
 from tests.factories import (
     TURNS,
     make_call_failure,
@@ -62,7 +62,7 @@ def make_service(store: ScriptedWorkStore, model: ChatModel, max_attempts: int =
 def run(store: ScriptedWorkStore, answer: Answer) -> list[ItemResult]:
     """Work until nothing is left; return what was recorded."""
     plan = store.plan if isinstance(store.plan, BatchPlan) else make_plan()
-    asyncio.run(make_service(store, ScriptedModel(answer=answer)).run_batch(plan.id))
+    asyncio.run(make_service(store, ScriptedModel(answer=answer)).run_batches(plan.id))
     return store.recorded
 
 
@@ -74,7 +74,7 @@ def generate(
     (leased,) = make_items(plan)
     model = ScriptedModel(answer=always(answer))
     store = ScriptedWorkStore()
-    pace = SharedPace(board=ScriptedPaceBoard(), store=store, plan=plan)
+    pace = SharedPace(model=ModelPace(board=ScriptedPaceBoard(), model=plan.settings.model), store=store, plan=plan)
     work = make_service(store, model, max_attempts).generate_item(plan, leased.model_copy(update=item or {}), pace)
     return asyncio.run(work), model
 
@@ -209,7 +209,7 @@ def test_never_more_calls_in_flight_than_the_concurrency() -> None:
     store = make_store(12, concurrency=4)
     assert isinstance(store.plan, BatchPlan)
 
-    asyncio.run(make_service(store, CountingModel()).run_batch(store.plan.id))
+    asyncio.run(make_service(store, CountingModel()).run_batches(store.plan.id))
 
     assert (4, 12) == (most, len(store.recorded))
 
@@ -235,7 +235,7 @@ def test_a_worker_notices_that_a_batch_was_cancelled_while_its_items_wait() -> N
         store.waits_seconds = 600
         assert isinstance(store.plan, BatchPlan)
         model = ScriptedModel(answer=always(make_call_failure(failure, retry_after_seconds=600)))
-        job = asyncio.create_task(make_service(store, model).run_batch(store.plan.id))
+        job = asyncio.create_task(make_service(store, model).run_batches(store.plan.id))
         await asyncio.sleep(0.5)
         assert (len(store.recorded), job.done()) == (1, False)
         store.status = BatchStatus.CANCELLED
@@ -253,7 +253,7 @@ def test_worker_that_is_asked_to_stop_takes_nothing() -> None:
     service = make_service(store, ScriptedModel(answer=always(make_reply())))
     service.stopping.set()
 
-    asyncio.run(service.run_batch(store.plan.id))
+    asyncio.run(service.run_batches(store.plan.id))
 
     assert store.leased == 0
 

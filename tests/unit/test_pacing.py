@@ -27,7 +27,7 @@ def reply(pace: Pace, share_left: float | None = None, *, now: datetime = LATER)
 def refuse(
     pace: Pace, kind: CallFailureKind = CallFailureKind.RATE_LIMITED, *, now: datetime = LATER, **changes: float
 ) -> Pace:
-    return pace_after_failure(pace, make_call_failure(kind, **changes), now=now)
+    return pace_after_failure(pace, make_call_failure(kind, **changes), ceiling=10, now=now)
 
 
 def test_rate_limit_halves_the_calls_and_holds_them_back_as_long_as_asked() -> None:
@@ -102,7 +102,7 @@ def test_wait_of_days_or_without_end_holds_nothing_back_and_overflows_nothing() 
     pace = begin_pace(4, NOW)
     for seconds in (86_400.0, 31 * 86_400.0):
         refused = pace_after_failure(
-            pace, make_call_failure(CallFailureKind.RATE_LIMITED, retry_after_seconds=seconds), now=NOW
+            pace, make_call_failure(CallFailureKind.RATE_LIMITED, retry_after_seconds=seconds), ceiling=10, now=NOW
         )
         assert refused.not_before is None, "such a wait pauses the batch"
     far = Headroom(kind="tokens", share_left=0.0, resets_at=datetime(9999, 12, 31, tzinfo=UTC))

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from core.domain.batches.batch import BatchId
+from core.domain.batches.work import WaitingBatch
 from core.domain.diagnosis.notices import Notices
 from core.errors import DatabaseUnavailable, NotSignedIn
 from core.services.fingerprints import FingerprintService
@@ -37,11 +38,12 @@ class Parts:
         self._do("count")
         return 2
 
-    def reconcile(self) -> tuple[BatchId, ...]:
+    def reconcile(self) -> tuple[WaitingBatch, ...]:
         self._do("reconcile")
-        return (BATCH,)
+        return (WaitingBatch(batch_id=BATCH, jobs=3),)
 
-    def enqueue(self, batch_id: BatchId) -> None:
+    def enqueue(self, batch_id: BatchId, useful_jobs: int = 1) -> None:
+        assert (BATCH, 3) == (batch_id, useful_jobs)
         self._do("enqueue")
 
     def list_missing(self, _limit: int) -> tuple[UUID, ...]:

@@ -17,8 +17,8 @@ import pytest
 
 from core.adapters.files.spool import ABANDONED_AFTER_SECONDS, MOST_FILE_BYTES, STUCK_AFTER_SECONDS, FileSpool
 from core.adapters.files.spooling import SpoolingWorkStore, SpoolReplay
-from core.adapters.supabase.work_payload import EncodedResult, encode_result
-from core.domain.batches.work import ItemFailed, ItemReleased, ItemResult, RecordOutcome
+from core.adapters.supabase.work_payload import encode_result, write_result
+from core.domain.batches.work import ItemFailed, ItemReleased, ItemResult, KeptResult, RecordOutcome
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn
 from core.services.item_failures import describe_rejected, describe_unstorable
 from core.services.recording import ResultRecorder
@@ -38,12 +38,13 @@ class Database(ScriptedWorkStore):
     refused_bodies: frozenset[str] = frozenset()
     on_disk: list[int] = field(default_factory=list[int])
 
-    async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]:
+    async def record(self, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
         if self.spool is not None:
-            self.on_disk.append(len(self.spool.list_waiting()))
+            self.on_disk.append(sum(len(path.read_bytes().splitlines()) for path in self.spool.list_waiting()))
         if self.away is not None:
             raise self.away
-        if any(result["attempt"].get("response_body", "") in self.refused_bodies for result in results):
+        bodies = {json.loads(kept.content)["attempt"].get("response_body", "") for kept in results}
+        if bodies & self.refused_bodies:
             raise DatabaseRejected("refused")
         return (self.outcome,) * len(results)
 
@@ -71,16 +72,21 @@ def spool(tmp_path: Path) -> FileSpool:
 
 
 def record(store: SpoolingWorkStore, *results: ItemResult) -> None:
-    asyncio.run(store.record(results))
+    asyncio.run(send(store, *results))
 
 
-def keep(spool: FileSpool, result: ItemResult) -> None:
-    spool.keep(encode_result(result))
+async def send(store: SpoolingWorkStore, *results: ItemResult) -> tuple[RecordOutcome, ...]:
+    return await store.record(await store.keep(results))
+
+
+def keep(spool: FileSpool, *results: ItemResult) -> Path:
+    """Keep results as a worker does that is gone now."""
+    return spool.keep({result.attempt.id: write_result(encode_result(result)) for result in results if result.attempt})
 
 
 def read_bodies(spool: FileSpool) -> list[str]:
-    found = [spool.read(path) for path in spool.list_waiting()]
-    return [encoded["attempt"]["response_body"] for encoded in found if encoded is not None]
+    found = [json.loads(line) for path in spool.list_waiting() for line in path.read_bytes().splitlines()]
+    return [encoded["attempt"]["response_body"] for encoded in found]
 
 
 def replay(spool: FileSpool, recorder: Recorder) -> int:
@@ -137,10 +143,11 @@ def test_a_kept_result_is_whole_and_read_by_its_owner_only(spool: FileSpool) -> 
 
 
 def test_item_given_back_untouched_needs_no_file(spool: FileSpool) -> None:
-    keep(spool, ItemReleased(item=make_item()))
-    assert [] == spool.list_waiting()
+    store = SpoolingWorkStore(inner=Database(), spool=spool)
+    (kept,) = asyncio.run(store.keep([ItemReleased(item=make_item())]))
+    assert (True, []) == (kept.is_safe, spool.list_waiting())
 
-    keep(spool, released := ItemReleased(item=make_item(), attempt=make_attempt()))
+    asyncio.run(store.keep([released := ItemReleased(item=make_item(), attempt=make_attempt())]))
     assert released.attempt is not None
     assert [f"{released.attempt.id}.json"] == [path.name for path in spool.list_waiting()]
 
@@ -158,8 +165,12 @@ def test_disk_that_takes_nothing_does_not_keep_a_result_from_the_database(tmp_pa
     (tmp_path / "spool").touch()
     spool = FileSpool(folder=tmp_path / "spool")
 
-    outcomes = asyncio.run(SpoolingWorkStore(inner=Database(), spool=spool).record([make_failed(b"paid for")]))
+    store = SpoolingWorkStore(inner=Database(), spool=spool)
 
+    (kept,) = asyncio.run(store.keep([make_failed(b"paid for")]))
+    outcomes = asyncio.run(store.record([kept]))
+
+    assert not kept.is_safe, "its slot waits for the database"
     assert (RecordOutcome(outcome="recorded"),) == outcomes
 
 
@@ -177,12 +188,56 @@ def test_a_refused_group_stays_on_disk_until_each_is_recorded(spool: FileSpool) 
     store = SpoolingWorkStore(inner=database, spool=spool)
     good, bad = make_failed(b"good"), make_failed(b"bad")
 
+    kept = asyncio.run(store.keep([good, bad]))
     with pytest.raises(DatabaseRejected):
-        record(store, good, bad)
-    assert {"good", "bad"} == set(read_bodies(spool))
+        asyncio.run(store.record(kept))
+    assert ["good", "bad"] == read_bodies(spool)
 
-    record(store, good)
-    assert ["bad"] == read_bodies(spool)
+    asyncio.run(store.record(kept[:1]))
+    assert ["good", "bad"] == read_bodies(spool), "one file, which goes with its last result"
+
+    assert replay(spool, Recorder(answers={"bad": DatabaseRejected("refused")})) == 1
+    assert ["bad"] == [json.loads(path.read_text())["attempt"]["response_body"] for path in list_aside(spool)]
+
+
+def test_the_file_of_a_group_goes_when_the_database_has_all_of_it(spool: FileSpool) -> None:
+    store = SpoolingWorkStore(inner=Database(), spool=spool)
+    kept = asyncio.run(store.keep([make_failed(b"one"), make_failed(b"two")]))
+
+    (path,) = spool.folder.iterdir()
+    assert path.suffix == ".jsonl"
+    for each in kept:
+        asyncio.run(store.record([each]))
+
+    assert [] == list(spool.folder.iterdir())
+
+
+def test_a_group_of_a_dead_worker_is_recorded_one_by_one(spool: FileSpool) -> None:
+    keep(spool, make_failed(b"one"), make_failed(b"two"))
+    recorder = Recorder()
+
+    assert [2, 0] == [replay(spool, recorder), replay(spool, recorder)]
+    assert ["one", "two"] == sorted(recorder.recorded)
+    assert [] == list(spool.folder.iterdir())
+
+
+def test_a_group_with_a_line_that_is_no_result_is_set_aside_whole(spool: FileSpool) -> None:
+    path = keep(spool, make_failed(b"one"), make_failed(b"two"))
+    path.write_bytes(path.read_bytes()[:-9])
+
+    assert replay(spool, Recorder()) == 0
+    assert [path.name] == [aside.name for aside in list_aside(spool)]
+
+
+def test_a_group_that_is_recovered_while_its_worker_lives_leaves_nothing_behind(spool: FileSpool) -> None:
+    store = SpoolingWorkStore(inner=Database(), spool=spool)
+    kept = asyncio.run(store.keep([make_failed(b"one"), make_failed(b"two")]))
+    (group,) = spool.list_waiting()
+    spool.split(group)
+
+    asyncio.run(store.record(kept))
+
+    assert [] == list(spool.folder.iterdir())
 
 
 def test_a_result_that_is_refused_in_every_form_is_never_deleted(spool: FileSpool) -> None:
@@ -190,10 +245,8 @@ def test_a_result_that_is_refused_in_every_form_is_never_deleted(spool: FileSpoo
 
     async def record_as_generation_does(result: ItemFailed) -> None:
         async with ResultRecorder.open(store) as recorder:
-            with pytest.raises(DatabaseRejected):
-                await recorder.record(result)
-            with pytest.raises(DatabaseRejected):
-                await recorder.record(describe_rejected(result, DatabaseRejected("refused"), result.settings))
+            outcome = await recorder.store(result, result.settings, on_safe=lambda: None)
+            assert outcome.outcome == "recorded", "without anything from outside"
 
     asyncio.run(record_as_generation_does(make_failed(b"bad")))
     assert ["bad"] == read_bodies(spool)

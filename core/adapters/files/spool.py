@@ -5,11 +5,11 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID, uuid4
 
 import structlog
@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 SPOOL_FOLDER = "spool"
 """Within the folder of BRIGHTRUN_HOME."""
 SET_ASIDE_FOLDER = "set-aside"
+GROUP_SUFFIX = ".jsonl"
+"""Of files that hold several results, one on each line."""
 REASON_SUFFIX = ".reason"
 MOST_FILE_BYTES = 50_000_000
 """Ten times the largest reply that Claude can write, with everything that is kept of it."""
@@ -54,30 +56,27 @@ class SpooledResult(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class FileSpool:
-    """One file for each result that waits, named by its attempt. What cannot be recorded is set aside, never deleted."""
+    """Files of results that wait, one or a group in each. What cannot be recorded is set aside, never deleted."""
 
     folder: Path
     min_age_seconds: float = 10.0
     """Younger files are left to the worker that may be writing the same result to the database right now."""
 
-    def keep(self, encoded: EncodedResult) -> None:
-        """Write a result with an attempt, whole or not at all; losing one without an attempt costs nothing.
+    def keep(self, results: Mapping[UUID, bytes]) -> Path:
+        """Write results by their attempts into one file, whole or not at all; a single one replaces its earlier form.
 
-        A file of the same attempt is replaced. Raises OSError if the disk cannot be written.
+        Raises OSError if the disk cannot be written.
         """
-        if encoded["attempt"] is None:
-            return
-        path = self._path(UUID(encoded["attempt"]["id"]))
-        content = json.dumps(encoded).encode()
-        if _holds(path, content):
-            return
+        # A group's name is that of no attempt, so that a later form of one result does not replace the others.
+        path = self._path(next(iter(results))) if len(results) == 1 else self.folder / f"{uuid4()}{GROUP_SUFFIX}"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}.tmp")
         with unfinished.open("wb") as file:
-            file.write(content)
+            file.write(b"\n".join(results.values()))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+        return path
 
     def forget(self, attempt_id: UUID) -> None:
         """Remove a result that is in the database, even if an earlier form of it has been set aside since."""
@@ -98,23 +97,31 @@ class FileSpool:
         ]
         return [path for _, path in sorted(waiting)]
 
+    def split(self, path: Path) -> tuple[Path, ...]:
+        """Give each result of a group a file of its own; raises what `read` raises.
+
+        The worker that wrote the group may go on: it forgets results, whichever files they are in.
+        """
+        try:
+            lines = _read_file(path).splitlines()
+        except FileNotFoundError:
+            return ()
+        found = {_read_result(line).attempt.id: line for line in lines}
+        alone = tuple(self.keep({attempt_id: line}) for attempt_id, line in found.items())
+        path.unlink(missing_ok=True)
+        return alone
+
     def read(self, path: Path) -> EncodedResult | None:
         """Return a result as `record_results` takes it; None if its worker has already recorded it.
 
         Raises UnreadableResult if the file is not one of our results, and OSError if reading may work next time.
         """
         try:
-            encoded = _parse(_read_file(path))
-            SpooledResult.model_validate(encoded)
+            content = _read_file(path)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            if error.errno in _ABOUT_THE_FILE:
-                raise UnreadableResult(error.strerror or str(error)) from error
-            raise
-        except (ValueError, RecursionError) as error:  # JSON's, UTF-8's and pydantic's errors are ValueErrors
-            raise UnreadableResult(f"not a result of Bright Run ({type(error).__name__})") from error
-        return encoded
+        _read_result(content)
+        return _parse(content)
 
     def set_aside(self, path: Path, reason: str) -> None:
         """Move a file out of the way of the others, with the reason beside it. Raises OSError if that fails."""
@@ -122,9 +129,10 @@ class FileSpool:
         stem = path.name.partition(".")[0]
         if len(os.fsencode(stem)) > LONGEST_STEM:  # No room for what is added to it here.
             stem = f"long-name-{uuid4().hex}"
-        target = self.set_aside_folder / f"{stem}.json"
+        ending = GROUP_SUFFIX if path.suffix == GROUP_SUFFIX else ".json"
+        target = self.set_aside_folder / f"{stem}{ending}"
         if os.path.lexists(target):
-            target = target.with_name(f"{target.stem}.{uuid4().hex[:8]}.json")
+            target = target.with_name(f"{target.stem}.{uuid4().hex[:8]}{ending}")
         with suppress(FileNotFoundError):  # Another worker's reconciler was faster, or it has been recorded.
             path.rename(target)
             _reason_path(target).write_text(f"{reason}\n", encoding="utf-8", errors="replace")
@@ -142,7 +150,12 @@ class FileSpool:
 
     def _list_files(self) -> Iterator[tuple[float, Path]]:
         for path in _list_folder(self.folder):
-            if path.suffix in (".json", ".tmp", ".rejected"):  # Earlier versions renamed refused files to .rejected.
+            if path.suffix in (
+                ".json",
+                GROUP_SUFFIX,
+                ".tmp",
+                ".rejected",
+            ):  # Earlier versions renamed refused files to .rejected.
                 with suppress(FileNotFoundError):  # Its worker has recorded it since.
                     yield path.lstat().st_mtime, path
 
@@ -165,26 +178,31 @@ def _reason_path(path: Path) -> Path:
     return path.with_name(path.name + REASON_SUFFIX)
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    try:
-        return path.read_bytes() == content
-    except FileNotFoundError:
-        return False
-
-
 def _read_file(path: Path) -> bytes:
     """Read a regular file and nothing else: no link is followed, no pipe waited for, no endless file begun."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise UnreadableResult("not a plain file")
-        if found.st_size > MOST_FILE_BYTES:
-            raise UnreadableResult(f"larger than {MOST_FILE_BYTES:,} bytes")
-        return file.read(MOST_FILE_BYTES)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableResult("not a plain file")
+            if found.st_size > MOST_FILE_BYTES:
+                raise UnreadableResult(f"larger than {MOST_FILE_BYTES:,} bytes")
+            return file.read(MOST_FILE_BYTES)
+    except OSError as error:
+        if error.errno in _ABOUT_THE_FILE:
+            raise UnreadableResult(error.strerror or str(error)) from error
+        raise
 
 
-def _parse(content: bytes) -> dict[str, Any]:
+def _read_result(content: bytes) -> SpooledResult:
+    try:
+        return SpooledResult.model_validate(_parse(content))
+    except (ValueError, RecursionError) as error:  # JSON's, UTF-8's and pydantic's errors are ValueErrors
+        raise UnreadableResult(f"not a result of Bright Run ({type(error).__name__})") from error
+
+
+def _parse(content: bytes) -> EncodedResult:
     encoded = json.loads(content, parse_constant=_refuse_constant)
     if not isinstance(encoded, dict):
         raise UnreadableResult("not a JSON object")

@@ -1,18 +1,26 @@
 """The spool's two users: a worker on its way to the database, and the replay of results that a dead worker left."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, assert_never
 from uuid import UUID
 
 import structlog
 
-from core.adapters.files.spool import FileSpool, UnreadableResult
-from core.adapters.supabase.work_payload import EncodedResult, encode_result
+from core.adapters.files.spool import GROUP_SUFFIX, FileSpool, UnreadableResult
+from core.adapters.supabase.work_payload import EncodedResult
 from core.domain.batches.batch import BatchId
-from core.domain.batches.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
+from core.domain.batches.work import (
+    BatchPlan,
+    ItemResult,
+    KeptResult,
+    Lease,
+    LeasedItem,
+    LeaseRequest,
+    RecordOutcome,
+)
 from core.errors import BrightRunError, DatabaseRejected
 from core.ports import WorkStore
 
@@ -23,32 +31,34 @@ NO_SUCH_ITEM = (
 )
 
 
-class EncodedWorkStore(WorkStore, Protocol):
-    """A WorkStore that also takes encoded results."""
-
-    async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class SpoolingWorkStore:
-    """A WorkStore that keeps every result on disk until the database has it; both get the same encoded form.
+    """A WorkStore that keeps every result on disk until the database has it; both get the same bytes.
 
     The disk comes first, not after the database failed: one that hangs may answer only when the worker is long gone. A
     result that the database refuses stays on disk: either the recorder sends it again in a form that is accepted, or the
     reconciler sets it aside.
     """
 
-    inner: EncodedWorkStore
+    inner: WorkStore
     spool: FileSpool
+    _groups: dict[UUID, "_Group"] = field(default_factory=dict["UUID", "_Group"])
+    """The files that hold several results, by attempt."""
 
     async def get_plan(self, batch_id: BatchId) -> BatchPlan | None:
         return await self.inner.get_plan(batch_id)
 
-    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
-        return await self.inner.lease(batch_id, worker, wanted, lease_seconds)
+    async def list_batches_to_help(self, worker: str) -> tuple[BatchId, ...]:
+        return await self.inner.list_batches_to_help(worker)
+
+    async def lease(self, batch_id: BatchId, request: LeaseRequest) -> Lease:
+        return await self.inner.lease(batch_id, request)
 
     async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
         return await self.inner.extend(batch_id, items, lease_seconds)
+
+    async def leave(self, batch_id: BatchId, worker: str) -> None:
+        await self.inner.leave(batch_id, worker)
 
     async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
         await self.inner.set_pace(batch_id, limit, reason)
@@ -56,30 +66,52 @@ class SpoolingWorkStore:
     async def pause(self, batch_id: BatchId, reason: str) -> None:
         await self.inner.pause(batch_id, reason)
 
-    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        encoded = await asyncio.to_thread(self._keep, results)
-        outcomes = await self.inner.record_encoded(encoded)
-        for result, outcome in zip(results, outcomes, strict=True):
-            # A result of an item that is gone is left to the reconciler, which sets it aside.
-            if result.attempt is not None and outcome.outcome != "no_such_item":
-                self._forget(result.attempt.id)
-        return outcomes
-
-    def _keep(self, results: Sequence[ItemResult]) -> list[EncodedResult]:
-        encoded = [encode_result(result) for result in results]
+    async def keep(self, results: Sequence[ItemResult]) -> tuple[KeptResult, ...]:
+        """Encode results and write them into one file. Losing one without an attempt would cost nothing."""
+        kept = await self.inner.keep(results)
+        paid = {each.result.attempt.id: each.content for each in kept if each.result.attempt is not None}
         try:
-            for each in encoded:
-                self.spool.keep(each)
+            if paid:
+                self._note_group(await asyncio.to_thread(self.spool.keep, paid), paid)
         except OSError as error:
             # The disk is the second way; the first may well work.
             log.warning("results_not_spooled", results=len(results), error=str(error))
-        return encoded
+            return kept
+        return tuple(replace(each, is_safe=True) for each in kept)
+
+    async def record(self, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
+        outcomes = await self.inner.record(results)
+        for kept, outcome in zip(results, outcomes, strict=True):
+            # A result of an item that is gone is left to the reconciler, which sets it aside.
+            if kept.result.attempt is not None and outcome.outcome != "no_such_item":
+                self._forget(kept.result.attempt.id)
+        return outcomes
+
+    def _note_group(self, path: Path, attempts: Mapping[UUID, bytes]) -> None:
+        if len(attempts) == 1:
+            return
+        group = _Group(path=path, unrecorded=set(attempts))
+        for attempt_id in attempts:
+            self._groups[attempt_id] = group
 
     def _forget(self, attempt_id: UUID) -> None:
+        group = self._groups.pop(attempt_id, None)
         try:
             self.spool.forget(attempt_id)
+            if group is not None:
+                group.unrecorded.discard(attempt_id)
+                if not group.unrecorded:
+                    group.path.unlink(missing_ok=True)
         except OSError as error:  # It is in the database; recorded again from disk, it changes nothing.
             log.warning("result_not_removed", attempt_id=str(attempt_id), error=str(error))
+
+
+@dataclass(kw_only=True)
+class _Group:
+    """A file of several results, and the attempts in it that the database does not have yet."""
+
+    path: Path
+    unrecorded: set[UUID]
 
 
 class EncodedResultStore(Protocol):
@@ -100,11 +132,23 @@ class SpoolReplay:
 
         Raises DatabaseUnavailable while the database is away, and OSError if the folder cannot be read.
         """
-        return sum(self._replay(path) for path in self.spool.list_waiting())
+        return sum(self._replay(path) for waiting in self.spool.list_waiting() for path in self._separate(waiting))
 
     def count_stuck(self) -> int:
         """Return how many need somebody's attention."""
         return self.spool.count_stuck()
+
+    def _separate(self, path: Path) -> tuple[Path, ...]:
+        """Return the files of single results: one that is refused must not keep the others of its group."""
+        if path.suffix != GROUP_SUFFIX:
+            return (path,)
+        try:
+            return self.spool.split(path)
+        except OSError as error:
+            log.warning("spooled_results_wait", file=path.name, error=str(error))
+        except Exception as error:  # noqa: BLE001 - as below
+            self._set_aside(path, _explain(error))
+        return ()
 
     def _replay(self, path: Path) -> bool:
         try:
@@ -117,7 +161,7 @@ class SpoolReplay:
         except OSError as error:
             log.warning("spooled_result_waits", file=path.name, error=str(error))
         except Exception as error:  # noqa: BLE001 - one file must not stop the recovery of all others
-            self._set_aside(path, str(error) if isinstance(error, UnreadableResult) else repr(error))
+            self._set_aside(path, _explain(error))
         else:
             return outcome is not None and self._settle(path, outcome)
         return False
@@ -141,3 +185,7 @@ class SpoolReplay:
             self.spool.set_aside(path, reason)
         except OSError as error:
             log.error("spooled_result_not_moved", file=path.name, error=str(error))  # noqa: TRY400 - the message says it all
+
+
+def _explain(error: Exception) -> str:
+    return str(error) if isinstance(error, UnreadableResult) else repr(error)

@@ -37,6 +37,11 @@ def encode_result(result: ItemResult) -> EncodedResult:
             return payload | {"delay_seconds": delay_seconds, "raised_max_tokens": raised_max_tokens}
 
 
+def write_result(encoded: EncodedResult) -> bytes:
+    """Return an encoded result as one line of JSON; raise ValueError for what JSON does not have, such as NaN."""
+    return json.dumps(encoded, allow_nan=False).encode()
+
+
 def encode_attempt(attempt: Attempt) -> dict[str, Any]:
     """Return an attempt with the names of its columns."""
     settings = attempt.settings

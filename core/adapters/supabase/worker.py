@@ -9,11 +9,20 @@ from pydantic import TypeAdapter
 from supabase import AsyncClient, Client
 
 from core.adapters.supabase.errors import translate_errors
-from core.adapters.supabase.functions import call_function
+from core.adapters.supabase.functions import call_function, send_to_function
 from core.adapters.supabase.plan_reading import read_plan
-from core.adapters.supabase.work_payload import EncodedResult, encode_result
+from core.adapters.supabase.work_payload import EncodedResult, encode_result, write_result
 from core.domain.batches.batch import BatchId
-from core.domain.batches.work import BatchPlan, ItemResult, Lease, LeasedItem, RecordOutcome
+from core.domain.batches.work import (
+    BatchPlan,
+    ItemResult,
+    KeptResult,
+    Lease,
+    LeasedItem,
+    LeaseRequest,
+    RecordOutcome,
+    WaitingBatch,
+)
 
 PLAN_COLUMNS = (
     "id,name,model,max_tokens,effort,structured_outputs,concurrency,error_handling,raise_max_tokens,"
@@ -34,13 +43,11 @@ class SupabaseWorkStore:
             return read_plan(row)
         return None
 
-    async def lease(self, batch_id: BatchId, worker: str, wanted: int, lease_seconds: float) -> Lease:
-        parameters = {
-            "target_batch_id": str(batch_id),
-            "worker": worker,
-            "wanted": wanted,
-            "lease_seconds": lease_seconds,
-        }
+    async def list_batches_to_help(self, worker: str) -> tuple[BatchId, ...]:
+        return TypeAdapter(tuple[BatchId, ...]).validate_python(await self._call("list_batches_to_help", {"worker": worker}))
+
+    async def lease(self, batch_id: BatchId, request: LeaseRequest) -> Lease:
+        parameters = {"target_batch_id": str(batch_id), **request.model_dump()}
         return Lease.model_validate(await self._call("lease_items", parameters))
 
     async def extend(self, batch_id: BatchId, items: Sequence[LeasedItem], lease_seconds: float) -> frozenset[UUID]:
@@ -52,19 +59,25 @@ class SupabaseWorkStore:
         answer = await self._call("extend_leases", parameters)
         return frozenset(UUID(item_id) for item_id in answer["item_ids"])
 
+    async def leave(self, batch_id: BatchId, worker: str) -> None:
+        await self._call("leave_batch", {"target_batch_id": str(batch_id), "worker": worker})
+
     async def set_pace(self, batch_id: BatchId, limit: int, reason: str) -> None:
         await self._call("set_pace", {"target_batch_id": str(batch_id), "new_limit": limit, "reason": reason})
 
     async def pause(self, batch_id: BatchId, reason: str) -> None:
         await self._call("pause_batch", {"target_batch_id": str(batch_id), "reason": reason})
 
-    async def record(self, results: Sequence[ItemResult]) -> tuple[RecordOutcome, ...]:
-        return await self.record_encoded([encode_result(result) for result in results])
+    async def keep(self, results: Sequence[ItemResult]) -> tuple[KeptResult, ...]:
+        return tuple(
+            KeptResult(result=result, content=write_result(encode_result(result)), is_safe=result.attempt is None)
+            for result in results
+        )
 
-    async def record_encoded(self, results: Sequence[EncodedResult]) -> tuple[RecordOutcome, ...]:
-        """Record results that are already encoded."""
-        answer = await self._call("record_results", {"results": results})
-        return TypeAdapter(tuple[RecordOutcome, ...]).validate_python(answer)
+    async def record(self, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
+        body = b'{"results":[' + b",".join(kept.content for kept in results) + b"]}"
+        answer = await send_to_function(self.client, "record_results", body)
+        return TypeAdapter(tuple[RecordOutcome, ...]).validate_json(answer)
 
     async def _call(self, function: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON, validated by the caller
         with translate_errors():
@@ -77,8 +90,8 @@ class SupabaseReconciler:
 
     client: Client
 
-    def reconcile(self) -> tuple[BatchId, ...]:
-        return TypeAdapter(tuple[BatchId, ...]).validate_python(call_function(self.client, "reconcile_batches"))
+    def reconcile(self) -> tuple[WaitingBatch, ...]:
+        return TypeAdapter(tuple[WaitingBatch, ...]).validate_python(call_function(self.client, "reconcile_batches"))
 
     def record_encoded(self, result: EncodedResult) -> RecordOutcome:
         """Record a result that waited on disk."""

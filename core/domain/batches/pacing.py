@@ -43,6 +43,8 @@ class Pace(Record):
     refused_since: AwareDatetime | None = None
     """The first refusal after the last reply; None while replies come."""
     refusals: int = Field(default=0, ge=0)
+    was_lowered: bool = False
+    """Whether the limit is what Claude's refusals left; otherwise it is only what the first batch chose."""
 
     def wait_seconds(self, now: datetime) -> float:
         """Return how long to hold calls back."""
@@ -52,6 +54,13 @@ class Pace(Record):
 def begin_pace(ceiling: int, now: datetime) -> Pace:
     """Return the pace of a batch before its first reply."""
     return Pace(limit=ceiling, reason="as chosen for the batch", changed_at=now)
+
+
+def fit_pace(pace: Pace, ceiling: int) -> Pace:
+    """Return the pace for a batch with another ceiling than the one that began it."""
+    if pace.was_lowered or pace.limit >= ceiling:
+        return pace
+    return pace.model_copy(update={"limit": ceiling})
 
 
 def read_headroom(headers: Mapping[str, str]) -> Headroom | None:
@@ -72,7 +81,7 @@ def pace_after_reply(pace: Pace, headroom: Headroom | None, *, ceiling: int, now
     if headroom is not None and headroom.share_left < LOW_HEADROOM:
         left = f"lowered at {format_percent(headroom.share_left)} left of the {headroom.kind} limit"
         if pace.limit > 1 and now - pace.changed_at >= REDUCTION_PAUSE:
-            return _change(rested, max(pace.limit // 2, 1), left, now, not_before=headroom.resets_at)
+            return _change(rested, max(min(pace.limit, ceiling) // 2, 1), left, now, not_before=headroom.resets_at)
         return rested.model_copy(update={"not_before": headroom.resets_at})
     has_room = headroom is None or headroom.share_left > FREE_HEADROOM
     if pace.limit < ceiling and rested.successes >= pace.limit and has_room:
@@ -81,7 +90,7 @@ def pace_after_reply(pace: Pace, headroom: Headroom | None, *, ceiling: int, now
     return rested
 
 
-def pace_after_failure(pace: Pace, failure: CallFailure, *, now: datetime) -> Pace:
+def pace_after_failure(pace: Pace, failure: CallFailure, *, ceiling: int, now: datetime) -> Pace:
     """Return the pace after a call without a reply: half after a rate limit, one less when Claude is overloaded."""
     if failure.kind not in (CallFailureKind.RATE_LIMITED, CallFailureKind.OVERLOADED, CallFailureKind.SERVER_ERROR):
         return pace
@@ -95,10 +104,11 @@ def pace_after_failure(pace: Pace, failure: CallFailure, *, now: datetime) -> Pa
         held = refused.model_copy(update={"not_before": max(not_before, pace.not_before or not_before)})
     if pace.limit == 1 or (pace.refusals > 0 and now - pace.changed_at < REDUCTION_PAUSE):
         return held
+    in_use = min(pace.limit, ceiling)
     if failure.kind is CallFailureKind.RATE_LIMITED:
-        return _change(held, max(pace.limit // 2, 1), "lowered after 429 (rate limit)", now, not_before=held.not_before)
+        return _change(held, max(in_use // 2, 1), "lowered after 429 (rate limit)", now, not_before=held.not_before)
     reason = f"lowered after {failure.http_status or 500} ({failure.kind.replace('_', ' ')})"
-    return _change(held, pace.limit - 1, reason, now, not_before=held.not_before)
+    return _change(held, max(in_use - 1, 1), reason, now, not_before=held.not_before)
 
 
 def find_storm(pace: Pace, now: datetime) -> str | None:
@@ -114,7 +124,7 @@ def find_storm(pace: Pace, now: datetime) -> str | None:
 
 def _change(pace: Pace, limit: int, reason: str, now: datetime, not_before: datetime | None = None) -> Pace:
     changes = {"limit": limit, "reason": reason, "changed_at": now, "successes": 0, "not_before": not_before}
-    return pace.model_copy(update=changes)
+    return pace.model_copy(update=changes | {"was_lowered": True})
 
 
 def _read_moment(text: str | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, NewType
@@ -74,13 +75,37 @@ class LeasedItem(Record):
     """How many workers in a row took the item and were gone before they had a result."""
 
 
+class LeaseRequest(Record):
+    """What a worker asks for: up to `wanted` items more than the `held` ones, of which it is `calling` some."""
+
+    worker: str
+    wanted: int
+    lease_seconds: float
+    held: int = 0
+    calling: int = 0
+
+
 class Lease(Record):
-    """Leased items and the batch's status; None where there is no such batch."""
+    """Leased items, and how many calls the worker may make; the status is None where there is no such batch."""
 
     status: BatchStatus | None
     items: tuple[LeasedItem, ...] = ()
-    open: int = 0
+    share: int = 0
+    """This worker's part of the batch's calls; 0 where others make them all."""
+    slots: int = 0
+    """How many of them it may make now: others give theirs back when their calls end."""
+    ahead: int = 0
+    """How many items it may hold beyond those that it calls."""
     next_available_in_seconds: float | None = None
+    """None: no item is queued. 0: one is, but the batch's limits or other workers hold it back."""
+
+
+class WaitingBatch(Record):
+    """An open batch that more workers could help."""
+
+    batch_id: BatchId
+    jobs: int
+    """How many workers could share it."""
 
 
 class ChatRequest(Record):
@@ -208,6 +233,17 @@ class ItemReleased(Record):
 
 
 ItemResult = ItemAccepted | ItemFailed | ItemReleased
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptResult:
+    """A result as it is sent and spooled: encoded once."""
+
+    result: ItemResult
+    content: bytes
+    """JSON, as `record_results` takes it."""
+    is_safe: bool
+    """Whether it survives this process: it is on disk, or no call was paid for it."""
 
 
 class RecordOutcome(Record):
