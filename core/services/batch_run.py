@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from core.domain.batches.batch import BatchStatus
-from core.domain.batches.work import BatchPlan, ItemId, ItemReleased, ItemResult, Lease, LeasedItem, LeaseRequest
+from core.domain.batches.batch import BatchStatus, ErrorHandling
+from core.domain.batches.work import BatchPlan, ItemFailed, ItemId, ItemReleased, ItemResult, Lease, LeasedItem, LeaseRequest
 from core.errors import BrightRunError, ServiceUnavailable
 from core.ports import WorkStore
 from core.services.call_slots import CallSlots
@@ -171,15 +171,29 @@ class BatchRun:
         finally:
             if _is_suspect(item):
                 self.slots.end_alone(self.plan.id)
+        if isinstance(result, ItemFailed) and (result.stop_batch_because or self._stops_at_failures):
+            self._note_status(BatchStatus.PAUSED)  # Also before the database has it: the next call would fail, too.
         await self._store(result)
+
+    @property
+    def _stops_at_failures(self) -> bool:
+        return self.plan.settings.error_handling is ErrorHandling.STOP
+
+    def _note_status(self, status: BatchStatus) -> None:
+        self._lease = self._lease.model_copy(update={"status": status})
 
     async def _store(self, result: ItemResult) -> None:
         item_id = result.item.item_id
-        outcome = await self.recorder.store(result, self.plan.settings, on_safe=lambda: self._free_slot(item_id))
+
+        def free_slot() -> None:
+            if not isinstance(result, ItemFailed):  # A failure may pause the batch, so the next call waits for its record.
+                self._free_slot(item_id)
+
+        outcome = await self.recorder.store(result, self.plan.settings, on_safe=free_slot)
         if outcome.outcome != "recorded":
             log.warning(outcome.outcome, batch_id=str(self.plan.id), item_id=str(item_id))
         if outcome.batch_status is not None and not outcome.batch_status.is_active:
-            self._looked_at = 0.0  # Paused or ended: what is ready is given back at once.
+            self._note_status(outcome.batch_status)
         if isinstance(result, ItemReleased):
             self._expect_items(result.delay_seconds)
         elif self._lease.next_available_in_seconds == 0:

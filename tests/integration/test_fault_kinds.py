@@ -20,6 +20,7 @@ from core.services.failures import get_report
 from core.services.generation import GenerationService
 from tests.factories import make_selection, make_settings, upload_reports
 from tests.fakes.claude import ScriptedPaceBoard
+from tests.support.batch_runs import run_alone
 from tests.support.simulator import running_simulator
 
 
@@ -77,7 +78,7 @@ def run_with_fault(settings: Settings, batch_id: BatchId, fault: FaultKind) -> N
                 retry_limits=RetryLimits(max_attempts=2, max_seconds=900),
                 pace_board=ScriptedPaceBoard(),
             )
-            await service.run_batch(batch_id)
+            await run_alone(service, batch_id)
 
     with running_simulator(f"{fault}=1") as base_url:
         asyncio.run(run(base_url))

@@ -12,10 +12,10 @@ import pytest
 
 from core.adapters.files.spool import SPOOL_FOLDER, FileSpool
 from core.adapters.supabase.alerts import SupabaseAlertStore
-from core.adapters.supabase.work_payload import encode_result
+from core.adapters.supabase.work_payload import encode_result, write_result
 from core.cli.doctor import examine_spool
 from core.config import Settings
-from core.domain.batches.work import ItemReleased
+from core.domain.batches.work import ItemReleased, ItemResult
 from core.domain.diagnosis.alerts import AlertRule
 from core.worker_bootstrap import open_alerting, open_reconciliation
 from tests.factories import make_attempt, make_item, make_selection
@@ -53,17 +53,23 @@ def reconcile(host: Settings, spool: FileSpool) -> None:
         reconciliation.run_once()
 
 
+def keep(spool: FileSpool, result: ItemResult) -> None:
+    """Leave a result behind as a worker does that is killed before the database has it."""
+    assert result.attempt is not None
+    spool.keep({result.attempt.id: write_result(encode_result(result))})
+
+
 def test_bad_files_stop_nobody_and_an_alert_tells_of_them(
     host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
 ) -> None:
     batch_id = submit(stores, make_selection(1, 1, 2))
     first, second = lease(stores, batch_id)
-    spool.keep(encode_result(accept(first)))
+    keep(spool, accept(first))
     spool.folder.joinpath(f"{uuid4()}.json").write_text('{"kind": "succ')
     refused = accept(second)
-    spool.keep(encode_result(refused.model_copy(update={"attempt": make_attempt(duration_ms=2**40)})))
+    keep(spool, refused.model_copy(update={"attempt": make_attempt(duration_ms=2**40)}))
     gone = ItemReleased(item=make_item(), attempt=make_attempt())
-    spool.keep(encode_result(gone))
+    keep(spool, gone)
 
     reconcile(host, spool)
 
@@ -84,7 +90,7 @@ def test_what_was_put_right_and_moved_back_is_recorded_and_the_alert_passes(
     host: Settings, spool: FileSpool, stores: Stores, alerts: SupabaseAlertStore
 ) -> None:
     (item,) = lease(stores, batch_id := submit(stores, make_selection(1, 1, 1)))
-    spool.keep(encode_result(result := accept(item)))
+    keep(spool, result := accept(item))
     (path,) = spool.list_waiting()
     good = path.read_text()
     path.write_text(json.dumps(json.loads(good) | {"kind": "gift"}))

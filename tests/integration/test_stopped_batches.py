@@ -37,6 +37,7 @@ from tests.factories import make_conversation_json, make_reply, make_selection, 
 from tests.fakes.answering_server import Answer, answering_server
 from tests.fakes.claude import ScriptedPaceBoard
 from tests.integration.api_answers import JSON, ApiCase, Follows, find_case, read_cases
+from tests.support.batch_runs import run_alone
 from tests.support.stack import sign_up
 from tests.support.stores import ask
 
@@ -127,9 +128,9 @@ class Installation:
                 store = SpoolingWorkStore(inner=SupabaseWorkStore(client=client), spool=FileSpool(folder=self.folder))
                 if isinstance(model, str):
                     async with open_claude(api_key="sk-any", base_url=model, timeout_seconds=20, simulated=True) as claude:
-                        await self._serve(store, claude).run_batch(batch_id)
+                        await run_alone(self._serve(store, claude), batch_id)
                 else:
-                    await self._serve(store, model).run_batch(batch_id)
+                    await run_alone(self._serve(store, model), batch_id)
 
         asyncio.run(run())
         return self.read(batch_id)
