@@ -21,7 +21,7 @@ from core.bench.large_batch import select_items, submit_items
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId, BatchSettings
-from core.domain.batches.work import Attempt, ItemAccepted, LeasedItem
+from core.domain.batches.work import Attempt, ItemAccepted, LeasedItem, LeaseRequest
 from core.domain.verdict.reply import RawResponse, TokenUsage
 from core.embedded.plan import REPOSITORY, SERVICES, StackPlan
 from core.embedded.simulator.dialogue import write_conversation
@@ -93,13 +93,14 @@ class GrowthBench:
 
     async def _measure_round(self, store: SupabaseWorkStore, size: int) -> None:
         batch_id, monitor = self._batches[size], self._services.monitor
-        lease = await self._clock_async(Step.LEASE, size, partial(store.lease, batch_id, WORKER, 1, LEASE_SECONDS))
-        await self._clock_async(Step.RECORD, size, partial(store.record, [accept(item) for item in lease.items]))
-        group = await store.lease(batch_id, WORKER, GROUP, LEASE_SECONDS)
+        lease = await self._clock_async(Step.LEASE, size, partial(store.lease, batch_id, ask(1)))
+        kept = await store.keep([accept(item) for item in lease.items])
+        await self._clock_async(Step.RECORD, size, partial(store.record, kept))
+        group = await store.lease(batch_id, ask(GROUP))
         if (len(lease.items), len(group.items)) != (1, GROUP):
             raise StackError(f"The batch of {size:,} items gave {len(lease.items)} and {len(group.items)} items.")
-        results = [accept(item) for item in group.items]
-        await self._clock_async(Step.RECORD_GROUP, size, partial(store.record, results), parts=GROUP)
+        kept = await store.keep([accept(item) for item in group.items])
+        await self._clock_async(Step.RECORD_GROUP, size, partial(store.record, kept), parts=GROUP)
         self._clock(Step.WATCH, size, partial(monitor.watch, batch_id))
         self._clock(Step.LIST_ITEMS, size, partial(monitor.list_items, batch_id))
         self._clock(Step.LIST_BATCHES, size, monitor.list_batches)
@@ -108,8 +109,9 @@ class GrowthBench:
         began, closed = time.monotonic(), 0
         while closed < wanted:
             group_began = time.perf_counter()
-            lease = await store.lease(self._batches[size], WORKER, min(wanted - closed, CONCURRENCY), LEASE_SECONDS)
-            outcomes = await store.record([accept(item, with_body=False) for item in lease.items])
+            lease = await store.lease(self._batches[size], ask(min(wanted - closed, CONCURRENCY)))
+            kept = await store.keep([accept(item, with_body=False) for item in lease.items])
+            outcomes = await store.record(kept)
             self._note(Step.CLOSE, size, group_began, max(len(lease.items), 1))
             if not lease.items or any(outcome.outcome != "recorded" for outcome in outcomes):
                 raise StackError(f"Items of the batch of {size:,} could not be closed: {lease}")
@@ -141,6 +143,11 @@ class GrowthBench:
 
     def _note(self, step: Step, size: int, began: float, parts: int = 1) -> None:
         self._rounds_ms.setdefault((step, size), []).append((time.perf_counter() - began) * 1000 / parts)
+
+
+def ask(wanted: int) -> LeaseRequest:
+    """Ask for items as a worker that has none."""
+    return LeaseRequest(worker=WORKER, wanted=wanted, lease_seconds=LEASE_SECONDS)
 
 
 def accept(item: LeasedItem, *, with_body: bool = True) -> ItemAccepted:
