@@ -324,7 +324,7 @@ begin
         select coalesce(jsonb_agg(jsonb_build_object(
             'item_id', t.id, 'lease_token', t.lease_token, 'position', t.position, 'persona_id', t.persona_id,
             'emotional_arc_id', t.emotional_arc_id, 'training_topic_id', t.training_topic_id,
-            'template_id', t.template_id, 'max_tokens', t.max_tokens,
+            'template_id', t.template_id, 'variation', t.variation, 'max_tokens', t.max_tokens,
             'attempt_number', 1 + earlier.attempts, 'spent_seconds', earlier.spent_seconds,
             'lost_leases', t.lost_leases
         ) order by t.position), '[]') into leased
