@@ -239,8 +239,8 @@ create policy "Users read the reports of their failures" on storage.objects
         )
     );
 
--- Appends an attempt of an item under the id that the worker gave it; returns that id.
-create function public.insert_attempt(item public.batch_items, attempt jsonb, attempt_outcome text) returns uuid
+-- Appends attempts under the ids that workers gave them: [{"item_id", "outcome", "attempt"}].
+create function public.insert_attempts(given jsonb) returns void
 language sql set search_path = ''
 as $$
     insert into public.generation_attempts (
@@ -249,14 +249,16 @@ as $$
         cache_creation_input_tokens, cache_read_input_tokens, cost_usd, duration_ms, wait_ms, response_headers,
         response_body, response_body_encoding, error_type, error_message, simulated, worker, created_by, started_at
     )
-    select a.id, item.batch_id, item.id,
-        1 + (select count(*) from public.generation_attempts g where g.batch_item_id = item.id),
-        attempt_outcome, a.model, a.max_tokens, a.temperature, a.effort, a.structured_outputs, a.prompt_length,
+    select a.id, i.batch_id, i.id,
+        1 + (select count(*) from public.generation_attempts g where g.batch_item_id = i.id),
+        r.outcome, a.model, a.max_tokens, a.temperature, a.effort, a.structured_outputs, a.prompt_length,
         a.stop_reason, a.failure_type, a.failure_pattern, a.http_status, a.request_id, a.input_tokens, a.output_tokens,
         a.cache_creation_input_tokens, a.cache_read_input_tokens, a.cost_usd, a.duration_ms, coalesce(a.wait_ms, 0),
         coalesce(a.response_headers, '{}'), a.response_body, a.response_body_encoding, a.error_type, a.error_message,
-        a.simulated, a.worker, item.created_by, a.started_at
-    from jsonb_to_record(attempt) as a(
+        a.simulated, a.worker, i.created_by, a.started_at
+    from jsonb_to_recordset(given) as r(item_id uuid, outcome text, attempt jsonb)
+    join public.batch_items i on i.id = r.item_id
+    cross join lateral jsonb_to_record(r.attempt) as a(
         id uuid, model text, max_tokens integer, temperature numeric, effort text, structured_outputs boolean,
         prompt_length integer, stop_reason text, failure_type text, failure_pattern text, http_status integer,
         request_id text, input_tokens integer, output_tokens integer, cache_creation_input_tokens integer,
@@ -264,7 +266,15 @@ as $$
         response_body text, response_body_encoding text, error_type text, error_message text, simulated boolean,
         worker text, started_at timestamptz
     )
-    returning id
+$$;
+
+-- Appends one attempt; returns its id.
+create function public.insert_attempt(item public.batch_items, attempt jsonb, attempt_outcome text) returns uuid
+language sql set search_path = ''
+as $$
+    select public.insert_attempts(jsonb_build_array(
+        jsonb_build_object('item_id', item.id, 'outcome', attempt_outcome, 'attempt', attempt)));
+    select (attempt ->> 'id')::uuid
 $$;
 
 -- Locks the batch, then the item that a worker brings a result for. Returns null where the lease is lost: it ran out
@@ -287,54 +297,68 @@ begin
 end
 $$;
 
--- Records an accepted reply: its attempt and its conversation, and closes the item.
-create function public.record_success(item_id uuid, lease_token uuid, attempt jsonb, conversation jsonb) returns jsonb
+-- Records the accepted replies among results, all at once: their attempts and conversations, and closes the items. Returns
+-- the ids of the conversations by item. An item whose lease is lost is left out. The caller has locked the batches.
+create function public.record_accepted(results jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
-    item public.batch_items := public.take_leased_item(item_id, lease_token);
-    batch public.batches;
-    attempt_id uuid;
-    conversation_id uuid;
+    held jsonb;
+    recorded jsonb;
 begin
-    if item.id is null then
-        return public.record_superseded(item_id, attempt);
+    select jsonb_agg(r) into held from jsonb_array_elements(results) r
+    where r ->> 'kind' = 'success' and exists (
+        select 1 from public.take_leased_item((r ->> 'item_id')::uuid, (r ->> 'lease_token')::uuid) i where i.id is not null
+    );
+    if held is null then
+        return '{}';
     end if;
-    select b.* into batch from public.batches b where b.id = item.batch_id;
-    attempt_id := public.insert_attempt(item, attempt, 'accepted');
-    insert into public.conversations (
-        batch_id, batch_item_id, attempt_id, name, conversation_category, tier, turns, metadata, starting_emotion,
-        starting_intensity, ending_emotion, ending_intensity, persona_id, emotional_arc_id, training_topic_id,
-        template_id, scaffolding_snapshot, model, stop_reason, input_tokens, output_tokens, cost_usd, simulated, created_by
+    perform public.insert_attempts((
+        select jsonb_agg(jsonb_build_object('item_id', r -> 'item_id', 'outcome', 'accepted', 'attempt', r -> 'attempt'))
+        from jsonb_array_elements(held) r
+    ));
+    with snapshots as materialized (
+        -- A copy that is not compressed: seven parts of it are read for each item.
+        select b.id, b.conversation_category, b.snapshot || '{}' as snapshot from public.batches b where b.id in (
+            select i.batch_id from jsonb_array_elements(held) r join public.batch_items i on i.id = (r ->> 'item_id')::uuid
+        )
+    ), made as (
+        insert into public.conversations (
+            batch_id, batch_item_id, attempt_id, name, conversation_category, tier, turns, metadata, starting_emotion,
+            starting_intensity, ending_emotion, ending_intensity, persona_id, emotional_arc_id, training_topic_id,
+            template_id, scaffolding_snapshot, model, stop_reason, input_tokens, output_tokens, cost_usd, simulated,
+            created_by
+        )
+        select i.batch_id, i.id, a.id,
+            concat_ws(' · ', p.persona ->> 'name', p.arc ->> 'name', p.topic ->> 'name',
+                case when i.variation > 1 then 'variation ' || i.variation end),
+            s.conversation_category, i.tier, c.turns, c.metadata, c.starting_emotion, c.starting_intensity,
+            c.ending_emotion, c.ending_intensity, i.persona_id, i.emotional_arc_id, i.training_topic_id, i.template_id,
+            jsonb_build_object('persona', p.persona, 'emotional_arc', p.arc, 'training_topic', p.topic,
+                'template', p.template - 'system_prompt' - 'user_prompt', 'variation', i.variation,
+                'variation_values', coalesce(c.variation_values, '{}')),
+            a.model, a.stop_reason, a.input_tokens, a.output_tokens, a.cost_usd, a.simulated, i.created_by
+        from jsonb_to_recordset(held) as r(item_id uuid, attempt jsonb, conversation jsonb)
+        join public.batch_items i on i.id = r.item_id
+        join public.generation_attempts a on a.id = (r.attempt ->> 'id')::uuid
+        join snapshots s on s.id = i.batch_id
+        cross join lateral (
+            select s.snapshot #> array['personas', i.persona_id::text] as persona,
+                s.snapshot #> array['arcs', i.emotional_arc_id::text] as arc,
+                s.snapshot #> array['topics', i.training_topic_id::text] as topic,
+                s.snapshot #> array['templates', i.template_id::text] as template
+        ) p
+        cross join lateral jsonb_to_record(r.conversation) as c(
+            turns jsonb, metadata jsonb, starting_emotion text, starting_intensity double precision, ending_emotion text,
+            ending_intensity double precision, variation_values jsonb
+        )
+        returning batch_item_id, id
     )
-    select item.batch_id, item.id, attempt_id,
-        concat_ws(' · ', batch.snapshot -> 'personas' -> item.persona_id::text ->> 'name',
-            batch.snapshot -> 'arcs' -> item.emotional_arc_id::text ->> 'name',
-            batch.snapshot -> 'topics' -> item.training_topic_id::text ->> 'name',
-            case when item.variation > 1 then 'variation ' || item.variation end),
-        batch.conversation_category, item.tier, c.turns, c.metadata, c.starting_emotion, c.starting_intensity,
-        c.ending_emotion, c.ending_intensity, item.persona_id, item.emotional_arc_id, item.training_topic_id,
-        item.template_id,
-        jsonb_build_object(
-            'persona', batch.snapshot -> 'personas' -> item.persona_id::text,
-            'emotional_arc', batch.snapshot -> 'arcs' -> item.emotional_arc_id::text,
-            'training_topic', batch.snapshot -> 'topics' -> item.training_topic_id::text,
-            'template', (batch.snapshot -> 'templates' -> item.template_id::text) - 'system_prompt' - 'user_prompt',
-            'variation', item.variation, 'variation_values', coalesce(c.variation_values, '{}')
-        ),
-        attempt ->> 'model', attempt ->> 'stop_reason', (attempt ->> 'input_tokens')::integer,
-        (attempt ->> 'output_tokens')::integer, (attempt ->> 'cost_usd')::numeric, (attempt ->> 'simulated')::boolean,
-        item.created_by
-    from jsonb_to_record(conversation) as c(
-        turns jsonb, metadata jsonb, starting_emotion text, starting_intensity double precision, ending_emotion text,
-        ending_intensity double precision, variation_values jsonb
-    )
-    returning id into conversation_id;
+    select jsonb_object_agg(m.batch_item_id, m.id) into recorded from made m;
     update public.batch_items i
     set status = 'completed', finished_at = now(), lease_token = null, lease_expires_at = null, leased_by = null
-    where i.id = item.id;
-    return jsonb_build_object('outcome', 'recorded', 'conversation_id', conversation_id,
-        'batch_status', public.settle_batch(item.batch_id));
+    from jsonb_object_keys(recorded) k where i.id = k::uuid;
+    return recorded;
 end
 $$;
 
@@ -434,18 +458,32 @@ create function public.record_results(results jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
+    accepted jsonb;
+    item_batches jsonb;
+    statuses jsonb := '{}';
     result jsonb;
     outcomes jsonb := '[]';
 begin
+    -- Results of several batches come together: always in the same order, so that two workers never wait for each other.
+    perform 1 from public.batches b where b.id in (
+        select i.batch_id from jsonb_array_elements(results) r join public.batch_items i on i.id = (r ->> 'item_id')::uuid
+    ) order by b.id for update;
+    accepted := public.record_accepted(results);
+    select jsonb_object_agg(i.id, i.batch_id) into item_batches
+    from jsonb_object_keys(accepted) k join public.batch_items i on i.id = k::uuid;
+    select coalesce(jsonb_object_agg(b.value, public.settle_batch(b.value::uuid)), '{}') into statuses
+    from (select distinct e.value from jsonb_each_text(coalesce(item_batches, '{}')) e) b;
     for result in select r from jsonb_array_elements(results) r loop
-        outcomes := outcomes || case result ->> 'kind'
-            when 'success' then public.record_success((result ->> 'item_id')::uuid, (result ->> 'lease_token')::uuid,
-                result -> 'attempt', result -> 'conversation')
-            when 'failure' then public.record_failure((result ->> 'item_id')::uuid, (result ->> 'lease_token')::uuid,
-                result -> 'attempt', result -> 'failure')
-            when 'release' then public.release_item((result ->> 'item_id')::uuid, (result ->> 'lease_token')::uuid,
-                result -> 'attempt', coalesce((result ->> 'delay_seconds')::double precision, 0),
-                (result ->> 'raised_max_tokens')::integer)
+        outcomes := outcomes || case
+            when accepted ? (result ->> 'item_id') then jsonb_build_object('outcome', 'recorded',
+                'conversation_id', accepted -> (result ->> 'item_id'),
+                'batch_status', statuses -> (item_batches ->> (result ->> 'item_id')))
+            when result ->> 'kind' = 'success' then public.record_superseded((result ->> 'item_id')::uuid, result -> 'attempt')
+            when result ->> 'kind' = 'failure' then public.record_failure((result ->> 'item_id')::uuid,
+                (result ->> 'lease_token')::uuid, result -> 'attempt', result -> 'failure')
+            when result ->> 'kind' = 'release' then public.release_item((result ->> 'item_id')::uuid,
+                (result ->> 'lease_token')::uuid, result -> 'attempt',
+                coalesce((result ->> 'delay_seconds')::double precision, 0), (result ->> 'raised_max_tokens')::integer)
         end;
     end loop;
     return outcomes;

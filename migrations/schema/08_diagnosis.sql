@@ -133,41 +133,39 @@ $$;
 create function public.note_outcomes(item_ids uuid[]) returns void
 language plpgsql security definer set search_path = ''
 as $$
+declare
+    judged constant integer := (
+        select count(*) from public.batch_items i where i.id = any (item_ids) and i.status in ('completed', 'failed'));
 begin
+    if public.write_outcomes(item_ids) = judged then
+        return;
+    end if;
     -- New combinations and kinds are rare. Two transactions that add several each, in different orders, would wait for each
     -- other for ever, so only one adds at a time.
-    if exists (
-        select 1 from public.describe_outcomes(item_ids) o
-        where not exists (
-            select 1 from public.outcome_combinations k
-            where k.created_by = o.created_by and k.persona_id = o.persona_id and k.emotional_arc_id = o.emotional_arc_id
-                and k.training_topic_id = o.training_topic_id and k.template_id = o.template_id and k.model = o.model
-                and k.max_tokens = o.max_tokens and k.effort is not distinct from o.effort
-                and k.structured_outputs = o.structured_outputs and k.conversation_category = o.conversation_category
-                and k.prompt_chars is not distinct from o.prompt_chars
-        ) or (o.failure_type is not null and not exists (
-            select 1 from public.failure_kinds k
-            where k.created_by = o.created_by and k.failure_type = o.failure_type
-                and k.stop_reason is not distinct from o.stop_reason
-                and k.truncation_pattern is not distinct from o.truncation_pattern
-                and k.fingerprint is not distinct from o.fingerprint
-        ))
-    ) then
-        perform pg_advisory_xact_lock(hashtextextended('brightrun.note_outcomes', 0));
-        insert into public.outcome_combinations (
-            created_by, persona_id, emotional_arc_id, training_topic_id, template_id, model, max_tokens, effort,
-            structured_outputs, conversation_category, prompt_chars
-        )
-        select distinct o.created_by, o.persona_id, o.emotional_arc_id, o.training_topic_id, o.template_id, o.model,
-            o.max_tokens, o.effort, o.structured_outputs, o.conversation_category, o.prompt_chars
-        from public.describe_outcomes(item_ids) o
-        on conflict do nothing;
-        insert into public.failure_kinds (created_by, failure_type, stop_reason, truncation_pattern, fingerprint)
-        select distinct o.created_by, o.failure_type, o.stop_reason, o.truncation_pattern, o.fingerprint
-        from public.describe_outcomes(item_ids) o where o.failure_type is not null
-        on conflict do nothing;
-    end if;
+    perform pg_advisory_xact_lock(hashtextextended('brightrun.note_outcomes', 0));
+    insert into public.outcome_combinations (
+        created_by, persona_id, emotional_arc_id, training_topic_id, template_id, model, max_tokens, effort,
+        structured_outputs, conversation_category, prompt_chars
+    )
+    select distinct o.created_by, o.persona_id, o.emotional_arc_id, o.training_topic_id, o.template_id, o.model,
+        o.max_tokens, o.effort, o.structured_outputs, o.conversation_category, o.prompt_chars
+    from public.describe_outcomes(item_ids) o
+    on conflict do nothing;
+    insert into public.failure_kinds (created_by, failure_type, stop_reason, truncation_pattern, fingerprint)
+    select distinct o.created_by, o.failure_type, o.stop_reason, o.truncation_pattern, o.fingerprint
+    from public.describe_outcomes(item_ids) o where o.failure_type is not null
+    on conflict do nothing;
+    perform public.write_outcomes(item_ids);
+end
+$$;
 
+-- Writes the outcomes of those judged items whose combination and kind of failure are known; returns how many.
+create function public.write_outcomes(item_ids uuid[]) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+    written integer;
+begin
     insert into public.item_outcomes as kept (
         batch_item_id, created_by, batch_id, combination_id, kind_id, quarter_hour, share_used, last_turn, attempts,
         duration_ms, wasted_ms, cost_usd, wasted_usd, request_id, simulated
@@ -187,27 +185,35 @@ begin
         and f.stop_reason is not distinct from o.stop_reason
         and f.truncation_pattern is not distinct from o.truncation_pattern
         and f.fingerprint is not distinct from o.fingerprint
+    where o.failure_type is null or f.id is not null
     on conflict (batch_item_id) do update
     set combination_id = excluded.combination_id, kind_id = excluded.kind_id, quarter_hour = excluded.quarter_hour,
         share_used = excluded.share_used, last_turn = excluded.last_turn,
         attempts = excluded.attempts, duration_ms = excluded.duration_ms, wasted_ms = excluded.wasted_ms,
         cost_usd = excluded.cost_usd, wasted_usd = excluded.wasted_usd, request_id = excluded.request_id,
         simulated = excluded.simulated;
+    get diagnostics written = row_count;
+    return written;
 end
 $$;
 
--- Notes the outcome of an item in the transaction that closes it.
-create function public.note_closed_item() returns trigger
+-- Notes the outcomes of items in the transaction that closes them.
+create function public.note_closed_items() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+    closed constant uuid[] := array(
+        select n.id from after n join before o on o.id = n.id
+        where n.status in ('completed', 'failed') and n.status <> o.status);
 begin
-    perform public.note_outcomes(array[new.id]);
+    if cardinality(closed) > 0 then
+        perform public.note_outcomes(closed);
+    end if;
     return null;
 end
 $$;
-create trigger note_closed_item after update of status on public.batch_items
-    for each row when (new.status in ('completed', 'failed') and old.status is distinct from new.status)
-    execute function public.note_closed_item();
+create trigger note_closed_items after update on public.batch_items
+    referencing old table as before new table as after for each statement execute function public.note_closed_items();
 
 -- The caller's combinations of settings that match: those filters of matching_failures that say how an item was made.
 create function public.matching_combinations(filters jsonb) returns setof public.outcome_combinations

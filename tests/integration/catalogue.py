@@ -507,7 +507,7 @@ CALLS: Mapping[str, Call] = {
 
 WORKER = {
     "lease_items", "extend_leases", "leave_batch", "list_batches_to_help",
-    "record_success", "record_failure", "release_item", "record_results",
+    "record_failure", "release_item", "record_results",
     "reconcile_batches", "pause_batch", "set_pace", "list_missing_reports", "set_report_path", "list_old_failures",
     "delete_failures", "list_unmarked_failures", "mark_failures", "begin_alert_evaluation", "save_alerts",
     "claim_alert_webhooks", "settle_alert_webhook",
@@ -517,7 +517,7 @@ WORKER = {
 INNER = {
     "settle_batch", "stop_batch", "reclaim_items", "grant_slots", "check_canary", "find_next_available",
     "find_batches_to_help", "count_new_items", "count_changed_items", "count_new_attempts", "check_breaker",
-    "check_limits", "insert_attempt", "take_leased_item", "record_superseded", "note_outcomes", "note_closed_item",
+    "check_limits", "insert_attempt", "take_leased_item", "record_superseded", "note_outcomes", "note_closed_items", "insert_attempts", "record_accepted", "write_outcomes",
     "describe_outcomes", "count_alert_facts", "keep_frozen_version", "describe_version_row", "check_item_scaffolding",
     "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes", "refuse_imported_batch",
     "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author", "name_batch",
