@@ -3,6 +3,7 @@
 drop function public.record_success(uuid, uuid, jsonb, jsonb);
 drop trigger note_closed_item on public.batch_items;
 drop function public.note_closed_item();
+alter function public.describe_outcomes(uuid[]) rows 20;
 
 -- Appends attempts under the ids that workers gave them: [{"item_id", "outcome", "attempt"}].
 create function public.insert_attempts(given jsonb) returns void

@@ -86,7 +86,7 @@ create policy "Users read their outcomes" on public.item_outcomes
     for select to authenticated using (created_by = (select auth.uid()));
 
 -- Everything that is to be noted about judged items, by item. Turns are as many as they are; sums end at what their
--- columns hold.
+-- columns hold. The planner is told how few rows come, or it would read all combinations to join them.
 create function public.describe_outcomes(item_ids uuid[]) returns table (
     batch_item_id uuid, created_by uuid, batch_id uuid, persona_id uuid, emotional_arc_id uuid, training_topic_id uuid,
     template_id uuid, model varchar, max_tokens integer, effort text, structured_outputs boolean,
@@ -95,7 +95,7 @@ create function public.describe_outcomes(item_ids uuid[]) returns table (
     attempts smallint, duration_ms integer, wasted_ms integer, cost_usd double precision, wasted_usd double precision,
     request_id text, simulated boolean
 )
-language sql stable set search_path = ''
+language sql stable rows 20 set search_path = ''
 as $$
     select i.id, i.created_by, i.batch_id, i.persona_id, i.emotional_arc_id, i.training_topic_id, i.template_id, b.model,
         coalesce(a.max_tokens, i.max_tokens, b.max_tokens), b.effort, b.structured_outputs, b.conversation_category,
