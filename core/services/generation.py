@@ -1,6 +1,7 @@
 """The worker's use case: ask Claude for an item, judge the reply, decide the result (`BatchRun` leases and records)."""
 
 import asyncio
+import logging
 import random
 import time
 from dataclasses import dataclass, field
@@ -258,19 +259,22 @@ def _log_attempt(plan: BatchPlan, item: LeasedItem, result: ItemResult) -> None:
         "batch_id": str(plan.id),
         "position": item.position,
         "attempt": item.attempt_number,
-        "result": result.kind,
         "stop_reason": attempt.stop_reason,
-        "input_tokens": attempt.usage.input_tokens,
         "output_tokens": attempt.usage.output_tokens,
+        "duration_ms": attempt.duration_ms,
+    }
+    if isinstance(result, ItemAccepted):
+        log.info("accepted", **facts)  # One line for each of thousands: all else of it is in the database.
+        return
+    facts |= {
+        "result": result.kind,
+        "input_tokens": attempt.usage.input_tokens,
         "max_tokens": plan.settings.max_tokens,
         "cost_usd": None if attempt.cost_usd is None else float(attempt.cost_usd),
-        "duration_ms": attempt.duration_ms,
         "request_id": attempt.request_id,
         "failure_type": attempt.failure_type,
         "pattern": attempt.failure_pattern,
         "error": attempt.error_message,
     }
-    if attempt.stop_reason == StopReason.MAX_TOKENS:
-        log.warning("reply_cut_by_max_tokens", **facts)
-    else:
-        log.info("attempt", **facts)
+    is_cut = attempt.stop_reason == StopReason.MAX_TOKENS
+    log.log(logging.WARNING if is_cut else logging.INFO, "reply_cut_by_max_tokens" if is_cut else "attempt", **facts)

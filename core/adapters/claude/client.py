@@ -1,4 +1,4 @@
-"""The call itself, over the SDK's async client with its hidden retries turned off."""
+"""The call itself: one request, without hidden retries."""
 
 import asyncio
 import json
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import anthropic
 import httpx2
 import structlog
 
@@ -22,7 +21,7 @@ from core.domain.diagnosis.error_stack import describe_error
 from core.domain.message_line import make_line
 from core.domain.verdict.reply import RawResponse, Reply
 
-MESSAGES = "/v1/messages"
+MESSAGES = "v1/messages"
 COUNT_TIMEOUT_SECONDS = 5.0
 """An analyst is waiting for the count."""
 
@@ -47,10 +46,10 @@ class ClaudeModel:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 raw = await self._send(MESSAGES, build_payload(request))
-        except (anthropic.APITimeoutError, TimeoutError):
+        except (httpx2.TimeoutException, TimeoutError):
             message = f"Claude did not answer within {self.timeout_seconds:g} s."
             return self._describe(CallFailureKind.TIMEOUT, message, begun)
-        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+        except (httpx2.HTTPError, AnswerTooLarge) as error:
             kind, message = describe_broken_call(error)
             return self._describe(kind, message, begun)
         return read_answer(raw, now=datetime.now(UTC), duration_ms=_elapsed_ms(begun), simulated=self.simulated)
@@ -70,11 +69,7 @@ class ClaudeModel:
     async def _send(self, path: str, payload: dict[str, Any]) -> RawResponse:
         """Return the response whole, whatever its status, without our key, which a server may echo."""
         with self.clients.take() as client:
-            try:
-                # Not `messages.create`: it takes half a millisecond to look through a payload that is right already.
-                response = await client.post(path, cast_to=httpx2.Response, body=payload)
-            except anthropic.APIStatusError as error:
-                response = error.response
+            response = await client.post(path, json=payload)
         return hide_secret(keep_raw(response.status_code, response.headers, response.content), self.clients.api_key)
 
     def _describe(self, kind: CallFailureKind, message: str, begun: float) -> CallFailure:
@@ -83,13 +78,12 @@ class ClaudeModel:
 
 def describe_broken_call(error: Exception) -> tuple[CallFailureKind, str]:
     """Say why a call ended without a response: most causes pass, some last until a setting is changed."""
-    cause = error.__cause__ or error
-    said = describe_error(cause)
-    if isinstance(cause, AnswerTooLarge):
-        return CallFailureKind.WRONG_ADDRESS, str(cause)
-    if isinstance(cause, httpx2.UnsupportedProtocol):
+    said = describe_error(error)
+    if isinstance(error, AnswerTooLarge):
+        return CallFailureKind.WRONG_ADDRESS, str(error)
+    if isinstance(error, httpx2.UnsupportedProtocol):
         return CallFailureKind.WRONG_ADDRESS, f"ANTHROPIC_BASE_URL is not an http(s) address ({said})"
-    if isinstance(cause, httpx2.ProxyError) and not str(cause).startswith("5"):
+    if isinstance(error, httpx2.ProxyError) and not str(error).startswith("5"):
         return CallFailureKind.PROXY, f"The proxy does not let the call through ({said})"
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return CallFailureKind.PROXY, f"The certificate is not trusted; a proxy in between may have put in its own ({said})"
