@@ -185,9 +185,11 @@ class BatchRun:
     async def _store(self, result: ItemResult) -> None:
         item_id = result.item.item_id
 
-        def free_slot() -> None:
-            if not isinstance(result, ItemFailed):  # A failure may pause the batch, so the next call waits for its record.
-                self._free_slot(item_id)
+        def free_slot() -> bool:
+            if isinstance(result, ItemFailed):
+                return True  # It may pause the batch, so the next call waits for its record.
+            self._free_slot(item_id)
+            return not (self._calling or self._ready)  # The last ones end the batch.
 
         outcome = await self.recorder.store(result, self.plan.settings, on_safe=free_slot)
         if outcome.outcome != "recorded":

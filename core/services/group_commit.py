@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -23,8 +23,9 @@ class GroupCommit(Generic[Given, Answer]):
     name: str
     write: Callable[[Sequence[Given]], Awaitable[Sequence[Answer]]]
     linger_seconds: float = 0.0
-    """How long a group waits for company. Nobody's next step may depend on the answer."""
+    """How long a group waits for company, unless one in it is urgent."""
     _waiting: asyncio.Queue[tuple[Given, asyncio.Future[Answer]]] = field(default_factory=asyncio.Queue)
+    _urgent: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -36,19 +37,23 @@ class GroupCommit(Generic[Given, Answer]):
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
-    async def commit(self, given: Given) -> Answer:
+    async def commit(self, given: Given, *, is_urgent: bool = False) -> Answer:
         """Return the answer once it is written; raises what `write` raises for this one alone."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         await self._waiting.put((given, answer))
+        if is_urgent:
+            self._urgent.set()
         return await answer
 
     async def _write_groups(self) -> None:
         while True:
             group = [await self._waiting.get()]
             if self.linger_seconds:
-                await asyncio.sleep(self.linger_seconds)
+                await self._linger()
             while len(group) < MAX_GROUP and not self._waiting.empty():
                 group.append(self._waiting.get_nowait())
+            if self._waiting.empty():
+                self._urgent.clear()
             try:
                 answers = await self.write([given for given, _ in group])
             except Exception as error:  # noqa: BLE001 - nothing may end this task: everything would wait for ever
@@ -58,6 +63,11 @@ class GroupCommit(Generic[Given, Answer]):
                 continue
             for (_, waiting), answer in zip(group, answers, strict=True):
                 _resolve(waiting, answer)
+
+    async def _linger(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.linger_seconds):
+                await self._urgent.wait()
 
     async def _write_singly(self, group: list[tuple[Given, asyncio.Future[Answer]]]) -> None:
         for given, waiting in group:

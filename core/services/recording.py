@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 
 MOST_UNRECORDED = 500
 """Of one worker: while the database is away it makes no more calls than it can hold the replies of in memory."""
-LINGER_SECONDS = 0.05
+LINGER_SECONDS = 0.2
+"""Where nobody waits for the record. The more results a group has, the less each of them costs."""
 FIRST_RETRY_SECONDS = 0.5
 MAX_RETRY_SECONDS = 5.0
 
@@ -42,8 +43,12 @@ class ResultRecorder:
         async with keeping.open(), recording.open():
             yield cls(keeping=keeping, recording=recording, room=asyncio.Semaphore(MOST_UNRECORDED))
 
-    async def store(self, result: ItemResult, settings: BatchSettings, on_safe: Callable[[], None]) -> RecordOutcome:
-        """Return when a result is in the database; `on_safe` is called as soon as it survives this process.
+    async def store(
+        self, result: ItemResult, settings: BatchSettings, on_safe: Callable[[], bool] = lambda: True
+    ) -> RecordOutcome:
+        """Return when a result is in the database.
+
+        `on_safe` is called as soon as it survives this process, and says whether somebody waits for the record.
 
         Waits while too many others are unrecorded, and through an outage, also of keys or rights. What the database refuses
         is recorded as a failure: trying again would be refused again, and another attempt would be paid for again.
@@ -58,12 +63,11 @@ class ResultRecorder:
             log.exception("failure_rejected", item_id=str(result.item.item_id))
             return await self._store(describe_unstorable(rejected, again), on_safe)
 
-    async def _store(self, result: ItemResult, on_safe: Callable[[], None]) -> RecordOutcome:
+    async def _store(self, result: ItemResult, on_safe: Callable[[], bool]) -> RecordOutcome:
         async with self.room:
             kept = await self.keeping.commit(result)
-            if kept.is_safe:
-                on_safe()
-            return await self.recording.commit(kept)
+            is_urgent = on_safe() if kept.is_safe else True
+            return await self.recording.commit(kept, is_urgent=is_urgent)
 
 
 async def _record_patiently(store: WorkStore, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:

@@ -88,7 +88,7 @@ begin
     if batch.status in ('queued', 'processing') then
         select g.share, g.slots into share, slots
         from public.grant_slots(target_batch_id, worker, least(batch.concurrency, batch.pace_limit), calling, lease_seconds) g;
-        ahead := least(slots, 8 + slots / 4);
+        ahead := least(slots, 8 + slots / 2);
         select exists (
             select 1 from public.batch_items i
             where i.batch_id = target_batch_id and i.status = 'queued' and i.available_at <= now()

@@ -517,14 +517,14 @@ WORKER = {
 INNER = {
     "settle_batch", "stop_batch", "reclaim_items", "grant_slots", "check_canary", "find_next_available",
     "find_batches_to_help", "count_new_items", "count_changed_items", "count_new_attempts", "check_breaker",
-    "check_limits", "insert_attempt", "take_leased_item", "record_superseded", "note_outcomes", "note_closed_items", "insert_attempts", "record_accepted", "write_outcomes",
-    "describe_outcomes", "count_alert_facts", "keep_frozen_version", "describe_version_row", "check_item_scaffolding",
-    "check_template_size", "resolve_import_names", "snapshot_import", "note_imported_outcomes", "refuse_imported_batch",
-    "refuse_stale_save", "explain_error", "require_object", "require_shape", "note_author", "name_batch",
-    "refuse_unknown_keys", "most_of_an_analyst", "check_batch_room", "refuse_import_size", "count_characters",
-    "check_record_length", "read_picks", "make_line", "clean_line", "hidden_text", "is_visible", "is_line", "is_note",
-    "is_text", "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words",
-    "is_line_list",
+    "check_limits", "insert_attempt", "take_leased_item", "record_superseded", "note_outcomes", "note_closed_items",
+    "insert_attempts", "record_accepted", "write_outcomes", "describe_outcomes", "count_alert_facts",
+    "keep_frozen_version", "describe_version_row", "check_item_scaffolding", "check_template_size",
+    "resolve_import_names", "snapshot_import", "note_imported_outcomes", "refuse_imported_batch", "refuse_stale_save",
+    "explain_error", "require_object", "require_shape", "note_author", "name_batch", "refuse_unknown_keys",
+    "most_of_an_analyst", "check_batch_room", "refuse_import_size", "count_characters", "check_record_length",
+    "read_picks", "make_line", "clean_line", "hidden_text", "is_visible", "is_line", "is_note", "is_text",
+    "is_text_list", "is_text_map", "is_count", "is_short", "is_import_item", "make_failure_words", "is_line_list",
     "make_conversation_words", "make_word_query",
 }  # fmt: skip
 """What other functions, constraints and triggers call; analysts and visitors may not."""

@@ -245,7 +245,7 @@ def test_a_result_that_is_refused_in_every_form_is_never_deleted(spool: FileSpoo
 
     async def record_as_generation_does(result: ItemFailed) -> None:
         async with ResultRecorder.open(store) as recorder:
-            outcome = await recorder.store(result, result.settings, on_safe=lambda: None)
+            outcome = await recorder.store(result, result.settings)
             assert outcome.outcome == "recorded", "without anything from outside"
 
     asyncio.run(record_as_generation_does(make_failed(b"bad")))
