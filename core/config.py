@@ -210,6 +210,10 @@ class Settings(PageSettings):
         default=0.35, ge=0, le=2, description="Spread of the logarithm of that time; 0: every reply takes the mean"
     )
 
+    sim_output_tokens_per_minute: int = Field(
+        default=60_000_000, ge=1, description="Rate limit of the simulated Claude; output tokens beyond it are refused"
+    )
+
     @model_validator(mode="after")
     def check_anthropic_key(self) -> Self:
         """Accept an Anthropic key, or any key where a proxy is configured."""

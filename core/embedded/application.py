@@ -33,6 +33,7 @@ def simulator_program(root: Path, port: int, settings: Settings) -> Program:
         "--seed": str(settings.sim_seed),
         "--latency-seconds": str(settings.sim_latency_seconds),
         "--latency-spread": str(settings.sim_latency_spread),
+        "--output-tokens-per-minute": str(settings.sim_output_tokens_per_minute),
         "--faults": settings.sim_faults,
     }
     words = [word for option in options.items() for word in option]

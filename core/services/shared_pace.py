@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 SYNC_SECONDS = 1.0
 """How old another worker's pace may be. Refusals are shared at once."""
+BURST_SECONDS = 0.5
+"""Calls may be ahead of their even distances by this much, so that fast limits hold up nothing."""
 NOTE_SECONDS = 10.0
 """The mean tokens of a call change with each reply; the monitor need not follow that closely."""
 
@@ -92,6 +94,7 @@ class SharedPace:
     plan: BatchPlan
     _noted: tuple[int, str] | None = None
     _noted_at: float = -NOTE_SECONDS
+    _is_rate_noted: bool = False
 
     async def sync(self) -> None:
         """Keep in step with other workers, and note in the batch what holds now."""
@@ -110,7 +113,7 @@ class SharedPace:
     @property
     def spacing_wait_seconds(self) -> float:
         """How long to wait before the next call, so that calls are spread evenly over a minute's limits."""
-        return max(self.model.next_call_at - time.monotonic(), 0.0)
+        return max(self.model.next_call_at - BURST_SECONDS - time.monotonic(), 0.0)
 
     def note_call(self, part: float) -> None:
         """Note that a call starts; this worker has that part of the calls that the batch may make, 0 to 1."""
@@ -142,9 +145,10 @@ class SharedPace:
 
     async def _note(self, pace: Pace, *, at_once: bool = False) -> None:
         """Write the pace to the batch, where the database leases by it and the monitor shows what limits it."""
-        if not at_once and time.monotonic() - self._noted_at < NOTE_SECONDS:
-            return
         rate = self.model.rate if self.spacing_wait_seconds > 0 else None
+        is_news = at_once or (rate is not None and not self._is_rate_noted)
+        if not is_news and time.monotonic() - self._noted_at < NOTE_SECONDS:
+            return
         limit, reason = min(pace.limit, self.plan.settings.concurrency), pace.reason if rate is None else rate.bound_by
         if (limit, reason) == self._noted:
             return
@@ -153,4 +157,4 @@ class SharedPace:
         except BrightRunError as error:
             log.warning("pace_not_noted", batch_id=str(self.plan.id), error=str(error))
         else:
-            self._noted, self._noted_at = (limit, reason), time.monotonic()
+            self._noted, self._noted_at, self._is_rate_noted = (limit, reason), time.monotonic(), rate is not None

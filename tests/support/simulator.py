@@ -11,6 +11,7 @@ import uvicorn
 from core.domain.scaffolding.prompt import Prompt, render_prompt
 from core.embedded.simulator.app import LATENCY_SPREAD, SimulatorOptions, create_app
 from core.embedded.simulator.faults import parse_fault_spec
+from core.embedded.simulator.rate_limits import OUTPUT_TOKENS_PER_MINUTE
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 
 
@@ -22,12 +23,18 @@ def make_prompt(arc_key: str = "shame_to_acceptance", persona_number: int = 0, t
 
 @contextmanager
 def running_simulator(
-    faults: str = "", *, seed: int = 0, latency_seconds: float = 0.0, latency_spread: float = LATENCY_SPREAD
+    faults: str = "",
+    *,
+    seed: int = 0,
+    latency_seconds: float = 0.0,
+    latency_spread: float = LATENCY_SPREAD,
+    output_tokens_per_minute: int = OUTPUT_TOKENS_PER_MINUTE,
 ) -> Iterator[str]:
     options = SimulatorOptions(
         seed=seed,
         latency_seconds=latency_seconds,
         latency_spread=latency_spread,
+        output_tokens_per_minute=output_tokens_per_minute,
         fault_rules=parse_fault_spec(faults),
     )
     with socket.socket() as listener:

@@ -11,6 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from core.embedded.simulator.app import LATENCY_SPREAD, SimulatorOptions, create_app
 from core.embedded.simulator.faults import FaultSpecError, parse_fault_spec
+from core.embedded.simulator.rate_limits import OUTPUT_TOKENS_PER_MINUTE
 from core.embedded.simulator.scene import list_shipped_keys
 
 _SHUTDOWN_SECONDS = 1
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=flags.seed,
         latency_seconds=flags.latency_seconds,
         latency_spread=flags.latency_spread,
+        output_tokens_per_minute=flags.output_tokens_per_minute,
         fault_rules=rules,
     )
     logging.getLogger("uvicorn.error").addFilter(_is_not_planned_disconnect)
@@ -54,6 +56,9 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency-seconds", type=_parse_positive, default=0.0, help="mean time of a reply")
     parser.add_argument(
         "--latency-spread", type=_parse_positive, default=LATENCY_SPREAD, help="of its logarithm; 0: always the mean"
+    )
+    parser.add_argument(
+        "--output-tokens-per-minute", type=int, default=OUTPUT_TOKENS_PER_MINUTE, help="more are refused with 429"
     )
     parser.add_argument("--faults", default="", help="kind[@scope[+scope]]=rate, comma separated")
     return parser

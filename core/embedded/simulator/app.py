@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from core.domain.record import Record
 from core.embedded.simulator.faults import FaultKind, FaultRule, draw_fault, hash_to_unit_interval
 from core.embedded.simulator.message_request import ApiError, MessageRequest, check_headers, read_message_request
-from core.embedded.simulator.rate_limits import RateLimits
+from core.embedded.simulator.rate_limits import OUTPUT_TOKENS_PER_MINUTE, RateLimits
 from core.embedded.simulator.responses import build_error, build_message, compose_draft, count_tokens, make_seed
 from core.embedded.simulator.scene import read_scene
 
@@ -69,6 +69,7 @@ class SimulatorOptions(Record):
     seed: int = 0
     latency_seconds: float = 0.0
     latency_spread: float = LATENCY_SPREAD
+    output_tokens_per_minute: int = OUTPUT_TOKENS_PER_MINUTE
     fault_rules: tuple[FaultRule, ...] = ()
 
 
@@ -96,7 +97,7 @@ class _BrokenOffResponse(Response):
 class _Simulator:
     def __init__(self, options: SimulatorOptions) -> None:
         self._options = options
-        self._limits = RateLimits(time.monotonic())
+        self._limits = RateLimits(time.monotonic(), options.output_tokens_per_minute)
         self._attempts: Counter[bytes] = Counter()
         self._requests = 0
         self._invalid = 0
@@ -171,6 +172,9 @@ class _Simulator:
             if fault is FaultKind.TIMEOUT:
                 await _wait_until_client_leaves(request)
                 return Response(status_code=504)
+        if self._limits.is_exceeded(time.monotonic()):
+            self._by_fault[FaultKind.RATE_LIMIT] += 1
+            return self._answer_error(_FAULT_ERRORS[FaultKind.RATE_LIMIT], name)
         await self._wait_like_claude(name)
         draft = compose_draft(parsed, scene, fault, make_seed(self._options.seed, parsed), attempt)
         self._limits.take(count_tokens(parsed.input_chars), draft.output_tokens, time.monotonic())

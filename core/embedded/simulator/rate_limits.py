@@ -1,4 +1,4 @@
-"""The rate-limit headers of a key with generous limits; they tell how full the buckets are and never refuse a request."""
+"""The rate limits of a key, generous unless the output tokens of a minute are set; headers tell how full the buckets are."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,11 +35,16 @@ class TokenBucket:
 class RateLimits:
     """The four limits that the API reports."""
 
-    def __init__(self, now_seconds: float) -> None:
+    def __init__(self, now_seconds: float, output_tokens_per_minute: int = OUTPUT_TOKENS_PER_MINUTE) -> None:
         self._requests = TokenBucket(REQUESTS_PER_MINUTE, now_seconds)
         self._input = TokenBucket(INPUT_TOKENS_PER_MINUTE, now_seconds)
-        self._output = TokenBucket(OUTPUT_TOKENS_PER_MINUTE, now_seconds)
-        self._both = TokenBucket(INPUT_TOKENS_PER_MINUTE + OUTPUT_TOKENS_PER_MINUTE, now_seconds)
+        self._output = TokenBucket(output_tokens_per_minute, now_seconds)
+        self._both = TokenBucket(INPUT_TOKENS_PER_MINUTE + output_tokens_per_minute, now_seconds)
+
+    def is_exceeded(self, now_seconds: float) -> bool:
+        """Whether the next request is to be refused: the output tokens of the last minute are used up."""
+        self._output.take(0, now_seconds)
+        return self._output.remaining <= 0
 
     def take(self, input_tokens: int, output_tokens: int, now_seconds: float) -> None:
         """Account for one request."""

@@ -30,3 +30,14 @@ def test_an_exhausted_limit_says_when_to_come_back() -> None:
 
     assert headers["anthropic-ratelimit-requests-remaining"] == "0"
     assert headers["anthropic-ratelimit-requests-reset"] == "2026-11-22T00:00:01Z"
+
+
+def test_requests_are_refused_while_the_output_tokens_of_a_minute_are_used_up() -> None:
+    limits = RateLimits(now_seconds=0.0, output_tokens_per_minute=6_000)
+    limits.take(100, 5_000, now_seconds=0.0)
+    assert not limits.is_exceeded(0.0)
+
+    limits.take(100, 5_000, now_seconds=0.0)
+
+    assert limits.is_exceeded(0.0)
+    assert not limits.is_exceeded(1.0), "a hundred are there again after a second"
