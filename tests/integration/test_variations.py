@@ -32,6 +32,7 @@ from core.services.scaffolding_editing import ScaffoldingEditingService
 from tests.factories import make_selection, make_settings
 from tests.fakes.claude import ScriptedPaceBoard
 from tests.fakes.queue import ScriptedQueue
+from tests.support.batch_runs import run_alone
 from tests.support.results import accept, fail
 from tests.support.simulator import running_simulator
 from tests.support.stores import Stores, lease, open_stores, read, record, submit
@@ -141,7 +142,7 @@ def run_with_simulator(settings: Settings, batch_id: BatchId) -> None:
                 retry_limits=RetryLimits(max_attempts=2, max_seconds=900),
                 pace_board=ScriptedPaceBoard(),
             )
-            await service.run_batch(batch_id)
+            await run_alone(service, batch_id)
 
     with running_simulator("") as base_url:
         asyncio.run(run(base_url))
