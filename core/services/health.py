@@ -134,6 +134,9 @@ def _judge_workers(answer: QueueHealth | Silence, now: datetime) -> PartHealth:
         return PartHealth(part=Part.WORKERS, state=PartState.UNKNOWN, found="Workers announce themselves in Redis.")
     alive = answer.count_alive(now)
     silent = len(answer.workers) - alive
+    if answer.is_starting(now):
+        found = "starting: they announce themselves within seconds of the start of Redis"
+        return PartHealth(part=Part.WORKERS, state=PartState.UNKNOWN, found=found)
     if alive == 0:
         found = f"none is alive ({silent} silent)" if silent else "none is alive"
         advice = "Start one: `python worker.py`, or `brightrun up` for the whole stack."

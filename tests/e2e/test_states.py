@@ -23,12 +23,15 @@ from core.bootstrap import PageServices, open_local_services
 from core.config import load_settings
 from core.domain.batches.batch import BatchId, BatchSettings, Selection
 from core.domain.batches.monitor import BatchFilters
+from core.domain.datasets.plans import PlanPart
+from core.domain.datasets.versions import CountedStatus
 from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.domain.scaffolding.records import ConversationCategory
 from core.errors import DatabaseUnavailable
+from core.services.scaffolding import pick_arcs
 from tests.e2e.hostile import plant
 from tests.e2e.layout import find_faults, walk_by_keyboard
-from tests.support.product import CUT_ARC, WHOLE_ARC, generate_batch
+from tests.support.product import CUT_ARC, WHOLE_ARC, generate_batch, wait_for_end
 from tests.support.running_stack import run_stack, stop_parts
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(1_800)]
@@ -160,14 +163,27 @@ def name_paths(*paths: str) -> dict[str, str]:
 def list_filled(target: Target) -> dict[str, str]:
     """Return every page that shows records, and one record of each kind."""
     batch = target.services.monitor.list_batches(BatchFilters(text="Cut")).batches[0].id
+    return (
+        name_paths(*PAGES, *VIEWS)
+        | list_records(target)
+        | {
+            "Batch": f"Batch_Monitor?batch={batch}",
+            "Comparison": f"Failure_Analytics?experiment={find_experiment(target)}",
+            "Template": "Scaffolding?kind=Templates&open=calm_and_clear",
+            "Persona": "Scaffolding?kind=Personas&open=anxious_planner",
+        }
+    )
+
+
+def list_records(target: Target) -> dict[str, str]:
+    """Return one record of each kind that an analyst reads, and the newest data set."""
     failure, conversation = target.services.failures.list_page().rows[0], target.services.conversations.list_page().rows[0]
-    return name_paths(*PAGES, *VIEWS) | {
-        "Batch": f"Batch_Monitor?batch={batch}",
+    dataset = target.services.datasets.list_all(most=1)[0]
+    return {
         "Failure": f"Failed_Generations?failure={failure.id}",
         "Conversation": f"Conversations?conversation={conversation.id}",
-        "Comparison": f"Failure_Analytics?experiment={find_experiment(target)}",
-        "Template": "Scaffolding?kind=Templates&open=calm_and_clear",
-        "Persona": "Scaffolding?kind=Personas&open=anxious_planner",
+        "Review": f"Conversations?review=pending_review&conversation={conversation.id}",
+        "Dataset": f"Datasets?dataset={dataset.id}",
     }
 
 
@@ -176,6 +192,22 @@ def find_experiment(target: Target) -> UUID:
         row = connection.execute("select id from public.experiments limit 1").fetchone()
     assert row is not None
     return row[0]
+
+
+def fill_dataset(target: Target, name: str) -> None:
+    """Plan a data set, generate a part of it, and freeze that."""
+    choices, datasets = target.services.scaffolding.list_choices(), target.services.datasets
+    part = PlanPart(
+        conversation_category=ConversationCategory.CORE,
+        persona_ids=tuple(persona.id for persona in choices.personas),
+        arc_ids=tuple(arc.id for arc in pick_arcs(choices, ConversationCategory.CORE, WHOLE_ARC)),
+        topic_ids=tuple(topic.id for topic in choices.topics[:4]),
+    )
+    dataset = datasets.create(name, CountedStatus.ACCEPTED, [part])
+    settings = BatchSettings(model="claude-sonnet-5-5", max_tokens=24_576, concurrency=12)
+    for submitted in datasets.top_up(dataset, settings):
+        wait_for_end(target.services, submitted.batch_id)
+    datasets.freeze(datasets.get(name), include_simulated=True)
 
 
 def submit_waiting(target: Target) -> BatchId:
@@ -200,6 +232,7 @@ def test_a_filled_product(tab: Page, target: Target) -> None:
     generate_batch(target.services, WHOLE_ARC, 20, "Whole")
     plan = ExperimentPlan(batch_id=cut, change=ExperimentChange(max_tokens=32_000), limit=20, name="More tokens")
     target.services.experiments.compare(plan)
+    fill_dataset(target, "A data set")
     tab.goto(f"{target.url}/Failure_Analytics?experiment={find_experiment(target)}")
     expect(tab.get_by_text("20 of 20 pairs")).to_be_visible(timeout=90_000)
 
@@ -252,7 +285,7 @@ def test_the_api_is_down(tab: Page, target: Target) -> None:
 
 def test_names_are_very_long(tab: Page, target: Target) -> None:
     paths = list_filled(target)
-    del paths["Conversation"]  # Planted speakers make it unreadable.
+    del paths["Conversation"], paths["Review"]  # Planted speakers make it unreadable.
     plant(target.home, (LONG_NAME * 3)[:200])
 
     assert look(tab, target, State.LONG_NAMES, paths) == []
@@ -265,5 +298,5 @@ def test_a_hundred_thousand_rows(tab: Page, tmp_path: Path) -> None:
         volume = Volume(failures=80_000, conversations=20_000, large_batch_items=10_000)
         fill_database(settings.require_db_url(), settings.email, volume, print)
         batch = target.services.monitor.list_batches(BatchFilters(text=LARGE_BATCH)).batches[0].id
-        paths = name_paths(*PAGES, *VIEWS) | {"Batch": f"Batch_Monitor?batch={batch}"}
+        paths = name_paths(*PAGES, *VIEWS) | list_records(target) | {"Batch": f"Batch_Monitor?batch={batch}"}
         assert look(tab, target, State.FULL, paths) == []

@@ -75,6 +75,8 @@ def test_queue_depth_pace_and_the_reconciler_are_seen(redis: Redis) -> None:
     assert queue.paces[model].limit == 4
     assert queue.reconciled_at is not None
     assert queue.reconciled_at >= now
+    assert queue.began_at is not None
+    assert queue.began_at < now
 
 
 def test_what_cannot_be_read_is_left_out(redis: Redis, worker: Worker) -> None:

@@ -1,6 +1,6 @@
 """The System page: what is up, what is down, and what to do; and what Home says of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -57,6 +57,16 @@ def test_that_no_worker_is_alive_reads_well_and_no_secret_is_in_the_settings(pag
     tables = opened[-1].dataframe
     settings = tables[len(tables) - 1].value
     assert set(settings["value"][settings["name"].isin(["BRIGHTRUN_PASSWORD", "SUPABASE_PUBLISHABLE_KEY"])]) == {"not set"}
+
+
+def test_home_says_that_it_is_starting_while_no_worker_can_have_announced_itself(pages: Pages) -> None:
+    begun = datetime.now(UTC) - timedelta(seconds=2)
+    pages.probe.answer_queue = lambda: QueueHealth(waiting_jobs=0, started_jobs=0, failed_jobs=0, began_at=begun)
+
+    app = pages.open()
+
+    assert not [*app.error, *app.warning]
+    assert any("Bright Run is starting" in caption.value for caption in app.caption)
 
 
 def test_home_says_that_no_worker_is_alive_and_how_much_waits(pages: Pages) -> None:

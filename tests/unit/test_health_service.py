@@ -89,6 +89,17 @@ def test_a_silent_worker_is_a_problem_and_none_alive_is_down(probe: ScriptedProb
     assert "brightrun up" in (workers.advice or "")
 
 
+def test_workers_of_a_queue_that_has_just_begun_are_starting(probe: ScriptedProbe, check: Check) -> None:
+    just_begun = datetime.now(UTC) - timedelta(seconds=2)
+    probe.answer_queue = lambda: make_queue(300.0).model_copy(update={"began_at": just_begun})
+    workers = find(check(), Part.WORKERS)
+    assert workers.state is PartState.UNKNOWN
+    assert workers.found.startswith("starting")
+
+    probe.answer_queue = lambda: make_queue(3.0).model_copy(update={"began_at": just_begun})
+    assert find(check(), Part.WORKERS).state is PartState.UP
+
+
 def test_an_error_is_said_and_leaves_the_others_alone(probe: ScriptedProbe, check: Check) -> None:
     probe.answer_queue = fail(QueueUnavailable("The queue does not answer."))  # type: ignore[assignment]
     probe.answer_database = fail(DatabaseUnavailable("No answer."))  # type: ignore[assignment]

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from core.domain.diagnosis.alerts import AlertSeverity
 from core.domain.diagnosis.health import Health, Part, PartHealth, PartState, QueueHealth, WorkerHealth
 from core.domain.diagnosis.part_alerts import find_part_alerts
@@ -40,3 +42,12 @@ def test_no_worker_is_critical_only_while_something_waits() -> None:
     assert "12 conversations wait" in waiting[0].message
     assert find_part_alerts(make_health(workers_alive=1), open_items=12, now=NOW) == ()
     assert find_part_alerts(make_health(workers_alive=None), open_items=12, now=NOW) == ()
+
+
+@pytest.mark.parametrize(("seconds", "alerts"), [(5, 0), (29, 0), (31, 1), (3_600, 1)])
+def test_that_no_worker_is_alive_is_not_claimed_before_one_could_be_heard(seconds: int, alerts: int) -> None:
+    queue = QueueHealth(waiting_jobs=0, started_jobs=0, failed_jobs=0, began_at=NOW - timedelta(seconds=seconds))
+
+    found = find_part_alerts(Health(parts=(), queue=queue, checked_at=NOW), open_items=12, now=NOW)
+
+    assert len(found) == alerts

@@ -1,8 +1,9 @@
 """The health of queue, jobs and workers, read from Redis without changing anything; unreadable entries are left out."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import cast
 
@@ -49,6 +50,7 @@ class RqProbe:
                 workers=tuple(sorted(self._read_workers(), key=lambda worker: worker.name)),
                 paces=self._read_paces(),
                 reconciled_at=read_pulse(self.redis, self.queue_name),
+                began_at=self._find_beginning(),
             )
         except ResponseError as error:
             message = f"A key of the queue holds something else ({error}). A running worker puts that right within seconds."
@@ -56,6 +58,14 @@ class RqProbe:
         except RedisError as error:
             message = f"The queue does not answer ({error}). On this machine: `brightrun doctor`. Hosted: check REDIS_URL."
             raise QueueUnavailable(message) from error
+
+    def _find_beginning(self) -> datetime | None:
+        try:
+            told = cast("Mapping[str, object]", self.redis.info("server"))  # pyright: ignore[reportUnknownMemberType]
+        except ResponseError:  # Some hosts do not let everybody ask.
+            return None
+        seconds = told.get("uptime_in_seconds")
+        return datetime.now(UTC) - timedelta(seconds=seconds) if isinstance(seconds, int) else None
 
     def _read_workers(self) -> list[WorkerHealth]:
         key = WORKERS_BY_QUEUE_KEY % self.queue_name

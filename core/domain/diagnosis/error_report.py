@@ -142,17 +142,17 @@ def analyse_stop_reason(stop_reason: str | None, failure_type: FailureType) -> s
     """Say in words what the stop_reason means for this failure; for every value the API knows, and for unknown ones."""
     match stop_reason:
         case None:
-            return "There is no stop_reason: the call brought no message. See error_message and the attempts."
+            return "There is no stop reason: the call brought no message. The error details and the attempts say why."
         case StopReason.END_TURN if failure_type is FailureType.TRUNCATION:
             return "Claude says that it finished naturally, yet a turn is cut off. No limit of the API explains that."
         case StopReason.END_TURN:
             return "Claude says that it finished naturally. What it wrote is the problem, not where it stopped."
         case StopReason.MAX_TOKENS:
-            return "Claude reached max_tokens, thinking included, and was stopped. The reply is cut off."
+            return "Claude reached the max output tokens, thinking included, and was stopped. The reply is cut off."
         case StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
             return "Prompt and reply together filled the model's context window. The reply is cut off."
         case StopReason.REFUSAL:
-            return "Claude declined to write this. The category stands in truncation_details."
+            return "Claude declined to write this. The error details say the category."
         case StopReason.STOP_SEQUENCE:
             return "A stop sequence ended the reply, although none was asked for."
         case StopReason.TOOL_USE:
@@ -160,7 +160,7 @@ def analyse_stop_reason(stop_reason: str | None, failure_type: FailureType) -> s
         case StopReason.PAUSE_TURN:
             return "The API paused the turn for a continuation, which this product does not ask for."
         case _:
-            return f"The stop_reason '{stop_reason}' is not known to this version; it is treated as unexpected."
+            return f"The stop reason '{stop_reason}' is not known to this version; it is treated as unexpected."
 
 
 def conclude(row: FailedGeneration) -> str:
@@ -189,7 +189,8 @@ def _conclude_truncation(row: FailedGeneration) -> str:
     used = _describe_use(row)
     match row.stop_reason:
         case StopReason.MAX_TOKENS:
-            return f"Cut off by max_tokens ({row.max_tokens or 'not known'}). Raise it, or ask for shorter conversations."
+            limit = row.max_tokens or "not known"
+            return f"Cut off by the max output tokens ({limit}). Raise the limit, or ask for shorter conversations."
         case StopReason.MODEL_CONTEXT_WINDOW_EXCEEDED:
             return "Cut off by the context window. Shorten the prompt."
         case StopReason.END_TURN:

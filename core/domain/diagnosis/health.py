@@ -95,10 +95,16 @@ class QueueHealth(Record):
     paces: Mapping[str, Pace] = {}
     reconciled_at: AwareDatetime | None = None
     """When a reconciler last ran."""
+    began_at: AwareDatetime | None = None
+    """When Redis was started; None where it does not say."""
 
     def count_alive(self, now: datetime) -> int:
         """Return how many workers were heard lately."""
         return sum(worker.is_alive(now) for worker in self.workers)
+
+    def is_starting(self, now: datetime) -> bool:
+        """Say whether no worker was heard because none could announce itself yet."""
+        return self.began_at is not None and now - self.began_at < WORKER_SILENT_AFTER and not self.count_alive(now)
 
 
 class Health(Record):

@@ -33,7 +33,7 @@ def _check_parts(health: Health) -> Iterator[Alert]:
 
 
 def _check_workers(health: Health, open_items: int, now: datetime) -> Iterator[Alert]:
-    if health.queue is None or health.queue.count_alive(now):
+    if health.queue is None or health.queue.count_alive(now) or health.queue.is_starting(now):
         return
     waiting = f" {open_items:,} conversations wait." if open_items else ""
     yield Alert(

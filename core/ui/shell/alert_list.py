@@ -142,6 +142,9 @@ def _draw_all_clear(health: Health, board: AlertBoard, now: datetime) -> None:
     """Say that all is well, and when that was checked."""
     if any(part.state not in (PartState.UP, PartState.UNKNOWN) for part in health.parts):
         return
+    if health.queue is not None and health.queue.is_starting(now):
+        st.caption(":material/hourglass_top: Bright Run is starting: no worker has announced itself yet.")
+        return
     parts = "every part answers and a worker is alive"
     if board.evaluated_at is None:
         st.caption(f":material/check_circle: No alerts: {parts}. A worker will soon check failure rates for the first time.")
