@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchSettings, Effort
@@ -29,6 +29,7 @@ from core.domain.setting_rules import (
     check_text,
     check_web_hook,
     describe_unknown,
+    read_days,
 )
 from core.errors import ConfigurationError, NotSignedIn
 
@@ -194,6 +195,12 @@ class Settings(PageSettings):
     )
     lease_seconds: float = Field(
         default=30.0, ge=5, le=LONGEST_SECONDS, description="How long a silent worker keeps its items"
+    )
+    keep_replies_days: Annotated[int | None, BeforeValidator(read_days)] = Field(
+        default=30,
+        ge=0,
+        le=36_500,
+        description="Days that the body of an accepted reply is kept beside its conversation; 0: about an hour; or forever",
     )
     worker_count: int = Field(default=1, ge=1, le=16, description="Workers that `brightrun up` starts")
     port: int | None = Field(

@@ -295,7 +295,11 @@ class DatabaseProbe(Protocol):
     def read_database(self) -> DatabaseHealth: ...
 
     def measure_storage(self) -> StorageUse:
-        """Check the storage, and return its size."""
+        """Check the storage, and return its size, and what else takes room."""
+        ...
+
+    def dismiss_spool(self, spool_id: UUID) -> bool:
+        """Forget a folder of waiting replies whose host is silent; false where there is none such."""
         ...
 
     def read_claude(self) -> ClaudeHealth:
@@ -610,6 +614,26 @@ class Spool(Protocol):
 
     def count_stuck(self) -> int:
         """Return how many could not be recorded and need a person."""
+        ...
+
+    def identify(self) -> UUID:
+        """Return the id of the folder, which stays with it."""
+        ...
+
+    def measure_waiting(self) -> tuple[int, float]:
+        """Return how many files wait, those set aside among them, and the age of the oldest in seconds."""
+        ...
+
+
+class HouseKeeping(Protocol):
+    """What a worker keeps in order beside its work."""
+
+    def drop_old_replies(self, keep_days: int, most: int) -> int:
+        """Forget the bodies of up to `most` accepted replies older than that; return of how many."""
+        ...
+
+    def note_spool(self, spool_id: UUID, host: str, files: int, oldest_seconds: float) -> None:
+        """Note what waits in a folder of this host; with no files the note goes."""
         ...
 
 

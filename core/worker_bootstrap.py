@@ -17,6 +17,7 @@ from core.adapters.queue.rq_worker import BatchWorker
 from core.adapters.supabase.alerts import SupabaseAlertRecorder
 from core.adapters.supabase.diagnostics import SupabaseFingerprintStore
 from core.adapters.supabase.failures import SupabaseReportStore
+from core.adapters.supabase.housekeeping import SupabaseHouseKeeping
 from core.adapters.supabase.session import open_service, open_worker_client
 from core.adapters.supabase.worker import SupabaseReconciler, SupabaseWorkStore
 from core.config import Settings
@@ -28,6 +29,8 @@ from core.services.fingerprints import FingerprintService
 from core.services.generation import GenerationService
 from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
+from core.services.retention import RetentionService
+from core.services.waiting_replies import WaitingRepliesService
 
 SIMULATED_KEY = "simulated"
 """The key for the simulated Claude, which accepts any."""
@@ -84,14 +87,18 @@ def open_reconciliation(settings: Settings) -> Generator[ReconciliationService]:
         redis = connect_redis(settings.require_redis(), retries=WORKER_RETRIES)
         queue = RqJobQueue(redis=redis, queue_name=settings.queue_name)
         reconciler = SupabaseReconciler(client=client)
+        spool = SpoolReplay(spool=FileSpool(folder=settings.home / SPOOL_FOLDER), recorder=reconciler)
+        house, host = SupabaseHouseKeeping(client=client), socket.gethostname()
         yield ReconciliationService(
             reconciler=reconciler,
-            spool=SpoolReplay(spool=FileSpool(folder=settings.home / SPOOL_FOLDER), recorder=reconciler),
+            spool=spool,
             queue=queue,
             reports=ReportService(store=SupabaseReportStore(client=client)),
             pulse=RedisPulse(redis=redis, queue_name=settings.queue_name),
             notices=RedisNotices(redis=redis, queue_name=settings.queue_name),
-            host=socket.gethostname(),
+            host=host,
+            waiting=WaitingRepliesService(spool=spool, house=house, host=host),
+            retention=RetentionService(house=house, keep_days=settings.keep_replies_days),
             fingerprints=FingerprintService(store=SupabaseFingerprintStore(client=client)),
         )
 

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 from pydantic import ValidationError
 
-from core.adapters.files.spool import REASON_SUFFIX, SPOOL_FOLDER
+from core.adapters.files.spool import ID_FILE, REASON_SUFFIX, SPOOL_FOLDER
 from core.config import Settings
 from core.domain.batches.monitor import ItemStatus
 from core.domain.batches.work import AttemptOutcome
@@ -112,7 +112,9 @@ def count_result(settings: Settings, disturbances: tuple[Disturbance, ...], seco
 
 def count_spooled(home: Path) -> int:
     """Return how many whole results wait on disk or were set aside; what was being written is lost with its worker."""
-    return sum(path.suffix not in UNFINISHED for path in (home / SPOOL_FOLDER).rglob("*") if path.is_file())
+    return sum(
+        path.suffix not in UNFINISHED and path.name != ID_FILE for path in (home / SPOOL_FOLDER).rglob("*") if path.is_file()
+    )
 
 
 def _is_bad(metadata: object, turns: object) -> bool:

@@ -123,6 +123,17 @@ def check_supabase_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def read_days(given: object) -> object:
+    """Read `forever` as None, and leave a number to the type."""
+    if not isinstance(given, str):
+        return given
+    if given.lower() == "forever":
+        return None
+    if not given.isdecimal():
+        raise ValueError("is a whole number of days, or forever")
+    return given
+
+
 def check_anthropic_url(url: str) -> str:
     """Accept the address of Claude or of a proxy, and return it without a slash at its end."""
     advice = "put the address of the proxy there, or leave the setting empty for Anthropic's own"

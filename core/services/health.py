@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
+from uuid import UUID
 
 from core.domain.diagnosis.alerts import STORAGE_WARNING_SHARE
 from core.domain.diagnosis.health import (
@@ -45,6 +46,7 @@ class HealthService:
         self._storage_limit_bytes = storage_limit_bytes
         self.shipped_migrations = shipped_migrations
         self._wait_seconds = wait_seconds
+        self._dismiss_spool = database.dismiss_spool
         self._executor = ThreadPoolExecutor(4, "health")
         self._database = Probe(database.read_database, keep_seconds=KEEP_SECONDS)
         self._storage = Probe(database.measure_storage, keep_seconds=KEEP_STORAGE_SECONDS)
@@ -72,6 +74,12 @@ class HealthService:
             claude=_keep(claude),
             checked_at=now,
         )
+
+    def dismiss_spool(self, spool_id: UUID) -> bool:
+        """Forget replies that wait on a host which never comes back; false where it is not silent (any more)."""
+        is_dismissed = self._dismiss_spool(spool_id)
+        self._database.forget()
+        return is_dismissed
 
     def close(self) -> None:
         """Stop asking; threads that hang are left."""

@@ -36,6 +36,10 @@ class Probe(Generic[Answer]):
         self._asked_at = time.monotonic()
         self._future = executor.submit(self._ask)
 
+    def forget(self) -> None:
+        """Let the next question be asked anew."""
+        self._future = None
+
     def read(self, until: float) -> Answer | Silence:
         """Return the answer, or why there is none; wait for it until a moment of the monotonic clock."""
         if self._future is None:

@@ -10,6 +10,8 @@ from core.errors import ServiceUnavailable
 from core.ports import JobQueue, NoticeBoard, Pulse, Reconciler, Spool
 from core.services.fingerprints import FingerprintService
 from core.services.reports import ReportService
+from core.services.retention import RetentionService
+from core.services.waiting_replies import WaitingRepliesService
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +30,16 @@ class ReconciliationService:
     spool: Spool
     pulse: Pulse
     notices: NoticeBoard
+    waiting: WaitingRepliesService
+    retention: RetentionService
     host: str
     """Where the spool is."""
 
     def run_once(self) -> int:
         """Record replies that wait on disk, enqueue orphaned batches, write missing reports and fingerprints.
 
-        Notes which replies on disk need a person. Returns how many batches were enqueued. A part that does not answer is
-        tried in the next round.
+        Notes which replies on disk wait or need a person, and forgets old bodies. Returns how many batches were enqueued. A
+        part that does not answer is tried in the next round.
         """
         # First the paid replies: an item whose reply waits on disk must not be leased and paid for again.
         _attempt(self.spool.replay)
@@ -43,6 +47,8 @@ class ReconciliationService:
         _attempt(self.reports.upload_missing)
         _attempt(self.fingerprints.mark_missing)
         _attempt(self._tell_what_waits)
+        _attempt(self.waiting.tell)
+        _attempt(self.retention.drop_old_replies)
         self.pulse.beat()
         return enqueued or 0
 

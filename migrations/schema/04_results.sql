@@ -40,16 +40,20 @@ create table public.generation_attempts (
     created_at timestamptz not null default now(),
     unique (batch_item_id, attempt_number)
 );
-comment on table public.generation_attempts is 'One row for each call to Claude, good or bad; never updated';
+comment on table public.generation_attempts is
+    'One row for each call to Claude, good or bad; never updated, but that the body of an accepted reply is forgotten in time';
 comment on column public.generation_attempts.outcome is
     'retried: the item was tried again; superseded: a paid reply that came after its item had been given to another worker';
-comment on column public.generation_attempts.response_body is 'The raw HTTP body, base64 where it is not UTF-8 text';
+comment on column public.generation_attempts.response_body is
+    'The raw HTTP body, base64 where it is not UTF-8 text; that of an accepted reply is kept for a set time (drop_old_replies)';
 comment on column public.generation_attempts.wait_ms is 'How long the item waited after this attempt before it could be tried again';
 create index idx_generation_attempts_batch on public.generation_attempts (batch_id, created_at);
 create index idx_generation_attempts_created_by on public.generation_attempts (created_by, created_at desc);
 create index idx_generation_attempts_watch on public.generation_attempts (batch_id)
     include (stop_reason, outcome, cost_usd, input_tokens, output_tokens, simulated, created_by);
 create index idx_generation_attempts_spend on public.generation_attempts (created_by, simulated) include (cost_usd);
+create index idx_generation_attempts_kept_replies on public.generation_attempts (created_at)
+    where outcome = 'accepted' and response_body is not null;
 alter table public.generation_attempts enable row level security;
 create policy "Users read their attempts" on public.generation_attempts
     for select to authenticated using (created_by = (select auth.uid()));

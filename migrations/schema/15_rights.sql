@@ -33,6 +33,7 @@ grant execute on function
     public.list_offered_axes(), public.list_offered_templates(), public.list_outcome_examples(jsonb, integer), public.list_result_options(),
     public.list_items_to_retry(uuid), public.list_retry_templates(uuid), public.matching_combinations(jsonb), public.matching_conversations(jsonb),
     public.matching_failures(jsonb), public.measure_budget(uuid), public.measure_storage(), public.read_alerts(),
+    public.measure_room(), public.dismiss_spool(uuid),
     public.read_batch_trend(uuid, integer), public.read_claude_health(), public.read_database_health(),
     public.read_ids(jsonb, text), public.read_overview(), public.require_filters(jsonb),
     public.retry_failed_items(uuid, jsonb), public.save_arc(jsonb), public.save_axis(jsonb),

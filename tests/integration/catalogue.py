@@ -60,6 +60,7 @@ READING: Mapping[str, Reading] = {
     "dataset_exports": Reading.OWN,
     "conversation_edits": Reading.OWN,
     "imports": Reading.HIDDEN,
+    "spools": Reading.HIDDEN,
     "import_rows": Reading.HIDDEN,
     "import_sizes": Reading.HIDDEN,
     "batch_progress": Reading.OWN,
@@ -84,6 +85,8 @@ class World:
     failure: UUID
     experiment: UUID
     alert: UUID
+    spool: UUID
+    """Of a host that was not heard of for an hour."""
     import_id: UUID
     dataset: UUID
     other_dataset: UUID
@@ -349,6 +352,8 @@ CALLS: Mapping[str, Call] = {
     ),
     "read_database_health": Call(stranger=bool),
     "measure_storage": Call(stranger=bool),
+    "measure_room": Call(stranger=bool),
+    "dismiss_spool": Call(arguments=lambda world: {"spool_id": str(world.spool)}, stranger=is_any, owner=is_any),
     "read_claude_health": Call(
         owner=lambda answer: bool(answer["stop_reasons"]), stranger=lambda answer: answer == {"stop_reasons": {}}
     ),
@@ -510,7 +515,7 @@ WORKER = {
     "record_failure", "release_item", "record_results",
     "reconcile_batches", "pause_batch", "set_pace", "list_missing_reports", "set_report_path", "list_old_failures",
     "delete_failures", "list_unmarked_failures", "mark_failures", "begin_alert_evaluation", "save_alerts",
-    "claim_alert_webhooks", "settle_alert_webhook",
+    "claim_alert_webhooks", "settle_alert_webhook", "drop_old_replies", "note_spool",
 }  # fmt: skip
 """What the service role calls; analysts and visitors may not."""
 
@@ -518,7 +523,7 @@ INNER = {
     "settle_batch", "stop_batch", "reclaim_items", "grant_slots", "check_canary", "find_next_available",
     "find_batches_to_help", "count_new_items", "count_changed_items", "count_new_attempts", "check_breaker",
     "check_limits", "insert_attempt", "take_leased_item", "record_superseded", "note_outcomes", "note_closed_items",
-    "insert_attempts", "record_accepted", "write_outcomes", "describe_outcomes", "count_alert_facts",
+    "insert_attempts", "record_accepted", "write_outcomes", "describe_outcomes", "count_alert_facts", "list_spools",
     "keep_frozen_version", "describe_version_row", "check_item_scaffolding", "check_template_size",
     "resolve_import_names", "snapshot_import", "note_imported_outcomes", "refuse_imported_batch", "refuse_stale_save",
     "explain_error", "require_object", "require_shape", "note_author", "name_batch", "refuse_unknown_keys",

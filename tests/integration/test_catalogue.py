@@ -117,6 +117,12 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
                 " values ('new_pattern', 'catalogue', 'warning', 'm', 'a', %s) returning id",
                 analyst.user_id,
             )
+            spool = _read_one(
+                connection,
+                "insert into public.spools (id, host, files, oldest_at, heard_at)"
+                " values (%s, 'gone', 1, now(), now() - interval '1 hour') returning id",
+                uuid4(),
+            )
             conversation = _read_one(connection, "select id from public.conversations where batch_id = %s", batch)
             connection.execute(
                 "insert into public.conversation_edits (conversation_id, turn_place, content_before, edited_by)"
@@ -131,10 +137,13 @@ def scene(request: pytest.FixtureRequest, seeded: Settings) -> Iterator[Stage]:
         assert begun is not None
         world = World(
             batch=batch, large_batch=large_batch, conversation=conversation, failure=failure, experiment=experiment.id,
-            alert=alert, import_id=begun, dataset=dataset, version=version, draft=draft,
+            alert=alert, spool=spool, import_id=begun, dataset=dataset, version=version, draft=draft,
             other_dataset=other_dataset,
         )  # fmt: skip
-        secrets |= {str(value) for value in vars(world).values()} | {str(analyst.user_id), analyst.email}
+        secrets |= {str(value) for name, value in vars(world).items() if name != "spool"} | {
+            str(analyst.user_id),
+            analyst.email,
+        }
         yield Stage(
             owner=Somebody(url=url, key=key, token=_read_token(analyst)),
             owner_id=analyst.user_id,

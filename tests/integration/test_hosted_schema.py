@@ -18,6 +18,7 @@ HINTS_OF_A_NEW_DATABASE = frozenset({"unused_index"})
 """Nothing has been asked yet, so no index has been used."""
 INLINED = "the planner puts its body in place, so that its callers read indexes alone; a SET clause would forbid that"
 STAGED = "row-level security without a policy is meant: only the functions of an import read and write it"
+INSTALLATION = "it is nobody's: workers write it, and analysts read it through the health of the installation"
 KEPT = {
     Finding("WARN", "function_search_path_mutable", "matching_failures"): INLINED,
     Finding("WARN", "function_search_path_mutable", "matching_conversations"): INLINED,
@@ -27,6 +28,7 @@ KEPT = {
     Finding("INFO", "rls_enabled_no_policy", "imports"): STAGED,
     Finding("INFO", "rls_enabled_no_policy", "import_rows"): STAGED,
     Finding("INFO", "rls_enabled_no_policy", "import_sizes"): STAGED,
+    Finding("INFO", "rls_enabled_no_policy", "spools"): INSTALLATION,
 }
 """What stays, and why."""
 

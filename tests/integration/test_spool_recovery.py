@@ -2,16 +2,18 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from core.adapters.files.spool import SPOOL_FOLDER, FileSpool
 from core.adapters.supabase.alerts import SupabaseAlertStore
+from core.adapters.supabase.health import SupabaseProbe
 from core.adapters.supabase.work_payload import encode_result, write_result
 from core.cli.doctor import examine_spool
 from core.config import Settings
@@ -118,3 +120,68 @@ def test_the_database_says_that_an_item_is_gone(stores: Stores) -> None:
     gone = make_item()
 
     assert ["no_such_item"] * 2 == record(stores, accept(gone), ItemReleased(item=gone, attempt=make_attempt()))
+
+
+def note(host: Settings, spool_id: UUID, files: int) -> None:
+    with psycopg.connect(host.require_db_url()) as connection:
+        connection.execute("select public.note_spool(%s, %s, %s, %s)", (spool_id, "gone.example", files, 7_200))
+
+
+def fall_silent(host: Settings, spool_id: UUID, minutes: int) -> None:
+    with psycopg.connect(host.require_db_url()) as connection:
+        connection.execute(
+            "update public.spools set heard_at = now() - make_interval(mins => %s) where id = %s", (minutes, spool_id)
+        )
+
+
+def find_silent(host: Settings, alerts: SupabaseAlertStore) -> list[str]:
+    with psycopg.connect(host.require_db_url()) as connection:
+        connection.execute("update public.alert_evaluations set begun_at = '-infinity'")
+    with open_alerting(host) as alerting:
+        assert alerting.evaluate()
+    return [alert.subject for alert in alerts.read().open if alert.rule is AlertRule.SILENT_HOST]
+
+
+def test_a_host_tells_what_waits_on_its_disk_until_nothing_does(host: Settings, spool: FileSpool, stores: Stores) -> None:
+    probe = SupabaseProbe(analyst=stores.analyst)
+    spool.folder.mkdir()
+    spool.folder.joinpath(f"{uuid4()}.json").write_text("{}")
+    reconcile(host, spool)
+    spool_id = spool.identify()
+
+    (found,) = [each for each in probe.read_database().spools if each.id == spool_id]
+    assert (socket.gethostname(), 1) == (found.host, found.files)
+    assert 50 < (found.heard_at - found.oldest_at).total_seconds() < 600
+
+    for path in spool.set_aside_folder.iterdir():
+        path.unlink()
+    reconcile(host, spool)
+    assert [] == [each for each in probe.read_database().spools if each.id == spool_id]
+
+
+def test_a_host_that_is_silent_is_told_of_until_it_comes_back(host: Settings, alerts: SupabaseAlertStore) -> None:
+    spool_id = uuid4()
+    note(host, spool_id, 3)
+    assert str(spool_id) not in find_silent(host, alerts)
+
+    fall_silent(host, spool_id, 16)
+    assert str(spool_id) in find_silent(host, alerts)
+
+    note(host, spool_id, 2)
+    assert str(spool_id) not in find_silent(host, alerts)
+    note(host, spool_id, 0)
+
+
+def test_an_analyst_dismisses_a_host_that_is_silent_and_no_other(
+    host: Settings, stores: Stores, alerts: SupabaseAlertStore
+) -> None:
+    probe, spool_id = SupabaseProbe(analyst=stores.analyst), uuid4()
+    note(host, spool_id, 3)
+    assert not probe.dismiss_spool(spool_id)
+
+    fall_silent(host, spool_id, 16)
+    assert probe.dismiss_spool(spool_id)
+
+    assert not probe.dismiss_spool(spool_id)
+    assert str(spool_id) not in find_silent(host, alerts)
+    assert spool_id not in {each.id for each in probe.read_database().spools}

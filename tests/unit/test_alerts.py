@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -21,11 +21,13 @@ from core.domain.diagnosis.alerts import (
     RaisedAlert,
     find_alerts,
 )
+from core.domain.diagnosis.notices import HOST_SILENT_AFTER, WaitingReplies
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GIGABYTE = 1_000_000_000
 OWNER = UUID(int=7)
 DAYS = 200
+DAY = timedelta(days=1)
 
 
 def find(
@@ -207,3 +209,21 @@ def test_the_most_urgent_comes_first() -> None:
 
     assert [alert.severity for alert in alerts] == [AlertSeverity.CRITICAL] + [AlertSeverity.WARNING] * 2
     assert all(alert.advice for alert in alerts)
+
+
+def make_spool(silent: timedelta, files: int = 2) -> WaitingReplies:
+    return WaitingReplies(id=uuid4(), host="alpha", files=files, oldest_at=NOW - timedelta(days=1), heard_at=NOW - silent)
+
+
+def test_a_host_that_is_silent_while_replies_wait_there_is_told_of_once_for_each_folder() -> None:
+    spools = (make_spool(HOST_SILENT_AFTER), make_spool(HOST_SILENT_AFTER + timedelta(seconds=1), 1), make_spool(DAY * 3))
+
+    found = find_alerts(AlertFacts(now=NOW, spools=spools), storage_limit_bytes=GIGABYTE)
+
+    assert [(AlertRule.SILENT_HOST, str(spool.id)) for spool in spools[1:]] == [(each.rule, each.subject) for each in found]
+    assert {(None, AlertTarget.SYSTEM, None)} == {(each.created_by, each.target, each.pattern) for each in found}
+    one, two = found
+    assert one.headline == "A file of paid replies waits on alpha, which is silent"
+    assert two.headline == "2 files of paid replies wait on alpha, which is silent"
+    assert "22 November at 11:44 UTC" in one.message
+    assert "21 November, 12:00" in one.message

@@ -12,8 +12,13 @@ from core.errors import DatabaseUnavailable, NotSignedIn
 from core.services.fingerprints import FingerprintService
 from core.services.reconciliation import ReconciliationService
 from core.services.reports import ReportService
+from core.services.retention import RetentionService
+from core.services.waiting_replies import WaitingRepliesService
 
 BATCH = BatchId(uuid4())
+SPOOL = uuid4()
+STEPS = ["replay", "reconcile", "enqueue", "reports", "fingerprints", "count", "measure", "drop", "beat"]
+"""In their order."""
 
 
 @dataclass
@@ -24,6 +29,7 @@ class Parts:
     error: Exception = field(default_factory=lambda: RuntimeError("a surprise"))
     done: list[str] = field(default_factory=list[str])
     told: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    noted: list[tuple[str, int, float]] = field(default_factory=list[tuple[str, int, float]])
 
     def _do(self, step: str) -> None:
         if step == self.failing:
@@ -37,6 +43,21 @@ class Parts:
     def count_stuck(self) -> int:
         self._do("count")
         return 2
+
+    def identify(self) -> UUID:
+        return SPOOL
+
+    def measure_waiting(self) -> tuple[int, float]:
+        self._do("measure")
+        return 3, 60.0
+
+    def note_spool(self, spool_id: UUID, host: str, files: int, oldest_seconds: float) -> None:
+        assert spool_id == SPOOL
+        self.noted.append((host, files, oldest_seconds))
+
+    def drop_old_replies(self, _keep_days: int, _most: int) -> int:
+        self._do("drop")
+        return 0
 
     def reconcile(self) -> tuple[WaitingBatch, ...]:
         self._do("reconcile")
@@ -74,6 +95,8 @@ def run_round(parts: Parts) -> int:
         pulse=parts,
         notices=parts,
         host="alpha",
+        waiting=WaitingRepliesService(spool=parts, house=parts, host="alpha"),
+        retention=RetentionService(house=parts, keep_days=30),
     ).run_once()
 
 
@@ -82,18 +105,19 @@ def test_paid_replies_come_before_anything_is_rung_for() -> None:
 
     assert run_round(parts) == 1
 
-    assert ["replay", "reconcile", "enqueue", "reports", "fingerprints", "count", "beat"] == parts.done
+    assert parts.done == STEPS
     assert [("alpha", 2)] == parts.told
+    assert [("alpha", 3, 60.0)] == parts.noted
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("a surprise"), DatabaseUnavailable("away"), NotSignedIn("no"), OSError("disk")]
 )
-@pytest.mark.parametrize("failing", ["replay", "reconcile", "enqueue", "reports", "fingerprints", "count"])
+@pytest.mark.parametrize("failing", STEPS[:-1])
 def test_a_step_that_fails_keeps_no_other_from_being_taken(failing: str, error: Exception) -> None:
     parts = Parts(failing=failing, error=error)
 
     run_round(parts)
 
     missing = {failing, "enqueue"} if failing == "reconcile" else {failing}
-    assert {"replay", "reconcile", "enqueue", "reports", "fingerprints", "count", "beat"} - missing == set(parts.done)
+    assert set(STEPS) - missing == set(parts.done)

@@ -132,6 +132,9 @@ def test_other_right_values_are_taken(environment: pytest.MonkeyPatch, name: str
         ("BRIGHTRUN_MAX_RETRY_SECONDS", "inf", "finite number"),
         ("BRIGHTRUN_LEASE_SECONDS", "1e300", "less than or equal to"),
         ("BRIGHTRUN_STORAGE_LIMIT_GB", "NaN", "finite number"),
+        ("BRIGHTRUN_KEEP_REPLIES_DAYS", "-1", "whole number of days, or forever"),
+        ("BRIGHTRUN_KEEP_REPLIES_DAYS", "never", "whole number of days, or forever"),
+        ("BRIGHTRUN_KEEP_REPLIES_DAYS", "40000", "less than or equal to 36500"),
         ("BRIGHTRUN_MODEL", " claude-sonnet-5-5", "space"),
         ("BRIGHTRUN_MODEL", "m" * 101, "100 characters"),
         ("BRIGHTRUN_CONCURENCY", "3", "BRIGHTRUN_CONCURRENCY meant"),
@@ -227,3 +230,10 @@ def test_every_number_of_the_settings_has_its_limits() -> None:
                 load_settings(**{field: float("inf")})
             with pytest.raises(ConfigurationError):
                 load_settings(**{field: float("nan")})
+
+
+@pytest.mark.parametrize(("given", "days"), [("", 30), ("0", 0), ("7", 7), ("forever", None), ("Forever", None)])
+def test_replies_are_kept_for_days_or_for_ever(environment: pytest.MonkeyPatch, given: str, days: int | None) -> None:
+    environment.setenv("BRIGHTRUN_KEEP_REPLIES_DAYS", given)
+
+    assert days == load_settings().keep_replies_days

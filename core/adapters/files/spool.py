@@ -25,6 +25,8 @@ SET_ASIDE_FOLDER = "set-aside"
 GROUP_SUFFIX = ".jsonl"
 """Of files that hold several results, one on each line."""
 REASON_SUFFIX = ".reason"
+ID_FILE = "id"
+"""Holds the folder's own id."""
 MOST_FILE_BYTES = 50_000_000
 """Ten times the largest reply that Claude can write, with everything that is kept of it."""
 ABANDONED_AFTER_SECONDS = 600.0
@@ -142,6 +144,30 @@ class FileSpool:
         now = time.time()
         aside = sum(entry.suffix != REASON_SUFFIX for entry in _list_folder(self.set_aside_folder))
         return aside + sum(now - written_at > STUCK_AFTER_SECONDS for written_at, _ in self._list_files())
+
+    def measure_waiting(self) -> tuple[int, float]:
+        """Return how many files wait, those set aside among them, and the age of the oldest in seconds."""
+        aside = (path for path in _list_folder(self.set_aside_folder) if path.suffix != REASON_SUFFIX)
+        written: list[float] = []
+        for path in (*self.list_waiting(), *aside):
+            with suppress(FileNotFoundError):
+                written.append(path.lstat().st_mtime)
+        return len(written), max(time.time() - min(written), 0.0) if written else 0.0
+
+    def identify(self) -> UUID:
+        """Return the id that stays with the folder, whatever its host is called.
+
+        Raises OSError if it has none yet and none can be written.
+        """
+        path = self.folder / ID_FILE
+        with suppress(FileNotFoundError, ValueError):
+            return UUID(path.read_text(encoding="ascii", errors="replace").strip())
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = uuid4()
+        draft = path.with_suffix(f".{made}")
+        draft.write_text(f"{made}\n", encoding="ascii")
+        draft.replace(path)
+        return made
 
     @property
     def set_aside_folder(self) -> Path:

@@ -138,6 +138,14 @@ class SpoolReplay:
         """Return how many need somebody's attention."""
         return self.spool.count_stuck()
 
+    def identify(self) -> UUID:
+        """Return the id of the folder."""
+        return self.spool.identify()
+
+    def measure_waiting(self) -> tuple[int, float]:
+        """Return how many files wait, and the age of the oldest."""
+        return self.spool.measure_waiting()
+
     def _separate(self, path: Path) -> tuple[Path, ...]:
         """Return the files of single results: one that is refused must not keep the others of its group."""
         if path.suffix != GROUP_SUFFIX:

@@ -3,7 +3,6 @@
 Anybody who knows the address can write to Redis, so what is read is checked, and a worker's log has it all as well.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -16,7 +15,7 @@ from redis.typing import EncodableT, FieldT
 
 from core.adapters.queue.redis_reading import read_fields
 from core.domain.batches.queue_jobs import RefusedJob
-from core.domain.diagnosis.notices import HostWithStuckResults, Notices, RefusedJobs
+from core.domain.diagnosis.notices import HostWithStuckResults, Notices, RefusedJobs, clean_host
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +54,7 @@ class RedisNotices:
 
     def note_stuck_results(self, host: str, files: int) -> None:
         """Note how many results wait on a host for somebody's attention; without Redis nobody learns of it here."""
-        name = _clean_host(host)
+        name = clean_host(host)
         try:
             if files:
                 self.redis.set(f"{self._host_prefix}{name}", files, ex=STUCK_LASTS)
@@ -85,7 +84,7 @@ class RedisNotices:
     def _read_stuck(self) -> tuple[HostWithStuckResults, ...]:
         hosts: dict[str, HostWithStuckResults] = {}
         for key in self.redis.scan_iter(match=f"{self._host_prefix}*", count=1000):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-            name = _clean_host(cast("bytes", key).decode(errors="replace").removeprefix(self._host_prefix))
+            name = clean_host(cast("bytes", key).decode(errors="replace").removeprefix(self._host_prefix))
             try:
                 files = cast("bytes | None", self.redis.getrange(cast("bytes", key), 0, 10))
                 hosts[name] = HostWithStuckResults.model_validate({"host": name, "files": files})
@@ -102,7 +101,3 @@ class RedisNotices:
     @property
     def _host_prefix(self) -> str:
         return f"brightrun:{self.queue_name}:stuck-results:"
-
-
-def _clean_host(host: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "?", host[:60])

@@ -1,6 +1,9 @@
 """The health of database and storage, checked with the analyst's rights."""
 
 from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.failures import BUCKET
@@ -21,7 +24,10 @@ class SupabaseProbe:
     def measure_storage(self) -> StorageUse:
         with translate_errors():
             self.analyst.client.storage.from_(BUCKET).list(options={"limit": 1})  # does the storage itself answer?
-        return StorageUse.model_validate(call_function(self.analyst.client, "measure_storage"))
+        return StorageUse.model_validate(call_function(self.analyst.client, "measure_room"))
+
+    def dismiss_spool(self, spool_id: UUID) -> bool:
+        return TypeAdapter(bool).validate_python(call_function(self.analyst.client, "dismiss_spool", spool_id=str(spool_id)))
 
     def read_claude(self) -> ClaudeHealth:
         return ClaudeHealth.model_validate(call_function(self.analyst.client, "read_claude_health"))

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime
 from core.domain.batches.overview import PatternSeen
 from core.domain.diagnosis.exact_tests import fisher_p
 from core.domain.diagnosis.intervals import wilson_interval
-from core.domain.diagnosis.notices import Notices
+from core.domain.diagnosis.notices import Notices, WaitingReplies
 from core.domain.diagnosis.plain_names import add_code, name_pattern
 from core.domain.percentages import format_percent
 from core.domain.record import Record
@@ -60,6 +60,7 @@ class AlertRule(StrEnum):
     STORAGE = "storage"
     REFUSED_JOBS = "refused_jobs"
     STUCK_RESULTS = "stuck_results"
+    SILENT_HOST = "silent_host"
 
 
 class Alert(Record):
@@ -93,7 +94,7 @@ class RaisedAlert(Alert):
                 return AlertTarget.ANALYTICS
             case AlertRule.NEW_PATTERN:
                 return AlertTarget.FAILURES
-            case AlertRule.STORAGE | AlertRule.REFUSED_JOBS | AlertRule.STUCK_RESULTS:
+            case AlertRule.STORAGE | AlertRule.REFUSED_JOBS | AlertRule.STUCK_RESULTS | AlertRule.SILENT_HOST:
                 return AlertTarget.SYSTEM
             case _:
                 assert_never(self.rule)
@@ -174,6 +175,7 @@ class AlertFacts(Record):
     storage_bytes: int | None = None
     open: tuple[OpenAlert, ...] = ()
     notices: Notices = Notices()
+    spools: tuple[WaitingReplies, ...] = ()
 
 
 class AlertEvaluation(Record):
@@ -187,7 +189,7 @@ def find_alerts(facts: AlertFacts, *, storage_limit_bytes: int) -> tuple[RaisedA
     """Return what should be open now, the most urgent first."""
     opened = {(alert.rule, alert.subject, alert.created_by) for alert in facts.open}
     found = [*_check_storage(facts, storage_limit_bytes, is_open=(AlertRule.STORAGE, "", None) in opened)]
-    found += [*_check_refused_jobs(facts.notices), *_check_stuck_results(facts.notices)]
+    found += [*_check_refused_jobs(facts.notices), *_check_stuck_results(facts.notices), *_check_hosts(facts)]
     for owner in facts.owners:
         found += _check_failure_rate(owner, is_open=(AlertRule.FAILURE_RATE, "", owner.created_by) in opened)
         found += _check_drift(owner, is_open=(AlertRule.DRIFT, "", owner.created_by) in opened)
@@ -331,6 +333,28 @@ def _check_stuck_results(notices: Notices) -> Iterator[RaisedAlert]:
         ),
         figures={host.host: host.files for host in notices.stuck},
     )
+
+
+def _check_hosts(facts: AlertFacts) -> Iterator[RaisedAlert]:
+    """Return one alert for each folder: what is known of one says nothing of another."""
+    for spool in facts.spools:
+        if not spool.is_silent(facts.now):
+            continue
+        files = "A file of paid replies waits" if spool.files == 1 else f"{spool.files:,} files of paid replies wait"
+        yield RaisedAlert(
+            rule=AlertRule.SILENT_HOST,
+            subject=str(spool.id),
+            severity=AlertSeverity.WARNING,
+            message=(
+                f"{files} on {spool.host}, which is silent. It was last heard of on {spool.heard_at:%d %B at %H:%M} UTC; "
+                f"the oldest is of {spool.oldest_at:%d %B, %H:%M}."
+            ),
+            advice=(
+                "Start a worker there, or one that has its folder `spool` (in BRIGHTRUN_HOME): it records them within a "
+                "minute. If the host is gone for good, dismiss it on the page System."
+            ),
+            figures={"host": spool.host, "files": spool.files},
+        )
 
 
 def _name_items(owner: OwnerFacts) -> str:

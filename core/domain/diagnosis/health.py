@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from core.domain.batches.batch import BatchId
 from core.domain.batches.pacing import Pace
+from core.domain.diagnosis.notices import WaitingReplies
 from core.domain.record import Record
 
 WORKER_SILENT_AFTER = timedelta(seconds=30)
@@ -43,18 +44,39 @@ class PartHealth(Record):
 
 
 class DatabaseHealth(Record):
-    """Versions and migrations of the database."""
+    """Versions and migrations of the database, and where replies wait that it does not have."""
 
     database: str
     migrations: tuple[str, ...]
     """Versions that were applied."""
+    spools: tuple[WaitingReplies, ...] = ()
+
+
+class RoomPart(StrEnum):
+    """What takes room in the database and the storage."""
+
+    ACCEPTED_REPLIES = "accepted_replies"  #: as they came; their conversations hold the same
+    OTHER_REPLIES = "other_replies"  #: as they came, of calls that failed, were retried, or came too late
+    FREE = "free"  #: left by replies that are gone, for the next ones
+    CONVERSATIONS = "conversations"
+    FAILURES = "failures"
+    REPORTS = "reports"
+    OUTCOMES = "outcomes"
+    BATCHES = "batches"
+    IMPORTS = "imports"
+    INDEXES = "indexes"
+    REST = "rest"
 
 
 class StorageUse(Record):
-    """Size of the bucket of RAW error reports of all analysts."""
+    """Size of the bucket of RAW error reports of all analysts, and what else takes room."""
 
     bytes: int
     files: int
+    parts: Mapping[RoomPart, int] = {}
+    """Bytes; the reports are among them."""
+    replies_since: AwareDatetime | None = None
+    """How old the oldest accepted reply is whose body is kept."""
 
 
 class ClaudeHealth(Record):

@@ -19,6 +19,8 @@ from core.ui.shell.page import draw_figure, draw_header
 from core.ui.shell.session import find_settings, report_errors
 from core.ui.shell.status import find_part_look
 from core.ui.shell.tables import RowButton, draw_table
+from core.ui.system.room import draw_room
+from core.ui.system.waiting import draw_waiting, draw_waiting_question
 
 REFRESH_SECONDS = 5
 LEAST_CARD_PIXELS = 200
@@ -37,6 +39,7 @@ def draw_system(services: PageServices) -> None:
             draw_alerting(services)
 
     draw()
+    draw_waiting_question(services)
     _draw_settings()
 
 
@@ -52,8 +55,10 @@ def _draw_health(health: Health, shipped: tuple[str, ...]) -> None:
     left, right = st.columns([3, 2], gap="small")
     with left:
         _draw_workers(health.queue, health.checked_at)
+        draw_waiting(health.database.spools if health.database is not None else (), health.checked_at)
         _draw_claude(health.claude, health.queue)
     with right:
+        draw_room(health.storage)
         _draw_versions(health, shipped)
     checked = format_age(health.checked_at, datetime.now(UTC))
     st.caption(f"Checked {checked}, again every {REFRESH_SECONDS} s.")
