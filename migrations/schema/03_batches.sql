@@ -165,6 +165,38 @@ create policy "Users read the totals of their batches" on public.batch_totals
         select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
     ));
 
+-- What was judged in each batch, in the order in which it was: parts of about 100 items, of which the monitor draws its curve
+-- where a batch is large. Kept like the totals.
+create table public.batch_trend (
+    batch_id uuid not null references public.batches (id) on delete cascade,
+    part integer not null,
+    accepted integer not null,
+    failed integer not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null,
+    primary key (batch_id, part)
+);
+comment on table public.batch_trend is 'Judged items of each batch in parts of about 100, in their order; kept by a trigger';
+alter table public.batch_trend enable row level security;
+create policy "Users read the trends of their batches" on public.batch_trend
+    for select to authenticated using (exists (
+        select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
+    ));
+
+-- How often each stop_reason came in a batch's attempts; 'none' where no reply came. Kept like the totals.
+create table public.batch_stop_reasons (
+    batch_id uuid not null references public.batches (id) on delete cascade,
+    stop_reason text not null,
+    attempts integer not null,
+    primary key (batch_id, stop_reason)
+);
+comment on table public.batch_stop_reasons is 'Attempts of each batch by stop_reason; kept by a trigger';
+alter table public.batch_stop_reasons enable row level security;
+create policy "Users read the stop reasons of their batches" on public.batch_stop_reasons
+    for select to authenticated using (exists (
+        select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
+    ));
+
 -- Adds new items to the totals of their batches.
 create function public.count_new_items() returns trigger
 language plpgsql security definer set search_path = ''
@@ -184,11 +216,20 @@ $$;
 create trigger count_new_items after insert on public.batch_items
     referencing new table as added for each statement execute function public.count_new_items();
 
--- Moves items whose status has changed from one total of their batches to another.
+-- Moves items whose status has changed from one total of their batches to another, and adds the judged ones to the trend.
 create function public.count_changed_items() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
+    insert into public.batch_trend as kept (batch_id, part, accepted, failed, begins_at, ends_at)
+    select n.batch_id, (t.completed + t.failed) / 100, count(*) filter (where n.status = 'completed'),
+        count(*) filter (where n.status = 'failed'), min(n.finished_at), max(n.finished_at)
+    from after n join before o on o.id = n.id join public.batch_totals t on t.batch_id = n.batch_id
+    where n.status in ('completed', 'failed') and n.status <> o.status and n.finished_at is not null
+    group by n.batch_id, (t.completed + t.failed) / 100
+    on conflict (batch_id, part) do update set accepted = kept.accepted + excluded.accepted,
+        failed = kept.failed + excluded.failed, begins_at = least(kept.begins_at, excluded.begins_at),
+        ends_at = greatest(kept.ends_at, excluded.ends_at);
     update public.batch_totals t
     set queued = t.queued + d.queued, processing = t.processing + d.processing, completed = t.completed + d.completed,
         failed = t.failed + d.failed, cancelled = t.cancelled + d.cancelled

@@ -76,6 +76,9 @@ begin
         from added a group by a.batch_id
     ) s
     where t.batch_id = s.batch_id;
+    insert into public.batch_stop_reasons as kept (batch_id, stop_reason, attempts)
+    select a.batch_id, coalesce(a.stop_reason, 'none'), count(*) from added a group by 1, 2 order by 1, 2
+    on conflict (batch_id, stop_reason) do update set attempts = kept.attempts + excluded.attempts;
     return null;
 end
 $$;

@@ -99,10 +99,8 @@ as $$
     )
 $$;
 
--- How a batch went over time: what was judged, in the order in which it was, in at most `max_points` groups of as many
--- items each: 10, or more where there are many. The last group holds the rest, too. Each stands where the middle one of
--- its items closed. Groups by time would be of one item each where a batch is fast, and jump between 0 and 100 %.
-create function public.read_batch_trend(target_batch_id uuid, max_points integer) returns jsonb
+-- The trend of a batch that is not large, from its items.
+create function public.group_judged_items(target_batch_id uuid, max_points integer) returns jsonb
 language sql stable set search_path = ''
 as $$
     with judged as (
@@ -125,6 +123,36 @@ as $$
             count(*) filter (where g.status = 'failed') as failed
         from grouped g group by g.part
     ) p
+$$;
+
+-- The trend of a large batch, from its parts: as many parts in each group.
+create function public.join_trend_parts(target_batch_id uuid, max_points integer) returns jsonb
+language sql stable set search_path = ''
+as $$
+    with parts as (
+        select p.*, row_number() over (order by p.part) - 1 as number, count(*) over () as total
+        from public.batch_trend p join public.batches b on b.id = p.batch_id
+        where p.batch_id = target_batch_id and b.started_at is not null
+    ), grouped as (
+        select p.*, least(p.number / g.size, greatest(p.total / g.size, 1) - 1) as joined
+        from parts p cross join lateral (select ceil(p.total::numeric / greatest(max_points, 1))::integer as size) g
+    )
+    select coalesce(jsonb_agg(to_jsonb(j) order by j.at), '[]') from (
+        select percentile_disc(0.5) within group (order by g.ends_at) as at, min(g.begins_at) as begins_at,
+            max(g.ends_at) as ends_at, sum(g.accepted) as accepted, sum(g.failed) as failed
+        from grouped g group by g.joined
+    ) j
+$$;
+
+-- How a batch went over time: what was judged, in the order in which it was, in at most `max_points` groups of as many
+-- items each: 10, or more where there are many. The last group holds the rest, too. Each stands where the middle one of
+-- its items closed. Groups by time would be of one item each where a batch is fast, and jump between 0 and 100 %.
+create function public.read_batch_trend(target_batch_id uuid, max_points integer) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select case when t.completed + t.failed > 2000 then public.join_trend_parts(target_batch_id, max_points)
+        else public.group_judged_items(target_batch_id, max_points) end
+    from public.batch_totals t where t.batch_id = target_batch_id
 $$;
 
 -- All that the monitor shows of one batch but its items; null where there is none.
@@ -155,10 +183,8 @@ as $$
             ) t
         ), '{}'),
         'by_stop_reason', coalesce((
-            select jsonb_object_agg(t.stop_reason, t.attempts) from (
-                select coalesce(a.stop_reason, 'none') as stop_reason, count(*) as attempts
-                from public.generation_attempts a where a.batch_id = target_batch_id group by 1
-            ) t
+            select jsonb_object_agg(r.stop_reason, r.attempts) from public.batch_stop_reasons r
+            where r.batch_id = target_batch_id
         ), '{}'),
         'trend', public.read_batch_trend(target_batch_id, max_points)
     )
@@ -185,10 +211,11 @@ as $$
             cross join lateral jsonb_each(s.snapshot -> part) e
     )
     select jsonb_build_object(
-        'total', (
-            select count(*) from public.batch_items i
-            where i.batch_id = target_batch_id and (status_filter is null or i.status = status_filter)
-        ),
+        'total', coalesce((
+            select case when status_filter is null then t.planned
+                else coalesce((to_jsonb(t) ->> status_filter)::integer, 0) end
+            from public.batch_totals t where t.batch_id = target_batch_id
+        ), 0),
         'items', coalesce((
             select jsonb_agg(jsonb_build_object(
                 'id', i.id, 'position', i.position, 'status', i.status, 'persona', p.name, 'arc', e.name, 'topic', t.name,

@@ -11,7 +11,8 @@ grant select on
     public.outcome_combinations, public.failure_kinds, public.item_outcomes, public.experiments, public.experiment_pairs,
     public.batch_progress, public.generation_history, public.imported_names, public.import_files, public.alerts,
     public.alert_evaluations, public.datasets, public.dataset_cells, public.dataset_exports, public.dataset_versions, public.dataset_version_rows,
-    public.conversation_edits, public.batch_totals, public.batch_workers
+    public.conversation_edits, public.batch_totals, public.batch_workers, public.batch_trend,
+    public.batch_stop_reasons
     to authenticated;
 
 revoke execute on all functions in schema public from public, anon, authenticated;
@@ -34,7 +35,8 @@ grant execute on function
     public.list_items_to_retry(uuid), public.list_retry_templates(uuid), public.matching_combinations(jsonb), public.matching_conversations(jsonb),
     public.matching_failures(jsonb), public.measure_budget(uuid), public.measure_storage(), public.read_alerts(),
     public.measure_room(), public.dismiss_spool(uuid),
-    public.read_batch_trend(uuid, integer), public.read_claude_health(), public.read_database_health(),
+    public.read_batch_trend(uuid, integer), public.group_judged_items(uuid, integer),
+    public.join_trend_parts(uuid, integer), public.read_claude_health(), public.read_database_health(),
     public.read_ids(jsonb, text), public.read_overview(), public.require_filters(jsonb),
     public.retry_failed_items(uuid, jsonb), public.save_arc(jsonb), public.save_axis(jsonb),
     public.save_persona(jsonb), public.save_template(jsonb, integer), public.save_topic(jsonb),

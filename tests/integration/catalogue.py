@@ -40,6 +40,8 @@ READING: Mapping[str, Reading] = {
     "alert_evaluations": Reading.SHARED,
     "batches": Reading.OWN,
     "batch_totals": Reading.OWN,
+    "batch_trend": Reading.OWN,
+    "batch_stop_reasons": Reading.OWN,
     "batch_workers": Reading.OWN,
     "batch_items": Reading.OWN,
     "generation_attempts": Reading.OWN,
@@ -310,6 +312,16 @@ CALLS: Mapping[str, Call] = {
         },
     ),
     "read_batch_trend": Call(
+        arguments=lambda world: {"target_batch_id": str(world.batch), "max_points": 60},
+        # A point needs an item that was closed.
+        limits={"max_points": (LARGEST, lambda answer: len(answer) <= 2)},
+    ),
+    "group_judged_items": Call(
+        arguments=lambda world: {"target_batch_id": str(world.batch), "max_points": 60},
+        # A point needs an item that was closed.
+        limits={"max_points": (LARGEST, lambda answer: len(answer) <= 2)},
+    ),
+    "join_trend_parts": Call(
         arguments=lambda world: {"target_batch_id": str(world.batch), "max_points": 60},
         # A point needs an item that was closed.
         limits={"max_points": (LARGEST, lambda answer: len(answer) <= 2)},

@@ -192,3 +192,23 @@ def test_calls_are_spread_over_the_output_tokens_of_a_minute(stores: Stores, tmp
     later = [after - before for before, after in pairwise(arrivals[6:])]
     assert sum(later) / len(later) > spacing_seconds / 2, "after the first ones, whose tokens nobody knew"
     assert "output tokens a minute allow" in (progress.pace_reason or "")
+
+
+def test_a_large_batch_shows_the_same_curve_and_stop_reasons_from_its_parts(stores: Stores, tmp_path: Path) -> None:
+    batch_id = submit(stores, make_selection(3, 3, 20), concurrency=50)
+    with running_simulator("cut_string=0.1", seed=3) as claude:
+        workers = Workers(settings=stores.settings, folder=tmp_path, claude=claude, batches=frozenset({batch_id}))
+        asyncio.run(workers.run(batch_id))
+
+    progress = read(stores, batch_id)
+    parts = query(
+        stores.settings, "select sum(accepted), sum(failed), count(*) from batch_trend where batch_id = %s", batch_id
+    )
+    assert [(progress.accepted, progress.failed)] == [row[:2] for row in parts]
+    curve = "select jsonb_array_length(join_trend_parts(%s, 1)), jsonb_array_length(group_judged_items(%s, 1))"
+    assert [(1, 1)] == query(stores.settings, curve, batch_id, batch_id)
+    whole = "select (join_trend_parts(%s, 1) -> 0) - 'at' = (group_judged_items(%s, 1) -> 0) - 'at'"
+    assert [(True,)] == query(stores.settings, whole, batch_id, batch_id)
+    counted = "select coalesce(stop_reason, 'none'), count(*) from generation_attempts where batch_id = %s group by 1"
+    kept = "select stop_reason, attempts from batch_stop_reasons where batch_id = %s"
+    assert set(query(stores.settings, counted, batch_id)) == set(query(stores.settings, kept, batch_id))
