@@ -22,7 +22,10 @@ from core.adapters.supabase.scaffolding import SupabaseScaffoldingEditor
 from core.adapters.supabase.session import Analyst, sign_in
 from core.config import PageSettings
 from core.domain.unreadable import UnreadableRow
-from core.ports import AlertStore, ConversationStore, FailureStore, OverviewStore, TokenCounter
+from core.ports.alerts import AlertStore
+from core.ports.batches import OverviewStore
+from core.ports.claude import TokenCounter
+from core.ports.results import ConversationStore, FailureStore
 from core.services.batches import BatchService
 from core.services.datasets import DatasetService
 from core.services.diagnostics import DiagnosticsService

@@ -13,7 +13,7 @@ from core.adapters.supabase.monitor import SupabaseMonitorStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import open_service, sign_in
 from core.config import PageSettings, Settings
-from core.ports import ConversationStore, ReportStore
+from core.ports.results import ConversationStore, ReportStore
 from core.services.batches import BatchService
 from core.services.datasets import DatasetService
 from core.services.monitor import MonitorService

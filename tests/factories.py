@@ -14,7 +14,7 @@ from core.domain.scaffolding.records import ConversationCategory
 from core.domain.scaffolding.topic_selection import select_topics
 from core.domain.verdict.reply import RawResponse, Reply, TokenUsage
 from core.domain.verdict.verdict import Confidence, Failed, FailureType
-from core.ports import ReportStore
+from core.ports.results import ReportStore
 from core.scaffolding_data import (
     load_emotional_arcs,
     load_personas,

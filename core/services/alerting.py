@@ -6,7 +6,8 @@ import structlog
 
 from core.domain.diagnosis.alerts import find_alerts
 from core.errors import DatabaseRejected, ServiceUnavailable
-from core.ports import AlertRecorder, AlertSender, NoticeBoard
+from core.ports.alerts import AlertRecorder, AlertSender
+from core.ports.work import NoticeBoard
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ import structlog
 from core.domain.batches.batch import BatchStatus, ErrorHandling
 from core.domain.batches.work import BatchPlan, ItemFailed, ItemId, ItemReleased, ItemResult, Lease, LeasedItem, LeaseRequest
 from core.errors import BrightRunError, ServiceUnavailable
-from core.ports import WorkStore
+from core.ports.work import WorkStore
 from core.services.call_slots import CallSlots
 from core.services.recording import ResultRecorder
 from core.services.shared_pace import SharedPace

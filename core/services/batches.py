@@ -24,7 +24,9 @@ from core.domain.scaffolding.grid import sample_grid
 from core.domain.scaffolding.prompt import check_template, choose_template
 from core.domain.scaffolding.records import PromptTemplate, TemplateId
 from core.errors import InvalidRequest, NotFound, QueueUnavailable, TemplateInvalid
-from core.ports import BatchStore, JobQueue, ScaffoldingStore
+from core.ports.batches import BatchStore
+from core.ports.scaffolding import ScaffoldingStore
+from core.ports.work import JobQueue
 
 NO_CHANGES = RetryChanges()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from core.domain.datasets.dataset_export import format_line
 from core.domain.datasets.records import ANY_CONVERSATION, ConversationFilters
 from core.domain.paging import RowCursor
-from core.ports import ConversationStore
+from core.ports.results import ConversationStore
 
 EXPORT_PAGE = 200
 """About 3 MB in memory at a time."""

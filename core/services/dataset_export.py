@@ -22,7 +22,7 @@ from core.domain.datasets.training_formats import Message, TrainingFormat, list_
 from core.domain.datasets.versions import FrozenConversation
 from core.domain.record import Record
 from core.errors import InvalidRequest
-from core.ports import ExportFolder, HubCard
+from core.ports.datasets import ExportFolder, HubCard
 
 EXAMPLE_MESSAGES = 2
 DEFAULT_LICENCE = "other"

@@ -13,7 +13,7 @@ from core.domain.datasets.plans import Dataset, DatasetVersion, ExportTarget
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.domain.record import Record
 from core.errors import InvalidRequest
-from core.ports import ExportFolder, HubUpload
+from core.ports.datasets import ExportFolder, HubUpload
 from core.services.dataset_export import DatasetExporter, ExportOptions
 from core.services.datasets import DatasetService
 

@@ -29,7 +29,8 @@ from core.domain.datasets.versions import (
 )
 from core.domain.paging import RowCursor
 from core.errors import InvalidRequest, NotFound
-from core.ports import ConversationStore, DatasetStore
+from core.ports.datasets import DatasetStore
+from core.ports.results import ConversationStore
 from core.services.batches import BatchService
 
 PAGE_SIZE = 200

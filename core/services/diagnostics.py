@@ -27,7 +27,7 @@ from core.domain.diagnosis.outcomes import ACCEPTED, OTHER_BATCHES, ExampleGroup
 from core.domain.diagnosis.plain_names import NONE
 from core.domain.diagnosis.suspects import Suspect, SuspectReport, find_suspects
 from core.domain.record import Record
-from core.ports import DiagnosticStore
+from core.ports.diagnosis import DiagnosticStore
 from core.services.spreadsheet import write_csv
 
 MOST_BATCHES = 10

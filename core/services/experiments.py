@@ -16,7 +16,8 @@ from core.domain.diagnosis.experiments import (
 from core.domain.diagnosis.findings import StepKind
 from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound, QueueUnavailable
-from core.ports import ExperimentStore, JobQueue
+from core.ports.diagnosis import ExperimentStore
+from core.ports.work import JobQueue
 
 
 class ExperimentReport(Record):

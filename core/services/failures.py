@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from core.domain.diagnosis.error_report import build_report
-from core.ports import FailureStore
+from core.ports.results import FailureStore
 
 
 def get_report(failures: FailureStore, failure_id: UUID) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import structlog
 
 from core.domain.diagnosis.fingerprint import fingerprint_failure
 from core.errors import DatabaseRejected, ServiceUnavailable
-from core.ports import FingerprintStore
+from core.ports.diagnosis import FingerprintStore
 
 log = structlog.get_logger(__name__)
 

@@ -35,7 +35,8 @@ from core.domain.verdict.judgement import judge_reply
 from core.domain.verdict.reply import Reply, StopReason, TokenUsage
 from core.domain.verdict.verdict import Accepted, FailureType
 from core.errors import PlanUnreadable, TemplateInvalid
-from core.ports import ChatModel, PaceBoard, WorkStore
+from core.ports.claude import ChatModel
+from core.ports.work import PaceBoard, WorkStore
 from core.services.batch_run import BatchRun
 from core.services.call_slots import CallSlots
 from core.services.item_failures import describe_lost, fail_item, fail_unattempted, make_failure

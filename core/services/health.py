@@ -20,7 +20,7 @@ from core.domain.diagnosis.health import (
     QueueHealth,
     StorageUse,
 )
-from core.ports import DatabaseProbe, QueueProbe
+from core.ports.health import DatabaseProbe, QueueProbe
 from core.services.probing import Probe, Silence
 
 WAIT_SECONDS = 1.5

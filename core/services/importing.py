@@ -24,7 +24,8 @@ from core.domain.verdict.formats.judging import JUDGE_ALL, JudgedConversation, J
 from core.domain.verdict.formats.reading import ReadOptions, read_conversations
 from core.domain.verdict.formats.roles import Voice, describe_strangers
 from core.errors import InvalidRequest
-from core.ports import DataSetFile, ImportStore, ScaffoldingStore
+from core.ports.imports import DataSetFile, ImportStore
+from core.ports.scaffolding import ScaffoldingStore
 
 CHUNK_ITEMS, CHUNK_CHARACTERS = 500, 2_000_000
 MOST_PROBLEMS = 100

@@ -16,7 +16,7 @@ from core.domain.batches.monitor import (
     RetryTemplate,
 )
 from core.errors import NotFound
-from core.ports import MonitorStore
+from core.ports.batches import MonitorStore
 from core.services.spreadsheet import write_csv
 
 BATCHES_OF_PAGE, ITEMS_OF_PAGE, LOG_ROWS_OF_PAGE = 25, 50, 2000

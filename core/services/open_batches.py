@@ -8,7 +8,7 @@ import structlog
 
 from core.domain.batches.batch import BatchId
 from core.errors import BrightRunError
-from core.ports import WorkStore
+from core.ports.work import WorkStore
 from core.services.recording import ResultRecorder
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from core.errors import ServiceUnavailable
-from core.ports import JobQueue, NoticeBoard, Pulse, Reconciler, Spool
+from core.ports.work import JobQueue, NoticeBoard, Pulse, Reconciler, Spool
 from core.services.fingerprints import FingerprintService
 from core.services.reports import ReportService
 from core.services.retention import RetentionService

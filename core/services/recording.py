@@ -12,7 +12,7 @@ import structlog
 from core.domain.batches.batch import BatchSettings
 from core.domain.batches.work import ItemResult, KeptResult, RecordOutcome
 from core.errors import BrightRunError, DatabaseRejected
-from core.ports import WorkStore
+from core.ports.work import WorkStore
 from core.services.group_commit import GroupCommit
 from core.services.item_failures import describe_rejected, describe_unstorable
 

@@ -8,7 +8,7 @@ import structlog
 
 from core.domain.diagnosis.error_report import build_report, report_path
 from core.errors import DatabaseRejected, ServiceUnavailable
-from core.ports import ReportStore
+from core.ports.results import ReportStore
 
 log = structlog.get_logger(__name__)
 

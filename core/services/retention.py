@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from core.ports import HouseKeeping
+from core.ports.work import HouseKeeping
 
 log = structlog.get_logger(__name__)
 

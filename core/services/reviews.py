@@ -8,7 +8,7 @@ from core.domain.datasets.records import ConversationFilters, ReviewStatus, Stor
 from core.domain.paging import RowCursor
 from core.domain.record import Record
 from core.errors import InvalidRequest, NotFound
-from core.ports import ConversationStore
+from core.ports.results import ConversationStore
 
 PAGE_OF_REVIEWS = 200
 

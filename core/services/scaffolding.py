@@ -18,7 +18,7 @@ from core.domain.scaffolding.records import (
 )
 from core.domain.scaffolding.variations import describe_same_prompts
 from core.errors import InvalidRequest
-from core.ports import ScaffoldingStore
+from core.ports.scaffolding import ScaffoldingStore
 
 ALL = "all"
 Item = TypeVar("Item")

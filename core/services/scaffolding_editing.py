@@ -19,7 +19,7 @@ from core.domain.scaffolding.records import (
     VariationAxis,
 )
 from core.domain.scaffolding.rules import find_problems
-from core.ports import ScaffoldingEditor, ScaffoldingStore
+from core.ports.scaffolding import ScaffoldingEditor, ScaffoldingStore
 
 
 @dataclass(frozen=True, kw_only=True)

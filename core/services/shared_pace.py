@@ -19,7 +19,7 @@ from core.domain.batches.pacing import (
 from core.domain.batches.work import BatchPlan, CallFailure
 from core.domain.verdict.reply import Reply
 from core.errors import BrightRunError
-from core.ports import PaceBoard, WorkStore
+from core.ports.work import PaceBoard, WorkStore
 
 log = structlog.get_logger(__name__)
 

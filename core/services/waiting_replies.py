@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.ports import HouseKeeping, Spool
+from core.ports.work import HouseKeeping, Spool
 
 
 @dataclass(kw_only=True)

@@ -25,7 +25,7 @@ from core.domain.diagnosis.alerts import (
     find_alerts,
 )
 from core.errors import NotFound
-from core.ports import AlertRecorder, AlertStore
+from core.ports.alerts import AlertRecorder, AlertStore
 from core.services.importing import ImportService
 from tests.factories import make_old_data_set, make_selection
 from tests.support.results import accept, fail

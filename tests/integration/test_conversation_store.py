@@ -17,7 +17,7 @@ from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.paging import Direction
 from core.domain.scaffolding.records import ConversationCategory, Tier
 from core.errors import InvalidRequest, NotFound
-from core.ports import ConversationStore
+from core.ports.results import ConversationStore
 from core.services.conversations import export_conversations
 from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_all, review_conversation
 from tests.factories import make_selection

@@ -22,7 +22,8 @@ from core.domain.diagnosis.experiments import ExperimentChange, ExperimentPlan
 from core.domain.diagnosis.findings import StepKind
 from core.domain.diagnosis.outcomes import ScaffoldingLabel
 from core.errors import InvalidRequest
-from core.ports import FailureStore, ImportStore
+from core.ports.imports import ImportStore
+from core.ports.results import FailureStore
 from core.services.diagnostics import DiagnosticsService
 from core.services.failures import get_report
 from core.services.importing import ImportReport, ImportService

@@ -13,7 +13,7 @@ from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.batches.results import FailureFilters
 from core.errors import DatabaseRejected, NotFound
-from core.ports import FailureStore
+from core.ports.results import FailureStore
 from core.services.failures import get_report
 from core.services.reports import ReportService
 from tests.factories import upload_reports

@@ -30,7 +30,9 @@ from core.domain.batches.results import FailureFilters
 from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import CallFailure, ChatRequest
 from core.domain.verdict.reply import RawResponse, Reply
-from core.ports import ChatModel, FailureStore, PaceBoard
+from core.ports.claude import ChatModel
+from core.ports.results import FailureStore
+from core.ports.work import PaceBoard
 from core.services.failures import get_report
 from core.services.generation import GenerationService
 from tests.factories import make_conversation_json, make_reply, make_selection, make_settings

@@ -11,7 +11,7 @@ from core.adapters.supabase.session import open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.domain.batches.batch import BatchStatus
 from core.domain.batches.work import Lease, LeaseRequest
-from core.ports import WorkStore
+from core.ports.work import WorkStore
 from tests.factories import make_selection
 from tests.support.results import accept, fail
 from tests.support.stores import Stores, ask, lease, list_conversations, list_failures, read, send, submit

@@ -14,7 +14,10 @@ from tests.support.pages import Pages, open_pages
 def warm_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let AppTest behave like a server on which Home.py has run before; by itself every run of it is a cold start.
 
-    AppTest clears the flag just before it makes its manager, so no earlier moment will do (docs/architecture.md, "Tests").
+    AppTest clears the flag just before it makes its manager, so no earlier moment will do (docs/architecture.md, "Tests");
+    the manager sets it wherever a folder `pages` stands beside the script. `AppTest.from_file` and `switch_page`, the public
+    way and the one that tests go here, offer no argument for it; a script in another folder would find none of the pages,
+    since `st.Page` and `st.switch_page` look for them beside it.
     """
     begin = PagesManager.__init__
 

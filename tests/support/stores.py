@@ -24,7 +24,7 @@ from core.domain.batches.monitor import BatchFilters
 from core.domain.batches.results import FailureFilters, FailureRow
 from core.domain.batches.work import ItemResult, LeasedItem, LeaseRequest, RecordOutcome
 from core.domain.datasets.records import ConversationFilters, ListedConversation
-from core.ports import WorkStore
+from core.ports.work import WorkStore
 from tests.factories import make_selection, make_settings
 from tests.support.results import fail
 from tests.support.stack import sign_up

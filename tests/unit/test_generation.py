@@ -20,7 +20,7 @@ from core.domain.batches.work import (
 )
 from core.domain.verdict.reply import Reply, TokenUsage
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn, PlanUnreadable
-from core.ports import ChatModel
+from core.ports.claude import ChatModel
 from core.services.generation import GenerationService
 from core.services.shared_pace import ModelPace, SharedPace
 from tests.factories import (

@@ -22,7 +22,7 @@ from core.domain.batches.work import (
     RecordOutcome,
 )
 from core.errors import BrightRunError, DatabaseRejected
-from core.ports import WorkStore
+from core.ports.work import WorkStore
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from core.domain.datasets.records import (
 )
 from core.domain.paging import Page, RowCursor
 from core.errors import InvalidRequest, NotFound
-from core.ports import ConversationStore
+from core.ports.results import ConversationStore
 from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_all, review_conversation
 from tests.support.datasets import make_turns
 
