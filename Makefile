@@ -24,8 +24,9 @@ check: $(READY)
 unit: $(READY)
 	$(BIN)/pytest -n $(TESTERS) tests/unit --cov --cov-report=term
 
+# In the order of the files: by default those with the fewest tests come last, and the longest of all has one.
 integration: $(READY)
-	$(BIN)/pytest -n $(TESTERS) --dist loadfile tests/integration tests/pages
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder tests/integration tests/pages
 
 e2e: $(READY)
 	$(BIN)/pytest -m "not extended" tests/e2e
