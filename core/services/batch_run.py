@@ -69,6 +69,8 @@ class BatchRun:
                     self._ask_for_items()
                     await self._wait(self._start_calls())
                     self._take_items()
+                    if self._lease.share == 0:  # Whoever makes the calls may wait for just these items.
+                        self._give_back()
                 self._give_back()
                 while self._tasks or self._leasing:
                     await self._wait(MAX_WAIT_SECONDS)
@@ -80,10 +82,14 @@ class BatchRun:
 
     def _is_over(self) -> bool:
         """Whether there is nothing to wait for but what runs."""
-        if self.stopping.is_set() or self._lease.status is None or not self._lease.status.is_active:
+        if self.stopping.is_set() or not self._is_active:
             return True
         is_of_no_use = self._lease.next_available_in_seconds is None or self._lease.share == 0
         return is_of_no_use and not (self._leasing or self._ready or self._tasks)
+
+    @property
+    def _is_active(self) -> bool:
+        return self._lease.status is not None and self._lease.status.is_active
 
     def _ask_for_items(self) -> None:
         """Ask for items where few are left; otherwise from time to time for the state of the batch."""
@@ -117,8 +123,10 @@ class BatchRun:
         leasing, self._leasing = self._leasing, None
         match leasing.exception():
             case None:
-                self._lease = leasing.result()
-                self._ready.extend(self._lease.items)
+                lease = leasing.result()
+                self._ready.extend(lease.items)
+                if self._is_active:  # Otherwise the answer may be older than what has stopped the batch.
+                    self._lease = lease
             case error if self._tasks or isinstance(error, ServiceUnavailable):
                 log.warning("items_not_leased", batch_id=str(self.plan.id), error=str(error))
                 self._lease_at = time.monotonic() + LOOK_SECONDS
@@ -219,6 +227,8 @@ class BatchRun:
         """Give back what was not called: others may take it at once."""
         while self._ready:
             item = self._ready.popleft()
+            if _is_suspect(item):
+                self.slots.end_alone(self.plan.id)
             task = asyncio.create_task(self._store(ItemReleased(item=item)), name=f"release {item.position}")
             self._tasks[task] = item
             task.add_done_callback(self._forget)
@@ -261,6 +271,9 @@ class BatchRun:
             except BrightRunError as error:
                 # Recording will tell whether the leases held; a paid call is not aborted.
                 log.warning("leases_not_extended", batch_id=str(self.plan.id), items=len(items), error=str(error))
+            except Exception:
+                # Nothing may end this task: the items would be called again by others.
+                log.exception("leases_not_extended", batch_id=str(self.plan.id), items=len(items))
 
     async def _leave(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """The batches that one job works on at the same time, so that a small one need not wait for a large one to end."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often a worker at work looks for other batches that it could help."""
+AGAIN_AFTER_SECONDS = 30.0
+"""After a run that failed: what was in its way may be over, and a worker may not be out of work for days."""
 
 
 @dataclass(kw_only=True)
@@ -25,9 +28,12 @@ class OpenBatches:
     worker: str
     run_batch: Callable[[BatchId, ResultRecorder], Awaitable[None]]
     stopping: asyncio.Event
+    again_after_seconds: float = AGAIN_AFTER_SECONDS
     _runs: dict[BatchId, asyncio.Task[None]] = field(default_factory=dict[BatchId, asyncio.Task[None]])
     _errors: dict[BatchId, BaseException] = field(default_factory=dict[BatchId, BaseException])
-    """What ended a run. The next job may do better, this one does not try again."""
+    """What ended a batch's latest run."""
+    _ended_at: dict[BatchId, float] = field(default_factory=dict[BatchId, float])
+    """When that was, by `time.monotonic`."""
 
     async def run(self, first: BatchId) -> None:
         """Work on a batch, and beside it on every other that this worker could help, until none is left.
@@ -45,16 +51,20 @@ class OpenBatches:
             raise error
 
     def _begin(self, batch_id: BatchId, recorder: ResultRecorder) -> None:
-        if batch_id not in self._runs and batch_id not in self._errors:
-            work = asyncio.ensure_future(self.run_batch(batch_id, recorder))
-            self._runs[batch_id] = work
+        if batch_id in self._runs:
+            return
+        if batch_id in self._errors:
+            if time.monotonic() - self._ended_at[batch_id] < self.again_after_seconds:
+                return
+            del self._errors[batch_id]
+        self._runs[batch_id] = asyncio.ensure_future(self.run_batch(batch_id, recorder))
 
     def _note_ends(self) -> None:
         for batch_id, run in [(batch_id, run) for batch_id, run in self._runs.items() if run.done()]:
             del self._runs[batch_id]
             if (error := run.exception()) is not None:
                 log.error("run_ended", batch_id=str(batch_id), error=str(error), exc_info=error)
-                self._errors[batch_id] = error
+                self._errors[batch_id], self._ended_at[batch_id] = error, time.monotonic()
 
     async def _find_others(self) -> tuple[BatchId, ...]:
         if self.stopping.is_set():
@@ -63,4 +73,7 @@ class OpenBatches:
             return await self.store.list_batches_to_help(self.worker)
         except BrightRunError as error:
             log.warning("batches_not_listed", error=str(error))
-            return ()
+        except Exception:
+            # Nothing may end this loop while runs need the recorder: their paid replies would wait for it in vain.
+            log.exception("batches_not_listed")
+        return ()

@@ -64,8 +64,8 @@ class ResultRecorder:
             return await self._store(describe_unstorable(rejected, again), on_safe)
 
     async def _store(self, result: ItemResult, on_safe: Callable[[], bool]) -> RecordOutcome:
+        kept = await self.keeping.commit(result)  # Before there is room: until then it is lost with its worker.
         async with self.room:
-            kept = await self.keeping.commit(result)
             is_urgent = on_safe() if kept.is_safe else True
             return await self.recording.commit(kept, is_urgent=is_urgent)
 

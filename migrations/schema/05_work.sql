@@ -182,6 +182,7 @@ create function public.extend_leases(target_batch_id uuid, lease_tokens uuid[], 
 returns jsonb
 language sql security definer set search_path = ''
 as $$
+    select 1 from public.batches b where b.id = target_batch_id for update;
     with extended as (
         update public.batch_items i set lease_expires_at = now() + make_interval(secs => lease_seconds)
         from public.batches b
@@ -270,6 +271,7 @@ declare
 begin
     for stale in
         select distinct i.batch_id from public.batch_items i where i.status = 'processing' and i.lease_expires_at < now()
+        order by i.batch_id
     loop
         perform 1 from public.batches b where b.id = stale for update;
         perform public.reclaim_items(stale);
@@ -289,7 +291,8 @@ as $$
     select coalesce(jsonb_agg(o.id order by o.created_at), '[]') from (
         select h.id, h.created_at from public.find_batches_to_help() h
         where not exists (
-            select 1 from public.batch_workers w where w.batch_id = h.id and w.worker = list_batches_to_help.worker
+            select 1 from public.batch_workers w
+            where w.batch_id = h.id and w.worker = list_batches_to_help.worker and w.expires_at >= now()
         )
         order by h.created_at limit 100
     ) o

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
+import psycopg
 import pytest
 
 from core.adapters.supabase.session import open_worker_client
@@ -69,6 +70,46 @@ def test_a_worker_that_makes_its_calls_gives_the_rest_to_one_that_comes_later(st
     assert 3 == ask_again("b", 1).slots
     stores.work(lambda store: store.leave(batch_id, "a"))
     assert 6 == ask_again("b", 3).slots
+
+
+def test_leases_are_extended_while_their_items_are_recorded_and_none_waits_for_the_other(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 10), concurrency=10)
+    items = lease(stores, batch_id)
+    url, waiting = stores.settings.require_db_url(), "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+
+    def extend_meanwhile(recording: psycopg.Connection) -> int:
+        """Record as `record_results` does: the batch is locked first, and the items in the order of their calls."""
+        recording.execute("select 1 from batches where id = %s for update", [batch_id])
+        change = "update batch_items set max_tokens = 5000 where id = %s"
+        recording.execute(change, [items[-1].item_id])
+
+        async def extend() -> int:
+            extending = asyncio.create_task(asyncio.to_thread(extend_all))
+            while not await asyncio.to_thread(is_anybody_waiting):  # noqa: ASYNC110 - the database sends no events
+                await asyncio.sleep(0.05)
+            for item in reversed(items):
+                await asyncio.to_thread(recording.execute, change, [item.item_id])
+            recording.commit()
+            return await extending
+
+        return asyncio.run(extend())
+
+    def is_anybody_waiting() -> bool:
+        with psycopg.connect(url) as looking:
+            return looking.execute(waiting).fetchone() is not None
+
+    def extend_all() -> int:
+        return len(stores.work(lambda store: store.extend(batch_id, items, 60)))
+
+    with psycopg.connect(url) as recording:
+        assert len(items) == extend_meanwhile(recording)
+
+
+def test_a_worker_whose_leaving_was_not_noted_may_come_back(stores: Stores) -> None:
+    batch_id = submit(stores, make_selection(1, 1, 4), concurrency=2)
+    stores.work(lambda store: store.lease(batch_id, ask("test:gone", 1, 0)))
+
+    assert batch_id in stores.work(lambda store: store.list_batches_to_help("test:gone"))
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))

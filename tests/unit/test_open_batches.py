@@ -67,14 +67,36 @@ def test_a_small_batch_ends_while_a_large_one_runs() -> None:
     assert ["large begins", "small begins", "small ends", "large ends"] == work([(SMALL,), (SMALL,)]).events[:4]
 
 
-def test_a_list_that_cannot_be_read_is_read_again() -> None:
-    assert "small ends" in work([DatabaseUnavailable("away"), (SMALL,)]).events
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), KeyError("a defect in the HTTP library")])
+def test_a_list_that_cannot_be_read_is_read_again(error: Exception) -> None:
+    assert "small ends" in work([error, (SMALL,)]).events
 
 
 def test_a_run_that_fails_ends_no_other_and_is_not_begun_again() -> None:
     done = work([(SMALL,), (SMALL,)], failing=SMALL)
 
     assert ["large begins", "small begins", "large ends"] == done.events
+
+
+def test_a_run_that_failed_is_begun_again_after_a_while() -> None:
+    """A worker that is never out of work would otherwise never come back to it."""
+    begun: list[BatchId] = []
+    done = asyncio.Event()
+
+    async def run_batch(batch_id: BatchId, _recorder: ResultRecorder) -> None:
+        begun.append(batch_id)
+        if batch_id == LARGE:
+            await asyncio.wait_for(done.wait(), timeout=20)
+        elif begun.count(SMALL) == 1:
+            raise DatabaseUnavailable("away for a moment")
+        else:
+            done.set()
+
+    store = WaitingBatches(answers=[(SMALL,)] * 20)
+    batches = OpenBatches(store=store, worker="w", run_batch=run_batch, stopping=asyncio.Event(), again_after_seconds=0)
+    asyncio.run(batches.run(LARGE))
+
+    assert [LARGE, SMALL, SMALL] == begun[:3]
 
 
 def test_what_ended_the_first_run_is_raised_when_all_have_ended() -> None:

@@ -19,6 +19,19 @@ def test_what_may_go_well_a_moment_later_is_an_outage(code: str) -> None:
     assert isinstance(translate(code), DatabaseUnavailable)
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("deadlock detected", DatabaseUnavailable),
+        ("terminating connection due to administrator command", DatabaseUnavailable),
+        ("the database system is starting up", DatabaseUnavailable),
+        ('invalid input syntax for type uuid: "deadlock detected"', DatabaseRejected),
+    ],
+)
+def test_an_error_of_postgres_without_its_code_is_known_by_its_words(said: str, kind: type[BrightRunError]) -> None:
+    assert isinstance(translate("SUP", f"PostgresError: {said}"), kind)
+
+
 @pytest.mark.parametrize("code", ["57014", "SUP"])
 def test_a_question_that_took_too_long_says_so(code: str) -> None:
     error = translate(code, "PostgresError: canceling statement due to statement timeout")

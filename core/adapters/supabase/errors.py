@@ -16,6 +16,11 @@ _TOO_LONG = "statement timeout"
 # 57 (operator intervention, statement timeout), 58 (system), PostgREST's connection errors, and the bare HTTP codes of a
 # gateway that is busy or whose database is away: all may go well a moment later.
 _AWAY_CODE = re.compile(r"08\w{3}|40\w{3}|53\w{3}|55P03|57\w{3}|58\w{3}|PGRST0\d\d|408|429|5\d\d")
+_AWAY_MESSAGE = re.compile(
+    r"PostgresError: (?:deadlock detected|could not serialize|terminating connection|the database system is|"
+    r"sorry, too many clients|remaining connection slots|canceling statement due to lock timeout)"
+)
+"""The same where the API of this machine names no code but its own."""
 _JWT_CODES = {"PGRST301", "PGRST302", "PGRST303", "401"}
 _AWAY_WORDS = (
     "econnrefused",
@@ -64,7 +69,8 @@ def _translate_api_error(error: APIError) -> DatabaseUnavailable | NotSignedIn |
             "The database took longer for this than it allows, so it stopped. Ask for less (filters, a smaller selection), "
             "or ask again when it is less busy."
         )
-    if _AWAY_CODE.fullmatch(code) or any(word in text for word in _AWAY_WORDS):
+    is_away = _AWAY_CODE.fullmatch(code) or (code == "SUP" and _AWAY_MESSAGE.match(message))
+    if is_away or any(word in text for word in _AWAY_WORDS):
         return DatabaseUnavailable(f"The database behind Supabase does not answer ({message}). {_ADVICE}")
     return DatabaseRejected(f"The database refused ({code or 'no code'}): {message} {error.details or ''}".rstrip())
 
