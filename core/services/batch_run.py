@@ -171,7 +171,7 @@ class BatchRun:
     def _find_part(self) -> float:
         """Return this worker's part of the calls that the batch may make, 0 to 1."""
         most = min(self.plan.settings.concurrency, self.pace.pace.limit)
-        return min(max(self._lease.slots, 1) / most, 1.0)
+        return min(max(self._lease.share, 1) / most, 1.0)  # The slots may still grow before the next call.
 
     async def _process(self, item: LeasedItem) -> None:
         try:

@@ -1,11 +1,13 @@
 """What a worker does with the items that it holds while others share the batch."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from core.domain.batches.batch import BatchId, BatchStatus
+from core.domain.batches.call_rate import CallRate
 from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import (
     CallFailureKind,
@@ -31,9 +33,8 @@ PLAN = make_plan(make_selection(1, 1, 2), concurrency=2)
 FIRST, SECOND = make_items(PLAN)
 
 
-def work(store: ScriptedWorkStore, model: ChatModel, lease_seconds: float = 30) -> list[type[ItemResult]]:
-    """Work until nothing is left for this worker; return what became of the items."""
-    service = GenerationService(
+def make_service(store: ScriptedWorkStore, model: ChatModel, lease_seconds: float = 30) -> GenerationService:
+    return GenerationService(
         store=store,
         model=model,
         worker="test:1",
@@ -41,6 +42,11 @@ def work(store: ScriptedWorkStore, model: ChatModel, lease_seconds: float = 30) 
         retry_limits=RetryLimits(max_attempts=3, max_seconds=900),
         pace_board=ScriptedPaceBoard(),
     )
+
+
+def work(store: ScriptedWorkStore, model: ChatModel, lease_seconds: float = 30) -> list[type[ItemResult]]:
+    """Work until nothing is left for this worker; return what became of the items."""
+    service = make_service(store, model, lease_seconds)
 
     async def run() -> None:
         await asyncio.wait_for(service.run_batches(PLAN.id), timeout=20)
@@ -138,3 +144,27 @@ def test_leases_are_extended_on_after_an_unexpected_error() -> None:
             return make_reply()
 
     assert [ItemAccepted] == work(store, SlowModel(), lease_seconds=0.03)
+
+
+@dataclass(kw_only=True)
+class HandingOverStore(ScriptedWorkStore):
+    """Half of 100 calls are this worker's, of which the other worker has given back one so far."""
+
+    async def lease(self, batch_id: BatchId, request: LeaseRequest) -> Lease:
+        given, self.items = self.items[:1], self.items[1:]
+        return Lease(status=BatchStatus.PROCESSING, share=50, slots=1, ahead=1, items=tuple(given))
+
+
+def test_calls_are_spread_for_the_part_that_a_worker_will_have() -> None:
+    """Else it would hold its next call for a hundred times the distance, although it soon has half of all calls."""
+    plan = make_plan(make_selection(1, 1, 1), concurrency=100)
+    rate = CallRate(calls_per_minute=60, bound_by="a test")
+    service = make_service(
+        HandingOverStore(plan=plan, items=make_items(plan)), ScriptedModel(answer=lambda _request, _call: make_reply())
+    )
+    service.find_pace(plan.settings.model).rate = rate
+    begun = time.monotonic()
+
+    asyncio.run(service.run_batches(plan.id))
+
+    assert 2 <= service.find_pace(plan.settings.model).next_call_at - begun < 50
