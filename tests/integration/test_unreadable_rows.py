@@ -1,6 +1,7 @@
 """A row that is not what its record demands stops no list: it is left out and told, and the others are read."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -100,8 +101,11 @@ def test_a_broken_conversation_does_not_end_an_export(seeded: Settings, stores: 
     for page_size in (1, 2, 500):
         assert 1 == len(list(export_conversations(service, ConversationFilters(), page_size=page_size)))
         assert ["conversation to export"] == [row.what for row in analyst.unreadable.list_all()]
-    with pytest.raises(DatabaseRejected, match="1 conversation could not be read"):
+    named = f"1 conversation could not be read: {re.escape(oldest.name[:20])}"
+    with pytest.raises(DatabaseRejected, match=named):
         service.get(oldest.id)
+    with pytest.raises(DatabaseRejected, match=named):
+        service.open(oldest.id, uuid4())
 
 
 def test_pages_go_on_behind_a_row_that_cannot_be_read(seeded: Settings, stores: Stores, analyst: Analyst) -> None:

@@ -92,7 +92,9 @@ class SupabaseConversationStore:
         )
         if answer is None:
             raise NotFound.of("conversation", conversation_id)
-        return read_record(OpenedConversation, answer, "conversation")
+        # The conversation first: one that cannot be read is named in the message.
+        conversation = read_record(StoredConversation, answer["conversation"], "conversation")
+        return read_record(OpenedConversation, {**answer, "conversation": conversation}, "conversation")
 
     def review(self, conversation_ids: Sequence[UUID], status: ReviewStatus, reason: str | None = None) -> Reviewed:
         ids = [str(conversation_id) for conversation_id in conversation_ids]
