@@ -139,7 +139,7 @@ def test_two_workers_share_a_batch_and_nothing_is_called_twice(stores: Stores, t
 
 
 def test_a_small_batch_behind_a_large_one_ends_while_the_large_one_runs(stores: Stores, tmp_path: Path) -> None:
-    large = submit(stores, make_selection(3, 3, 20), concurrency=20)
+    large = submit(stores, make_selection(2, 3, 20), concurrency=20)
     small = submit(stores, make_selection(1, 1, 2), concurrency=2)
     ended: list[BatchStatus] = []
 
@@ -147,12 +147,12 @@ def test_a_small_batch_behind_a_large_one_ends_while_the_large_one_runs(stores: 
         await wait_until(lambda: read(stores, small).status is BatchStatus.COMPLETED)
         ended.append(read(stores, large).status)
 
-    with running_simulator(latency_seconds=1.5, latency_spread=0) as claude:
+    with running_simulator(latency_seconds=1, latency_spread=0) as claude:
         workers = Workers(settings=stores.settings, folder=tmp_path, claude=claude, batches=frozenset({large, small}))
         asyncio.run(workers.run(large, meanwhile=watch))
 
     assert [BatchStatus.PROCESSING] == ended
-    assert 180 == read(stores, large).accepted
+    assert 120 == read(stores, large).accepted
     waited = "select extract(epoch from started_at - created_at) < 30 from batch_items where batch_id = %s"
     assert {(True,)} == set(query(stores.settings, waited, small))
 
