@@ -1,5 +1,6 @@
 -- Many workers share one batch: each gets a part of its calls and leases items a little ahead of them. What a lease, a
--- record or a look at the monitor costs no longer grows with the batch: totals are kept, and a canary is judged once.
+-- record or a look at the monitor costs no longer grows with the batch: totals are kept, and a canary is judged once. Who changes
+-- items of a batch locks the batch first, and several batches by their ids, so that nobody waits for each other.
 
 alter table public.batches add column canary_passed boolean not null default false;
 comment on column public.batches.canary_passed is 'Its canary has ended well, or somebody has resumed it since: not looked at again';
@@ -30,6 +31,38 @@ create policy "Users read the totals of their batches" on public.batch_totals
         select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
     ));
 
+-- What was judged in each batch, in the order in which it was: parts of about 100 items, of which the monitor draws its curve
+-- where a batch is large. Kept like the totals.
+create table public.batch_trend (
+    batch_id uuid not null references public.batches (id) on delete cascade,
+    part integer not null,
+    accepted integer not null,
+    failed integer not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null,
+    primary key (batch_id, part)
+);
+comment on table public.batch_trend is 'Judged items of each batch in parts of about 100, in their order; kept by a trigger';
+alter table public.batch_trend enable row level security;
+create policy "Users read the trends of their batches" on public.batch_trend
+    for select to authenticated using (exists (
+        select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
+    ));
+
+-- How often each stop_reason came in a batch's attempts; 'none' where no reply came. Kept like the totals.
+create table public.batch_stop_reasons (
+    batch_id uuid not null references public.batches (id) on delete cascade,
+    stop_reason text not null,
+    attempts integer not null,
+    primary key (batch_id, stop_reason)
+);
+comment on table public.batch_stop_reasons is 'Attempts of each batch by stop_reason; kept by a trigger';
+alter table public.batch_stop_reasons enable row level security;
+create policy "Users read the stop reasons of their batches" on public.batch_stop_reasons
+    for select to authenticated using (exists (
+        select 1 from public.batches b where b.id = batch_id and b.created_by = (select auth.uid())
+    ));
+
 -- Adds new items to the totals of their batches.
 create function public.count_new_items() returns trigger
 language plpgsql security definer set search_path = ''
@@ -49,11 +82,20 @@ $$;
 create trigger count_new_items after insert on public.batch_items
     referencing new table as added for each statement execute function public.count_new_items();
 
--- Moves items whose status has changed from one total of their batches to another.
+-- Moves items whose status has changed from one total of their batches to another, and adds the judged ones to the trend.
 create function public.count_changed_items() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
+    insert into public.batch_trend as kept (batch_id, part, accepted, failed, begins_at, ends_at)
+    select n.batch_id, (t.completed + t.failed) / 100, count(*) filter (where n.status = 'completed'),
+        count(*) filter (where n.status = 'failed'), min(n.finished_at), max(n.finished_at)
+    from after n join before o on o.id = n.id join public.batch_totals t on t.batch_id = n.batch_id
+    where n.status in ('completed', 'failed') and n.status <> o.status and n.finished_at is not null
+    group by n.batch_id, (t.completed + t.failed) / 100
+    on conflict (batch_id, part) do update set accepted = kept.accepted + excluded.accepted,
+        failed = kept.failed + excluded.failed, begins_at = least(kept.begins_at, excluded.begins_at),
+        ends_at = greatest(kept.ends_at, excluded.ends_at);
     update public.batch_totals t
     set queued = t.queued + d.queued, processing = t.processing + d.processing, completed = t.completed + d.completed,
         failed = t.failed + d.failed, cancelled = t.cancelled + d.cancelled
@@ -103,6 +145,9 @@ begin
         from added a group by a.batch_id
     ) s
     where t.batch_id = s.batch_id;
+    insert into public.batch_stop_reasons as kept (batch_id, stop_reason, attempts)
+    select a.batch_id, coalesce(a.stop_reason, 'none'), count(*) from added a group by 1, 2 order by 1, 2
+    on conflict (batch_id, stop_reason) do update set attempts = kept.attempts + excluded.attempts;
     return null;
 end
 $$;
@@ -120,6 +165,18 @@ from (
     from public.generation_attempts a group by a.batch_id
 ) s
 where t.batch_id = s.batch_id;
+
+insert into public.batch_trend (batch_id, part, accepted, failed, begins_at, ends_at)
+select j.batch_id, j.number / 100, count(*) filter (where j.status = 'completed'), count(*) filter (where j.status = 'failed'),
+    min(j.finished_at), max(j.finished_at)
+from (
+    select i.batch_id, i.status, i.finished_at,
+        row_number() over (partition by i.batch_id order by i.finished_at, i.position) - 1 as number
+    from public.batch_items i where i.status in ('completed', 'failed') and i.finished_at is not null and not i.imported
+) j
+group by j.batch_id, j.number / 100;
+insert into public.batch_stop_reasons (batch_id, stop_reason, attempts)
+select a.batch_id, coalesce(a.stop_reason, 'none'), count(*) from public.generation_attempts a group by 1, 2;
 
 -- What a batch has spent, and what one more call is expected to cost: its mean so far; before the first paid call its
 -- share of the estimate. A reply whose price is not known counts as one expected call.
@@ -369,6 +426,28 @@ begin
 end
 $$;
 
+-- Notes that a worker still works on its items; returns the ids of those that are still leased to it. In a stopped
+-- batch calls have ten minutes to end: then their leases run out, and reconciling cancels the items. A reply that
+-- comes even later is recorded all the same, since it has been paid for (take_leased_item).
+create or replace function public.extend_leases(target_batch_id uuid, lease_tokens uuid[], lease_seconds double precision)
+returns jsonb
+language sql security definer set search_path = ''
+as $$
+    select 1 from public.batches b where b.id = target_batch_id for update;
+    with extended as (
+        update public.batch_items i set lease_expires_at = now() + make_interval(secs => lease_seconds)
+        from public.batches b
+        where b.id = i.batch_id and i.batch_id = target_batch_id and i.status = 'processing'
+            and i.lease_token = any (lease_tokens)
+            and (b.status in ('queued', 'processing', 'paused') or b.stopped_at > now() - interval '10 minutes')
+        returning i.id
+    )
+    select jsonb_build_object(
+        'status', (select b.status from public.batches b where b.id = target_batch_id),
+        'item_ids', coalesce((select jsonb_agg(e.id) from extended e), '[]')
+    )
+$$;
+
 -- The batches that one more worker could help: open, with an item that can be leased now, and with more calls than
 -- workers. `jobs` is how many workers could share it.
 create function public.find_batches_to_help() returns table (id uuid, created_at timestamptz, jobs integer)
@@ -393,6 +472,7 @@ declare
 begin
     for stale in
         select distinct i.batch_id from public.batch_items i where i.status = 'processing' and i.lease_expires_at < now()
+        order by i.batch_id
     loop
         perform 1 from public.batches b where b.id = stale for update;
         perform public.reclaim_items(stale);
@@ -412,7 +492,8 @@ as $$
     select coalesce(jsonb_agg(o.id order by o.created_at), '[]') from (
         select h.id, h.created_at from public.find_batches_to_help() h
         where not exists (
-            select 1 from public.batch_workers w where w.batch_id = h.id and w.worker = list_batches_to_help.worker
+            select 1 from public.batch_workers w
+            where w.batch_id = h.id and w.worker = list_batches_to_help.worker and w.expires_at >= now()
         )
         order by h.created_at limit 100
     ) o
@@ -488,8 +569,8 @@ cross join lateral (
 ) l;
 comment on view public.batch_progress is 'A batch with its counts, spend and tokens';
 
-revoke all on public.batch_totals, public.batch_workers from anon, authenticated;
-grant select on public.batch_totals, public.batch_workers to authenticated;
+revoke all on public.batch_totals, public.batch_trend, public.batch_stop_reasons, public.batch_workers from anon, authenticated;
+grant select on public.batch_totals, public.batch_trend, public.batch_stop_reasons, public.batch_workers to authenticated;
 revoke execute on function
     public.count_new_items(), public.count_changed_items(), public.count_new_attempts(), public.check_canary(public.batches),
     public.grant_slots(uuid, text, integer, integer, double precision), public.leave_batch(uuid, text),
