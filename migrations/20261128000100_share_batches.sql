@@ -383,7 +383,7 @@ begin
             'emotional_arc_id', t.emotional_arc_id, 'training_topic_id', t.training_topic_id,
             'template_id', t.template_id, 'variation', t.variation, 'max_tokens', t.max_tokens,
             'attempt_number', 1 + earlier.attempts, 'spent_seconds', earlier.spent_seconds,
-            'lost_leases', t.lost_leases
+            'lost_leases', t.lost_leases, 'runs_alone', t.lost_leases >= suspect_from
         ) order by t.position), '[]') into leased
         from taken t
         cross join lateral (

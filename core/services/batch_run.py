@@ -27,8 +27,6 @@ LOOK_SECONDS = 1.0
 """How often a worker that holds items asks whether the batch is paused, and how many calls are its own."""
 MAX_WAIT_SECONDS = 5.0
 """Also while an item's next try is minutes away: the batch may be cancelled."""
-SUSPECT_FROM = 2
-"""Lost leases after which an item runs alone in its process. The database leases it alone in its batch, too."""
 NOT_YET = Lease(status=BatchStatus.QUEUED, share=1, next_available_in_seconds=0)
 """What a run assumes before the database has answered."""
 
@@ -157,7 +155,7 @@ class BatchRun:
         self.slots.note(self.plan.id, wanted=min(most, calling + len(self._ready)), calling=calling)
 
     def _may_start(self, item: LeasedItem) -> bool:
-        if _is_suspect(item):
+        if item.runs_alone:
             return self._lease.slots > 0 and self.slots.begin_alone(self.plan.id)
         return self.slots.count_free(self.plan.id) > 0
 
@@ -177,7 +175,7 @@ class BatchRun:
         try:
             result = await self.generate(item)
         finally:
-            if _is_suspect(item):
+            if item.runs_alone:
                 self.slots.end_alone(self.plan.id)
         if isinstance(result, ItemFailed) and (result.stop_batch_because or self._stops_at_failures):
             self._note_status(BatchStatus.PAUSED)  # Also before the database has it: the next call would fail, too.
@@ -227,7 +225,7 @@ class BatchRun:
         """Give back what was not called: others may take it at once."""
         while self._ready:
             item = self._ready.popleft()
-            if _is_suspect(item):
+            if item.runs_alone:
                 self.slots.end_alone(self.plan.id)
             task = asyncio.create_task(self._store(ItemReleased(item=item)), name=f"release {item.position}")
             self._tasks[task] = item
@@ -280,10 +278,6 @@ class BatchRun:
             await self.store.leave(self.plan.id, self.worker)
         except BrightRunError as error:  # Its part expires.
             log.warning("batch_not_left", batch_id=str(self.plan.id), error=str(error))
-
-
-def _is_suspect(item: LeasedItem) -> bool:
-    return item.lost_leases >= SUSPECT_FROM
 
 
 def _find_wait_seconds(lease: Lease) -> float:

@@ -30,10 +30,8 @@ class OpenBatches:
     stopping: asyncio.Event
     again_after_seconds: float = AGAIN_AFTER_SECONDS
     _runs: dict[BatchId, asyncio.Task[None]] = field(default_factory=dict[BatchId, asyncio.Task[None]])
-    _errors: dict[BatchId, BaseException] = field(default_factory=dict[BatchId, BaseException])
-    """What ended a batch's latest run."""
-    _ended_at: dict[BatchId, float] = field(default_factory=dict[BatchId, float])
-    """When that was, by `time.monotonic`."""
+    _failed: dict[BatchId, tuple[BaseException, float]] = field(default_factory=dict[BatchId, tuple[BaseException, float]])
+    """What ended a batch's latest run, and when, by `time.monotonic`."""
 
     async def run(self, first: BatchId) -> None:
         """Work on a batch, and beside it on every other that this worker could help, until none is left.
@@ -47,16 +45,16 @@ class OpenBatches:
                 self._note_ends()
                 for batch_id in await self._find_others():
                     self._begin(batch_id, recorder)
-        if (error := self._errors.get(first)) is not None:
-            raise error
+        if first in self._failed:
+            raise self._failed[first][0]
 
     def _begin(self, batch_id: BatchId, recorder: ResultRecorder) -> None:
         if batch_id in self._runs:
             return
-        if batch_id in self._errors:
-            if time.monotonic() - self._ended_at[batch_id] < self.again_after_seconds:
+        if batch_id in self._failed:
+            if time.monotonic() - self._failed[batch_id][1] < self.again_after_seconds:
                 return
-            del self._errors[batch_id]
+            del self._failed[batch_id]
         self._runs[batch_id] = asyncio.ensure_future(self.run_batch(batch_id, recorder))
 
     def _note_ends(self) -> None:
@@ -64,7 +62,7 @@ class OpenBatches:
             del self._runs[batch_id]
             if (error := run.exception()) is not None:
                 log.error("run_ended", batch_id=str(batch_id), error=str(error), exc_info=error)
-                self._errors[batch_id], self._ended_at[batch_id] = error, time.monotonic()
+                self._failed[batch_id] = error, time.monotonic()
 
     async def _find_others(self) -> tuple[BatchId, ...]:
         if self.stopping.is_set():

@@ -51,17 +51,16 @@ class ModelPace:
             return
         self._synced_at = time.monotonic()
         shared = await self.board.read(self.model)
-        ours_is_newer = self._is_ahead and self.known is not None
-        if shared is not None and (not ours_is_newer or self.known is None or shared.changed_at > self.known.changed_at):
+        learnt = self.known if self._is_ahead else None
+        if shared is not None and (learnt is None or shared.changed_at > learnt.changed_at):
             self.known, self._is_ahead = shared, False
-        elif ours_is_newer:
-            await self.share()
+        elif learnt is not None:
+            await self.share(learnt)
 
-    async def share(self) -> None:
-        """Write the pace to the board."""
-        if self.known is not None:
-            self._is_ahead = False
-            await self.board.write(self.model, self.known)
+    async def share(self, pace: Pace) -> None:
+        """Write a pace to the board."""
+        self._is_ahead = False
+        await self.board.write(self.model, pace)
 
     async def learn(self, before: Pace, after: Pace) -> None:
         """Adopt a pace; a changed limit or wait is shared at once, the rest within a second."""
@@ -69,7 +68,7 @@ class ModelPace:
             return
         self.known, self._is_ahead = after, True
         if (after.limit, after.not_before) != (before.limit, before.not_before):
-            await self.share()
+            await self.share(after)
 
     def learn_rate(self, reply: Reply) -> None:
         """Learn from a reply how many calls a minute the limits allow."""

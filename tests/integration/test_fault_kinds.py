@@ -5,22 +5,17 @@ from typing import NamedTuple
 
 import pytest
 
-from core.adapters.claude.client import open_claude
 from core.adapters.supabase.failures import SupabaseFailureStore, SupabaseReportStore
 from core.adapters.supabase.pages import SupabaseBatchStore
-from core.adapters.supabase.session import Analyst, open_service, open_worker_client
-from core.adapters.supabase.worker import SupabaseWorkStore
+from core.adapters.supabase.session import Analyst, open_service
 from core.config import Settings
 from core.domain.batches.batch import BatchId, BatchStatus
 from core.domain.batches.estimate import estimate_batch
 from core.domain.batches.results import FailureFilters
-from core.domain.batches.retry import RetryLimits
 from core.embedded.simulator.faults import FaultKind
 from core.services.failures import get_report
-from core.services.generation import GenerationService
 from tests.factories import make_selection, make_settings, upload_reports
-from tests.fakes.claude import ScriptedPaceBoard
-from tests.support.batch_runs import run_alone
+from tests.support.batch_runs import run_against
 from tests.support.simulator import running_simulator
 
 
@@ -64,24 +59,8 @@ EXPECTED = {
 
 
 def run_with_fault(settings: Settings, batch_id: BatchId, fault: FaultKind) -> None:
-    async def run(base_url: str) -> None:
-        url, _ = settings.require_supabase()
-        async with (
-            open_worker_client(url, settings.require_secret_key()) as client,
-            open_claude(api_key="any", base_url=base_url, timeout_seconds=1.0, simulated=True) as model,
-        ):
-            service = GenerationService(
-                store=SupabaseWorkStore(client=client),
-                model=model,
-                worker="test",
-                lease_seconds=30,
-                retry_limits=RetryLimits(max_attempts=2, max_seconds=900),
-                pace_board=ScriptedPaceBoard(),
-            )
-            await run_alone(service, batch_id)
-
     with running_simulator(f"{fault}=1") as base_url:
-        asyncio.run(run(base_url))
+        asyncio.run(run_against(settings, batch_id, base_url, timeout_seconds=1.0))
 
 
 def test_every_fault_kind_has_its_expectation() -> None:

@@ -21,9 +21,9 @@ from core.adapters.supabase.session import open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId, BatchStatus
-from core.domain.batches.retry import RetryLimits
 from core.services.generation import GenerationService
 from tests.factories import make_selection
+from tests.fakes.worker import make_worker
 from tests.support.simulator import running_simulator
 from tests.support.stores import Stores, read, submit
 
@@ -89,15 +89,8 @@ class Workers:
             open_claude(api_key="sk-any", base_url=self.claude, timeout_seconds=20, simulated=True)
         )
         redis = await opened.enter_async_context(connect_async_redis(self.settings.require_redis()))
-        spool = FileSpool(folder=self.folder)
-        return GenerationService(
-            store=OwnBatches(inner=SupabaseWorkStore(client=client), spool=spool, wanted=self.batches),
-            model=model,
-            worker=f"test:{number}",
-            lease_seconds=30,
-            retry_limits=RetryLimits(max_attempts=3, max_seconds=900),
-            pace_board=RedisPaceBoard(redis=redis),
-        )
+        store = OwnBatches(inner=SupabaseWorkStore(client=client), spool=FileSpool(folder=self.folder), wanted=self.batches)
+        return make_worker(store, model, worker=f"test:{number}", pace_board=RedisPaceBoard(redis=redis))
 
 
 def query(settings: Settings, sql: str, *values: object) -> list[tuple[object, ...]]:

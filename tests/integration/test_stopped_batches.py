@@ -27,7 +27,6 @@ from core.domain.batches.batch import BatchAction, BatchId, BatchProgress, Batch
 from core.domain.batches.estimate import estimate_batch
 from core.domain.batches.pacing import Pace
 from core.domain.batches.results import FailureFilters
-from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import CallFailure, ChatRequest
 from core.domain.verdict.reply import RawResponse, Reply
 from core.ports.claude import ChatModel
@@ -38,6 +37,7 @@ from core.services.generation import GenerationService
 from tests.factories import make_conversation_json, make_reply, make_selection, make_settings
 from tests.fakes.answering_server import Answer, answering_server
 from tests.fakes.claude import ScriptedPaceBoard
+from tests.fakes.worker import make_worker
 from tests.integration.api_answers import JSON, ApiCase, Follows, find_case, read_cases
 from tests.support.batch_runs import run_alone
 from tests.support.stack import sign_up
@@ -138,14 +138,7 @@ class Installation:
         return self.read(batch_id)
 
     def _serve(self, store: SpoolingWorkStore, model: ChatModel) -> GenerationService:
-        return GenerationService(
-            store=store,
-            model=model,
-            worker="test:1",
-            lease_seconds=30,
-            retry_limits=RetryLimits(max_attempts=5, max_seconds=900),
-            pace_board=self.pace_board,
-        )
+        return make_worker(store, model, max_attempts=5, pace_board=self.pace_board)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.settings.require_db_url(), autocommit=True) as connection:

@@ -8,13 +8,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from core.adapters.claude.client import open_claude
 from core.adapters.supabase.datasets import SupabaseDatasetStore
-from core.adapters.supabase.session import open_worker_client
-from core.adapters.supabase.worker import SupabaseWorkStore
 from core.config import Settings
 from core.domain.batches.batch import BatchId, RetryChanges, Selection, SkipExisting
-from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import LeasedItem
 from core.domain.datasets.plans import make_plan
 from core.domain.datasets.records import ConversationFilters
@@ -27,12 +23,10 @@ from core.errors import InvalidRequest
 from core.scaffolding_data import load_variation_axes
 from core.services.batches import BatchService
 from core.services.datasets import DatasetService
-from core.services.generation import GenerationService
 from core.services.scaffolding_editing import ScaffoldingEditingService
 from tests.factories import make_selection, make_settings
-from tests.fakes.claude import ScriptedPaceBoard
 from tests.fakes.queue import ScriptedQueue
-from tests.support.batch_runs import run_alone
+from tests.support.batch_runs import run_against
 from tests.support.results import accept, fail
 from tests.support.simulator import running_simulator
 from tests.support.stores import Stores, lease, open_stores, read, record, submit
@@ -128,24 +122,8 @@ def test_a_retry_and_a_comparison_keep_the_variation_and_the_axes(stores: Stores
 
 
 def run_with_simulator(settings: Settings, batch_id: BatchId) -> None:
-    async def run(base_url: str) -> None:
-        url, _ = settings.require_supabase()
-        async with (
-            open_worker_client(url, settings.require_secret_key()) as client,
-            open_claude(api_key="any", base_url=base_url, timeout_seconds=30, simulated=True) as model,
-        ):
-            service = GenerationService(
-                store=SupabaseWorkStore(client=client),
-                model=model,
-                worker="test",
-                lease_seconds=30,
-                retry_limits=RetryLimits(max_attempts=2, max_seconds=900),
-                pace_board=ScriptedPaceBoard(),
-            )
-            await run_alone(service, batch_id)
-
     with running_simulator("") as base_url:
-        asyncio.run(run(base_url))
+        asyncio.run(run_against(settings, batch_id, base_url))
 
 
 def test_conversations_of_a_combination_differ_and_keep_what_they_were_told(seeded: Settings, stores: Stores) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from core.domain.batches.batch import BatchId, BatchStatus
 from core.domain.batches.call_rate import CallRate
-from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import (
     CallFailureKind,
     ChatRequest,
@@ -24,29 +23,18 @@ from core.domain.batches.work import (
 )
 from core.domain.verdict.reply import Reply
 from core.ports.claude import ChatModel
-from core.services.generation import GenerationService
 from tests.factories import make_call_failure, make_items, make_plan, make_reply, make_selection
-from tests.fakes.claude import ScriptedModel, ScriptedPaceBoard
+from tests.fakes.claude import ScriptedModel
 from tests.fakes.work import ScriptedWorkStore
+from tests.fakes.worker import make_worker
 
 PLAN = make_plan(make_selection(1, 1, 2), concurrency=2)
 FIRST, SECOND = make_items(PLAN)
 
 
-def make_service(store: ScriptedWorkStore, model: ChatModel, lease_seconds: float = 30) -> GenerationService:
-    return GenerationService(
-        store=store,
-        model=model,
-        worker="test:1",
-        lease_seconds=lease_seconds,
-        retry_limits=RetryLimits(max_attempts=3, max_seconds=900),
-        pace_board=ScriptedPaceBoard(),
-    )
-
-
 def work(store: ScriptedWorkStore, model: ChatModel, lease_seconds: float = 30) -> list[type[ItemResult]]:
     """Work until nothing is left for this worker; return what became of the items."""
-    service = make_service(store, model, lease_seconds)
+    service = make_worker(store, model, lease_seconds=lease_seconds)
 
     async def run() -> None:
         await asyncio.wait_for(service.run_batches(PLAN.id), timeout=20)
@@ -159,7 +147,7 @@ def test_calls_are_spread_for_the_part_that_a_worker_will_have() -> None:
     """Else it would hold its next call for a hundred times the distance, although it soon has half of all calls."""
     plan = make_plan(make_selection(1, 1, 1), concurrency=100)
     rate = CallRate(calls_per_minute=60, bound_by="a test")
-    service = make_service(
+    service = make_worker(
         HandingOverStore(plan=plan, items=make_items(plan)), ScriptedModel(answer=lambda _request, _call: make_reply())
     )
     service.find_pace(plan.settings.model).rate = rate

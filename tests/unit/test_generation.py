@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from core.domain.batches.batch import BatchStatus
-from core.domain.batches.retry import RetryLimits
 from core.domain.batches.work import (
     BatchPlan,
     CallFailure,
@@ -20,8 +19,6 @@ from core.domain.batches.work import (
 )
 from core.domain.verdict.reply import Reply, TokenUsage
 from core.errors import DatabaseRejected, DatabaseUnavailable, NotSignedIn, PlanUnreadable
-from core.ports.claude import ChatModel
-from core.services.generation import GenerationService
 from core.services.shared_pace import ModelPace, SharedPace
 from tests.factories import (
     TURNS,
@@ -34,6 +31,7 @@ from tests.factories import (
 )
 from tests.fakes.claude import ScriptedModel, ScriptedPaceBoard
 from tests.fakes.work import ScriptedWorkStore
+from tests.fakes.worker import make_worker
 
 Answer = Callable[[ChatRequest, int], Reply | CallFailure]
 CUT = make_conversation_json((*TURNS[:3], "You could start with the fear of making the \\"))
@@ -48,21 +46,10 @@ def make_store(topics: int = 2, **settings: Any) -> ScriptedWorkStore:
     return ScriptedWorkStore(plan=plan, items=make_items(plan))
 
 
-def make_service(store: ScriptedWorkStore, model: ChatModel, max_attempts: int = 3) -> GenerationService:
-    return GenerationService(
-        store=store,
-        model=model,
-        worker="test:1",
-        lease_seconds=30,
-        retry_limits=RetryLimits(max_attempts=max_attempts, max_seconds=900),
-        pace_board=ScriptedPaceBoard(),
-    )
-
-
 def run(store: ScriptedWorkStore, answer: Answer) -> list[ItemResult]:
     """Work until nothing is left; return what was recorded."""
     plan = store.plan if isinstance(store.plan, BatchPlan) else make_plan()
-    asyncio.run(make_service(store, ScriptedModel(answer=answer)).run_batches(plan.id))
+    asyncio.run(make_worker(store, ScriptedModel(answer=answer)).run_batches(plan.id))
     return store.recorded
 
 
@@ -75,7 +62,9 @@ def generate(
     model = ScriptedModel(answer=always(answer))
     store = ScriptedWorkStore()
     pace = SharedPace(model=ModelPace(board=ScriptedPaceBoard(), model=plan.settings.model), store=store, plan=plan)
-    work = make_service(store, model, max_attempts).generate_item(plan, leased.model_copy(update=item or {}), pace)
+    work = make_worker(store, model, max_attempts=max_attempts).generate_item(
+        plan, leased.model_copy(update=item or {}), pace
+    )
     return asyncio.run(work), model
 
 
@@ -209,7 +198,7 @@ def test_never_more_calls_in_flight_than_the_concurrency() -> None:
     store = make_store(12, concurrency=4)
     assert isinstance(store.plan, BatchPlan)
 
-    asyncio.run(make_service(store, CountingModel()).run_batches(store.plan.id))
+    asyncio.run(make_worker(store, CountingModel()).run_batches(store.plan.id))
 
     assert (4, 12) == (most, len(store.recorded))
 
@@ -235,7 +224,7 @@ def test_a_worker_notices_that_a_batch_was_cancelled_while_its_items_wait() -> N
         store.waits_seconds = 600
         assert isinstance(store.plan, BatchPlan)
         model = ScriptedModel(answer=always(make_call_failure(failure, retry_after_seconds=600)))
-        job = asyncio.create_task(make_service(store, model).run_batches(store.plan.id))
+        job = asyncio.create_task(make_worker(store, model).run_batches(store.plan.id))
         await asyncio.sleep(0.5)
         assert (len(store.recorded), job.done()) == (1, False)
         store.status = BatchStatus.CANCELLED
@@ -250,7 +239,7 @@ def test_a_worker_notices_that_a_batch_was_cancelled_while_its_items_wait() -> N
 def test_worker_that_is_asked_to_stop_takes_nothing() -> None:
     store = make_store(6, concurrency=2)
     assert isinstance(store.plan, BatchPlan)
-    service = make_service(store, ScriptedModel(answer=always(make_reply())))
+    service = make_worker(store, ScriptedModel(answer=always(make_reply())))
     service.stopping.set()
 
     asyncio.run(service.run_batches(store.plan.id))

@@ -23,7 +23,7 @@ its own way there and back (docs/measurements.md)."""
 
 @dataclass(kw_only=True)
 class ClaudeClients:
-    """Opens a client where all others are busy, so that a small batch has one. They live until the event loop ends."""
+    """Opens a client where all others are busy, so that a small batch has one."""
 
     api_key: str
     base_url: str
@@ -38,7 +38,7 @@ class ClaudeClients:
     @classmethod
     @asynccontextmanager
     async def open(cls, *, api_key: str, base_url: str | None, timeout_seconds: float) -> AsyncGenerator["ClaudeClients"]:
-        """Open the first client; raises ConfigurationError for a base URL that is none."""
+        """Lend clients until the `with` block ends; raises ConfigurationError for a base URL that is none."""
         key = api_key.strip()
         try:
             async with AsyncAnthropic(api_key=key, base_url=base_url) as sdk:

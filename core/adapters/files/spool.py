@@ -108,7 +108,7 @@ class FileSpool:
             lines = _read_file(path).splitlines()
         except FileNotFoundError:
             return ()
-        found = {_read_result(line).attempt.id: line for line in lines}
+        found = {UUID(_read_result(line)["attempt"]["id"]): line for line in lines}
         alone = tuple(self.keep({attempt_id: line}) for attempt_id, line in found.items())
         path.unlink(missing_ok=True)
         return alone
@@ -119,11 +119,9 @@ class FileSpool:
         Raises UnreadableResult if the file is not one of our results, and OSError if reading may work next time.
         """
         try:
-            content = _read_file(path)
+            return _read_result(_read_file(path))
         except FileNotFoundError:
             return None
-        _read_result(content)
-        return _parse(content)
 
     def set_aside(self, path: Path, reason: str) -> None:
         """Move a file out of the way of the others, with the reason beside it. Raises OSError if that fails."""
@@ -176,12 +174,8 @@ class FileSpool:
 
     def _list_files(self) -> Iterator[tuple[float, Path]]:
         for path in _list_folder(self.folder):
-            if path.suffix in (
-                ".json",
-                GROUP_SUFFIX,
-                ".tmp",
-                ".rejected",
-            ):  # Earlier versions renamed refused files to .rejected.
+            # Earlier versions renamed refused files to .rejected.
+            if path.suffix in {".json", GROUP_SUFFIX, ".tmp", ".rejected"}:
                 with suppress(FileNotFoundError):  # Its worker has recorded it since.
                     yield path.lstat().st_mtime, path
 
@@ -221,11 +215,13 @@ def _read_file(path: Path) -> bytes:
         raise
 
 
-def _read_result(content: bytes) -> SpooledResult:
+def _read_result(content: bytes) -> EncodedResult:
     try:
-        return SpooledResult.model_validate(_parse(content))
+        encoded = _parse(content)
+        SpooledResult.model_validate(encoded)
     except (ValueError, RecursionError) as error:  # JSON's, UTF-8's and pydantic's errors are ValueErrors
         raise UnreadableResult(f"not a result of Bright Run ({type(error).__name__})") from error
+    return encoded
 
 
 def _parse(content: bytes) -> EncodedResult:

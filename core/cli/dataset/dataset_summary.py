@@ -8,6 +8,7 @@ import typer
 
 from core.command_bootstrap import CommandServices
 from core.domain.datasets.plans import Dataset, DatasetVersion
+from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.errors import InvalidRequest
 from core.terminal import escape_lines
 
@@ -16,6 +17,15 @@ TokenizerOption = Annotated[
     Path | None, typer.Option(help="A tokenizer.json that counts tokens; without it they are estimated.")
 ]
 VersionArgument = Annotated[str, typer.Argument(help="Name of the data set, or NAME@VERSION for one of its versions.")]
+
+
+def choose_measure(tokenizer: Path | None) -> TokenMeasure:
+    """Return what counts tokens: the tokenizer in a file, or the estimate; raise InvalidRequest."""
+    if tokenizer is None:
+        return ESTIMATE
+    from core.dataset_bootstrap import read_tokenizer  # noqa: PLC0415 - Parquet takes a while to load
+
+    return read_tokenizer(tokenizer)
 
 
 def parse_version(text: str) -> tuple[str, int | None]:

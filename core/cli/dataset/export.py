@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, parse_version
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.dataset_bootstrap import make_exporter, read_tokenizer, write_folder
+from core.dataset_bootstrap import make_exporter, write_folder
 from core.domain.datasets.plans import ExportTarget
 from core.domain.datasets.splits import describe_shared, parse_split_rule
-from core.domain.datasets.token_lengths import ESTIMATE, describe_defaults, describe_lengths
+from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
 from core.errors import InvalidRequest
 from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions
@@ -52,7 +52,7 @@ def export(
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
     name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence, use_role=system_role)
-    measure = ESTIMATE if tokenizer is None else read_tokenizer(tokenizer)
+    measure = choose_measure(tokenizer)
     with open_command_services(load_settings()) as services:
         found = services.datasets.get(name)
         version = services.datasets.get_version(found, number)

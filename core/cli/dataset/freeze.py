@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import NameArgument, TokenizerOption, summarize_version
+from core.cli.dataset.dataset_summary import NameArgument, TokenizerOption, choose_measure, summarize_version
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.domain.datasets.token_lengths import ESTIMATE, describe_defaults, describe_lengths
+from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
 
 
 def freeze(
@@ -21,11 +21,7 @@ def freeze(
     as_json: JsonOption = False,
 ) -> None:
     """Freeze what the data set holds now as its next version, after judging each conversation once more."""
-    measure = ESTIMATE
-    if tokenizer is not None:
-        from core.dataset_bootstrap import read_tokenizer  # noqa: PLC0415 - Parquet takes a while to load
-
-        measure = read_tokenizer(tokenizer)
+    measure = choose_measure(tokenizer)
     with open_command_services(load_settings()) as services:
         version = services.datasets.freeze(
             services.datasets.get(name),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, parse_version
 from core.cli.dataset.export import (
     FormatsOption,
     HoldOutPersonasOption,
@@ -20,8 +20,7 @@ from core.cli.dataset.export import (
 )
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
-from core.dataset_bootstrap import make_publisher, read_tokenizer
-from core.domain.datasets.token_lengths import ESTIMATE
+from core.dataset_bootstrap import make_publisher
 from core.domain.datasets.training_formats import TrainingFormat
 from core.errors import InvalidRequest
 from core.services.dataset_export import DEFAULT_LICENCE
@@ -51,7 +50,7 @@ def push(
         raise InvalidRequest("Set HF_TOKEN to a token that may write, or see what would be uploaded with --dry-run.")
     name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence, use_role=system_role)
-    measure = ESTIMATE if tokenizer is None else read_tokenizer(tokenizer)
+    measure = choose_measure(tokenizer)
     with open_command_services(settings) as services:
         found = services.datasets.get(name)
         version = services.datasets.get_version(found, number)

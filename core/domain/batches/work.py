@@ -73,6 +73,8 @@ class LeasedItem(Record):
     """What earlier attempts at the item have taken, calls and waits."""
     lost_leases: int = 0
     """How many workers in a row took the item and were gone before they had a result."""
+    runs_alone: bool = False
+    """So many that the item itself may have killed them: it takes no other with it, in its batch or its process."""
 
 
 class LeaseRequest(Record):

@@ -1,7 +1,7 @@
 """Variations: what makes the prompts of several conversations of one combination differ. Pure.
 
 The first conversation of a combination is asked for plainly. Each further one is told a value of every axis, drawn so that
-nothing same_prompts before every mixture of values was drawn, and so that the values of an axis come equally often.
+no mixture of values comes twice before all have come, and so that the values of an axis come equally often.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
