@@ -37,13 +37,13 @@ class HostileFile:
             file.writelines(self.parts())
 
 
-def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
-    """Return all kinds; large ones have about this many megabytes."""
-    size = megabytes * MEGABYTE
+def list_hostile_files(size: int) -> tuple[HostileFile, ...]:
+    """Return all kinds; large ones have about this many bytes, packed ones unpack to twenty times as many."""
     record = 4 * MEGABYTE - 1024
     """Just below the limit of a record, so that it is read instead of refused."""
     deep = 60_000
-    times = min(5, max(1, megabytes // 4))
+    times = min(5, max(1, size // (4 * MEGABYTE)))
+    records, unpacked = max(1, size // record), 20 * size
     texts = {
         # Nesting, wherever it is possible
         "nested-behind-first-item.json": lambda: _join(f"[{_GOOD},", "[" * deep),
@@ -60,16 +60,14 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         # Many values
         "nulls.json": lambda: _join("[1", *repeat(",null" * 1000, size // 5000), "]"),
         "empty-lists.json": lambda: _join("[[[]", *repeat(",[]" * 1000, size // 3000), "]]"),
-        "empty-lists-in-record.jsonl": lambda: _join(
-            *repeat(f'{{"messages":[[]{",[]" * (record // 3)}]}}\n', size // record)
-        ),
+        "empty-lists-in-record.jsonl": lambda: _join(*repeat(f'{{"messages":[[]{",[]" * (record // 3)}]}}\n', records)),
         "empty-records.jsonl": lambda: _join(*repeat("{}\n" * 1000, size // 3000)),
         "empty-conversations.jsonl": lambda: _join(*repeat('{"messages":[]}\n' * 1000, size // 160_000)),
         "headers.jsonl": lambda: _join(*repeat('{"_meta":1}\n' * 1000, size // 12_000)),
         "many-keys.jsonl": lambda: _join("{", *(f'"{number}":0,' for number in range(size // 12)), '"end":0}'),
-        "many-keys-in-records.jsonl": lambda: _join(*repeat(_write_keys(200_000), size // 3_000_000)),
-        "duplicate-keys.jsonl": lambda: _join(*repeat(_write_reply(_write_duplicates(200_000)), size // 4_000_000)),
-        "many-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 200_000}]}}\n', size // 400_000)),
+        "many-keys-in-records.jsonl": lambda: _join(*repeat(_write_keys(200_000), max(1, size // 3_000_000))),
+        "duplicate-keys.jsonl": lambda: _join(*repeat(_write_reply(_write_duplicates(200_000)), max(1, size // 4_000_000))),
+        "many-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 200_000}]}}\n', max(1, size // 400_000))),
         "most-turns.jsonl": lambda: _join(*repeat(f'{{"messages":[0{",0" * 49_999}]}}\n', times)),
         "turns-of-no-schema.jsonl": lambda: _join(
             *repeat(f'{{"conversation_metadata":0,"turns":[0{",0" * 49_999}]}}\n', times)
@@ -81,18 +79,16 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         "long-integer.json": lambda: _join(f"[{_GOOD},", "9" * 10_000_000, "]"),
         "long-integer.jsonl": lambda: _join(f"{_GOOD}\n", "9" * 3_900_000, "\n", "9" * 10_000_000, f"\n{_GOOD}\n"),
         "long-fraction.jsonl": lambda: _join(f"{_GOOD}\n", *repeat(f"0.{'9' * 3_900_000}\n", times)),
-        "long-key.jsonl": lambda: _join(*repeat(f'{{"{"k" * record}":0}}\n', size // record)),
+        "long-key.jsonl": lambda: _join(*repeat(f'{{"{"k" * record}":0}}\n', records)),
         "long-id.jsonl": lambda: _join(
             *repeat(f'{{"id":"{"i" * 2_000_000}","messages":[0{",0" * 49_998}]}}\n', times),
         ),
-        "long-role.jsonl": lambda: _join(*repeat(_write_chat("r" * (record - 200), "Yes."), size // record)),
-        "wide-text.jsonl": lambda: _join(*repeat(_write_chat("user", "x" * (record - 200) + _WIDE), size // record)),
+        "long-role.jsonl": lambda: _join(*repeat(_write_chat("r" * (record - 200), "Yes."), records)),
+        "wide-text.jsonl": lambda: _join(*repeat(_write_chat("user", "x" * (record - 200) + _WIDE), records)),
         "wide-text.json": lambda: _join(
-            "[0", *repeat("," + _write_chat("user", "x" * (record - 200) + _WIDE).strip(), size // record), "]"
+            "[0", *repeat("," + _write_chat("user", "x" * (record - 200) + _WIDE).strip(), records), "]"
         ),
-        "wide-reply.jsonl": lambda: _join(
-            *repeat(_write_reply('{"turns":"' + "x" * (record - 300) + _WIDE), size // record)
-        ),
+        "wide-reply.jsonl": lambda: _join(*repeat(_write_reply('{"turns":"' + "x" * (record - 300) + _WIDE), records)),
         "escapes.jsonl": lambda: _join(*repeat(_write_chat("user", "\\n" * (record // 2 - 200)), times)),
         "escapes.json": lambda: _join("[0", *repeat("," + _write_chat("user", "\\n" * (record // 2 - 200)).strip(), 5), "]"),
         "quotes-in-reply.jsonl": lambda: _join(*repeat(_write_reply('"content":"' * 200_000), times)),
@@ -110,22 +106,22 @@ def list_hostile_files(megabytes: int) -> tuple[HostileFile, ...]:
         # Blank and endless
         "line-breaks.jsonl": lambda: repeat(b"\n" * _CHUNK, size // _CHUNK),
         "line-breaks-behind-record.jsonl": lambda: chain([_GOOD.encode()], repeat(b"\n" * _CHUNK, size // _CHUNK)),
-        "line-breaks.jsonl.gz": lambda: _pack(repeat(b"\n" * MEGABYTE, 20 * megabytes)),
+        "line-breaks.jsonl.gz": lambda: _pack(repeat(b"\n" * _CHUNK, unpacked // _CHUNK)),
         "line-breaks-behind-record.jsonl.gz": lambda: _pack(
-            chain([f"{_GOOD}\n{_GOOD}".encode()], repeat(b"\n" * MEGABYTE, 20 * megabytes))
+            chain([f"{_GOOD}\n{_GOOD}".encode()], repeat(b"\n" * _CHUNK, unpacked // _CHUNK))
         ),
-        "blanks-in-array.json.gz": lambda: _pack(chain([f"[{_GOOD},".encode()], repeat(b" " * MEGABYTE, 20 * megabytes))),
+        "blanks-in-array.json.gz": lambda: _pack(chain([f"[{_GOOD},".encode()], repeat(b" " * _CHUNK, unpacked // _CHUNK))),
         "endless-line.jsonl.gz": lambda: _pack(
-            chain([f'{_GOOD}\n{{"messages":"'.encode()], repeat(b"x" * MEGABYTE, 20 * megabytes))
+            chain([f'{_GOOD}\n{{"messages":"'.encode()], repeat(b"x" * _CHUNK, unpacked // _CHUNK))
         ),
-        "empty-records.jsonl.gz": lambda: _pack(repeat(b"{}\n" * 300_000, 20 * megabytes)),
-        "headers.jsonl.gz": lambda: _pack(repeat(b'{"_meta":1}\n' * 80_000, 20 * megabytes)),
-        "conversations.jsonl.gz": lambda: _pack(repeat(f"{_GOOD}\n".encode() * 8_000, 20 * megabytes)),
+        "empty-records.jsonl.gz": lambda: _pack(repeat(b"{}\n" * 1000, unpacked // 3000)),
+        "headers.jsonl.gz": lambda: _pack(repeat(b'{"_meta":1}\n' * 1000, unpacked // 12_000)),
+        "conversations.jsonl.gz": lambda: _pack(repeat(f"{_GOOD}\n".encode() * 100, unpacked // 11_700)),
         "empty-members.jsonl.gz": lambda: repeat(gzip.compress(b"", mtime=0) * 1000, min(size, 10 * MEGABYTE) // 20_000),
         "long-name.jsonl.gz": lambda: chain(
             [b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"], repeat(b"n" * _CHUNK, min(size, 10 * MEGABYTE) // _CHUNK)
         ),
-        "packed-twice.jsonl.gz": lambda: _pack(_pack(repeat(b"\n" * MEGABYTE, 20 * megabytes))),
+        "packed-twice.jsonl.gz": lambda: _pack(_pack(repeat(b"\n" * _CHUNK, unpacked // _CHUNK))),
         "cut.jsonl.gz": lambda: _cut(_pack(iter([f"{_GOOD}\n".encode() * 10_000]))),
         "with-garbage-behind.jsonl.gz": lambda: chain(_pack(iter([f"{_GOOD}\n".encode() * 100])), repeat(b"x" * _CHUNK, 20)),
         "archive.zip": lambda: chain([b"PK\x03\x04"], repeat(bytes(_CHUNK), 100)),

@@ -26,6 +26,7 @@ from core.domain.datasets.importing import FileDigest, ImportFinish, ImportId, I
 from core.domain.record import Record
 from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TrainingTopic, VariationAxis
 from core.domain.verdict.formats.entries import Unreadable
+from core.domain.verdict.limits import MEGABYTE
 from core.errors import InvalidRequest
 from core.scaffolding_data import load_emotional_arcs, load_personas, load_prompt_templates, load_training_topics
 from core.services.importing import ImportService
@@ -105,7 +106,7 @@ def run_uploads(megabytes: int, wanted: str, say: Callable[[str], None]) -> tupl
     costs: list[UploadCost] = []
     with tempfile.TemporaryDirectory(prefix="brightrun-uploads-") as home:
         folder = Path(home)
-        for hostile in list_hostile_files(megabytes):
+        for hostile in list_hostile_files(megabytes * MEGABYTE):
             if wanted in hostile.name:
                 path = folder / hostile.name
                 _run_apart(hostile.write, path)  # Memory left over from writing would be taken for idle memory.

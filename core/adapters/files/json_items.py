@@ -114,14 +114,18 @@ class JsonCursor:
         self._data = data
         self._buffer = b""
         self._position = 0
-        self._lines_before = 1
+        self._counted = 0
+        """Where in the buffer lines are counted up to: counting from its beginning each time is quadratic."""
+        self._line = 1
         self.is_cut = False
         """Whether the file ends within a value."""
 
     @property
     def line(self) -> int:
         """The current line."""
-        return self._lines_before + self._buffer.count(b"\n", 0, self._position)
+        self._line += self._buffer.count(b"\n", self._counted, self._position)
+        self._counted = self._position
+        return self._line
 
     def peek(self) -> int | None:
         """Return the next byte that is not blank; None at the end of the file."""
@@ -160,9 +164,9 @@ class JsonCursor:
 
     def _fill(self) -> bool:
         """Drop what was consumed, and read more."""
-        self._lines_before += self._buffer.count(b"\n", 0, self._position)
+        self._line += self._buffer.count(b"\n", self._counted, self._position)
         rest = self._buffer[self._position :]
-        self._position = 0
+        self._position = self._counted = 0
         self._data.begin_record()
         piece = self._data.read(min(_LARGEST_PIECE, max(_SMALLEST_PIECE, len(rest))))
         self._buffer = rest + piece
