@@ -10,12 +10,13 @@ import pytest
 
 from core.adapters.supabase.session import open_worker_client
 from core.adapters.supabase.worker import SupabaseWorkStore
+from core.config import Settings
 from core.domain.batches.batch import BatchStatus
 from core.domain.batches.work import Lease, LeaseRequest
 from core.ports.work import WorkStore
 from tests.factories import make_selection
 from tests.support.results import accept, fail
-from tests.support.stores import Stores, ask, lease, list_conversations, list_failures, read, send, submit
+from tests.support.stores import Stores, ask, lease, list_conversations, list_failures, open_stores, read, send, submit
 
 Result = TypeVar("Result")
 ROUNDS = 6
@@ -110,6 +111,17 @@ def test_a_worker_whose_leaving_was_not_noted_may_come_back(stores: Stores) -> N
     stores.work(lambda store: store.lease(batch_id, ask("test:gone", 1, 0)))
 
     assert batch_id in stores.work(lambda store: store.list_batches_to_help("test:gone"))
+
+
+def test_whoever_has_many_open_batches_keeps_nobody_else_waiting(seeded: Settings) -> None:
+    with open_stores(seeded) as crowd, open_stores(seeded) as other:
+        firsts = [submit(crowd, make_selection(1, 1, 1)) for _ in range(2)]
+        later = submit(other, make_selection(1, 1, 1))
+
+        listed = other.work(lambda store: store.list_batches_to_help("test:any"))
+
+    ours = [batch_id for batch_id in listed if batch_id in {*firsts, later}]
+    assert [firsts[0], later, firsts[1]] == ours
 
 
 @pytest.mark.parametrize("round_number", range(ROUNDS))

@@ -67,7 +67,7 @@ def test_home_says_that_it_is_starting_while_no_worker_can_have_announced_itself
 
     app = pages.open()
 
-    assert not [*app.error, *app.warning]
+    assert [] == [said(element) for element in (*app.error, *app.warning)]
     assert any("Bright Run is starting" in caption.value for caption in app.caption)
 
 

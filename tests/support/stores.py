@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import psycopg
 import pytest
 
 from core.adapters.supabase.conversations import SupabaseConversationStore
@@ -58,16 +59,22 @@ class Stores:
     reconciler: SupabaseReconciler
 
 
+CLOSE_BATCHES = """
+update public.batches set status = 'cancelled', completed_at = now()
+where created_by = %s and status in ('queued', 'processing')
+"""
+
+
 @contextmanager
 def open_stores(settings: Settings) -> Iterator[Stores]:
-    """Sign a new analyst up and open everything of theirs."""
+    """Sign a new analyst up and open everything of theirs; close their batches afterwards, which workers would help."""
     url, _ = settings.require_supabase()
     with (
         sign_up(settings) as analyst,
         open_service(url, settings.require_secret_key()) as client,
         open_worker(settings) as work,
     ):
-        yield Stores(
+        stores = Stores(
             settings=settings,
             analyst=analyst,
             scaffolding=SupabaseScaffoldingStore(analyst=analyst),
@@ -83,6 +90,11 @@ def open_stores(settings: Settings) -> Iterator[Stores]:
             work=work,
             reconciler=SupabaseReconciler(client=client),
         )
+        try:
+            yield stores
+        finally:
+            with psycopg.connect(settings.require_db_url(), autocommit=True) as connection:
+                connection.execute(CLOSE_BATCHES, (analyst.user_id,))
 
 
 @contextmanager
