@@ -17,6 +17,7 @@ from core.adapters.supabase.migrations import apply_migrations
 from core.bench.chaos_result import ChaosResult, Disturbance, connect, count_result, count_spooled
 from core.bench.processes import find_family, read_processes
 from core.bootstrap import open_local_services
+from core.certificates import load_authorities
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId, BatchSettings, Selection
 from core.domain.scaffolding.records import ConversationCategory
@@ -175,7 +176,8 @@ def _count_calls(settings: Settings, pids: Sequence[int]) -> int:
             return sum(min(count, CONCURRENCY) for (count,) in rows)
     except psycopg.OperationalError:
         # PostgreSQL is restarting: whatever is in flight may be this worker's.
-        return min(int(httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10).json()["in_flight"]), CONCURRENCY)
+        answer = httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10, verify=load_authorities())
+        return min(int(answer.json()["in_flight"]), CONCURRENCY)
 
 
 def _wait_for_end(settings: Settings, batch_ids: Sequence[BatchId], say: Say) -> None:

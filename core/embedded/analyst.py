@@ -2,6 +2,7 @@
 
 import httpx
 
+from core.certificates import load_authorities
 from core.errors import StackError
 
 EMAIL = "analyst@brightrun.local"
@@ -10,7 +11,8 @@ EMAIL = "analyst@brightrun.local"
 def ensure_analyst(api_url: str, publishable_key: str, password: str) -> None:
     """Sign the analyst up unless the account is there; raise StackError if it cannot sign in."""
     account = {"email": EMAIL, "password": password}
-    with httpx.Client(base_url=api_url, headers={"apikey": publishable_key}, timeout=20) as client:
+    headers = {"apikey": publishable_key}
+    with httpx.Client(base_url=api_url, headers=headers, timeout=20, verify=load_authorities()) as client:
         try:
             reply = client.post("/auth/v1/token?grant_type=password", json=account)
             if not reply.is_success:

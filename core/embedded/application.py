@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from core.certificates import load_authorities
 from core.config import CONNECTION_FILE, SECRET_VARIABLES, PageSettings, Settings
 from core.embedded.addresses import LOOPBACK
 from core.embedded.program import Program
@@ -113,7 +114,7 @@ def pages_program(root: Path, port: int, settings: Settings) -> Program:
 def check_address(url: str) -> str | None:
     """Return None if an HTTP address answers well, otherwise what is wrong."""
     try:
-        reply = httpx.get(url, timeout=5)
+        reply = httpx.get(url, timeout=5, verify=load_authorities())
     except httpx.HTTPError as error:
         return f"{url} does not answer ({error})"
     return None if reply.is_success else f"{url} answers {reply.status_code}"

@@ -38,7 +38,7 @@ def hold_part(home: Path, part: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        (["worker-1"], "No worker is alive"),
+        pytest.param(["worker-1"], "No worker is alive", marks=pytest.mark.extended),
         pytest.param(["worker-1", "valkey"], "Redis is down", marks=pytest.mark.extended),
     ],
 )

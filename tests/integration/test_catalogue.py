@@ -18,6 +18,7 @@ from core.adapters.supabase.failures import BUCKET, SupabaseReportStore
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.pages import SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, open_service
+from core.certificates import load_authorities
 from core.config import Settings
 from core.domain.datasets.importing import FileDigest
 from core.domain.datasets.plans import ExportTarget, PlanPart
@@ -62,7 +63,7 @@ class Somebody:
             sent["apikey"] = self.key
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"
-        return httpx.request(method, f"{self.url}{path}", headers=sent, json=body, timeout=60)
+        return httpx.request(method, f"{self.url}{path}", headers=sent, json=body, timeout=60, verify=load_authorities())
 
     def call(self, function: str, arguments: dict[str, Any]) -> httpx.Response:
         return self.send("POST", f"/rest/v1/rpc/{function}", arguments)

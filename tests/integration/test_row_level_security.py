@@ -13,6 +13,7 @@ from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.imports import SupabaseImportStore
 from core.adapters.supabase.pages import SupabaseBatchStore, SupabaseScaffoldingStore
 from core.adapters.supabase.session import Analyst, sign_in
+from core.certificates import load_authorities
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId
 from core.domain.batches.estimate import estimate_batch
@@ -49,7 +50,7 @@ class Visitor:
 
     def send(self, method: str, path: str, **body: object) -> httpx.Response:
         headers = {"apikey": self.key} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
-        return httpx.request(method, f"{self.url}{path}", headers=headers, json=body or None)
+        return httpx.request(method, f"{self.url}{path}", headers=headers, json=body or None, verify=load_authorities())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import anthropic
 import httpx2
@@ -33,7 +34,6 @@ class ClaudeClients:
     _clients: list[httpx2.AsyncClient] = field(default_factory=list[httpx2.AsyncClient])
     _calls: list[int] = field(default_factory=list[int])
     """How many calls each client has in flight."""
-    _authorities: ssl.SSLContext = field(default_factory=httpx2.create_ssl_context)
 
     @classmethod
     @asynccontextmanager
@@ -41,7 +41,8 @@ class ClaudeClients:
         """Lend clients until the `with` block ends; raises ConfigurationError for a base URL that is none."""
         key = api_key.strip()
         try:
-            async with AsyncAnthropic(api_key=key, base_url=base_url) as sdk:
+            unused = anthropic.DefaultAsyncHttpxClient(verify=_load_authorities())
+            async with AsyncAnthropic(api_key=key, base_url=base_url, http_client=unused) as sdk:
                 address, headers = str(sdk.base_url), {**sdk.default_headers, **sdk.auth_headers}
         except httpx2.InvalidURL as error:
             raise ConfigurationError(f"ANTHROPIC_BASE_URL is not an address: {error}. Correct or remove it.") from error
@@ -77,7 +78,7 @@ class ClaudeClients:
             limits=limits,
             timeout=self.timeout,
             follow_redirects=False,
-            verify=self._authorities,
+            verify=_load_authorities(),
             headers={**self.headers, "accept-encoding": ACCEPTED_ENCODING},
             event_hooks={"request": [note_deadline], "response": [limit_answer]},
         )
@@ -85,3 +86,9 @@ class ClaudeClients:
         self._clients.append(client)
         self._calls.append(0)
         return len(self._clients) - 1
+
+
+@cache
+def _load_authorities() -> ssl.SSLContext:
+    """Load the certificate authorities once per process: that takes as long as opening everything else."""
+    return httpx2.create_ssl_context()

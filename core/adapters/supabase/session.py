@@ -1,12 +1,10 @@
 """Clients: an analyst's, with their JWT, and the worker's, with the secret key."""
 
-import ssl
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from uuid import UUID
 
 import httpx
@@ -15,6 +13,7 @@ from supabase_auth.types import AuthResponse, Session
 
 from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.reading import UnreadableRows
+from core.certificates import load_authorities
 from core.errors import NotSignedIn
 
 REFRESH_BEFORE_SECONDS = 60.0
@@ -96,7 +95,7 @@ def sign_in(url: str, publishable_key: str, email: str, password: str) -> Analys
 
 def open_analyst(url: str, publishable_key: str, begin: Callable[[Client], AuthResponse]) -> Analyst:
     """Open a client and begin a session with it; raises what sign_in does."""
-    transport = PatientTransport(httpx.HTTPTransport(verify=_load_authorities()))
+    transport = PatientTransport(httpx.HTTPTransport(verify=load_authorities()))
     http_client = httpx.Client(timeout=READ_SECONDS, transport=transport)
     try:
         with translate_errors():
@@ -111,14 +110,14 @@ def open_analyst(url: str, publishable_key: str, begin: Callable[[Client], AuthR
 @contextmanager
 def open_service(url: str, secret_key: str) -> Generator[Client]:
     """Open a client with the service role's rights, for seeding and reconciling."""
-    with httpx.Client(timeout=TIMEOUT_SECONDS, verify=_load_authorities()) as http_client:
+    with httpx.Client(timeout=TIMEOUT_SECONDS, verify=load_authorities()) as http_client:
         yield create_client(url, secret_key, _make_options(http_client, TIMEOUT_SECONDS))
 
 
 @asynccontextmanager
 async def open_worker_client(url: str, secret_key: str) -> AsyncGenerator[AsyncClient]:
     """Open the worker's client. It belongs to the running event loop."""
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=_load_authorities()) as http_client:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=load_authorities()) as http_client:
         options = AsyncClientOptions(
             auto_refresh_token=False,
             persist_session=False,
@@ -126,12 +125,6 @@ async def open_worker_client(url: str, secret_key: str) -> AsyncGenerator[AsyncC
             httpx_client=http_client,
         )
         yield await acreate_client(url, secret_key, options)
-
-
-@cache
-def _load_authorities() -> ssl.SSLContext:
-    """Load the certificate authorities once per process: that takes longer than a database query."""
-    return httpx.create_ssl_context()
 
 
 def _make_options(http_client: httpx.Client, timeout_seconds: float) -> ClientOptions:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from core.certificates import load_authorities
 from core.embedded.addresses import LOOPBACK
 from core.embedded.folder import StackFolder, make_private_folder
 from core.embedded.program import Program, run_program
@@ -112,7 +113,7 @@ def check_guarded_api(url: str, publishable_key: str, secret_key: str) -> str | 
         return problem
     headers = {"apikey": publishable_key, "host": "guard.invalid"}  # The API itself, without the guard, would answer this.
     try:
-        reply = httpx.get(f"{url}/auth/v1/settings", headers=headers, timeout=10)
+        reply = httpx.get(f"{url}/auth/v1/settings", headers=headers, timeout=10, verify=load_authorities())
     except httpx.HTTPError as error:
         return f"{url} does not answer ({error})"
     if reply.status_code == httpx.codes.MISDIRECTED_REQUEST.value:
@@ -127,7 +128,7 @@ def check_api(url: str, publishable_key: str, secret_key: str | None) -> str | N
         probes.append(("/rest/v1/", "secret", secret_key))
     for path, kind, key in probes:
         try:
-            reply = httpx.get(url + path, headers={"apikey": key}, timeout=10)
+            reply = httpx.get(url + path, headers={"apikey": key}, timeout=10, verify=load_authorities())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{url} does not answer ({error})"
         if reply.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:

@@ -20,7 +20,7 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from core.config import Settings, child_environment
 from core.embedded.addresses import choose_ports
-from core.embedded.application import pages_program
+from core.embedded.application import check_address, pages_program
 from core.embedded.folder import StackFolder
 from core.embedded.plan import REPOSITORY
 from core.embedded.postgres import prepare_database
@@ -466,13 +466,9 @@ def page_port(stack: Settings) -> Iterator[int]:
     process = subprocess.Popen(program.argv, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/_stcore/health").raise_for_status()
-                break
-            except httpx.HTTPError:
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+        while (problem := check_address(f"http://127.0.0.1:{port}/_stcore/health")) is not None:
+            assert time.monotonic() < deadline, problem
+            time.sleep(0.2)
         yield port
     finally:
         process.terminate()

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from anthropic.types import Message
 
+from core.certificates import load_authorities
 from core.domain.scaffolding.prompt import Prompt
 from core.domain.verdict.conversation import Conversation
 from core.embedded.simulator.faults import FaultKind
@@ -28,6 +29,13 @@ SCHEMA = {
 }
 
 
+def open_sdk(base_url: str, timeout_seconds: float = 20.0) -> anthropic.AsyncAnthropic:
+    http_client = anthropic.DefaultAsyncHttpxClient(verify=load_authorities(), timeout=timeout_seconds)
+    return anthropic.AsyncAnthropic(
+        api_key="any", base_url=base_url, max_retries=0, timeout=timeout_seconds, http_client=http_client
+    )
+
+
 async def ask_raw(
     base_url: str, prompt: Prompt | None = None, *, structured: bool = True, timeout_seconds: float = 20.0, **changes: Any
 ) -> Any:
@@ -40,7 +48,7 @@ async def ask_raw(
     } | changes
     if structured:
         arguments["output_config"] = {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"}
-    async with anthropic.AsyncAnthropic(api_key="any", base_url=base_url, max_retries=0, timeout=timeout_seconds) as client:
+    async with open_sdk(base_url, timeout_seconds) as client:
         return await client.messages.with_raw_response.create(**arguments)
 
 
@@ -55,7 +63,7 @@ def ask_all(base_url: str, questions: list[str]) -> list[Message]:
     """One after the other through one client, without structured output."""
 
     async def run() -> Any:
-        async with anthropic.AsyncAnthropic(api_key="any", base_url=base_url, max_retries=0) as client:
+        async with open_sdk(base_url) as client:
             return [
                 await client.messages.create(
                     model="claude-sonnet-5-5", max_tokens=8_000, messages=[{"role": "user", "content": question}]
@@ -328,7 +336,7 @@ def test_invalid_requests_are_refused_like_the_api_does() -> None:
 
 def test_tokens_are_counted() -> None:
     async def run(base_url: str) -> Any:
-        async with anthropic.AsyncAnthropic(api_key="any", base_url=base_url, max_retries=0) as client:
+        async with open_sdk(base_url) as client:
             messages = [{"role": "user", "content": "x" * 400}]
             return await client.messages.count_tokens(model="claude-sonnet-5-5", messages=messages)
 
