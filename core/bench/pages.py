@@ -26,6 +26,7 @@ from core.domain.batches.batch import BatchId
 from core.domain.batches.monitor import BatchFilters
 from core.domain.batches.results import FailureFilters
 from core.domain.datasets.records import ConversationFilters, ReviewStatus
+from core.domain.diagnosis.plain_names import name_failure_type
 from core.domain.record import Record
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
@@ -225,7 +226,7 @@ class PageBench:
         def filter_by_type() -> float:
             self._open(path)
             self._page.get_by_role("combobox", name="Type", exact=True).click()
-            return self._time(self._page.get_by_role("option", name=next(kinds), exact=True).click)
+            return self._time(self._page.get_by_role("option", name=name_failure_type(next(kinds)), exact=True).click)
 
         self._measure(name, "filter by type", target_ms, filter_by_type)
 

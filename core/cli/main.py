@@ -29,6 +29,7 @@ COMMANDS = {
 MEASUREMENTS = {
     "chaos": "core.cli.bench.chaos",
     "export": "core.cli.bench.export",
+    "fairness": "core.cli.bench.fairness",
     "growth": "core.cli.bench.growth",
     "pages": "core.cli.bench.pages",
     "scan": "core.cli.bench.scan",

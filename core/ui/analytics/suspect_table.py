@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.batches.batch import BatchId
+from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.diagnosis import Diagnosis, Dimension
 from core.domain.diagnosis.findings import (
     Finding,
@@ -67,15 +68,17 @@ def draw_finding(services: PageServices, finding: Finding, report: DiagnosisRepo
                 on_click=show_failures,
                 args=(mark,),
             )
-            group = read_mark(mark)
-            choices = load_choices(services, services.user_email)
-            has_other = choices.has_other_template(arc_id=group.emotional_arc_id, template_id=group.template_id)
             for step in finding.next_steps:
-                if step.kind is StepKind.CHANGE_PROMPT and not has_other:
+                if step.kind is StepKind.CHANGE_PROMPT and not _has_other_template(services, read_mark(mark)):
                     _draw_new_version(finding, report, number)
                 else:
                     _draw_step(step, finding, report, number)
             _draw_details(finding.figures, key=f"figures_{number}")
+
+
+def _has_other_template(services: PageServices, group: FailureFilters) -> bool:
+    choices = load_choices(services, services.user_email)
+    return choices.has_other_template(arc_id=group.emotional_arc_id, template_id=group.template_id)
 
 
 def draw_unnamed(services: PageServices, report: DiagnosisReport) -> None:
