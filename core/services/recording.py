@@ -71,14 +71,17 @@ class ResultRecorder:
 
 
 async def _record_patiently(store: WorkStore, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
-    delay_seconds = FIRST_RETRY_SECONDS
-    while True:
+    """Try until all are recorded, fewer at a time after each failure: so many at once may take longer than they may."""
+    outcomes: list[RecordOutcome] = []
+    size, delay_seconds = len(results), FIRST_RETRY_SECONDS
+    while len(outcomes) < len(results):
         try:
-            return await store.record(results)
+            outcomes += await store.record(results[len(outcomes) : len(outcomes) + size])
         except DatabaseRejected:
             raise
         except BrightRunError as error:
             # An outage, or keys that are no longer accepted: the replies wait here until it is over.
-            log.warning("results_wait", results=len(results), retry_in_seconds=delay_seconds, error=str(error))
+            log.warning("results_wait", results=size, retry_in_seconds=delay_seconds, error=str(error))
             await asyncio.sleep(delay_seconds)
-            delay_seconds = min(delay_seconds * 2, MAX_RETRY_SECONDS)
+            size, delay_seconds = max(1, size // 2), min(delay_seconds * 2, MAX_RETRY_SECONDS)
+    return tuple(outcomes)

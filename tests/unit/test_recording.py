@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.domain.batches.work import ItemReleased, ItemResult, KeptResult, RecordOutcome
+from core.errors import DatabaseUnavailable
 from core.services.recording import MOST_UNRECORDED, ResultRecorder
 from tests.factories import make_attempt, make_item, make_plan
 from tests.fakes.work import ScriptedWorkStore
@@ -30,6 +31,33 @@ class ClosedStore(ScriptedWorkStore):
     async def record(self, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
         await self.opened.wait()
         return await super().record(results)
+
+
+@dataclass(kw_only=True)
+class SlowStore(ScriptedWorkStore):
+    """Takes too long for many results at once."""
+
+    asked: list[int] = field(default_factory=list[int])
+
+    async def record(self, results: Sequence[KeptResult]) -> tuple[RecordOutcome, ...]:
+        self.asked.append(len(results))
+        if len(results) > 2:
+            raise DatabaseUnavailable("canceling statement due to statement timeout")
+        return await super().record(results)
+
+
+def test_a_group_that_takes_too_long_is_recorded_in_parts() -> None:
+    results = [ItemReleased(item=make_item(), attempt=make_attempt()) for _ in range(5)]
+    store = SlowStore()
+
+    async def record_all() -> None:
+        async with ResultRecorder.open(store) as recorder:
+            await asyncio.gather(*(recorder.store(result, make_plan().settings) for result in results))
+
+    asyncio.run(record_all())
+
+    assert results == store.recorded
+    assert [5, 2, 2, 1] == store.asked
 
 
 def test_a_reply_is_on_disk_also_where_too_many_are_unrecorded_for_another_call() -> None:
