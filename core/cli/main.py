@@ -31,6 +31,7 @@ MEASUREMENTS = {
     "export": "core.cli.bench.export",
     "fairness": "core.cli.bench.fairness",
     "growth": "core.cli.bench.growth",
+    "hosts": "core.cli.bench.hosts",
     "pages": "core.cli.bench.pages",
     "scan": "core.cli.bench.scan",
     "start": "core.cli.bench.start",

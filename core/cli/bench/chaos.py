@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from core.bench.chaos import run_chaos
-from core.bench.chaos_result import ChaosResult
+from core.cli.bench.chaos_report import print_chaos
 from core.cli.bench.local_run import open_local_run
-from core.cli.bench.machine import JsonFile, print_machine, write_figures
+from core.cli.bench.machine import JsonFile, write_figures
 
 
 def chaos(
@@ -24,15 +24,7 @@ def chaos(
         result = run_chaos(
             settings, items=items, disturbances=disturbances, seed_number=seed, say=typer.echo, workers=workers
         )
-    _print_result(result)
+    print_chaos(result)
     write_figures(json, result)
     if result.problems:
         raise typer.Exit(1)
-
-
-def _print_result(result: ChaosResult) -> None:
-    rows = result.model_dump(exclude={"disturbances"}) | {"disturbances": len(result.disturbances)}
-    print_machine()
-    for name, value in rows.items():
-        typer.echo(f"  {name.replace('_', ' '):<26}{value}")
-    typer.echo("\n" + ("\n".join(f"PROBLEM: {problem}" for problem in result.problems) or "Every promise kept."))
