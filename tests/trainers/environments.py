@@ -40,7 +40,7 @@ TRAINERS = {
         Trainer(
             name="llamafactory",
             version="0.9.5",
-            requirements=("llamafactory==0.9.5", "torch==2.11.*"),  # torchaudio 2.11, the newest, refuses another torch.
+            requirements=("llamafactory==0.9.5", "torch==2.11.0", "torchaudio==2.11.0"),  # Another pair does not load.
             formats=(*MESSAGES, TrainingFormat.SHAREGPT),
         ),
         Trainer(

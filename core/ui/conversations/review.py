@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import assert_never
 from uuid import UUID
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from core.bootstrap import PageServices
 from core.domain.datasets.records import ReviewStatus, StoredConversation
@@ -16,6 +18,7 @@ from core.ui.shell.links import CONVERSATION
 from core.ui.shell.page import draw_answers, leave_notice
 from core.ui.shell.session import report_errors
 
+_guard_keys = component("review_keys", js=Path(__file__).with_name("review_keys.js").read_text(encoding="utf-8"))
 QUESTION, UNDO = "review_question", "review_undo"
 """Session state: the open question and its conversation; what can be undone, the latest last."""
 MOST_UNDONE, SHOWN_OF_TURN = 100, 80
@@ -130,7 +133,8 @@ def draw_review_buttons(services: PageServices, conversation: StoredConversation
 
 
 def draw_review_question(services: PageServices, conversation: StoredConversation, next_id: UUID | None) -> None:
-    """Draw the question that is open, if one is."""
+    """Draw the question that is open, if one is; meanwhile the letters of the review do nothing."""
+    _guard_keys(key="review_keys")
     question, conversation_id = st.session_state.get(QUESTION, (None, None))
     if question is None or conversation_id != conversation.id:
         return
@@ -188,6 +192,7 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
         key=f"edit_place_{conversation.id}",
     )
     text = st.text_area("What it says", value=turns[place].content, height=300, key=f"edit_{conversation.id}_{place}")
+    _guard_keys(key="edit_field", data={"focus": True})
     st.caption("What it said before is kept. An edit that would not pass the verdict is refused.")
     if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != turns[place].content):
         with report_errors():
@@ -201,6 +206,7 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
 def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
     before = conversation.review_note or ""
     text = st.text_area("Note", value=before, max_chars=5_000, height=160, label_visibility="collapsed")
+    _guard_keys(key="note_field", data={"focus": True})
     if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != before):
         with report_errors():
             note_conversation(services.conversations, conversation.id, text)
@@ -211,4 +217,4 @@ def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
 @st.dialog("Keys", icon=":material/keyboard:", on_dismiss=_forget)
 def _show_keys() -> None:
     st.markdown("\n".join(f"- `{key}` {does}" for key, does in KEYS.items()))
-    st.caption("They do nothing while you type into a field.")
+    st.caption("They do nothing while you type into a field or a question is open.")
