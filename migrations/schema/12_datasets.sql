@@ -326,7 +326,9 @@ declare
         order by c.created_at, c.id limit least(greatest(page_size, 1), 500));
 begin
     return (select coalesce(jsonb_agg(public.describe_version_row(c) || jsonb_build_object(
-        'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text)
+        'review_status', c.review_status, 'created_at', c.created_at, 'revision', md5(c.turns::text),
+        'was_read', c.read_at is not null,
+        'was_edited', exists (select 1 from public.conversation_edits e where e.conversation_id = c.id)
     ) order by c.created_at, c.id), '[]') from public.conversations c where c.id = any (ids));
 end
 $$;

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
@@ -166,6 +167,28 @@ def test_a_frozen_version_stays_whatever_becomes_of_its_conversations(seeded: Se
 
     assert before == list(service.read_version(version))
     assert version == service.get_version(dataset, 1)
+
+
+def test_a_version_notes_what_reviewers_did(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Reviewed", CountedStatus.ACCEPTED, make_plan(3))
+    fill(stores, service, dataset)
+    read, unread, _ = (each for page in service._list_candidates(dataset) for each in page)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        approve = "update public.conversations set review_status = 'approved', read_at = %s where id = %s"
+        connection.execute(approve, (datetime.now(UTC), read.id))
+        connection.execute(approve, (None, unread.id))
+        other = "update public.conversations set turns = jsonb_set(turns, '{0,content}', '\"May I ask?\"') where id = %s"
+        connection.execute(other, (unread.id,))  # Equal texts count once.
+        connection.execute(
+            "insert into public.conversation_edits (conversation_id, turn_place, content_before, edited_by)"
+            " values (%s, 0, 'Before', %s)",
+            (read.id, stores.analyst.user_id),
+        )
+
+    version = service.freeze(dataset, include_simulated=True)
+
+    assert {"approved": 2, "approved_after_reading": 1, "edited": 1} == version.summary["reviews"]
 
 
 def test_a_conversation_cut_after_it_was_accepted_gets_into_no_version(seeded: Settings, stores: Stores) -> None:

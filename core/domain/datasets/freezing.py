@@ -11,7 +11,13 @@ from pydantic import AwareDatetime
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure, summarize_lengths
 from core.domain.datasets.training_formats import list_messages
-from core.domain.datasets.versions import ExclusionReason, FrozenConversation, VersionRule, find_review_exclusion
+from core.domain.datasets.versions import (
+    ExclusionReason,
+    FrozenConversation,
+    ReviewFact,
+    VersionRule,
+    find_review_exclusion,
+)
 from core.domain.scaffolding.records import ArcId, PersonaId, TopicId
 from core.domain.verdict.conversation import Conversation, ConversationMetadata, Role, Turn
 from core.domain.verdict.judgement import judge_conversation
@@ -30,6 +36,9 @@ class Candidate(FrozenConversation):
     review_status: ReviewStatus
     created_at: AwareDatetime
     revision: str
+    was_read: bool = False
+    """Whether a reviewer has had it open."""
+    was_edited: bool = False
     position: int = 0
 
     @property
@@ -110,6 +119,9 @@ class VersionBuilder:
         self._counts: dict[str, Counter[str]] = {
             name: Counter() for name in ("category", "persona", "arc", "topic", "model")
         }
+        self._cells: dict[str, Counter[str]] = {}
+        """By persona and arc."""
+        self._reviews: Counter[ReviewFact] = Counter()
 
     def add(self, candidate: Candidate) -> int | None:
         """Return the position of a candidate in the version, None if it is kept out."""
@@ -124,6 +136,8 @@ class VersionBuilder:
         self._lengths.append(count_tokens(candidate, self._so_far.measure))
         for name, counts in self._counts.items():
             counts[str(getattr(candidate, name))] += 1
+        self._cells.setdefault(candidate.persona, Counter())[candidate.arc] += 1
+        self._reviews.update(list_review_facts(candidate))
         self.members.append((candidate.id, text_hash))
         return len(self.members) - 1
 
@@ -136,8 +150,21 @@ class VersionBuilder:
             "exclusions": dict(sorted(reasons.items())),
             "excluded": {str(conversation_id): reason.value for conversation_id, reason in self.excluded.items()},
             "counts": {name: dict(sorted(counts.items())) for name, counts in self._counts.items()},
+            "cells": {persona: dict(sorted(arcs.items())) for persona, arcs in sorted(self._cells.items())},
+            "reviews": {fact.value: self._reviews[fact] for fact in ReviewFact},
             "lengths": None if lengths is None else lengths.model_dump(mode="json"),
         }
+
+
+def list_review_facts(candidate: Candidate) -> list[ReviewFact]:
+    """Return what reviewers did with a conversation."""
+    is_approved = candidate.review_status is ReviewStatus.APPROVED
+    facts = {
+        ReviewFact.APPROVED: is_approved,
+        ReviewFact.APPROVED_AFTER_READING: is_approved and candidate.was_read,
+        ReviewFact.EDITED: candidate.was_edited,
+    }
+    return [fact for fact, is_so in facts.items() if is_so]
 
 
 def count_tokens(conversation: FrozenConversation, measure: TokenMeasure) -> int:

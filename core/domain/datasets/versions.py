@@ -31,6 +31,14 @@ class ExclusionReason(StrEnum):
     BEYOND_PLAN = "beyond_plan"  #: its combination has as many as the plan asks for
 
 
+class ReviewFact(StrEnum):
+    """What reviewers did with a conversation of a version."""
+
+    APPROVED = "approved"
+    APPROVED_AFTER_READING = "approved_after_reading"  #: it was open in the review before
+    EDITED = "edited"
+
+
 class FrozenConversation(Record):
     """A conversation as a version keeps it; scaffolding by key."""
 
@@ -109,6 +117,17 @@ def compare_members(before: Mapping[UUID, str], after: Mapping[UUID, str]) -> Ve
 def describe_exclusions(exclusions: Mapping[str, int]) -> str:
     """Say how many were kept out for which reason."""
     return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in exclusions.items()) or "none"
+
+
+def describe_reviews(reviews: Mapping[str, int], conversations: int) -> str:
+    """Say what reviewers did with the conversations of a version."""
+    approved, edited = reviews.get(ReviewFact.APPROVED, 0), reviews.get(ReviewFact.EDITED, 0)
+    if not approved:
+        return f"No reviewer has approved any of them{f'; {edited:,} were edited' if edited else ''}."
+    whole = "all" if approved == conversations else f"{approved:,} of {conversations:,}"
+    read = reviews.get(ReviewFact.APPROVED_AFTER_READING, 0)
+    opened = "each after opening it" if read == approved else f"{read:,} of them after opening them, the others unread"
+    return f"A reviewer approved {whole}, {opened}; {edited:,} were edited."
 
 
 def make_fingerprint(members: Iterable[tuple[UUID, str]]) -> str:

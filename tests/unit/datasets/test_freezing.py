@@ -56,6 +56,17 @@ def test_as_many_as_the_plan_asks_for_and_no_more() -> None:
     assert {"core": 2} == builder.summarize()["counts"]["category"]
 
 
+def test_what_reviewers_did_and_each_cell_are_noted_with_the_version() -> None:
+    builder = make_builder()
+    for changes in ({"was_read": True}, {"was_read": True, "was_edited": True}, {}):
+        builder.add(make_candidate(**changes))
+
+    summary = builder.summarize()
+
+    assert {"approved": 3, "approved_after_reading": 2, "edited": 1} == summary["reviews"]
+    assert [3] == [count for arcs in summary["cells"].values() for count in arcs.values()]
+
+
 def test_accepted_ones_count_unread_and_simulated_ones_where_asked_for() -> None:
     rule = VersionRule(counted=CountedStatus.ACCEPTED, include_simulated=True, longest_tokens=90)
     builder = make_builder(rule)
