@@ -17,7 +17,7 @@ from core.services.dataset_export import ExportOptions
 from core.ui.datasets.export import write_archive
 from core.ui.datasets.hub_push import TOKEN
 from tests.factories import make_selection, make_settings
-from tests.support.pages import Pages, list_labels, open_pages, press, read_texts, said
+from tests.support.pages import Pages, find_button, list_labels, open_pages, press, read_texts, said
 from tests.support.results import accept_other, fail
 from tests.support.stores import lease, record
 
@@ -71,6 +71,17 @@ def test_without_data_sets_the_page_offers_the_whole_plan_first(pages: Pages) ->
     (made,) = pages.services.datasets.list_all()
     assert ("Money talks", 100, 100) == (made.name, made.planned, made.combinations)
     assert "100" == metric(app, "To generate")
+
+
+def test_create_waits_for_no_name_and_says_that_it_is_missing(pages: Pages) -> None:
+    app = press(pages.open(DATASETS), "New data set")
+    assert not find_button(app, "Create").disabled
+    press(app, "Create")
+    assert "The name is missing" in said(app.error[0])
+
+    app.text_input(key="dataset_name").set_value("Money talks")  # Typed and pressed at once, as a browser sends it.
+    press(app, "Create")
+    assert ["Money talks"] == [each.name for each in pages.services.datasets.list_all()]
 
 
 def test_a_name_that_is_taken_is_said_in_the_dialog(pages: Pages, dataset: Dataset) -> None:
@@ -170,12 +181,14 @@ def test_a_note_and_an_edit_are_kept_and_shown(pages: Pages, dataset: Dataset) -
     fill(pages, dataset)
     row = pages.services.conversations.list_page().rows[0]
     app = press(pages.open(CONVERSATIONS, conversation=str(row.id)), "Note")
-    app.text_area[0].set_value("Read *twice*.").run()
+    app.text_area[0].set_value("Read *twice*.")
     press(app, "Save")
     assert "Read *twice*." in read_texts(app)
 
     press(app, "Edit")
-    app.text_area[0].set_value("Let us look at your").run()
+    press(app, "Save")
+    assert any("Nothing is changed yet" in said(each) for each in app.warning)
+    app.text_area[0].set_value("Let us look at your")
     press(app, "Save")
     assert "would not pass the verdict" in said(app.error[0])
     app.text_area[0].set_value("Shall we look at your statement?").run()

@@ -189,7 +189,11 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
     )
     text = st.text_area("What it says", value=turns[place].content, height=300, key=f"edit_{conversation.id}_{place}")
     st.caption("What it said before is kept. An edit that would not pass the verdict is refused.")
-    if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != turns[place].content):
+    # Not disabled by the text: the page hears of it only when the field loses its focus, so it would take two clicks.
+    if draw_answers("Save", ":material/save:", forget=_forget):
+        if text.strip() == turns[place].content:
+            st.warning("Nothing is changed yet: the turn says this already.", icon=":material/edit_off:")
+            return
         with report_errors():
             edit_turn(services.conversations, conversation, place, text.strip())
         _forget()
@@ -201,9 +205,10 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
 def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
     before = conversation.review_note or ""
     text = st.text_area("Note", value=before, max_chars=5_000, height=160, label_visibility="collapsed")
-    if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != before):
-        with report_errors():
-            note_conversation(services.conversations, conversation.id, text)
+    if draw_answers("Save", ":material/save:", forget=_forget):  # Not disabled by the text, as above.
+        if text.strip() != before:
+            with report_errors():
+                note_conversation(services.conversations, conversation.id, text)
         _forget()
         st.rerun()
 
