@@ -20,12 +20,14 @@ from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import (
     CountedStatus,
+    Exclusion,
     FrozenConversation,
     VersionChange,
     VersionRule,
     compare_members,
     describe_exclusions,
     make_fingerprint,
+    order_exclusions,
 )
 from core.domain.paging import RowCursor
 from core.errors import InvalidRequest, NotFound
@@ -161,6 +163,10 @@ class DatasetService:
         while rows := self.store.read_version(version.id, position, PAGE_SIZE):
             yield from rows
             position = rows[-1].position + 1
+
+    def list_exclusions(self, version: DatasetVersion) -> tuple[Exclusion, ...]:
+        """Return what a version keeps out, the rarest reason first."""
+        return order_exclusions(self.store.read_exclusions(version.id)) if version.exclusions else ()
 
     def note_export(
         self,

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -12,10 +13,11 @@ from core.config import Settings
 from core.domain.datasets.plans import Dataset, ExportTarget, make_plan
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
-from core.domain.datasets.versions import CountedStatus
+from core.domain.datasets.versions import CountedStatus, ExclusionReason
 from core.services.dataset_export import ExportOptions
 from core.ui.datasets.export import write_archive
 from core.ui.datasets.hub_push import TOKEN
+from core.ui.shell.tables import draw_table
 from tests.factories import make_selection, make_settings
 from tests.support.pages import Pages, find_button, list_labels, open_pages, press, read_texts, said
 from tests.support.results import accept_other, fail
@@ -309,6 +311,37 @@ def test_a_version_says_how_long_it_is_for_the_tokenizer_given(full: tuple[Pages
     told = read_texts(pages.open(DATASETS, dataset=str(made.id)))
     assert "Tokens, estimated at four characters each" in told
     assert "No trainer's default cuts any of it." in told
+
+
+def test_what_a_version_keeps_out_is_listed_with_its_reason_and_leads_to_the_conversation(
+    full: tuple[Pages, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, made = full
+    before = pages.services.datasets.freeze(made, include_simulated=True)
+    first, second, _ = pages.services.datasets.read_version(before)
+    pages.services.conversations.review([first.id, second.id], ReviewStatus.REJECTED)
+    version = pages.services.datasets.freeze(made, include_simulated=True)
+    monkeypatch.setattr("core.ui.datasets.versions.MOST_EXCLUSIONS", 1)
+    tables: dict[str, Any] = {}
+
+    def draw(*arguments: Any, **how: Any) -> None:
+        tables[how["key"]] = how
+        draw_table(*arguments, **how)
+
+    monkeypatch.setattr("core.ui.datasets.versions.draw_table", draw)
+
+    app = pages.open(DATASETS, dataset=str(made.id))
+    pages.services.conversations.review([first.id, second.id], ReviewStatus.PENDING_REVIEW)
+
+    assert {ExclusionReason.REJECTED: 2} == version.exclusions
+    (table,) = [each.value for each in app.dataframe if "reason" in each.value]
+    assert ["Rejected by a reviewer"] == table["reason"].tolist()
+    assert {str(first.id), str(second.id)} > set(table["conversation"])
+    assert "and 1 more" in read_texts(app)
+    opened: list[dict[str, str]] = []
+    monkeypatch.setattr("core.ui.datasets.versions.open_dataset_conversations", lambda _, **link: opened.append(link))
+    tables["dataset_kept_out_" + str(version.number)]["buttons"]["open"].act(0)
+    assert [{"conversation": table["conversation"][0]}] == opened
 
 
 def test_versions_are_compared(full: tuple[Pages, Dataset]) -> None:
