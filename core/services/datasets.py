@@ -34,6 +34,7 @@ from core.errors import InvalidRequest, NotFound
 from core.ports.datasets import DatasetStore
 from core.ports.results import ConversationStore
 from core.services.batches import BatchService
+from core.services.reviews import ApprovedTogether
 
 PAGE_SIZE = 200
 """About 3 MB in memory at a time."""
@@ -98,16 +99,19 @@ class DatasetService:
             for each in top_ups
         )
 
-    def approve_passing(self, dataset: Dataset) -> tuple[int, int]:
-        """Approve what waits for review and passes the verdict; return how many were approved and how many did not pass."""
-        approved = refused = 0
+    def approve_passing(self, dataset: Dataset) -> ApprovedTogether:
+        """Approve what waits for review and passes the verdict."""
+        approved: list[UUID] = []
+        read = refused = 0
         for page in self._list_candidates(dataset):
             waiting = [each for each in page if each.review_status is ReviewStatus.PENDING_REVIEW]
             passing = [each.id for each in waiting if find_problem(each.turns) is None]
             if passing:
-                approved += self.conversations.review(passing, ReviewStatus.APPROVED).reviewed
+                read += self.conversations.review(passing, ReviewStatus.APPROVED).read
+            approved += passing
             refused += len(waiting) - len(passing)
-        return approved, refused
+        before = tuple((each, ReviewStatus.PENDING_REVIEW) for each in approved)
+        return ApprovedTogether(before=before, read=read, refused=refused)
 
     def freeze(
         self,

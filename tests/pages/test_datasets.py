@@ -122,7 +122,7 @@ def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -
     app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all")
     approve = [button for button in app.button if button.label == "Approve all"][-1]
     approve.click().run()
-    assert "2 conversations approved" in read_texts(app)
+    assert "2 conversations approved; 0 of them had been read." in read_texts(app)
     assert "2" == metric(app, "Approved")
 
     press(app, "Freeze")
@@ -133,6 +133,23 @@ def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -
     [button for button in app.button if button.label == "Freeze"][-1].click().run()
     assert not app.exception
     assert "Version 1: 2 conversations" in read_texts(app)
+
+
+def test_approving_all_counts_what_was_read_and_is_undone(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    pages.open(CONVERSATIONS, conversation=str(pages.services.conversations.list_page().rows[0].id))
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all")
+    assert "read or not. You can undo it." in read_texts(app)
+    assert "Undo" not in "".join(list_labels(app))
+    [button for button in app.button if button.label == "Approve all"][-1].click().run()
+    assert "2 conversations approved; 1 of them had been read." in read_texts(app)
+
+    press(app, "Undo 2 approvals")
+
+    again = pages.services.datasets.find(dataset.id)
+    assert (0, 2) == (again.approved, again.awaiting_review)
+    assert "Undo" not in "".join(list_labels(app))
+    assert "conversation" not in app.query_params
 
 
 def test_review_leads_to_the_first_that_waits_and_on_to_the_next(pages: Pages, dataset: Dataset) -> None:

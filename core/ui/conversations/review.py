@@ -1,7 +1,5 @@
 """Review by keys: approve, reject for a reason, undo, edit, note. In a field letters do nothing but write."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -10,15 +8,16 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.datasets.records import ReviewStatus, StoredConversation
-from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_conversation
+from core.services.reviews import edit_turn, note_conversation, review_conversation
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import CONVERSATION
 from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.review_undo import Undoable, can_undo, remember, undo
 from core.ui.shell.session import report_errors
 
-QUESTION, UNDO = "review_question", "review_undo"
-"""Session state: the open question and its conversation; what can be undone, the latest last."""
-MOST_UNDONE, SHOWN_OF_TURN = 100, 80
+QUESTION = "review_question"
+"""Session state: the open question and its conversation."""
+SHOWN_OF_TURN = 80
 REASONS = ("Not realistic", "Wrong or risky advice", "Off topic", "Repetitive", "Emotions do not fit", "Too short")
 KEYS = {
     "A": "approve, and on to the next",
@@ -38,34 +37,6 @@ class Question(StrEnum):
     EDIT = "edit"
     NOTE = "note"
     HELP = "help"
-
-
-@dataclass(frozen=True)
-class Undoable:
-    """Reviews that can be taken back: each conversation with the status it had, and the one to go back to."""
-
-    before: Sequence[tuple[UUID, ReviewStatus]]
-    shown: UUID | None = None
-
-
-def remember(undoable: Undoable) -> None:
-    """Let these reviews be taken back."""
-    st.session_state[UNDO] = (*st.session_state.get(UNDO, ()), undoable)[-MOST_UNDONE:]
-
-
-def can_undo() -> bool:
-    """Return whether there is a review to take back."""
-    return bool(st.session_state.get(UNDO))
-
-
-def undo(services: PageServices) -> None:
-    """Take the last review back, and show its conversation."""
-    *rest, last = st.session_state[UNDO]
-    with report_errors():
-        restore_reviews(services.conversations, last.before)
-        st.session_state[UNDO] = tuple(rest)
-        if last.shown is not None:
-            change_link({CONVERSATION: str(last.shown)}, keep_page=True)
 
 
 def review(
