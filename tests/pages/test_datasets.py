@@ -239,6 +239,24 @@ def test_a_full_data_set_is_on_home_and_on_its_batches(full: tuple[Pages, Datase
     assert "Full" in list_labels(pages.open(MONITOR, batch=str(batch.id)))
 
 
+def test_home_prefers_data_sets_with_something_in_them_and_leads_to_all(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    plan = make_plan(make_selection(1, 1, 1))
+    for number in range(3):
+        pages.services.datasets.create(f"Empty {number}", CountedStatus.APPROVED, plan)
+
+    app = pages.open()
+    shown = read_progress(app)
+    assert all(name in shown for name in ("Two", "Empty 2", "Empty 1"))
+    assert "Empty 0" not in shown
+    assert shown.index("Two") < shown.index("Empty 2")
+
+    press(app, "All data sets")
+    assert "Datasets" == app.subheader[0].value
+    (table,) = [each.value for each in app.dataframe if "filled" in each.value]
+    assert 4 == len(table)
+
+
 def test_an_archive_holds_data_recipes_and_card_and_is_the_same_twice(full: tuple[Pages, Dataset]) -> None:
     pages, made = full
     version = pages.services.datasets.freeze(made, include_simulated=True)
