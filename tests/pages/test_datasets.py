@@ -257,6 +257,38 @@ def test_home_prefers_data_sets_with_something_in_them_and_leads_to_all(pages: P
     assert 4 == len(table)
 
 
+def open_cell(pages: Pages, made: Dataset) -> AppTest:
+    cell = pages.services.datasets.describe(made.id).cells[0]
+    app = pages.open(DATASETS, dataset=str(made.id))
+    app.session_state["dataset_cell"] = made.id, (str(cell.persona_id), str(cell.emotional_arc_id))
+    return app.run()
+
+
+def test_a_cell_leads_to_the_generator_with_the_topics_of_the_plan(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    cells = pages.services.datasets.describe(made.id).cells
+    keys = {topic.id: topic.topic_key for topic in pages.services.scaffolding.list_choices().topics}
+
+    link = press(open_cell(pages, made), "Open in the generator").query_params
+
+    assert (cells[0].persona_key, cells[0].arc_key) == (link["personas"], link["arcs"])
+    assert {keys[cell.training_topic_id] for cell in cells} == set(link["topics"].split(","))
+
+
+def test_a_cell_leads_to_its_failures_of_the_only_batch_or_says_that_they_are_of_all(
+    full: tuple[Pages, Dataset], pages: Pages, dataset: Dataset
+) -> None:
+    fill(pages, dataset, failed=1)
+    detail = pages.services.datasets.describe(dataset.id)
+    (failed,) = [cell for cell in detail.cells if cell.failed]
+    link = press(open_cell(pages, dataset), "Failures").query_params
+    assert (str(failed.persona_id), str(failed.emotional_arc_id)) == (link["persona"], link["arc"])
+    assert (str(failed.training_topic_id), str(detail.batches[0].id)) == (link["topic"], link["batch"])
+
+    link = press(open_cell(*full), "Failures in all batches").query_params
+    assert {"persona", "arc", "topic"} == set(link)
+
+
 def test_an_archive_holds_data_recipes_and_card_and_is_the_same_twice(full: tuple[Pages, Dataset]) -> None:
     pages, made = full
     version = pages.services.datasets.freeze(made, include_simulated=True)

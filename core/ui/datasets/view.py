@@ -36,7 +36,7 @@ def draw_dataset(services: PageServices, dataset_id: UUID) -> None:
             detail = fresh.pop() if fresh else services.datasets.describe(dataset.id)
             now = detail.dataset
             _draw_progress(services, now)
-            draw_grid(now, detail.cells)
+            draw_grid(services, detail)
             _draw_lower_half(services, now, detail)
             if is_filling and not now.open:
                 st.rerun()  # A full rerun ends the refreshing.
