@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, ExportTarget, PlanPart, VersionId
     from core.domain.datasets.splits import Split
     from core.domain.datasets.training_formats import TrainingFormat
-    from core.domain.datasets.versions import CountedStatus, FrozenConversation
+    from core.domain.datasets.versions import CountedStatus, ExclusionReason, FrozenConversation
 
 
 class DatasetStore(Protocol):
@@ -63,6 +63,10 @@ class DatasetStore(Protocol):
 
     def read_version(self, version_id: VersionId, position: int, page_size: int) -> tuple[FrozenConversation, ...]:
         """Return a page of a version's conversations, from a position on."""
+        ...
+
+    def read_exclusions(self, version_id: VersionId) -> dict[UUID, ExclusionReason]:
+        """Return what a version keeps out, and why; raise NotFound."""
         ...
 
 

@@ -20,18 +20,21 @@ from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import (
     CountedStatus,
+    Exclusion,
     FrozenConversation,
     VersionChange,
     VersionRule,
     compare_members,
     describe_exclusions,
     make_fingerprint,
+    order_exclusions,
 )
 from core.domain.paging import RowCursor
 from core.errors import InvalidRequest, NotFound
 from core.ports.datasets import DatasetStore
 from core.ports.results import ConversationStore
 from core.services.batches import BatchService
+from core.services.reviews import ApprovedTogether
 
 PAGE_SIZE = 200
 """About 3 MB in memory at a time."""
@@ -96,16 +99,19 @@ class DatasetService:
             for each in top_ups
         )
 
-    def approve_passing(self, dataset: Dataset) -> tuple[int, int]:
-        """Approve what waits for review and passes the verdict; return how many were approved and how many did not pass."""
-        approved = refused = 0
+    def approve_passing(self, dataset: Dataset) -> ApprovedTogether:
+        """Approve what waits for review and passes the verdict."""
+        approved: list[UUID] = []
+        read = refused = 0
         for page in self._list_candidates(dataset):
             waiting = [each for each in page if each.review_status is ReviewStatus.PENDING_REVIEW]
             passing = [each.id for each in waiting if find_problem(each.turns) is None]
             if passing:
-                approved += self.conversations.review(passing, ReviewStatus.APPROVED).reviewed
+                read += self.conversations.review(passing, ReviewStatus.APPROVED).read
+            approved += passing
             refused += len(waiting) - len(passing)
-        return approved, refused
+        before = tuple((each, ReviewStatus.PENDING_REVIEW) for each in approved)
+        return ApprovedTogether(before=before, read=read, refused=refused)
 
     def freeze(
         self,
@@ -161,6 +167,10 @@ class DatasetService:
         while rows := self.store.read_version(version.id, position, PAGE_SIZE):
             yield from rows
             position = rows[-1].position + 1
+
+    def list_exclusions(self, version: DatasetVersion) -> tuple[Exclusion, ...]:
+        """Return what a version keeps out, the rarest reason first."""
+        return order_exclusions(self.store.read_exclusions(version.id)) if version.exclusions else ()
 
     def note_export(
         self,

@@ -20,6 +20,12 @@ class ReviewedTogether(Record):
     read: int
 
 
+class ApprovedTogether(ReviewedTogether):
+    """What the approval of all that pass changed; `refused` wait on, since the verdict does not accept them any more."""
+
+    refused: int
+
+
 def review_conversation(
     conversations: ConversationStore, conversation_id: UUID, status: ReviewStatus, reason: str | None = None
 ) -> None:

@@ -1,14 +1,19 @@
 """Data sets on the real database: what is missing is bought once, what is frozen stays, nobody sees another's."""
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import UUID
 
 import psycopg
 import pytest
 
 from core.adapters.supabase.datasets import SupabaseDatasetStore
+from core.cli.dataset.freeze import freeze
+from core.cli.dataset.show import show
 from core.config import Settings
 from core.domain.datasets.plans import Dataset, ExportTarget, PlanPart
 from core.domain.datasets.records import ConversationFilters, ReviewStatus
@@ -206,6 +211,28 @@ def test_a_conversation_cut_after_it_was_accepted_gets_into_no_version(seeded: S
 
     assert {ExclusionReason.FAILED_VERDICT: 1} == version.exclusions
     assert first.id not in {each.id for each in service.read_version(version)}
+
+
+def test_commands_say_which_conversations_are_kept_out(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = make_service(stores)
+    dataset = service.create("Kept out", CountedStatus.ACCEPTED, make_plan(2))
+    fill(stores, service, dataset)
+    rejected = next(each for page in service._list_candidates(dataset) for each in page)
+    service.conversations.review([rejected.id], ReviewStatus.REJECTED)
+    for command in ("freeze", "show"):
+        monkeypatch.setattr(f"core.cli.dataset.{command}.load_settings", lambda: None)
+        services = nullcontext(SimpleNamespace(datasets=service))
+        monkeypatch.setattr(f"core.cli.dataset.{command}.open_command_services", lambda _, services=services: services)
+
+    freeze("Kept out", include_simulated=True, as_json=True)
+    show("Kept out", as_json=True)
+
+    frozen, shown = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [{"id": str(rejected.id), "reason": "rejected"}] == frozen["excluded_conversations"]
+    assert frozen["excluded_conversations"] == shown["excluded_conversations"]
+    assert ({"rejected": 1}, 1) == (frozen["excluded"], shown["excluded"])
 
 
 def test_what_is_edited_between_judging_and_freezing_is_not_frozen(seeded: Settings, stores: Stores) -> None:

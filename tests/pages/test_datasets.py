@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -12,12 +13,13 @@ from core.config import Settings
 from core.domain.datasets.plans import Dataset, ExportTarget, make_plan
 from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
-from core.domain.datasets.versions import CountedStatus
+from core.domain.datasets.versions import CountedStatus, ExclusionReason
 from core.services.dataset_export import ExportOptions
 from core.ui.datasets.export import write_archive
 from core.ui.datasets.hub_push import TOKEN
+from core.ui.shell.tables import draw_table
 from tests.factories import make_selection, make_settings
-from tests.support.pages import Pages, list_labels, open_pages, press, read_texts, said
+from tests.support.pages import Pages, find_button, list_labels, open_pages, press, read_texts, said
 from tests.support.results import accept_other, fail
 from tests.support.stores import lease, record
 
@@ -73,6 +75,17 @@ def test_without_data_sets_the_page_offers_the_whole_plan_first(pages: Pages) ->
     assert "100" == metric(app, "To generate")
 
 
+def test_create_waits_for_no_name_and_says_that_it_is_missing(pages: Pages) -> None:
+    app = press(pages.open(DATASETS), "New data set")
+    assert not find_button(app, "Create").disabled
+    press(app, "Create")
+    assert "The name is missing" in said(app.error[0])
+
+    app.text_input(key="dataset_name").set_value("Money talks")  # Typed and pressed at once, as a browser sends it.
+    press(app, "Create")
+    assert ["Money talks"] == [each.name for each in pages.services.datasets.list_all()]
+
+
 def test_a_name_that_is_taken_is_said_in_the_dialog(pages: Pages, dataset: Dataset) -> None:
     app = press(pages.open(DATASETS), "New data set")
     app.text_input(key="dataset_name").set_value(dataset.name).run()
@@ -109,7 +122,7 @@ def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -
     app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all")
     approve = [button for button in app.button if button.label == "Approve all"][-1]
     approve.click().run()
-    assert "2 conversations approved" in read_texts(app)
+    assert "2 conversations approved; 0 of them had been read." in read_texts(app)
     assert "2" == metric(app, "Approved")
 
     press(app, "Freeze")
@@ -120,6 +133,23 @@ def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -
     [button for button in app.button if button.label == "Freeze"][-1].click().run()
     assert not app.exception
     assert "Version 1: 2 conversations" in read_texts(app)
+
+
+def test_approving_all_counts_what_was_read_and_is_undone(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    pages.open(CONVERSATIONS, conversation=str(pages.services.conversations.list_page().rows[0].id))
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all")
+    assert "read or not. You can undo it." in read_texts(app)
+    assert "Undo" not in "".join(list_labels(app))
+    [button for button in app.button if button.label == "Approve all"][-1].click().run()
+    assert "2 conversations approved; 1 of them had been read." in read_texts(app)
+
+    press(app, "Undo 2 approvals")
+
+    again = pages.services.datasets.find(dataset.id)
+    assert (0, 2) == (again.approved, again.awaiting_review)
+    assert "Undo" not in "".join(list_labels(app))
+    assert "conversation" not in app.query_params
 
 
 def test_review_leads_to_the_first_that_waits_and_on_to_the_next(pages: Pages, dataset: Dataset) -> None:
@@ -170,12 +200,14 @@ def test_a_note_and_an_edit_are_kept_and_shown(pages: Pages, dataset: Dataset) -
     fill(pages, dataset)
     row = pages.services.conversations.list_page().rows[0]
     app = press(pages.open(CONVERSATIONS, conversation=str(row.id)), "Note")
-    app.text_area[0].set_value("Read *twice*.").run()
+    app.text_area[0].set_value("Read *twice*.")
     press(app, "Save")
     assert "Read *twice*." in read_texts(app)
 
     press(app, "Edit")
-    app.text_area[0].set_value("Let us look at your").run()
+    press(app, "Save")
+    assert any("Nothing is changed yet" in said(each) for each in app.warning)
+    app.text_area[0].set_value("Let us look at your")
     press(app, "Save")
     assert "would not pass the verdict" in said(app.error[0])
     app.text_area[0].set_value("Shall we look at your statement?").run()
@@ -205,6 +237,56 @@ def test_a_full_data_set_is_on_home_and_on_its_batches(full: tuple[Pages, Datase
     assert f"version {version.number}, exported " in read_progress(pages.open())
     batch = pages.services.datasets.describe(made.id).batches[0]
     assert "Full" in list_labels(pages.open(MONITOR, batch=str(batch.id)))
+
+
+def test_home_prefers_data_sets_with_something_in_them_and_leads_to_all(pages: Pages, dataset: Dataset) -> None:
+    fill(pages, dataset)
+    plan = make_plan(make_selection(1, 1, 1))
+    for number in range(3):
+        pages.services.datasets.create(f"Empty {number}", CountedStatus.APPROVED, plan)
+
+    app = pages.open()
+    shown = read_progress(app)
+    assert all(name in shown for name in ("Two", "Empty 2", "Empty 1"))
+    assert "Empty 0" not in shown
+    assert shown.index("Two") < shown.index("Empty 2")
+
+    press(app, "All data sets")
+    assert "Datasets" == app.subheader[0].value
+    (table,) = [each.value for each in app.dataframe if "filled" in each.value]
+    assert 4 == len(table)
+
+
+def open_cell(pages: Pages, made: Dataset) -> AppTest:
+    cell = pages.services.datasets.describe(made.id).cells[0]
+    app = pages.open(DATASETS, dataset=str(made.id))
+    app.session_state["dataset_cell"] = made.id, (str(cell.persona_id), str(cell.emotional_arc_id))
+    return app.run()
+
+
+def test_a_cell_leads_to_the_generator_with_the_topics_of_the_plan(full: tuple[Pages, Dataset]) -> None:
+    pages, made = full
+    cells = pages.services.datasets.describe(made.id).cells
+    keys = {topic.id: topic.topic_key for topic in pages.services.scaffolding.list_choices().topics}
+
+    link = press(open_cell(pages, made), "Open in the generator").query_params
+
+    assert (cells[0].persona_key, cells[0].arc_key) == (link["personas"], link["arcs"])
+    assert {keys[cell.training_topic_id] for cell in cells} == set(link["topics"].split(","))
+
+
+def test_a_cell_leads_to_its_failures_of_the_only_batch_or_says_that_they_are_of_all(
+    full: tuple[Pages, Dataset], pages: Pages, dataset: Dataset
+) -> None:
+    fill(pages, dataset, failed=1)
+    detail = pages.services.datasets.describe(dataset.id)
+    (failed,) = [cell for cell in detail.cells if cell.failed]
+    link = press(open_cell(pages, dataset), "Failures").query_params
+    assert (str(failed.persona_id), str(failed.emotional_arc_id)) == (link["persona"], link["arc"])
+    assert (str(failed.training_topic_id), str(detail.batches[0].id)) == (link["topic"], link["batch"])
+
+    link = press(open_cell(*full), "Failures in all batches").query_params
+    assert {"persona", "arc", "topic"} == set(link)
 
 
 def test_an_archive_holds_data_recipes_and_card_and_is_the_same_twice(full: tuple[Pages, Dataset]) -> None:
@@ -296,6 +378,37 @@ def test_a_version_says_how_long_it_is_for_the_tokenizer_given(full: tuple[Pages
     told = read_texts(pages.open(DATASETS, dataset=str(made.id)))
     assert "Tokens, estimated at four characters each" in told
     assert "No trainer's default cuts any of it." in told
+
+
+def test_what_a_version_keeps_out_is_listed_with_its_reason_and_leads_to_the_conversation(
+    full: tuple[Pages, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, made = full
+    before = pages.services.datasets.freeze(made, include_simulated=True)
+    first, second, _ = pages.services.datasets.read_version(before)
+    pages.services.conversations.review([first.id, second.id], ReviewStatus.REJECTED)
+    version = pages.services.datasets.freeze(made, include_simulated=True)
+    monkeypatch.setattr("core.ui.datasets.versions.MOST_EXCLUSIONS", 1)
+    tables: dict[str, Any] = {}
+
+    def draw(*arguments: Any, **how: Any) -> None:
+        tables[how["key"]] = how
+        draw_table(*arguments, **how)
+
+    monkeypatch.setattr("core.ui.datasets.versions.draw_table", draw)
+
+    app = pages.open(DATASETS, dataset=str(made.id))
+    pages.services.conversations.review([first.id, second.id], ReviewStatus.PENDING_REVIEW)
+
+    assert {ExclusionReason.REJECTED: 2} == version.exclusions
+    (table,) = [each.value for each in app.dataframe if "reason" in each.value]
+    assert ["Rejected by a reviewer"] == table["reason"].tolist()
+    assert {str(first.id), str(second.id)} > set(table["conversation"])
+    assert "and 1 more" in read_texts(app)
+    opened: list[dict[str, str]] = []
+    monkeypatch.setattr("core.ui.datasets.versions.open_dataset_conversations", lambda _, **link: opened.append(link))
+    tables["dataset_kept_out_" + str(version.number)]["buttons"]["open"].act(0)
+    assert [{"conversation": table["conversation"][0]}] == opened
 
 
 def test_versions_are_compared(full: tuple[Pages, Dataset]) -> None:

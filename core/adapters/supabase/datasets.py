@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from core.adapters.supabase.errors import translate_errors
 from core.adapters.supabase.functions import call_function, make_refusal
 from core.adapters.supabase.reading import keep_readable, read_record
 from core.adapters.supabase.session import Analyst
 from core.domain.datasets.freezing import Candidate
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetId, ExportTarget, PlanPart, VersionId
-from core.domain.datasets.versions import CountedStatus, FrozenConversation
+from core.domain.datasets.versions import CountedStatus, ExclusionReason, FrozenConversation
 from core.domain.paging import RowCursor
 from core.domain.record import Record
 from core.errors import NotFound
@@ -22,6 +23,10 @@ class _Outcome(Record):
     version_id: VersionId | None = None
     number: int | None = None
     reason: str | None = None
+
+
+class _Exclusions(Record):
+    excluded: dict[UUID, ExclusionReason] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +107,15 @@ class SupabaseDatasetStore:
         parameters = {"target_version_id": str(version_id), "from_position": position, "page_size": page_size}
         rows = call_function(self.analyst.client, "read_version_rows", **parameters)
         return tuple(read_record(FrozenConversation, row, "conversation") for row in rows)
+
+    def read_exclusions(self, version_id: VersionId) -> dict[UUID, ExclusionReason]:
+        # describe_dataset leaves them out, since they are long.
+        table = self.analyst.client.table("dataset_versions").select("excluded:summary->excluded")
+        with translate_errors():
+            rows = table.eq("id", str(version_id)).execute().data
+        if not rows:
+            raise NotFound.of("version", version_id)
+        return read_record(_Exclusions, rows[0], "version").excluded or {}
 
     def _call(self, function: str, **parameters: object) -> _Outcome:
         return _Outcome.model_validate(call_function(self.analyst.client, function, **parameters))

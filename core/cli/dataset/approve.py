@@ -17,11 +17,11 @@ def approve(
     passing: Annotated[bool, typer.Option("--passing", help="All that wait for review and pass the checks.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Approve the conversations of a data set that nobody has reviewed, without reading them."""
+    """Approve the conversations of a data set that nobody has reviewed, read or not."""
     if not passing:
-        raise InvalidRequest("Say --passing: all that wait for review and pass the checks are approved, unread.")
+        raise InvalidRequest("Say --passing: all that wait for review and pass the checks are approved, read or not.")
     with open_command_services(load_settings()) as services:
         dataset = services.datasets.get(name)
-        approved, refused = services.datasets.approve_passing(dataset)
-        typer.echo(f"{approved} approved unread, {refused} did not pass", err=True)
+        done = services.datasets.approve_passing(dataset)
+        typer.echo(f"{len(done.before)} approved, {done.read} of them had been read; {done.refused} did not pass", err=True)
         print_dataset(services, services.datasets.get(name), as_json=as_json)

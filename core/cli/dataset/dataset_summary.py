@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from core.command_bootstrap import CommandServices
-from core.domain.datasets.plans import Dataset, DatasetVersion
+from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.errors import InvalidRequest
 from core.terminal import escape_lines
@@ -38,9 +38,8 @@ def parse_version(text: str) -> tuple[str, int | None]:
     return name, int(number)
 
 
-def summarize(services: CommandServices, dataset: Dataset) -> dict[str, Any]:
+def summarize(dataset: Dataset, detail: DatasetDetail) -> dict[str, Any]:
     """Return a data set as one JSON object."""
-    detail = services.datasets.describe(dataset.id)
     exclusions = detail.versions[0].exclusions if detail.versions else {}
     fields = ("name", "counted", "combinations", "planned", "accepted", "approved", "rejected", "failed", "open", "missing")
     summary = {field: getattr(dataset, field) for field in (*fields, "to_generate")}
@@ -65,10 +64,19 @@ def summarize_version(version: DatasetVersion) -> dict[str, Any]:
     }
 
 
-def print_dataset(services: CommandServices, dataset: Dataset, *, as_json: bool) -> None:
-    """Print how far a data set is."""
-    summary = summarize(services, dataset)
+def list_exclusions(services: CommandServices, version: DatasetVersion) -> list[dict[str, str]]:
+    """Return which conversations a version keeps out and why, as JSON objects."""
+    return [each.model_dump(mode="json") for each in services.datasets.list_exclusions(version)]
+
+
+def print_dataset(services: CommandServices, dataset: Dataset, *, as_json: bool, with_exclusions: bool = False) -> None:
+    """Print how far a data set is; its JSON says on request which conversations the newest version keeps out."""
+    detail = services.datasets.describe(dataset.id)
+    summary = summarize(dataset, detail)
     if as_json:
+        if with_exclusions:
+            newest = detail.versions[:1]
+            summary["excluded_conversations"] = [row for each in newest for row in list_exclusions(services, each)]
         typer.echo(json.dumps(summary))
         return
     typer.echo(escape_lines(f"{dataset.name}: {dataset.planned} planned in {dataset.combinations} combinations"))

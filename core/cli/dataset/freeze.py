@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import NameArgument, TokenizerOption, choose_measure, summarize_version
+from core.cli.dataset.dataset_summary import (
+    NameArgument,
+    TokenizerOption,
+    choose_measure,
+    list_exclusions,
+    summarize_version,
+)
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
@@ -29,10 +35,10 @@ def freeze(
             longest_tokens=longest_tokens,
             measure=measure,
         )
-    summary = summarize_version(version)
-    if as_json:
-        typer.echo(json.dumps(summary))
-        return
+        summary = summarize_version(version)
+        if as_json:
+            typer.echo(json.dumps(summary | {"excluded_conversations": list_exclusions(services, version)}))
+            return
     kept_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in summary["excluded"].items())
     typer.echo(f"Version {version.number}: {version.conversations} conversations, fingerprint {version.fingerprint}")
     typer.echo(f"kept out: {kept_out or 'none'}")

@@ -9,4 +9,4 @@ from core.config import load_settings
 def show(name: NameArgument, *, as_json: JsonOption = False) -> None:
     """Show what is planned, accepted, approved, failed and missing."""
     with open_command_services(load_settings()) as services:
-        print_dataset(services, services.datasets.get(name), as_json=as_json)
+        print_dataset(services, services.datasets.get(name), as_json=as_json, with_exclusions=True)

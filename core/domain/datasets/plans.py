@@ -108,6 +108,11 @@ class Dataset(DatasetHead, Progress):
         return self.planned - self.missing
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it, has failed or is being generated."""
+        return not (self.accepted or self.rejected or self.failed or self.open)
+
+    @property
     def awaiting_review(self) -> int:
         """How many accepted conversations nobody has reviewed yet."""
         return self.accepted - self.approved

@@ -1,9 +1,11 @@
 """A frozen version of a data set: which conversations are in it, which are not and why, and what identifies it. Pure."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import sha256
+from typing import assert_never
 from uuid import UUID
 
 from core.domain.datasets.records import ReviewStatus
@@ -37,6 +39,13 @@ class ReviewFact(StrEnum):
     APPROVED = "approved"
     APPROVED_AFTER_READING = "approved_after_reading"  #: it was open in the review before
     EDITED = "edited"
+
+
+class Exclusion(Record):
+    """A conversation that is not in a version, and why."""
+
+    id: UUID
+    reason: ExclusionReason
 
 
 class FrozenConversation(Record):
@@ -128,6 +137,34 @@ def describe_reviews(reviews: Mapping[str, int], conversations: int) -> str:
     read = reviews.get(ReviewFact.APPROVED_AFTER_READING, 0)
     opened = "each after opening it" if read == approved else f"{read:,} of them after opening them, the others unread"
     return f"A reviewer approved {whole}, {opened}; {edited:,} were edited."
+
+
+def order_exclusions(excluded: Mapping[UUID, ExclusionReason]) -> tuple[Exclusion, ...]:
+    """Put what is kept out for the rarest reason first, so that a long list does not begin with hundreds alike."""
+    counts, places = Counter(excluded.values()), {reason: place for place, reason in enumerate(ExclusionReason)}
+    ordered = sorted(excluded.items(), key=lambda item: (counts[item[1]], places[item[1]]))
+    return tuple(Exclusion(id=conversation_id, reason=reason) for conversation_id, reason in ordered)
+
+
+def explain_exclusion(reason: ExclusionReason) -> str:
+    """Say in plain words why a conversation is kept out."""
+    match reason:
+        case ExclusionReason.REJECTED:
+            return "Rejected by a reviewer"
+        case ExclusionReason.NOT_REVIEWED:
+            return "Not approved by a reviewer, and the data set takes approved ones only"
+        case ExclusionReason.SIMULATED:
+            return "Written by the simulated Claude"
+        case ExclusionReason.FAILED_VERDICT:
+            return "Cut off or damaged: the verdict no longer accepts it"
+        case ExclusionReason.DUPLICATE:
+            return "Says the same as an earlier one"
+        case ExclusionReason.TOO_LONG:
+            return "Longer than the limit that was set for the version"
+        case ExclusionReason.BEYOND_PLAN:
+            return "The plan has enough of its persona, arc and topic, or none"
+        case _:
+            assert_never(reason)
 
 
 def make_fingerprint(members: Iterable[tuple[UUID, str]]) -> str:

@@ -5,9 +5,10 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.datasets.records import ConversationCounts, ConversationFilters, ReviewStatus
 from core.services.reviews import review_all
-from core.ui.conversations.review import REASONS, Undoable, can_undo, remember, undo
+from core.ui.conversations.review import REASONS
 from core.ui.shell.formats import format_count
 from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.review_undo import Undoable, can_undo, remember, undo
 from core.ui.shell.session import report_errors
 
 ASKING = "reviewing_all"

@@ -1,7 +1,5 @@
 """Review by keys: approve, reject for a reason, undo, edit, note. In a field letters do nothing but write."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -12,16 +10,17 @@ from streamlit.components.v2 import component
 
 from core.bootstrap import PageServices
 from core.domain.datasets.records import ReviewStatus, StoredConversation
-from core.services.reviews import edit_turn, note_conversation, restore_reviews, review_conversation
+from core.services.reviews import edit_turn, note_conversation, review_conversation
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import CONVERSATION
 from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.review_undo import Undoable, can_undo, remember, undo
 from core.ui.shell.session import report_errors
 
 _guard_keys = component("review_keys", js=Path(__file__).with_name("review_keys.js").read_text(encoding="utf-8"))
-QUESTION, UNDO = "review_question", "review_undo"
-"""Session state: the open question and its conversation; what can be undone, the latest last."""
-MOST_UNDONE, SHOWN_OF_TURN = 100, 80
+QUESTION = "review_question"
+"""Session state: the open question and its conversation."""
+SHOWN_OF_TURN = 80
 REASONS = ("Not realistic", "Wrong or risky advice", "Off topic", "Repetitive", "Emotions do not fit", "Too short")
 KEYS = {
     "A": "approve, and on to the next",
@@ -41,34 +40,6 @@ class Question(StrEnum):
     EDIT = "edit"
     NOTE = "note"
     HELP = "help"
-
-
-@dataclass(frozen=True)
-class Undoable:
-    """Reviews that can be taken back: each conversation with the status it had, and the one to go back to."""
-
-    before: Sequence[tuple[UUID, ReviewStatus]]
-    shown: UUID | None = None
-
-
-def remember(undoable: Undoable) -> None:
-    """Let these reviews be taken back."""
-    st.session_state[UNDO] = (*st.session_state.get(UNDO, ()), undoable)[-MOST_UNDONE:]
-
-
-def can_undo() -> bool:
-    """Return whether there is a review to take back."""
-    return bool(st.session_state.get(UNDO))
-
-
-def undo(services: PageServices) -> None:
-    """Take the last review back, and show its conversation."""
-    *rest, last = st.session_state[UNDO]
-    with report_errors():
-        restore_reviews(services.conversations, last.before)
-        st.session_state[UNDO] = tuple(rest)
-        if last.shown is not None:
-            change_link({CONVERSATION: str(last.shown)}, keep_page=True)
 
 
 def review(
@@ -194,7 +165,11 @@ def _ask_edit(services: PageServices, conversation: StoredConversation) -> None:
     text = st.text_area("What it says", value=turns[place].content, height=300, key=f"edit_{conversation.id}_{place}")
     _guard_keys(key="edit_field", data={"focus": True})
     st.caption("What it said before is kept. An edit that would not pass the verdict is refused.")
-    if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != turns[place].content):
+    # Not disabled by the text: the page hears of it only when the field loses its focus, so it would take two clicks.
+    if draw_answers("Save", ":material/save:", forget=_forget):
+        if text.strip() == turns[place].content:
+            st.warning("Nothing is changed yet: the turn says this already.", icon=":material/edit_off:")
+            return
         with report_errors():
             edit_turn(services.conversations, conversation, place, text.strip())
         _forget()
@@ -207,9 +182,10 @@ def _ask_note(services: PageServices, conversation: StoredConversation) -> None:
     before = conversation.review_note or ""
     text = st.text_area("Note", value=before, max_chars=5_000, height=160, label_visibility="collapsed")
     _guard_keys(key="note_field", data={"focus": True})
-    if draw_answers("Save", ":material/save:", forget=_forget, enabled=text.strip() != before):
-        with report_errors():
-            note_conversation(services.conversations, conversation.id, text)
+    if draw_answers("Save", ":material/save:", forget=_forget):  # Not disabled by the text, as above.
+        if text.strip() != before:
+            with report_errors():
+                note_conversation(services.conversations, conversation.id, text)
         _forget()
         st.rerun()
 

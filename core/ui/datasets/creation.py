@@ -67,7 +67,11 @@ def _ask(services: PageServices) -> None:
     planned = per_combination * sum(selection.planned for selection in selections)
     formulas = escape_markdown(" and ".join(_explain(selection) for selection in selections if selection.planned))
     st.markdown(f"**{format_count(planned, 'conversation')}** planned {f'({formulas}{copies})' if planned else ''}")
-    if draw_answers("Create", ":material/add:", forget=_forget, enabled=planned > 0 and bool(name.strip())):
+    # A missing name does not disable the button: the page would hear of a name only when the field loses its focus.
+    if draw_answers("Create", ":material/add:", forget=_forget, enabled=planned > 0):
+        if not name.strip():
+            st.error("The name is missing. Give the data set one.", icon=":material/error:")
+            return
         parts = [part for each in selections if each.planned for part in make_plan(each, per_combination)]
         _create(services, name, CountedStatus(counted), parts)
 

@@ -18,6 +18,7 @@ from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import open_dataset_list
 from core.ui.shell.page import draw_answers, leave_notice
+from core.ui.shell.review_undo import Undoable, remember
 from core.ui.shell.session import find_settings, report_errors
 
 QUESTION = "dataset_question"
@@ -106,14 +107,17 @@ def _ask_sample(services: PageServices, dataset: Dataset) -> None:
 def _ask_approve(services: PageServices, dataset: Dataset) -> None:
     waiting = format_count(dataset.awaiting_review, "conversation")
     st.markdown(
-        f"**{waiting}** of this data set wait for review. Those that the verdict accepts once more are approved **without "
-        "being read**. You can take each back on its page."
+        f"**{waiting}** of this data set wait for review. Those that the verdict accepts once more are approved, "
+        "read or not. You can undo it."
     )
     if not draw_answers("Approve all", ":material/done_all:", forget=_forget):
         return
     with report_errors(), st.spinner("Judging each once more …"):
-        approved, refused = services.datasets.approve_passing(dataset)
-    _finish(f"{format_count(approved, 'conversation')} approved" + (f", {refused:,} refused." if refused else "."))
+        done = services.datasets.approve_passing(dataset)
+    if done.before:
+        remember(Undoable(done.before, dataset_id=dataset.id))
+    refused = f" The verdict refused {done.refused:,}, which wait on." if done.refused else ""
+    _finish(f"{format_count(len(done.before), 'conversation')} approved; {done.read:,} of them had been read.{refused}")
 
 
 @st.dialog("Freeze a version", icon=":material/ac_unit:", on_dismiss=_forget)

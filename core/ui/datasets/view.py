@@ -16,6 +16,7 @@ from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
 from core.ui.shell.links import open_batch, open_dataset_list
 from core.ui.shell.page import draw_card, draw_header
+from core.ui.shell.review_undo import count_undoable, undo
 from core.ui.shell.session import find_settings, report_errors
 from core.ui.shell.status import find_status_look
 from core.ui.shell.tables import RowButton, age_column, draw_table
@@ -35,7 +36,7 @@ def draw_dataset(services: PageServices, dataset_id: UUID) -> None:
             detail = fresh.pop() if fresh else services.datasets.describe(dataset.id)
             now = detail.dataset
             _draw_progress(services, now)
-            draw_grid(now, detail.cells)
+            draw_grid(services, detail)
             _draw_lower_half(services, now, detail)
             if is_filling and not now.open:
                 st.rerun()  # A full rerun ends the refreshing.
@@ -91,8 +92,11 @@ def _describe_progress(dataset: Dataset) -> str:
 
 
 def _draw_actions(services: PageServices, dataset: Dataset) -> None:
-    """Draw all actions always, so that none moves under the pointer; the next one stands out."""
+    """Draw all actions always, so that none moves under the pointer (undo comes before them); the next one stands out."""
     next_step = _find_next_step(dataset)
+    if undoable := count_undoable(dataset.id):
+        label = f"Undo {format_count(undoable, 'approval')}"
+        st.button(label, icon=":material/undo:", key="dataset_undo", on_click=undo, args=(services,))
 
     def draw(label: str, icon: str, question: Question, *, enabled: bool, help_text: str) -> None:
         kind = "primary" if question is next_step else "secondary"
@@ -122,7 +126,7 @@ def _draw_actions(services: PageServices, dataset: Dataset) -> None:
         ":material/done_all:",
         Question.APPROVE,
         enabled=dataset.awaiting_review > 0,
-        help_text="Approves unread what the verdict accepts once more",
+        help_text="Approves, read or not, what the verdict accepts once more",
     )
     draw(
         "Freeze",

@@ -1,4 +1,4 @@
-"""Home: alerts, totals, running batches, coverage and the latest batches."""
+"""Home: alerts, totals, running batches, data sets, coverage and the latest batches."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from core.ui.shell.links import (
     open_combinations,
     open_conversations,
     open_dataset,
+    open_dataset_list,
     open_generator,
 )
 from core.ui.shell.page import draw_card, draw_header, open_body
@@ -33,6 +34,8 @@ from core.ui.shell.session import report_errors
 from core.ui.shell.status import find_status_look
 
 RECENT_BATCHES, OPEN_BATCHES, SHOWN_DATASETS = 8, 4, 3
+NEWEST_DATASETS = 9
+"""Of so many the shown ones are chosen; each costs a count of its plan."""
 REFRESH_SECONDS = 5
 COVERAGE_CELL_PIXELS, LEAST_CARD_PIXELS = 46, 220
 REFRESH = "home_refreshes"
@@ -52,7 +55,7 @@ def draw_overview() -> None:
         if not overview.batches:
             draw_welcome()
             return
-        _draw_datasets(services.datasets.list_all(most=SHOWN_DATASETS))
+        _draw_datasets(choose_datasets(services.datasets.list_all(most=NEWEST_DATASETS)))
         _draw_coverage(overview.coverage)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Recent batches**", width="content")
@@ -156,8 +159,20 @@ def _describe_running(batch: BatchProgress, *, is_stalled: bool) -> str:
     return " · ".join(parts)
 
 
+def choose_datasets(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Return those to show of data sets that come newest first: empty ones only where too few others are there."""
+    return sorted(datasets, key=lambda dataset: dataset.is_empty)[:SHOWN_DATASETS]
+
+
 def _draw_datasets(datasets: Sequence[Dataset]) -> None:
-    """Draw how far the newest data sets are."""
+    """Draw how far some data sets are, and the way to all."""
+    if not datasets:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Data sets**", width="content")
+        st.space("stretch")
+        if st.button("All data sets", icon=":material/list:", type="tertiary"):
+            open_dataset_list()
     for dataset in datasets:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge("data set", icon=":material/dataset:", color="violet", width=115)

@@ -1,6 +1,6 @@
 """Addresses of pages and what they carry: a link that is copied brings back the same view."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePath
 from typing import NoReturn
@@ -21,7 +21,7 @@ ANALYTICS, DATASETS = "pages/Failure_Analytics.py", "pages/Datasets.py"
 BATCH, CONVERSATION, FAILURE, DATASET = "batch", "conversation", "failure", "dataset"
 EXPERIMENT, REVIEW = "experiment", "review"
 SAMPLE, SEED = "sample", "seed"
-PERSONA, ARC, PATTERN = "persona", "arc", "pattern"
+PERSONA, ARC, TOPIC, PATTERN = "persona", "arc", "topic", "pattern"
 FROM = "from"
 """The page that a button was on; for pages that take no parameter of that button."""
 OPEN_PAGE = "open_page"
@@ -154,11 +154,16 @@ def open_choices(choices: Mapping[str, str]) -> NoReturn:
     _go(GENERATOR, dict(choices))
 
 
-def open_combinations(category: ConversationCategory, persona_key: str, arc_key: str) -> NoReturn:
-    """Go to the Bulk Generator with a persona, an arc and all topics chosen that have no conversation yet."""
+def open_combinations(
+    category: ConversationCategory, persona_key: str, arc_key: str, topic_keys: Sequence[str] = (ALL,)
+) -> NoReturn:
+    """Go to the Bulk Generator with a persona, an arc and topics chosen, of which those with a conversation are skipped."""
     st.session_state.pop(LINK_SEEN, None)  # The same cell again chooses the same again.
     skip = choose_skip(simulated=find_settings().simulated)
-    _go(GENERATOR, {"category": category, "personas": persona_key, "arcs": arc_key, "topics": ALL, "skip": skip})
+    _go(
+        GENERATOR,
+        {"category": category, "personas": persona_key, "arcs": arc_key, "topics": ",".join(topic_keys), "skip": skip},
+    )
 
 
 def open_scaffolding() -> NoReturn:

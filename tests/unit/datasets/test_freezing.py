@@ -7,7 +7,14 @@ import pytest
 
 from core.domain.datasets.freezing import GATES, Candidate, VersionBuilder, VersionSoFar, find_problem
 from core.domain.datasets.token_lengths import TokenMeasure
-from core.domain.datasets.versions import CountedStatus, ExclusionReason, VersionRule, make_fingerprint
+from core.domain.datasets.versions import (
+    CountedStatus,
+    ExclusionReason,
+    VersionRule,
+    explain_exclusion,
+    make_fingerprint,
+    order_exclusions,
+)
 from core.domain.verdict.conversation import Role
 from tests.support.datasets import TEXTS, make_candidate, make_turns
 
@@ -111,3 +118,11 @@ def test_a_fingerprint_tells_of_order_ids_and_texts() -> None:
 
     assert make_fingerprint([one, two]) == make_fingerprint([one, two])
     assert 4 == len({make_fingerprint(each) for each in ([one, two], [two, one], [one], [one, (UUID(int=2), "c")])})
+
+
+def test_the_rarest_reason_comes_first_and_each_has_words_of_its_own() -> None:
+    unread, cut = [UUID(int=number) for number in range(3)], UUID(int=9)
+    excluded = dict.fromkeys(unread, ExclusionReason.NOT_REVIEWED) | {cut: ExclusionReason.FAILED_VERDICT}
+
+    assert [cut, *unread] == [each.id for each in order_exclusions(excluded)]
+    assert len(ExclusionReason) == len({explain_exclusion(reason) for reason in ExclusionReason})
