@@ -7,7 +7,7 @@ from typing import Any
 
 from core.domain.datasets.card import CardFacts, write_card
 from core.domain.datasets.plans import Dataset, DatasetVersion
-from core.domain.datasets.recipes import Export, choose_recipe_name, find_path, list_recipes
+from core.domain.datasets.recipes import CARD, Export, choose_recipe_name, find_path, list_recipes
 from core.domain.datasets.splits import (
     SharedValues,
     Split,
@@ -133,7 +133,7 @@ class DatasetExporter:
             templates=tuple(sorted(survey.templates)),
             example=survey.example,
         )
-        folder.write_text("README.md", self._write_card(facts, options))
+        folder.write_text(CARD, self._write_card(facts, options))
         return ExportSummary(conversations=len(survey.members), splits=splits, rows=rows, lengths=lengths, shared=shared)
 
     def _write_card(self, facts: CardFacts, options: ExportOptions) -> str:

@@ -46,7 +46,7 @@ def export(
     system_role: SystemRoleOption = False,
     licence: LicenceOption = DEFAULT_LICENCE,
     tokenizer: TokenizerOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is an earlier export or empty.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
