@@ -89,7 +89,7 @@ def _check_target(target: Path, *, force: bool) -> None:
         foreign = contents[0].relative_to(target).as_posix()
     if foreign is not None:
         raise InvalidRequest(
-            f"{target} holds what no export writes ({foreign}), so it is not replaced. Name another folder, or move that away."
+            f"{target} holds what no export writes ({foreign}) and is not replaced. Name another folder, or move that away."
         )
     if not force:
         raise InvalidRequest(f"{target} is there already. Name another folder, or replace it with --force.")

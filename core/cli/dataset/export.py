@@ -12,7 +12,7 @@ from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.dataset_bootstrap import make_exporter, write_folder
 from core.domain.datasets.plans import ExportTarget
-from core.domain.datasets.splits import describe_shared, parse_split_rule
+from core.domain.datasets.splits import describe_shared, hold_out, parse_split_rule
 from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
 from core.errors import InvalidRequest
@@ -59,6 +59,8 @@ def export(
         with write_folder(output, force=force) as folder:
             summary = make_exporter(services.datasets).export(found, version, options, folder, measure)
         services.datasets.note_export(version, ExportTarget.FOLDER, options.formats)
+    for note in summary.notes:
+        typer.echo(note, err=True)
     if as_json:
         typer.echo(json.dumps({"version": version.number} | summary.model_dump(mode="json")))
         return
@@ -83,8 +85,7 @@ def make_options(  # noqa: PLR0917 - the options of two commands, in their order
     """Return what the options ask for; raise InvalidRequest that names the wrong one."""
     if use_role and system is not None:
         raise InvalidRequest("Give --system with a text or --system-role, not both.")
-    held_out = {"held_out_topics": _split_keys(hold_out_topics), "held_out_personas": _split_keys(hold_out_personas)}
-    rule = parse_split_rule(split, seed=seed).model_copy(update=held_out)
+    rule = hold_out(parse_split_rule(split, seed=seed), _split_keys(hold_out_topics), _split_keys(hold_out_personas))
     return ExportOptions(
         formats=_parse_formats(formats), split=rule, system=ASSISTANT_ROLE if use_role else system, licence=licence
     )

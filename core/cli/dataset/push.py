@@ -58,8 +58,10 @@ def push(
         publication = make_publisher(services.datasets).publish(
             found, version, options, repo, is_private=not public, token=token, measure=measure
         )
+    for note in publication.notes:
+        typer.echo(note, err=True)
     if as_json:
-        told = publication.model_dump(include={"repository", "address", "bytes_by_file"})
+        told = publication.model_dump(mode="json", include={"repository", "address", "bytes_by_file", "notes"})
         typer.echo(json.dumps({"version": version.number} | told))
         return
     for path, size in publication.bytes_by_file.items():
