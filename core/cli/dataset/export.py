@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, find_version
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.dataset_bootstrap import make_exporter, write_folder
@@ -50,12 +50,10 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
-    name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence, use_role=system_role)
     measure = choose_measure(tokenizer)
     with open_command_services(load_settings()) as services:
-        found = services.datasets.get(name)
-        version = services.datasets.get_version(found, number)
+        found, version = find_version(services.datasets, dataset)
         with write_folder(output, force=force) as folder:
             summary = make_exporter(services.datasets).export(found, version, options, folder, measure)
         services.datasets.note_export(version, ExportTarget.FOLDER, options.formats)
