@@ -7,7 +7,7 @@ from typing import Any
 
 from core.domain.datasets.card import CardFacts, write_card
 from core.domain.datasets.plans import Dataset, DatasetVersion
-from core.domain.datasets.recipes import Export, choose_recipe_name, find_path, list_recipes
+from core.domain.datasets.recipes import CARD, Export, choose_recipe_name, find_path, list_recipes
 from core.domain.datasets.splits import (
     SharedValues,
     Split,
@@ -15,6 +15,7 @@ from core.domain.datasets.splits import (
     SplitRule,
     assign_splits,
     check_splits,
+    describe_empty,
     require_known,
 )
 from core.domain.datasets.token_lengths import ESTIMATE, LengthStatistics, TokenMeasure, choose_length, summarize_lengths
@@ -47,6 +48,8 @@ class ExportSummary(Record):
     """By path of the file."""
     lengths: LengthStatistics
     shared: tuple[SharedValues, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences on splits that were asked for and got nothing."""
 
 
 def make_split_member(conversation: FrozenConversation) -> SplitMember:
@@ -133,8 +136,15 @@ class DatasetExporter:
             templates=tuple(sorted(survey.templates)),
             example=survey.example,
         )
-        folder.write_text("README.md", self._write_card(facts, options))
-        return ExportSummary(conversations=len(survey.members), splits=splits, rows=rows, lengths=lengths, shared=shared)
+        folder.write_text(CARD, self._write_card(facts, options))
+        return ExportSummary(
+            conversations=len(survey.members),
+            splits=splits,
+            rows=rows,
+            lengths=lengths,
+            shared=shared,
+            notes=describe_empty(options.split, splits),
+        )
 
     def _write_card(self, facts: CardFacts, options: ExportOptions) -> str:
         return self.add_hub_data(

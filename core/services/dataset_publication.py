@@ -27,6 +27,8 @@ class Publication(Record):
     is_private: bool
     bytes_by_file: dict[str, int]
     address: str | None = None
+    notes: tuple[str, ...] = ()
+    """Of the export."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class DatasetPublisher:
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "export"
             with self.write_folder(target) as folder:
-                self.exporter.export(dataset, version, options, folder, measure)
+                notes = self.exporter.export(dataset, version, options, folder, measure).notes
             sizes = {
                 path.relative_to(target).as_posix(): path.stat().st_size
                 for path in sorted(target.rglob("*"))
@@ -66,7 +68,7 @@ class DatasetPublisher:
                 message = f"{dataset.name}, version {version.number}, fingerprint {version.fingerprint}"
                 address = self.open_hub(token).push(target, repository, is_private=is_private, message=message)
                 self.datasets.note_export(version, ExportTarget.HUB, options.formats, repository)
-        return Publication(repository=repository, is_private=is_private, bytes_by_file=sizes, address=address)
+        return Publication(repository=repository, is_private=is_private, bytes_by_file=sizes, address=address, notes=notes)
 
 
 def describe_publication(publication: Publication, version: DatasetVersion) -> str:

@@ -315,6 +315,9 @@ def open_export(full: tuple[Pages, Dataset]) -> AppTest:
 
 def test_an_export_says_its_splits_and_what_they_share(full: tuple[Pages, Dataset]) -> None:
     app = open_export(full)
+    assert ["The validation split got nothing: 10 % of 3 conversations are 0.3, which rounds to none."] == [
+        said(each) for each in app.warning
+    ]
     held_out = app.multiselect(key="export_held_out_topic")
     held_out.set_value(held_out.options[:1]).run()
 

@@ -16,6 +16,7 @@ from core.adapters.files.json_items import BrokenArray, Layout, RawRecord, peek_
 from core.adapters.files.json_text import LONG_NUMBER, parse_record, parse_text
 from core.adapters.files.parquet_file import read_parquet
 from core.adapters.files.tables import describe_table, find_delimiter, read_table
+from core.domain.datasets.recipes import DATASET_INFO
 from core.domain.record import Record
 from core.domain.verdict.bounded_json import TOO_LARGE, ExcessiveJson, parse_json
 from core.domain.verdict.formats.chat import is_message
@@ -43,11 +44,14 @@ class Table(Record):
 
 
 def find_files(path: Path) -> list[Path]:
-    """Return the path itself, or the data files in a folder and below, sorted."""
+    """Return the path itself, or the data files in a folder and below, sorted.
+
+    What an export writes beside its data is none: it has the name of a data file and holds no conversation.
+    """
     if not path.is_dir():
         return [path]
     found = (file for file in path.rglob("*") if file.name.lower().removesuffix(".gz").endswith(SUFFIXES))
-    return sorted(file for file in found if not file.is_dir())
+    return sorted(file for file in found if file.name != DATASET_INFO and not file.is_dir())
 
 
 def measure_file(path: Path) -> int:

@@ -1,5 +1,6 @@
 """The folder of an export: written under a temporary name and renamed at the end, so that nobody finds half a data set."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable
@@ -12,6 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
 
+from core.domain.datasets.recipes import CARD, find_foreign
 from core.domain.datasets.training_formats import encode_line
 from core.errors import InvalidRequest
 
@@ -51,14 +53,17 @@ class DatasetFolder:
 
 @contextmanager
 def write_folder(target: Path, *, force: bool) -> Generator[DatasetFolder]:
-    """Yield a folder that is renamed to `target` if nothing fails; raise InvalidRequest if it cannot be made."""
-    if target.exists() and not force:
-        raise InvalidRequest(f"{target} is there already. Name another folder, or replace it with --force.")
+    """Yield a folder that is renamed to `target` if nothing fails; raise InvalidRequest if it cannot be made.
+
+    With `force` it replaces an earlier export or an empty folder, and never anything else.
+    """
+    _check_target(target, force=force)
     partial = target.with_name(f".{target.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield DatasetFolder(partial)
+        _check_target(target, force=force)  # Once more: writing takes a while, and what came meanwhile is not ours.
         if target.is_dir():
             shutil.rmtree(target)
         partial.replace(target)
@@ -66,6 +71,28 @@ def write_folder(target: Path, *, force: bool) -> Generator[DatasetFolder]:
         raise InvalidRequest(f"{target} cannot be written: {error.strerror or error}. Name another folder.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_target(target: Path, *, force: bool) -> None:
+    if Path.cwd().is_relative_to(target.resolve()):
+        raise InvalidRequest(
+            f"{target} is the folder that you are in, or one around it: an export does not replace it. "
+            f"Name a new folder, such as {target / 'export'}."
+        )
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_dir():
+        raise InvalidRequest(f"{target} is there already and is no folder. Name another one.")
+    contents = [path for path in sorted(target.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    foreign = find_foreign(path.relative_to(target).as_posix() for path in contents)
+    if foreign is None and contents and not (target / CARD).exists():
+        foreign = contents[0].relative_to(target).as_posix()
+    if foreign is not None:
+        raise InvalidRequest(
+            f"{target} holds what no export writes ({foreign}) and is not replaced. Name another folder, or move that away."
+        )
+    if not force:
+        raise InvalidRequest(f"{target} is there already. Name another folder, or replace it with --force.")
 
 
 def write_folder_as_zip(write: Callable[[DatasetFolder], object]) -> bytes:

@@ -9,7 +9,8 @@ import typer
 from core.command_bootstrap import CommandServices
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, NotFound
+from core.services.datasets import DatasetService
 from core.terminal import escape_lines
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the data set.")]
@@ -36,6 +37,18 @@ def parse_version(text: str) -> tuple[str, int | None]:
     if not number.isascii() or not number.isdigit():
         raise InvalidRequest(f"{text!r}: after @ stands the number of a version, such as {name or 'NAME'}@1.")
     return name, int(number)
+
+
+def find_version(datasets: DatasetService, text: str) -> tuple[Dataset, DatasetVersion]:
+    """Return what NAME or NAME@VERSION means; a data set that is called so as a whole comes first. Raises InvalidRequest."""
+    try:
+        dataset, number = datasets.get(text), None
+    except NotFound:
+        name, number = parse_version(text)
+        if number is None:
+            raise
+        dataset = datasets.get(name)
+    return dataset, datasets.get_version(dataset, number)
 
 
 def summarize(dataset: Dataset, detail: DatasetDetail) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, find_version
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.dataset_bootstrap import make_exporter, write_folder
 from core.domain.datasets.plans import ExportTarget
-from core.domain.datasets.splits import describe_shared, parse_split_rule
+from core.domain.datasets.splits import describe_shared, hold_out, parse_split_rule
 from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
 from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
 from core.errors import InvalidRequest
@@ -46,19 +46,19 @@ def export(
     system_role: SystemRoleOption = False,
     licence: LicenceOption = DEFAULT_LICENCE,
     tokenizer: TokenizerOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is an earlier export or empty.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write data, recipes for trainers and a card; the same version and options give the same bytes."""
-    name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence, use_role=system_role)
     measure = choose_measure(tokenizer)
     with open_command_services(load_settings()) as services:
-        found = services.datasets.get(name)
-        version = services.datasets.get_version(found, number)
+        found, version = find_version(services.datasets, dataset)
         with write_folder(output, force=force) as folder:
             summary = make_exporter(services.datasets).export(found, version, options, folder, measure)
         services.datasets.note_export(version, ExportTarget.FOLDER, options.formats)
+    for note in summary.notes:
+        typer.echo(note, err=True)
     if as_json:
         typer.echo(json.dumps({"version": version.number} | summary.model_dump(mode="json")))
         return
@@ -83,8 +83,7 @@ def make_options(  # noqa: PLR0917 - the options of two commands, in their order
     """Return what the options ask for; raise InvalidRequest that names the wrong one."""
     if use_role and system is not None:
         raise InvalidRequest("Give --system with a text or --system-role, not both.")
-    held_out = {"held_out_topics": _split_keys(hold_out_topics), "held_out_personas": _split_keys(hold_out_personas)}
-    rule = parse_split_rule(split, seed=seed).model_copy(update=held_out)
+    rule = hold_out(parse_split_rule(split, seed=seed), _split_keys(hold_out_topics), _split_keys(hold_out_personas))
     return ExportOptions(
         formats=_parse_formats(formats), split=rule, system=ASSISTANT_ROLE if use_role else system, licence=licence
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from core.cli.batch_options import JsonOption
-from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, parse_version
+from core.cli.dataset.dataset_summary import TokenizerOption, VersionArgument, choose_measure, find_version
 from core.cli.dataset.export import (
     FormatsOption,
     HoldOutPersonasOption,
@@ -48,18 +48,18 @@ def push(
     settings = load_settings()
     if settings.hub_token is None and not dry_run:
         raise InvalidRequest("Set HF_TOKEN to a token that may write, or see what would be uploaded with --dry-run.")
-    name, number = parse_version(dataset)
     options = make_options(formats, split, hold_out_topics, hold_out_personas, seed, system, licence, use_role=system_role)
     measure = choose_measure(tokenizer)
     with open_command_services(settings) as services:
-        found = services.datasets.get(name)
-        version = services.datasets.get_version(found, number)
+        found, version = find_version(services.datasets, dataset)
         token = None if dry_run else settings.hub_token
         publication = make_publisher(services.datasets).publish(
             found, version, options, repo, is_private=not public, token=token, measure=measure
         )
+    for note in publication.notes:
+        typer.echo(note, err=True)
     if as_json:
-        told = publication.model_dump(include={"repository", "address", "bytes_by_file"})
+        told = publication.model_dump(mode="json", include={"repository", "address", "bytes_by_file", "notes"})
         typer.echo(json.dumps({"version": version.number} | told))
         return
     for path, size in publication.bytes_by_file.items():

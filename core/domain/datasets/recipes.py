@@ -5,6 +5,7 @@ Facts of the trainers as of 2026-11: TRL 1.16, Axolotl 0.19, LLaMA-Factory 0.9.5
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from core.domain.datasets.splits import Split
@@ -15,6 +16,9 @@ EXAMPLE_MODEL = "Qwen/Qwen3-4B-Instruct-2507"
 """TRL has a chat template for it that marks the assistant's tokens, and it has no thoughts: Qwen3-4B would be trained to
 think nothing before each answer."""
 
+CARD = "README.md"
+DATASET_INFO = "dataset_info.json"
+"""LLaMA-Factory looks for it by this name."""
 MESSAGES = (TrainingFormat.MESSAGES_PARQUET, TrainingFormat.MESSAGES_JSONL)
 
 
@@ -46,10 +50,17 @@ def list_recipes(export: Export) -> dict[str, str]:
         recipes["recipes/axolotl.yaml"] = _write_axolotl(export, form)
         recipes["recipes/llamafactory.yaml"] = _write_llamafactory(export, form)
         info = _describe_for_llamafactory(export)
-        recipes["dataset_info.json"] = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+        recipes[DATASET_INFO] = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
     if form := _choose_format(export, *MESSAGES):
         recipes["recipes/unsloth_sft.py"] = _write_unsloth(export, form)
     return recipes
+
+
+def find_foreign(paths: Iterable[str]) -> str | None:
+    """Return the first of the paths in a folder that no export writes, so that none is taken for one which is not."""
+    everything = Export(name="any", formats=tuple(TrainingFormat), splits=tuple(Split), length=1)
+    written = {find_path(form, split) for form in TrainingFormat for split in Split} | {CARD, *list_recipes(everything)}
+    return next((path for path in paths if path not in written), None)
 
 
 def _choose_format(export: Export, *readable: TrainingFormat) -> TrainingFormat | None:

@@ -60,19 +60,36 @@ class SharedValues(Record):
 
 def parse_split_rule(text: str, *, seed: int = 0) -> SplitRule:
     """Read `validation=0.1,test=0.1`; raise InvalidRequest."""
-    shares: dict[str, float] = {}
+    shares: dict[Split, float] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, share = part.partition("=")
         try:
-            shares[Split(name.strip())] = float(share)
+            split, asked = Split(name.strip()), float(share)
         except ValueError as error:
             raise InvalidRequest(
                 f"“{part}” is no split. Write for example validation=0.1 or validation=0.1,test=0.1."
             ) from error
-    shares.pop(Split.TRAIN, None)
-    if not all(0 <= share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
-        raise InvalidRequest("Shares of splits are between 0 and 1, and leave some of the data to train on.")
-    return SplitRule(validation_share=shares.get("validation", 0.0), test_share=shares.get("test", 0.0), seed=seed)
+        if split is Split.TRAIN:
+            raise InvalidRequest("The train split is what the others leave: ask only for shares of validation and test.")
+        if split in shares:
+            raise InvalidRequest(f"The {split.value} split is asked for twice. Give one share of it.")
+        shares[split] = asked
+    if not all(0 < share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
+        raise InvalidRequest(
+            "Shares of splits are more than 0 and less than 1, and leave some of the data to train on. "
+            "Leave out a split that you do not want."
+        )
+    return SplitRule(validation_share=shares.get(Split.VALIDATION, 0.0), test_share=shares.get(Split.TEST, 0.0), seed=seed)
+
+
+def hold_out(rule: SplitRule, topics: frozenset[str], personas: frozenset[str]) -> SplitRule:
+    """Return the rule with these as the test split; raise InvalidRequest where others are to be in it, too."""
+    if (topics or personas) and rule.test_share:
+        raise InvalidRequest(
+            "Held-out topics and personas are the test split, so that it measures what was never seen. "
+            "Leave out the share of test, or hold nothing out."
+        )
+    return rule.model_copy(update={"held_out_topics": topics, "held_out_personas": personas})
 
 
 def assign_splits(members: Sequence[SplitMember], rule: SplitRule) -> dict[int, Split]:
@@ -122,6 +139,25 @@ def describe_shared(shared: SharedValues) -> str:
         )
     ]
     return f"{shared.first.value} and {shared.second.value} share {', '.join(counts[:-1])} and {counts[-1]}"
+
+
+def describe_empty(rule: SplitRule, sizes: Mapping[Split, int]) -> tuple[str, ...]:
+    """Say in a sentence for each split that was asked for and got nothing why it is so; `sizes` are those that did."""
+    holds_out = bool(rule.held_out_topics or rule.held_out_personas)
+    divided = sum(size for split, size in sizes.items() if not (holds_out and split is Split.TEST))
+    shares = {Split.VALIDATION: rule.validation_share, Split.TEST: rule.test_share}
+    return tuple(_describe_empty(split, share, divided) for split, share in shares.items() if share and not sizes.get(split))
+
+
+def _describe_empty(split: Split, share: float, divided: int) -> str:
+    comes_to = f"{round(share * divided, 3):g}"
+    counted = f"1 conversation is {comes_to}" if divided == 1 else f"{divided:,} conversations are {comes_to}"
+    why = (
+        "which rounds to none"
+        if not round(share * divided)
+        else "and nothing as small was left: conversations of one combination, and equal texts, are never divided"
+    )
+    return f"The {split.value} split got nothing: {share * 100:g} % of {counted}, {why}."
 
 
 def require_known(members: Sequence[SplitMember], rule: SplitRule) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.domain.datasets.plans import DatasetVersion, VersionId
-from core.domain.datasets.splits import SplitMember, SplitRule, check_splits, describe_shared
+from core.domain.datasets.splits import SplitMember, SplitRule, check_splits, describe_empty, describe_shared
 from core.domain.datasets.token_lengths import TokenMeasure
 from core.domain.datasets.training_formats import ASSISTANT_ROLE, TrainingFormat
 from core.services.dataset_export import DEFAULT_LICENCE, ExportOptions, divide, make_split_member
@@ -122,3 +122,5 @@ def _draw_splits(services: PageServices, version: DatasetVersion, rule: SplitRul
     shared = "; ".join(map(describe_shared, check_splits(members, assigned)))
     told = escape_markdown(f"{shared[:1].upper()}{shared[1:]}." if shared else "All of it is training data.")
     st.markdown(f"{parts} :gray[· {told}]")
+    for sentence in describe_empty(rule, sizes):
+        st.warning(escape_markdown(sentence), icon=":material/warning:")

@@ -87,6 +87,15 @@ def test_without_a_token_nothing_is_pushed_and_what_would_be_is_said() -> None:
     assert "would be uploaded to owner/name (private)" in describe_publication(publication, version)
 
 
+def test_a_split_that_got_nothing_is_told() -> None:
+    tiny = OPTIONS.model_copy(update={"split": SplitRule(validation_share=0.1, test_share=0.001)})
+
+    assert ["The test split got nothing"] == [
+        note.split(":")[0] for note in publish(ScriptedHub(), None, options=tiny).notes
+    ]
+    assert () == publish(ScriptedHub(), None).notes
+
+
 @pytest.mark.parametrize("repository", ["", "name", "a/b/c", "owner/na me", "owner/näme"])
 def test_what_is_no_name_of_a_repository_is_said_before_anything_is_written(repository: str) -> None:
     with pytest.raises(InvalidRequest, match="OWNER/NAME"):

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.datasets.splits import Split, SplitMember, SplitRule, assign_splits, check_splits, parse_split_rule
+from core.domain.datasets.splits import (
+    Split,
+    SplitMember,
+    SplitRule,
+    assign_splits,
+    check_splits,
+    describe_empty,
+    hold_out,
+    parse_split_rule,
+)
 from core.errors import InvalidRequest
 
 
@@ -74,11 +83,72 @@ def test_held_out_topics_and_personas_are_the_test_split() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["validation", "validation=x", "dev=0.1", "validation=1", "validation=0.6,test=0.5", "test=-0.1"]
+    ("text", "words"),
+    [
+        ("validation", "is no split"),
+        ("validation=x", "is no split"),
+        ("dev=0.1", "is no split"),
+        ("validation=1", "less than 1"),
+        ("validation=0.6,test=0.5", "leave some"),
+        ("test=-0.1", "more than 0"),
+        ("test=nan", "more than 0"),
+        ("validation=0", "Leave out a split that you do not want"),
+        ("train=0.5", "what the others leave"),
+        ("train=0.5,validation=0.1", "what the others leave"),
+        ("validation=0.1,validation=0.2", "validation split is asked for twice"),
+    ],
 )
-def test_a_split_that_is_none_is_refused_in_words(text: str) -> None:
-    with pytest.raises(InvalidRequest):
+def test_a_split_that_is_none_is_refused_in_words(text: str, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
         parse_split_rule(text)
+
+
+@pytest.mark.parametrize("held_out", [{"topics": "topic-1"}, {"personas": "persona-2"}])
+def test_what_is_held_out_is_mixed_with_nothing(held_out: dict[str, str]) -> None:
+    chosen = {"topics": frozenset[str](), "personas": frozenset[str]()}
+    chosen |= {name: frozenset({key}) for name, key in held_out.items()}
+
+    with pytest.raises(InvalidRequest, match="Leave out the share of test"):
+        hold_out(SplitRule(test_share=0.1), **chosen)
+
+    rule = hold_out(SplitRule(validation_share=0.1), **chosen)
+    assert (0.1, chosen["topics"], chosen["personas"]) == (
+        rule.validation_share,
+        rule.held_out_topics,
+        rule.held_out_personas,
+    )
+    assert SplitRule(test_share=0.1) == hold_out(SplitRule(test_share=0.1), frozenset(), frozenset())
+
+
+def tell_empty(members: list[SplitMember], rule: SplitRule) -> tuple[str, ...]:
+    return describe_empty(rule, Counter(assign_splits(members, rule).values()))
+
+
+def test_a_split_that_gets_nothing_is_told_with_the_reason() -> None:
+    rule = SplitRule(validation_share=0.2, test_share=0.2)
+
+    rounded = tell_empty(make_members(personas=1, arcs=1, topics=2), rule)
+    whole = tell_empty(make_members(personas=1, arcs=1, topics=2, variations=4), rule)
+    single = tell_empty(make_members(personas=1, arcs=1, topics=1), SplitRule(validation_share=0.1))
+
+    none = "split got nothing: 20 % of 2 conversations are 0.4, which rounds to none."
+    assert (f"The validation {none}", f"The test {none}") == rounded
+    assert ["The validation split got nothing", "The test split got nothing"] == [each.split(":")[0] for each in whole]
+    assert all("20 % of 8 conversations are 1.6, and nothing as small was left" in each for each in whole)
+    assert ("The validation split got nothing: 10 % of 1 conversation is 0.1, which rounds to none.",) == single
+
+
+def test_nothing_is_told_of_splits_that_were_filled_or_not_asked_for() -> None:
+    assert () == tell_empty(make_members(), SplitRule(validation_share=0.1, test_share=0.1))
+    assert () == tell_empty(make_members(topics=1, arcs=1), SplitRule())
+
+
+def test_held_out_conversations_are_no_part_of_what_is_divided() -> None:
+    rule = SplitRule(validation_share=0.1, held_out_topics=frozenset({"topic-1"}))
+
+    (told,) = tell_empty(make_members(personas=1, arcs=1, topics=4), rule)
+
+    assert "10 % of 3 conversations are 0.3" in told
 
 
 def test_shares_are_read() -> None:
