@@ -2,6 +2,7 @@
 
 import json
 import time
+from math import ceil
 
 import typer
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from core.command_bootstrap import CommandServices
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus, Submitted
+from core.domain.batches.estimate import Estimate
 from core.terminal import escape_lines
 
 POLL_SECONDS = 1.0
@@ -27,6 +29,16 @@ def report_submitted(
     if wait and progress.status is not BatchStatus.COMPLETED:
         typer.echo(escape_lines(f"brightrun: the batch is {progress.status}: {progress.reason}"), err=True)
         raise typer.Exit(2 if progress.status is BatchStatus.FAILED else 1)
+
+
+def describe_estimate(estimate: Estimate, *, simulated: bool) -> str:
+    """Say what conversations are expected to take and to cost."""
+    hours, minutes = divmod(ceil(estimate.seconds / 60), 60)
+    duration = f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min"
+    paid = "; Claude is simulated, so nothing is paid" if simulated else ""
+    return (
+        f"{estimate.conversations:,} conversations: about {duration} and ${estimate.cost_usd:,.2f} ({estimate.basis}{paid})"
+    )
 
 
 def wait_for_batch(services: CommandServices, batch_id: BatchId) -> BatchProgress:

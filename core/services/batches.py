@@ -43,7 +43,12 @@ class BatchService:
 
     def estimate(self, selection: Selection, settings: BatchSettings) -> Estimate:
         """Return expected time and cost, from the model's own history where there is enough."""
-        return self._estimate(self._count_planned(selection), settings)
+        return self.estimate_conversations(self._count_planned(selection), settings)
+
+    def estimate_conversations(self, conversations: int, settings: BatchSettings) -> Estimate:
+        """Return expected time and cost of so many conversations, likewise."""
+        history = find_history(self.list_history(), settings.model, simulated=self.simulated)
+        return estimate_settings(conversations, settings, history)
 
     def count_existing(self, selection: Selection, skip: SkipExisting) -> int:
         """Return how many of the selection's combinations have a conversation already."""
@@ -89,8 +94,7 @@ class BatchService:
         """Write and enqueue a batch of a data set: of these positions what its plan still misses. Raises as submit does."""
         _check_price(settings.model, settings.budget_usd)
         without_templates = self._find_useless_templates([selection])
-        picks = picks[:MOST_ITEMS]  # The next top-up goes on from there.
-        estimate = self._estimate(len(picks), settings)
+        estimate = self.estimate_conversations(len(picks), settings)
         submitted = self.batches.submit(
             name, selection, settings, estimate, picks, without_templates=without_templates, dataset_id=dataset_id
         )
@@ -156,10 +160,6 @@ class BatchService:
         except QueueUnavailable:
             return False  # The batch is safe in the database; the reconciler enqueues it when the queue is back.
         return True
-
-    def _estimate(self, conversations: int, settings: BatchSettings) -> Estimate:
-        history = find_history(self.list_history(), settings.model, simulated=self.simulated)
-        return estimate_settings(conversations, settings, history)
 
     def _count_planned(self, selection: Selection) -> int:
         skip = selection.skip_existing

@@ -13,6 +13,7 @@ from core.domain.datasets.plans import (
     DatasetVersion,
     ExportTarget,
     PlanPart,
+    TopUp,
     plan_top_ups,
 )
 from core.domain.datasets.records import ReviewStatus
@@ -82,12 +83,19 @@ class DatasetService:
         """Return the data set with its plan cell by cell, batches and versions; raise NotFound."""
         return self.store.describe(dataset_id, counts_simulated=self.batches.simulated)
 
+    def plan_top_up(self, dataset: Dataset) -> tuple[TopUp, ...]:
+        """Return what a top-up would submit now: a batch for each category of which something is missing."""
+        return plan_top_ups(self.describe(dataset.id).cells, choose_skip(simulated=self.batches.simulated))
+
     def top_up(self, dataset: Dataset, settings: BatchSettings) -> tuple[Submitted, ...]:
-        """Submit what the plan still misses, a batch for each category; nothing where nothing is missing.
+        """Submit what the plan still misses; nothing where nothing is missing."""
+        return self.submit_top_ups(dataset, self.plan_top_up(dataset), settings)
+
+    def submit_top_ups(self, dataset: Dataset, top_ups: Sequence[TopUp], settings: BatchSettings) -> tuple[Submitted, ...]:
+        """Submit what was planned.
 
         The database takes of it only what is missing at that moment, so two top-ups at once buy nothing twice.
         """
-        top_ups = plan_top_ups(self.describe(dataset.id).cells, choose_skip(simulated=self.batches.simulated))
         return tuple(
             self.batches.submit_picks(
                 each.selection,

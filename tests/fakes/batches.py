@@ -17,6 +17,7 @@ from core.domain.batches.batch import (
     Submitted,
 )
 from core.domain.batches.estimate import Estimate, GenerationHistory
+from core.domain.datasets.plans import DatasetId
 from core.domain.scaffolding.records import EmotionalArc, Persona, PromptTemplate, TemplateId, TrainingTopic, VariationAxis
 
 
@@ -52,6 +53,7 @@ class ScriptedBatchStore:
         picks: Sequence[int] | None,
         *,
         without_templates: Sequence[TemplateId] = (),
+        dataset_id: DatasetId | None = None,
     ) -> Submitted:
         self.submissions.append(Submission(name, selection, settings, estimate, picks, without_templates))
         return Submitted(batch_id=BatchId(uuid4()), planned=len(picks or ()))

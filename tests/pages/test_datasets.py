@@ -117,6 +117,16 @@ def test_a_data_set_is_topped_up_with_what_is_missing(pages: Pages, dataset: Dat
     assert "0" == metric(app, "To generate")
 
 
+def test_a_top_up_that_no_batch_holds_says_what_is_left(pages: Pages) -> None:
+    made = pages.services.datasets.create("Large", CountedStatus.ACCEPTED, make_plan(make_selection(3, 5, 10), 1_000))
+
+    app = press(pages.open(DATASETS, dataset=str(made.id)), "Top up")
+
+    assert "**100,000 conversations** with" in read_texts(app)
+    assert "A batch holds at most 100,000 conversations; 50,000 more need another top-up." in read_texts(app)
+    assert "Generate 100,000 conversations" in list_labels(app)
+
+
 def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -> None:
     fill(pages, dataset)
     app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Approve all")

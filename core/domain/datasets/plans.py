@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any, NewType
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from core.domain.batches.batch import MOST_PER_COMBINATION, BatchId, BatchStatus, Selection, SkipExisting
+from core.domain.batches.batch import MOST_ITEMS, MOST_PER_COMBINATION, BatchId, BatchStatus, Selection, SkipExisting
 from core.domain.datasets.token_lengths import LengthStatistics
 from core.domain.datasets.versions import CountedStatus
 from core.domain.record import Record
@@ -176,6 +177,8 @@ class TopUp(Record):
 
     selection: Selection
     picks: tuple[int, ...]
+    left: int = 0
+    """Missing conversations that the batch does not hold; the next top-up goes on from there."""
 
 
 def make_plan(selection: Selection, per_combination: int = 1) -> tuple[PlanPart, ...]:
@@ -240,5 +243,12 @@ def _plan_top_up(category: ConversationCategory, missing: Sequence[CellProgress]
         order = sample_grid(len(personas), len(arcs), len(topics), limit=selection.grid_size)
     most = max(wanted.values())
     # The first of each combination before the second of any.
-    picks = tuple(position for copy in range(most) for position in order if wanted.get(position, 0) > copy)
-    return TopUp(selection=selection, picks=picks)
+    missing_picks = (position for copy in range(most) for position in order if wanted.get(position, 0) > copy)
+    picks = tuple(islice(missing_picks, MOST_ITEMS))
+    return TopUp(selection=selection, picks=picks, left=sum(wanted.values()) - len(picks))
+
+
+def describe_left(top_ups: Sequence[TopUp]) -> str | None:
+    """Say what batches of a top-up do not hold; None where they hold all that is missing."""
+    left = sum(each.left for each in top_ups)
+    return f"A batch holds at most {MOST_ITEMS:,} conversations; {left:,} more need another top-up." if left else None

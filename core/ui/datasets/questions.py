@@ -7,7 +7,8 @@ from typing import assert_never
 import streamlit as st
 
 from core.bootstrap import PageServices
-from core.domain.datasets.plans import Dataset, DatasetId, DatasetVersion
+from core.domain.batches.batch import MOST_ITEMS
+from core.domain.datasets.plans import Dataset, DatasetId, DatasetVersion, describe_left
 from core.domain.datasets.versions import CountedStatus, describe_exclusions
 from core.services.batches import estimate_settings
 from core.ui.datasets.export import draw_export
@@ -76,17 +77,21 @@ def _finish(notice: str) -> None:
 
 @st.dialog("Top up", icon=":material/bolt:", width=640, on_dismiss=_forget)
 def _ask_top_up(services: PageServices, dataset: Dataset) -> None:
-    conversations = format_count(dataset.to_generate, "conversation")
     with report_errors():
+        # The plan cell by cell is read only where it does not fit as a whole: the question is drawn with every choice in it.
+        top_ups = services.datasets.plan_top_up(dataset) if dataset.to_generate > MOST_ITEMS else ()
+        count = dataset.to_generate - sum(each.left for each in top_ups)
+        conversations = format_count(count, "conversation")
         summary = st.container()
         settings = draw_settings(find_settings())
-        estimate = estimate_settings(dataset.to_generate, settings, find_own_history(services, settings.model))
+        estimate = estimate_settings(count, settings, find_own_history(services, settings.model))
         cost = escape_markdown(format_money(estimate.cost_usd))
+        scope = escape_markdown(describe_left(top_ups) or "Exactly what the plan misses, a batch for each category.")
         summary.markdown(
             f"**{conversations}** with {escape_markdown(settings.model)}: about **{format_duration(estimate.seconds)}** and "
-            f"**{cost}**. Exactly what the plan misses, a batch for each category."
+            f"**{cost}**. {scope}"
         )
-        if draw_answers(f"Generate {conversations}", ":material/bolt:", forget=_forget, enabled=dataset.to_generate > 0):
+        if draw_answers(f"Generate {conversations}", ":material/bolt:", forget=_forget, enabled=count > 0):
             submitted = services.datasets.top_up(dataset, settings)
             queued = format_count(sum(batch.planned for batch in submitted), "conversation")
             waits = all(batch.is_enqueued for batch in submitted)

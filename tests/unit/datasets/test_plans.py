@@ -4,8 +4,8 @@ from collections import Counter
 from typing import cast
 from uuid import UUID
 
-from core.domain.batches.batch import Selection, SkipExisting
-from core.domain.datasets.plans import CellProgress, make_plan, plan_top_ups
+from core.domain.batches.batch import MOST_ITEMS, Selection, SkipExisting
+from core.domain.datasets.plans import CellProgress, describe_left, make_plan, plan_top_ups
 from core.domain.datasets.versions import compare_members, describe_exclusions
 from core.domain.scaffolding.records import ArcId, ConversationCategory, PersonaId, TopicId
 
@@ -92,3 +92,11 @@ def test_versions_differ_by_what_was_added_removed_and_edited() -> None:
 def test_exclusions_are_told_by_reason() -> None:
     assert "none" == describe_exclusions({})
     assert "1,200 not reviewed, 1 duplicate" == describe_exclusions({"not_reviewed": 1200, "duplicate": 1})
+
+
+def test_a_batch_holds_no_more_than_it_may_and_the_rest_is_counted() -> None:
+    (top_up,) = plan_top_ups([make_cell(1, 1, 1, 70_000), make_cell(1, 1, 2, 80_000)], SkipExisting.REAL)
+
+    assert (MOST_ITEMS, 50_000) == (len(top_up.picks), top_up.left)
+    assert "50,000 more need another top-up" in str(describe_left([top_up]))
+    assert describe_left(plan_top_ups([make_cell(1, 1, 1, 2)], SkipExisting.REAL)) is None
