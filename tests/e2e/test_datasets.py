@@ -116,7 +116,6 @@ def test_from_an_empty_database_to_a_downloaded_data_set(page: Page, url: str) -
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("100 conversations")).to_be_visible()
     dialog.get_by_role("textbox", name="Name").fill("Money talks")
-    dialog.get_by_role("textbox", name="Name").press("Tab")
     dialog.get_by_role("button", name="Create").click()
     expect(metric(page, "To generate")).to_have_text("100")
     for _ in range(5):
