@@ -46,6 +46,7 @@ DATASET_COMMANDS = {
     "show": "core.cli.dataset.show",
     "top-up": "core.cli.dataset.top_up",
     "approve": "core.cli.dataset.approve",
+    "reject": "core.cli.dataset.reject",
     "freeze": "core.cli.dataset.freeze",
     "export": "core.cli.dataset.export",
     "push": "core.cli.dataset.push",

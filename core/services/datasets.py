@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.domain.batches.batch import BatchSettings, Submitted, choose_skip
-from core.domain.datasets.freezing import Candidate, VersionBuilder, find_problem
+from core.domain.datasets.freezing import Candidate, UnusableFinder, VersionBuilder, find_problem
 from core.domain.datasets.plans import (
     Dataset,
     DatasetDetail,
@@ -22,11 +22,13 @@ from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import (
     CountedStatus,
     Exclusion,
+    ExclusionReason,
     FrozenConversation,
     VersionChange,
     VersionRule,
     compare_members,
     describe_exclusions,
+    explain_exclusion,
     make_fingerprint,
     order_exclusions,
 )
@@ -35,7 +37,7 @@ from core.errors import InvalidRequest, NotFound
 from core.ports.datasets import DatasetStore
 from core.ports.results import ConversationStore
 from core.services.batches import BatchService
-from core.services.reviews import ApprovedTogether
+from core.services.reviews import ApprovedTogether, ReviewedTogether
 
 PAGE_SIZE = 200
 """About 3 MB in memory at a time."""
@@ -120,6 +122,17 @@ class DatasetService:
             refused += len(waiting) - len(passing)
         before = tuple((each, ReviewStatus.PENDING_REVIEW) for each in approved)
         return ApprovedTogether(before=before, read=read, refused=refused)
+
+    def reject_unusable(self, dataset: Dataset) -> ReviewedTogether:
+        """Reject what no version will take, so that the next top-up replaces it."""
+        finder, before, read = UnusableFinder(), list[tuple[UUID, ReviewStatus]](), 0
+        for page in self._list_candidates(dataset):
+            found = [(each, reason) for each in page if (reason := finder.find(each)) is not None]
+            for reason in ExclusionReason:
+                if ids := [each.id for each, why in found if why is reason]:
+                    read += self.conversations.review(ids, ReviewStatus.REJECTED, explain_exclusion(reason)).read
+            before += [(each.id, each.review_status) for each, _ in found]
+        return ReviewedTogether(before=tuple(before), read=read)
 
     def freeze(
         self,

@@ -18,7 +18,7 @@ from core.config import Settings
 from core.domain.datasets.plans import Dataset, ExportTarget, PlanPart
 from core.domain.datasets.records import ConversationFilters, ReviewStatus
 from core.domain.datasets.training_formats import TrainingFormat
-from core.domain.datasets.versions import CountedStatus, ExclusionReason
+from core.domain.datasets.versions import CountedStatus, ExclusionReason, explain_exclusion
 from core.domain.scaffolding.records import ConversationCategory
 from core.errors import InvalidRequest, NotFound
 from core.services.batches import BatchService
@@ -194,6 +194,29 @@ def test_a_version_notes_what_reviewers_did(seeded: Settings, stores: Stores) ->
     version = service.freeze(dataset, include_simulated=True)
 
     assert {"approved": 2, "approved_after_reading": 1, "edited": 1} == version.summary["reviews"]
+
+
+def test_what_no_version_takes_is_rejected_and_topped_up(seeded: Settings, stores: Stores) -> None:
+    service = make_service(stores)
+    dataset = service.create("Replaced", CountedStatus.ACCEPTED, make_plan(3))
+    fill(stores, service, dataset)  # All say the same.
+    first, *_ = (each for page in service._list_candidates(dataset) for each in page)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute("update public.conversations set turns = turns - 0 where id = %s", (first.id,))
+    assert 0 == service.get("Replaced").missing
+
+    done = service.reject_unusable(dataset)
+
+    assert 2 == len(done.before)
+    assert (2, 2) == (service.get("Replaced").rejected, service.get("Replaced").missing)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        reasons = connection.execute(
+            "select review_reason from public.conversations where id = any (%s)", ([each for each, _ in done.before],)
+        ).fetchall()
+    assert {explain_exclusion(ExclusionReason.FAILED_VERDICT), explain_exclusion(ExclusionReason.DUPLICATE)} == {
+        reason for (reason,) in reasons
+    }
+    assert () == service.reject_unusable(dataset).before
 
 
 def test_a_conversation_cut_after_it_was_accepted_gets_into_no_version(seeded: Settings, stores: Stores) -> None:

@@ -20,7 +20,7 @@ from core.ui.datasets.hub_push import TOKEN
 from core.ui.shell.tables import draw_table
 from tests.factories import make_selection, make_settings
 from tests.support.pages import Pages, find_button, list_labels, open_pages, press, read_texts, said
-from tests.support.results import accept_other, fail
+from tests.support.results import accept, accept_other, fail
 from tests.support.stores import lease, record
 
 pytestmark = pytest.mark.usefixtures("warm_server")
@@ -145,6 +145,22 @@ def test_all_that_pass_are_approved_and_frozen(pages: Pages, dataset: Dataset) -
     assert "Version 1: 2 conversations" in read_texts(app)
 
 
+def test_what_no_version_takes_is_replaced_after_a_question(pages: Pages) -> None:
+    plan = make_plan(make_selection(1, 1, 2))
+    dataset = pages.services.datasets.create("Copies", CountedStatus.ACCEPTED, plan)
+    for submitted in pages.services.datasets.top_up(dataset, make_settings()):
+        record(pages.stores, *map(accept, lease(pages.stores, submitted.batch_id, 2)))  # Both say the same.
+    pages.services.datasets.freeze(dataset, include_simulated=True)
+
+    app = press(pages.open(DATASETS, dataset=str(dataset.id)), "Have them replaced")
+    press(app, "Reject them")
+
+    assert "1 conversation rejected. Top up generates others." in read_texts(app)
+    assert "1" == metric(app, "To generate")
+    press(app, "Undo 1 review")
+    assert 0 == pages.services.datasets.find(dataset.id).missing
+
+
 def test_approving_all_counts_what_was_read_and_is_undone(pages: Pages, dataset: Dataset) -> None:
     fill(pages, dataset)
     pages.open(CONVERSATIONS, conversation=str(pages.services.conversations.list_page().rows[0].id))
@@ -154,7 +170,7 @@ def test_approving_all_counts_what_was_read_and_is_undone(pages: Pages, dataset:
     [button for button in app.button if button.label == "Approve all"][-1].click().run()
     assert "2 conversations approved; 1 of them had been read." in read_texts(app)
 
-    press(app, "Undo 2 approvals")
+    press(app, "Undo 2 reviews")
 
     again = pages.services.datasets.find(dataset.id)
     assert (0, 2) == (again.approved, again.awaiting_review)

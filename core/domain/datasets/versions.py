@@ -33,6 +33,10 @@ class ExclusionReason(StrEnum):
     BEYOND_PLAN = "beyond_plan"  #: its combination has as many as the plan asks for
 
 
+REPLACEABLE = frozenset({ExclusionReason.FAILED_VERDICT, ExclusionReason.DUPLICATE})
+"""What no version takes, whatever its rule is: rejected, it is missing again, and a top-up replaces it."""
+
+
 class ReviewFact(StrEnum):
     """What reviewers did with a conversation of a version."""
 

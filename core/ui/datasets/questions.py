@@ -31,6 +31,7 @@ class Question(StrEnum):
 
     TOP_UP = "top_up"
     APPROVE = "approve"
+    REJECT = "reject"
     FREEZE = "freeze"
     DELETE = "delete"
     SAMPLE = "sample"
@@ -53,6 +54,8 @@ def draw_question(services: PageServices, dataset: Dataset, versions: Sequence[D
             _ask_top_up(services, dataset)
         case Question.APPROVE:
             _ask_approve(services, dataset)
+        case Question.REJECT:
+            _ask_reject(services, dataset)
         case Question.FREEZE:
             _ask_freeze(services, dataset)
         case Question.DELETE:
@@ -123,6 +126,21 @@ def _ask_approve(services: PageServices, dataset: Dataset) -> None:
         remember(Undoable(done.before, dataset_id=dataset.id))
     refused = f" The verdict refused {done.refused:,}, which wait on." if done.refused else ""
     _finish(f"{format_count(len(done.before), 'conversation')} approved; {done.read:,} of them had been read.{refused}")
+
+
+@st.dialog("Have them replaced?", icon=":material/autorenew:", on_dismiss=_forget)
+def _ask_reject(services: PageServices, dataset: Dataset) -> None:
+    st.markdown(
+        "Conversations that are cut off or damaged by now, and those that say the same as an earlier one, fill the plan and "
+        "get into no version. They are rejected with the reason, and the next top-up generates others. You can undo it."
+    )
+    if not draw_answers("Reject them", ":material/thumb_down:", forget=_forget):
+        return
+    with report_errors(), st.spinner("Judging each once more …"):
+        done = services.datasets.reject_unusable(dataset)
+    if done.before:
+        remember(Undoable(done.before, dataset_id=dataset.id))
+    _finish(f"{format_count(len(done.before), 'conversation')} rejected. Top up generates others.")
 
 
 @st.dialog("Freeze a version", icon=":material/ac_unit:", on_dismiss=_forget)

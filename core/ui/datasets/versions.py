@@ -9,7 +9,7 @@ import streamlit as st
 from core.bootstrap import PageServices
 from core.domain.datasets.plans import Dataset, DatasetVersion
 from core.domain.datasets.token_lengths import describe_defaults
-from core.domain.datasets.versions import Exclusion, describe_exclusions, explain_exclusion
+from core.domain.datasets.versions import REPLACEABLE, Exclusion, ExclusionReason, describe_exclusions, explain_exclusion
 from core.ui.datasets.lengths import draw_lengths
 from core.ui.datasets.questions import Question, ask
 from core.ui.shell.formats import escape_markdown, format_count
@@ -69,6 +69,10 @@ def _draw_exclusions(services: PageServices, dataset: Dataset, versions: Sequenc
                 "Version", list(numbers), key=key, format_func=_name_version, label_visibility="collapsed", width=140
             )
             version = numbers[chosen]
+        if REPLACEABLE & {ExclusionReason(reason) for reason in version.exclusions}:
+            st.space("stretch")
+            if st.button("Have them replaced", icon=":material/autorenew:", key="dataset_reject"):
+                ask(Question.REJECT, dataset.id)
     shown = _load_exclusions(services, version, version.id)
 
     def open_chosen(row: int) -> None:

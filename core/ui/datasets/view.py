@@ -95,7 +95,7 @@ def _draw_actions(services: PageServices, dataset: Dataset) -> None:
     """Draw all actions always, so that none moves under the pointer (undo comes before them); the next one stands out."""
     next_step = _find_next_step(dataset)
     if undoable := count_undoable(dataset.id):
-        label = f"Undo {format_count(undoable, 'approval')}"
+        label = f"Undo {format_count(undoable, 'review')}"
         st.button(label, icon=":material/undo:", key="dataset_undo", on_click=undo, args=(services,))
 
     def draw(label: str, icon: str, question: Question, *, enabled: bool, help_text: str) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.datasets.freezing import GATES, Candidate, VersionBuilder, VersionSoFar, find_problem
+from core.domain.datasets.freezing import GATES, Candidate, UnusableFinder, VersionBuilder, VersionSoFar, find_problem
 from core.domain.datasets.token_lengths import TokenMeasure
 from core.domain.datasets.versions import (
     CountedStatus,
@@ -103,6 +103,21 @@ def test_a_gate_more_is_an_entry_in_the_list() -> None:
     builder = VersionBuilder(APPROVED, {COMBINATION: 10}, gates=(*GATES, check_model))  # type: ignore[dict-item]
 
     assert [None, 0] == [builder.add(make_candidate(model="verbose")), builder.add(make_candidate())]
+
+
+def test_what_no_version_takes_is_found_and_what_fills_no_plan_is_not() -> None:
+    finder = UnusableFinder()
+    cut = make_turns(TEXTS[0], "First the rate, because it dec")
+
+    found = [
+        finder.find(make_candidate(turns=make_turns(), review_status="rejected")),
+        finder.find(make_candidate(turns=make_turns())),
+        finder.find(make_candidate(turns=make_turns())),
+        finder.find(make_candidate(turns=cut)),
+        finder.find(make_candidate(simulated=True)),
+    ]
+
+    assert [None, None, ExclusionReason.DUPLICATE, ExclusionReason.FAILED_VERDICT, None] == found
 
 
 def test_turns_that_do_not_alternate_are_not_whole() -> None:
