@@ -9,6 +9,7 @@ import typer
 from core.command_bootstrap import CommandServices
 from core.domain.datasets.plans import Dataset, DatasetDetail, DatasetVersion
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
+from core.domain.datasets.versions import describe_exclusions
 from core.errors import InvalidRequest, NotFound
 from core.services.datasets import DatasetService
 from core.terminal import escape_lines
@@ -98,5 +99,7 @@ def print_dataset(services: CommandServices, dataset: Dataset, *, as_json: bool,
         f"being generated {dataset.open}"
     )
     typer.echo(f"missing {dataset.missing} {dataset.counted}, to generate {dataset.to_generate}")
-    for version in summary["versions"]:
-        typer.echo(f"version {version['version']}: {version['conversations']} conversations, {version['fingerprint']}")
+    for version in detail.versions:
+        kept_out = describe_exclusions(version.exclusions)
+        typer.echo(f"version {version.number}: {version.conversations} conversations, {version.fingerprint}")
+        typer.echo(f"  kept out: {kept_out}")
