@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
@@ -56,6 +57,10 @@ class Pages:
 def open_pages(settings: Settings) -> Iterator[Pages]:
     """Open the pages of a new analyst; they show the settings of a stack on one machine, where Claude is simulated."""
     with open_stores(settings) as stores:
+        with psycopg.connect(settings.require_db_url(), autocommit=True) as connection:
+            connection.execute(
+                "delete from public.alerts where created_by is null"
+            )  # Of the installation: other tests' work.
         queue, probe = ScriptedQueue(), ScriptedProbe()
         health = HealthService(database=probe, queue=probe, storage_limit_bytes=1_000_000_000)
         built = build_page_services(PageSettings.model_validate(dump_page_settings(settings)), stores.analyst)
