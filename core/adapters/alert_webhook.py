@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from core.certificates import load_authorities
 from core.domain.diagnosis.alerts import StoredAlert
 from core.errors import WebhookUnavailable
 
@@ -27,6 +28,7 @@ class AlertWebhook:
                 json=make_payload(alert),
                 timeout=self.timeout_seconds,
                 follow_redirects=False,
+                verify=load_authorities(),
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Only its name, and no cause: messages of httpx may contain the address.

@@ -9,6 +9,7 @@ import psycopg
 from pydantic import ValidationError
 
 from core.adapters.files.spool import ID_FILE, REASON_SUFFIX, SPOOL_FOLDER
+from core.certificates import load_authorities
 from core.config import Settings
 from core.domain.batches.monitor import ItemStatus
 from core.domain.batches.work import AttemptOutcome
@@ -87,7 +88,7 @@ def count_result(settings: Settings, disturbances: tuple[Disturbance, ...], seco
         missing = connection.execute("select count(*) from public.failed_generations where raw_file_path is null").fetchone()
         conversations = connection.execute("select metadata, turns from public.conversations").fetchall()
     items = sum(statuses.values())
-    requests = httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10).json()["requests"]
+    requests = httpx.get(f"{settings.anthropic_base_url}/stats", timeout=10, verify=load_authorities()).json()["requests"]
     lost = sum(disturbance.calls_in_flight for disturbance in disturbances)
     retried = outcomes.get(AttemptOutcome.RETRIED, 0)
     return ChaosResult(

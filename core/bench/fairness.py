@@ -7,9 +7,10 @@ from contextlib import closing
 import psycopg
 from pydantic import AwareDatetime
 
-from core.bench.large_batch import POLL_SECONDS, select_items, submit_items, wait_for_batch
+from core.bench.large_batch import select_items, submit_items, wait_for_batch
 from core.bench.throughput import Say, plan_load
 from core.bench.throughput_figures import Load
+from core.bench.waiting import wait_until
 from core.bootstrap import PageServices, open_local_services
 from core.config import Settings
 from core.domain.batches.batch import BatchAction, BatchId, Selection
@@ -60,7 +61,7 @@ def run_fairness(settings: Settings, load: Load, rounds: int, say: Say) -> Fairn
         few = selection.model_copy(update={"limit": SMALL_ITEMS})
         defaults = stack.settings.batch_defaults
         large = submit_items(services, selection, defaults.model_copy(update={"concurrency": load.concurrency}), load.items)
-        _wait_for_replies(url, large, load.concurrency)
+        wait_until(lambda: _count_attempts(url, large) >= load.concurrency, "the large batch is under way", START_SECONDS)
         before, began = _count_attempts(url, large), time.monotonic()
         smalls: list[SmallBatch] = []
         for number in range(1, rounds + 1):
@@ -102,15 +103,6 @@ def _run_small(services: PageServices, settings: Settings, selection: Selection)
     if row is None:
         raise StackError("The small batch has made no call.")
     return SmallBatch(submitted_at=row[0], called_at=row[1], ended_at=row[2])
-
-
-def _wait_for_replies(url: str, batch_id: BatchId, count: int) -> None:
-    """Wait until a batch is under way; raise StackError if it does not start."""
-    deadline = time.monotonic() + START_SECONDS
-    while _count_attempts(url, batch_id) < count:
-        if time.monotonic() > deadline:
-            raise StackError("The large batch does not start.")
-        time.sleep(POLL_SECONDS)
 
 
 def _count_attempts(url: str, batch_id: BatchId) -> int:

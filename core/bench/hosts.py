@@ -15,12 +15,12 @@ from core.adapters.supabase.migrations import apply_migrations
 from core.bench.chaos_result import ChaosResult, Disturbance, connect, count_result, count_spooled
 from core.bench.large_batch import select_items, submit_items
 from core.bench.network_hosts import NetworkHost, open_host
+from core.bench.waiting import wait_until
 from core.bootstrap import open_local_services
 from core.config import Settings
 from core.domain.batches.batch import BatchId
 from core.embedded.plan import REPOSITORY, SERVICES, Part, StackPlan
 from core.embedded.stack import start_stack
-from core.errors import StackError
 from core.seed import seed
 
 NAMES = ("host-a", "host-b")
@@ -28,7 +28,6 @@ CONCURRENCY = 20
 LATENCY_SECONDS = 1.0
 LEASE_SECONDS = 10.0
 LIMIT_SECONDS = 180.0
-POLL_SECONDS = 0.2
 STOP_SECONDS = 20.0
 Say = Callable[[str], None]
 
@@ -74,13 +73,13 @@ class _Rehearsal:
         """Cut the first host off and let it back; return what is left when all have ended."""
         cut = self._cut_off_and_connect(hosts[0])
         self._wait_until_done(self._items)
-        _wait_until(lambda: count_spooled_of(hosts) == 0, "no reply waits on disk")
+        wait_until(lambda: count_spooled_of(hosts) == 0, "no reply waits on disk", LIMIT_SECONDS)
         self._say(f"calls recorded by host: {self._count_by_host()}")
         result = count_result(self._settings, (cut,), time.monotonic() - self._began)
         return result.model_copy(update={"unrecorded_replies": count_spooled_of(hosts)})
 
     def _cut_off_and_connect(self, host: NetworkHost) -> Disturbance:
-        _wait_until(lambda: self._count_by_host().keys() == set(NAMES), "both hosts have made calls")
+        wait_until(lambda: self._count_by_host().keys() == set(NAMES), "both hosts have made calls", LIMIT_SECONDS)
         self._wait_until_done(self._items // 3)
         host.cut_off()
         lost = min(self._count(_COUNT_LEASED, self._batch_id, host.name), CONCURRENCY)
@@ -92,7 +91,7 @@ class _Rehearsal:
         return cut
 
     def _wait_until_done(self, items: int) -> None:
-        _wait_until(lambda: self._count(_COUNT_DONE, self._batch_id) >= items, f"{items} items are done")
+        wait_until(lambda: self._count(_COUNT_DONE, self._batch_id) >= items, f"{items} items are done", LIMIT_SECONDS)
 
     def _measure_seconds(self) -> float:
         return round(time.monotonic() - self._began, 1)
@@ -144,11 +143,3 @@ def _stop(worker: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-
-
-def _wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise StackError(f"After {LIMIT_SECONDS:.0f} s it is not so that {what}.")
-        time.sleep(POLL_SECONDS)

@@ -9,13 +9,12 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
 from core.bench.processes import read_processes
+from core.bench.waiting import wait_until
 from core.config import child_environment
 from core.domain.record import Record
 from core.embedded.addresses import LOOPBACK, choose_ports
-from core.embedded.application import SIMULATOR, simulator_url
+from core.embedded.application import SIMULATOR, check_address, simulator_url
 from core.embedded.plan import REPOSITORY
 from core.errors import StackError
 
@@ -93,23 +92,12 @@ def _run_simulator(port: int) -> Generator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "core.embedded.simulator", "--port", str(port)]
     process = subprocess.Popen(command, cwd=REPOSITORY, env=child_environment())  # noqa: S603 - our own program
     try:
-        _wait_until_it_answers(simulator_url(port))
+        health = f"{simulator_url(port)}/healthz"
+        wait_until(lambda: check_address(health) is None, "the simulated Claude answers", START_SECONDS)
         yield process
     finally:
         process.terminate()
         process.wait()
-
-
-def _wait_until_it_answers(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/healthz", timeout=5).raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.05)
-        else:
-            return
-    raise StackError(f"The simulated Claude did not start within {START_SECONDS:.0f} s.")
 
 
 def _read_processor_seconds(pid: int) -> float:

@@ -25,6 +25,7 @@ from core.bench.processes import Usage, wait_until_idle, watch_usage
 from core.bench.simulator_limit import SimulatorLimit, measure_simulator
 from core.bench.throughput_figures import CallTimes, Contender, Load, Round, ThroughputResult, measure_calls
 from core.bootstrap import PageServices, open_local_services
+from core.certificates import load_authorities
 from core.config import Settings, child_environment
 from core.domain.batches.batch import BatchId, Selection
 from core.domain.batches.work import ChatRequest
@@ -152,7 +153,7 @@ class Race:
 
 def read_calls(settings: Settings, since: float) -> list[CallTimes]:
     """Return the simulator's calls that came after a moment."""
-    answer = httpx.get(f"{settings.anthropic_base_url}/calls", timeout=30).raise_for_status()
+    answer = httpx.get(f"{settings.anthropic_base_url}/calls", timeout=30, verify=load_authorities()).raise_for_status()
     return [call for call in TypeAdapter(list[CallTimes]).validate_json(answer.content) if call[0] >= since]
 
 

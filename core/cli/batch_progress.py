@@ -2,13 +2,13 @@
 
 import json
 import time
-from math import ceil
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.command_bootstrap import CommandServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus, Submitted
 from core.domain.batches.estimate import Estimate
 from core.terminal import escape_lines
@@ -33,12 +33,9 @@ def report_submitted(
 
 def describe_estimate(estimate: Estimate, *, simulated: bool) -> str:
     """Say what conversations are expected to take and to cost."""
-    hours, minutes = divmod(ceil(estimate.seconds / 60), 60)
-    duration = f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min"
+    about = f"{format_duration(estimate.seconds)} and {format_money(estimate.cost_usd)}"
     paid = "; Claude is simulated, so nothing is paid" if simulated else ""
-    return (
-        f"{estimate.conversations:,} conversations: about {duration} and ${estimate.cost_usd:,.2f} ({estimate.basis}{paid})"
-    )
+    return f"{estimate.conversations:,} conversations: about {about} ({estimate.basis}{paid})"
 
 
 def wait_for_batch(services: CommandServices, batch_id: BatchId) -> BatchProgress:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.domain.batches.batch import BatchSettings, Submitted, choose_skip
-from core.domain.datasets.freezing import Candidate, UnusableFinder, VersionBuilder, find_problem
+from core.domain.datasets.freezing import Candidate, Combination, VersionBuilder, find_problem
 from core.domain.datasets.plans import (
     Dataset,
     DatasetDetail,
@@ -20,9 +20,9 @@ from core.domain.datasets.records import ReviewStatus
 from core.domain.datasets.token_lengths import ESTIMATE, TokenMeasure
 from core.domain.datasets.training_formats import TrainingFormat
 from core.domain.datasets.versions import (
+    REPLACEABLE,
     CountedStatus,
     Exclusion,
-    ExclusionReason,
     FrozenConversation,
     VersionChange,
     VersionRule,
@@ -124,14 +124,20 @@ class DatasetService:
         return ApprovedTogether(before=before, read=read, refused=refused)
 
     def reject_unusable(self, dataset: Dataset) -> ReviewedTogether:
-        """Reject what no version will take, so that the next top-up replaces it."""
-        finder, before, read = UnusableFinder(), list[tuple[UUID, ReviewStatus]](), 0
+        """Reject what a version now would keep out and only another conversation can replace."""
+        rule = VersionRule(counted=dataset.counted, include_simulated=self.batches.simulated)
+        builder = VersionBuilder(rule, self._count_wanted(dataset))
+        before: list[tuple[UUID, ReviewStatus]] = []
+        read = 0
         for page in self._list_candidates(dataset):
-            found = [(each, reason) for each in page if (reason := finder.find(each)) is not None]
-            for reason in ExclusionReason:
-                if ids := [each.id for each, why in found if why is reason]:
+            for each in page:
+                builder.add(each)
+            for reason in REPLACEABLE:
+                found = [each for each in page if builder.excluded.get(each.id) is reason]
+                if found:
+                    ids = [each.id for each in found]
                     read += self.conversations.review(ids, ReviewStatus.REJECTED, explain_exclusion(reason)).read
-            before += [(each.id, each.review_status) for each, _ in found]
+                before += [(each.id, each.review_status) for each in found]
         return ReviewedTogether(before=tuple(before), read=read)
 
     def freeze(
@@ -149,10 +155,7 @@ class DatasetService:
             longest_tokens=longest_tokens,
             tokenizer=measure.tokenizer,
         )
-        wanted = {
-            (cell.persona_id, cell.emotional_arc_id, cell.training_topic_id): cell.wanted
-            for cell in self.describe(dataset.id).cells
-        }
+        wanted = self._count_wanted(dataset)
         for _ in range(MOST_FREEZES):
             builder = VersionBuilder(rule, wanted, measure)
             version_id = self.store.begin_version(dataset.id)
@@ -207,6 +210,12 @@ class DatasetService:
         """Return what was added, removed and edited from one version to another."""
         members = [{each.id: each.text_hash for each in self.read_version(version)} for version in (before, after)]
         return compare_members(*members)
+
+    def _count_wanted(self, dataset: Dataset) -> dict[Combination, int]:
+        return {
+            (cell.persona_id, cell.emotional_arc_id, cell.training_topic_id): cell.wanted
+            for cell in self.describe(dataset.id).cells
+        }
 
     def _list_candidates(self, dataset: Dataset) -> Iterator[tuple[Candidate, ...]]:
         cursor: RowCursor | None = None

@@ -219,6 +219,20 @@ def test_what_no_version_takes_is_rejected_and_topped_up(seeded: Settings, store
     assert () == service.reject_unusable(dataset).before
 
 
+def test_an_approved_conversation_is_not_replaced_for_one_that_waits_and_says_the_same(
+    seeded: Settings, stores: Stores
+) -> None:
+    service = make_service(stores)
+    dataset = service.create("Approved copy", CountedStatus.APPROVED, make_plan(2))
+    fill(stores, service, dataset)  # Both say the same.
+    _, second = (each for page in service._list_candidates(dataset) for each in page)
+    with psycopg.connect(seeded.require_db_url()) as connection:
+        connection.execute("update public.conversations set review_status = 'approved' where id = %s", (second.id,))
+
+    assert () == service.reject_unusable(dataset).before
+    assert 1 == service.get("Approved copy").approved
+
+
 def test_a_conversation_cut_after_it_was_accepted_gets_into_no_version(seeded: Settings, stores: Stores) -> None:
     service = make_service(stores)
     dataset = service.create("Cut later", CountedStatus.ACCEPTED, make_plan(2))

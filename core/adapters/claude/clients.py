@@ -90,5 +90,5 @@ class ClaudeClients:
 
 @cache
 def _load_authorities() -> ssl.SSLContext:
-    """Load the certificate authorities once per process: that takes as long as opening everything else."""
+    """Load them once per process, as core.certificates does for httpx: httpx2 trusts the system's, not certifi's."""
     return httpx2.create_ssl_context()

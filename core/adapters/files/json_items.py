@@ -123,8 +123,7 @@ class JsonCursor:
     @property
     def line(self) -> int:
         """The current line."""
-        self._line += self._buffer.count(b"\n", self._counted, self._position)
-        self._counted = self._position
+        self._count_lines()
         return self._line
 
     def peek(self) -> int | None:
@@ -164,13 +163,17 @@ class JsonCursor:
 
     def _fill(self) -> bool:
         """Drop what was consumed, and read more."""
-        self._line += self._buffer.count(b"\n", self._counted, self._position)
+        self._count_lines()
         rest = self._buffer[self._position :]
         self._position = self._counted = 0
         self._data.begin_record()
         piece = self._data.read(min(_LARGEST_PIECE, max(_SMALLEST_PIECE, len(rest))))
         self._buffer = rest + piece
         return bool(piece)
+
+    def _count_lines(self) -> None:
+        self._line += self._buffer.count(b"\n", self._counted, self._position)
+        self._counted = self._position
 
 
 def _match_end(pattern: re.Pattern[bytes], buffer: bytes, start: int) -> int:

@@ -16,6 +16,7 @@ from core.cli.dataset.dataset_summary import (
 from core.command_bootstrap import open_command_services
 from core.config import load_settings
 from core.domain.datasets.token_lengths import describe_defaults, describe_lengths
+from core.domain.datasets.versions import describe_exclusions
 
 
 def freeze(
@@ -35,12 +36,11 @@ def freeze(
             longest_tokens=longest_tokens,
             measure=measure,
         )
-        summary = summarize_version(version)
         if as_json:
-            typer.echo(json.dumps(summary | {"excluded_conversations": list_exclusions(services, version)}))
+            excluded = {"excluded_conversations": list_exclusions(services, version)}
+            typer.echo(json.dumps(summarize_version(version) | excluded))
             return
-    kept_out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in summary["excluded"].items())
     typer.echo(f"Version {version.number}: {version.conversations} conversations, fingerprint {version.fingerprint}")
-    typer.echo(f"kept out: {kept_out or 'none'}")
+    typer.echo(f"kept out: {describe_exclusions(version.exclusions)}")
     if version.lengths is not None:
         typer.echo("\n".join((describe_lengths(version.lengths), *describe_defaults(version.lengths))))

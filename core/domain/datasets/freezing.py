@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -96,24 +96,6 @@ GATES: tuple[Gate, ...] = (check_review, check_verdict, check_length, check_text
 
 A new gate is a function, an entry here, and its ExclusionReason; what it needs to know comes with VersionRule.
 """
-
-
-@dataclass(kw_only=True)
-class UnusableFinder:
-    """Finds what no version will take, whatever its rule is: it fills the plan, and nothing replaces it."""
-
-    _texts: set[str] = field(default_factory=set[str])
-
-    def find(self, candidate: Candidate) -> ExclusionReason | None:
-        """Return why a candidate can be in no version. Candidates come in their order: the first of equal texts counts."""
-        if candidate.review_status is ReviewStatus.REJECTED:
-            return None  # It fills no plan.
-        if find_problem(candidate.turns) is not None:
-            return ExclusionReason.FAILED_VERDICT
-        if candidate.text_hash in self._texts:
-            return ExclusionReason.DUPLICATE
-        self._texts.add(candidate.text_hash)
-        return None
 
 
 class VersionBuilder:

@@ -34,7 +34,7 @@ class ExclusionReason(StrEnum):
 
 
 REPLACEABLE = frozenset({ExclusionReason.FAILED_VERDICT, ExclusionReason.DUPLICATE})
-"""What no version takes, whatever its rule is: rejected, it is missing again, and a top-up replaces it."""
+"""What no change of the rule lets in: rejected, it is missing again, and a top-up replaces it."""
 
 
 class ReviewFact(StrEnum):

@@ -6,6 +6,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import MAX_OUTPUT_TOKENS, BatchId, BatchProgress, BatchSettings, Effort
 from core.domain.batches.estimate import estimate_batch
 from core.domain.batches.monitor import RetryTemplate
@@ -17,7 +18,7 @@ from core.errors import BrightRunError, InvalidRequest
 from core.services.experiments import propose_change
 from core.ui.shell.cached_reads import find_own_history
 from core.ui.shell.failure_filters import read_mark
-from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.link_state import change_link
 from core.ui.shell.links import BATCH, EXPERIMENT
 from core.ui.shell.page import draw_answers

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.diagnosis import Bucket, Diagnosis
 from core.domain.diagnosis.findings import StepKind
@@ -32,7 +33,7 @@ from core.ui.analytics.suspect_table import draw_finding, draw_suspect_table, dr
 from core.ui.charts.clickable_chart import draw_clickable, draw_clickable_rates
 from core.ui.charts.figures import FAILURE_COLOR, REPLY_COLOR
 from core.ui.shell.failure_filters import NAMES
-from core.ui.shell.formats import NOTHING, find_zone, format_count, format_duration, format_money, format_share
+from core.ui.shell.formats import NOTHING, find_zone, format_count, format_share
 from core.ui.shell.link_state import change_link, follow_link, read_choice
 from core.ui.shell.links import BATCH, EXPERIMENT
 from core.ui.shell.page import draw_card

@@ -12,7 +12,8 @@ const isRunning = () =>
 
 window.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
-  if (!document.querySelector(".st-key-review_approved") || event.ctrlKey || event.metaKey || event.altKey || !(LETTERS.has(key) || STEPS.has(key))) return;
+  const isOurs = LETTERS.has(key) || STEPS.has(key);
+  if (!isOurs || event.ctrlKey || event.metaKey || event.altKey || !document.querySelector(".st-key-review_approved")) return;
   if (event.target.closest?.("input, textarea, [contenteditable=true]")) return;
   const isEarly = event.repeat || isRunning() || event.timeStamp - pressedAt < SOON_MILLISECONDS;
   if (document.querySelector("[role=dialog]") || (LETTERS.has(key) && isEarly)) event.stopImmediatePropagation();

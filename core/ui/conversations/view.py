@@ -8,6 +8,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.datasets.records import ConversationPlace, ReviewStatus, StoredConversation
 from core.domain.paging import RowPlace
 from core.domain.scaffolding.prompt import render_prompt
@@ -19,15 +20,7 @@ from core.ui.conversations.journey_chart import describe_journey, draw_journey
 from core.ui.conversations.list import REVIEW_COLORS
 from core.ui.conversations.review import draw_review_buttons, draw_review_question
 from core.ui.shell.facts import draw_facts
-from core.ui.shell.formats import (
-    NOTHING,
-    escape_markdown,
-    format_count,
-    format_duration,
-    format_money,
-    format_time,
-    format_words,
-)
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_time, format_words
 from core.ui.shell.link_state import change_link, read_uuid
 from core.ui.shell.links import CONVERSATION, DATASET, open_batch, open_dataset
 from core.ui.shell.page import draw_figure, draw_header, draw_simulated_badge

@@ -7,16 +7,18 @@ from typing import assert_never
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import MOST_ITEMS
 from core.domain.datasets.plans import Dataset, DatasetId, DatasetVersion, describe_left
 from core.domain.datasets.versions import CountedStatus, describe_exclusions
 from core.services.batches import estimate_settings
+from core.services.reviews import ReviewedTogether
 from core.ui.datasets.export import draw_export
 from core.ui.datasets.lengths import draw_tokenizer_choice, make_measure
 from core.ui.datasets.review_queue import choose_sample, open_review
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
-from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import open_dataset_list
 from core.ui.shell.page import draw_answers, leave_notice
 from core.ui.shell.review_undo import Undoable, remember
@@ -78,6 +80,11 @@ def _finish(notice: str) -> None:
     st.rerun()
 
 
+def _let_undo(dataset: Dataset, done: ReviewedTogether) -> None:
+    if done.before:
+        remember(Undoable(done.before, dataset_id=dataset.id))
+
+
 @st.dialog("Top up", icon=":material/bolt:", width=640, on_dismiss=_forget)
 def _ask_top_up(services: PageServices, dataset: Dataset) -> None:
     with report_errors():
@@ -122,8 +129,7 @@ def _ask_approve(services: PageServices, dataset: Dataset) -> None:
         return
     with report_errors(), st.spinner("Judging each once more …"):
         done = services.datasets.approve_passing(dataset)
-    if done.before:
-        remember(Undoable(done.before, dataset_id=dataset.id))
+    _let_undo(dataset, done)
     refused = f" The verdict refused {done.refused:,}, which wait on." if done.refused else ""
     _finish(f"{format_count(len(done.before), 'conversation')} approved; {done.read:,} of them had been read.{refused}")
 
@@ -138,8 +144,7 @@ def _ask_reject(services: PageServices, dataset: Dataset) -> None:
         return
     with report_errors(), st.spinner("Judging each once more …"):
         done = services.datasets.reject_unusable(dataset)
-    if done.before:
-        remember(Undoable(done.before, dataset_id=dataset.id))
+    _let_undo(dataset, done)
     _finish(f"{format_count(len(done.before), 'conversation')} rejected. Top up generates others.")
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.estimate import Estimate
 from core.domain.datasets.plans import Dataset, DatasetBatch, DatasetDetail, DatasetId
 from core.services.batches import estimate_settings
@@ -13,7 +14,7 @@ from core.ui.datasets.questions import Question, ask, draw_question
 from core.ui.datasets.review_queue import open_review
 from core.ui.datasets.versions import draw_versions
 from core.ui.shell.cached_reads import find_own_history
-from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count
 from core.ui.shell.links import open_batch, open_dataset_list
 from core.ui.shell.page import draw_card, draw_header
 from core.ui.shell.review_undo import count_undoable, undo

@@ -12,6 +12,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_money
 from core.domain.batches.results import FailureFilters
 from core.domain.diagnosis.error_report import FailedGeneration, FailureMaterial, FailureOrigin, build_report
 from core.domain.diagnosis.plain_names import name_call_end, name_failure_type, name_pattern, name_stop_reason
@@ -22,7 +23,7 @@ from core.domain.verdict.verdict import FailureType
 from core.errors import NotFound
 from core.ui.failures.table import FAILURE, TYPE_COLORS, make_report_file, name_report
 from core.ui.shell.facts import draw_facts
-from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_money, format_time
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_time
 from core.ui.shell.link_state import change_link, read_uuid
 from core.ui.shell.page import draw_imported_badge, draw_simulated_badge, draw_text_badge
 from core.ui.shell.session import report_errors

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.bootstrap import PageServices
 from core.config import PageSettings
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
 from core.domain.batches.estimate import Estimate, Range
 from core.services.batches import estimate_settings
@@ -12,7 +13,7 @@ from core.ui.generator.options import draw_limit, draw_name, draw_per_combinatio
 from core.ui.generator.submission import submit_one
 from core.ui.shell.batch_settings import draw_settings
 from core.ui.shell.cached_reads import find_own_history
-from core.ui.shell.formats import NOTHING, escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.formats import NOTHING, escape_markdown, format_count
 from core.ui.shell.page import draw_answers, draw_same_prompts
 from core.ui.shell.session import report_errors
 

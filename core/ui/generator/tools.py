@@ -5,6 +5,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import BatchSettings, Selection, choose_skip
 from core.services.batches import estimate_settings
 from core.services.choice_links import decode_choices, encode_choices
@@ -14,7 +15,7 @@ from core.ui.generator.choices import CATEGORY_LABELS, set_choices
 from core.ui.generator.options import PER_COMBINATION, SKIP, set_amounts, set_options
 from core.ui.generator.submission import submit_all
 from core.ui.shell.cached_reads import find_own_history
-from core.ui.shell.formats import escape_markdown, format_count, format_duration, format_money
+from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import FROM, LINK_SEEN
 from core.ui.shell.page import draw_answers
 from core.ui.shell.session import find_settings, report_errors

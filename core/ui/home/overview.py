@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import BatchProgress, BatchStatus
 from core.domain.batches.monitor import BatchFilters, BatchPage
 from core.domain.batches.overview import Coverage, Overview
@@ -19,7 +20,7 @@ from core.ui.charts.clickable_chart import draw_clickable_heatmap
 from core.ui.charts.heat_map import COVERAGE_SCALE, describe_heatmap, draw_heatmap, make_coverage_cells
 from core.ui.shell.alert_list import draw_alerts
 from core.ui.shell.batch_table import draw_batch_table, draw_welcome
-from core.ui.shell.formats import escape_markdown, format_age, format_count, format_duration, format_money, format_share
+from core.ui.shell.formats import escape_markdown, format_age, format_count, format_share
 from core.ui.shell.links import (
     open_batch,
     open_batch_list,

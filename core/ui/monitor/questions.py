@@ -9,6 +9,7 @@ from typing import assert_never
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_money
 from core.domain.batches.batch import (
     MAX_OUTPUT_TOKENS,
     BatchAction,
@@ -20,7 +21,7 @@ from core.domain.batches.batch import (
 )
 from core.domain.batches.monitor import RetryTemplate
 from core.errors import InvalidRequest
-from core.ui.shell.formats import escape_markdown, format_count, format_money
+from core.ui.shell.formats import escape_markdown, format_count
 from core.ui.shell.links import QUESTION, Question, open_batch
 from core.ui.shell.page import draw_answers, leave_notice
 from core.ui.shell.session import report_errors

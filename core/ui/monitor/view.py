@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.bootstrap import PageServices
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import BatchId, BatchProgress, BatchStatus
 from core.domain.batches.monitor import BatchWatch
 from core.domain.batches.progress import estimate_remaining_seconds, measure_elapsed_seconds, measure_throughput
@@ -19,8 +20,6 @@ from core.ui.shell.formats import (
     escape_message,
     format_age,
     format_count,
-    format_duration,
-    format_money,
     format_share,
     format_throughput,
     format_time,

@@ -1,14 +1,13 @@
-"""Values as readers see them: durations, money, counts, times, and text that must not be read as markdown."""
+"""Values as readers see them: counts, times, and text that must not be read as markdown."""
 
 import re
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.domain.amounts import format_duration
 from core.domain.percentages import format_percent
 
 NOTHING = "\N{EN DASH}"
-CENTS_UNTIL_USD = 0.1
-"""Below this a sum is shown to a hundredth of a cent: a call may cost less than a cent."""
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|<>~$:&])")
 _COMMAND = re.compile(r"`((?:brightrun|make|python worker\.py)(?: [a-z0-9.-]+)*)`")
 _BLOCK_MARK = re.compile(r"^(?:[-+=]|\d+[.)])(?=[-+=\s]|$)")
@@ -23,23 +22,6 @@ _REWRITTEN = re.compile(
 """What Streamlit rewrites after the escapes are gone, with the first character that must stand by itself to stop it."""
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters; those that change the writing direction would affect the rest of the page, too."""
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration in its two largest units, as `45 s`, `3 min 20 s` or `2 h 05 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:  # noqa: PLR2004 - seconds of a minute
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 10 and rest:  # noqa: PLR2004 - from ten minutes on, seconds are noise
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
-
-
-def format_money(usd: float) -> str:
-    """Return dollars and cents; four digits for what is less than ten cents."""
-    return f"${usd:,.4f}" if 0 < usd < CENTS_UNTIL_USD else f"${usd:,.2f}"
 
 
 def format_count(number: int, noun: str, plural: str | None = None) -> str:

@@ -5,9 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.datasets.freezing import GATES, Candidate, UnusableFinder, VersionBuilder, VersionSoFar, find_problem
+from core.domain.datasets.freezing import GATES, Candidate, VersionBuilder, VersionSoFar, find_problem
 from core.domain.datasets.token_lengths import TokenMeasure
 from core.domain.datasets.versions import (
+    REPLACEABLE,
     CountedStatus,
     ExclusionReason,
     VersionRule,
@@ -105,19 +106,19 @@ def test_a_gate_more_is_an_entry_in_the_list() -> None:
     assert [None, 0] == [builder.add(make_candidate(model="verbose")), builder.add(make_candidate())]
 
 
-def test_what_no_version_takes_is_found_and_what_fills_no_plan_is_not() -> None:
-    finder = UnusableFinder()
-    cut = make_turns(TEXTS[0], "First the rate, because it dec")
+def test_of_what_is_kept_out_copies_and_what_is_cut_are_replaceable() -> None:
+    builder = make_builder(VersionRule(counted=CountedStatus.ACCEPTED, include_simulated=True))
+    rejected = make_candidate(turns=make_turns(), review_status="rejected")
+    copy, cut = (
+        make_candidate(turns=make_turns()),
+        make_candidate(turns=make_turns(TEXTS[0], "First the rate, because it dec")),
+    )
+    for each in (rejected, make_candidate(turns=make_turns()), copy, cut, make_candidate(simulated=True)):
+        builder.add(each)
 
-    found = [
-        finder.find(make_candidate(turns=make_turns(), review_status="rejected")),
-        finder.find(make_candidate(turns=make_turns())),
-        finder.find(make_candidate(turns=make_turns())),
-        finder.find(make_candidate(turns=cut)),
-        finder.find(make_candidate(simulated=True)),
-    ]
-
-    assert [None, None, ExclusionReason.DUPLICATE, ExclusionReason.FAILED_VERDICT, None] == found
+    replaceable = {each: reason for each, reason in builder.excluded.items() if reason in REPLACEABLE}
+    assert {copy.id: ExclusionReason.DUPLICATE, cut.id: ExclusionReason.FAILED_VERDICT} == replaceable
+    assert ExclusionReason.REJECTED == builder.excluded[rejected.id]
 
 
 def test_turns_that_do_not_alternate_are_not_whole() -> None:

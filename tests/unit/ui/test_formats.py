@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from core.domain.amounts import format_duration, format_money
 from core.domain.batches.batch import BatchStatus
 from core.domain.diagnosis.plain_names import name_failure_type
 from core.ui.charts.figures import FAILURE_COLOR, describe_counts, draw_counts
@@ -11,8 +12,6 @@ from core.ui.shell.formats import (
     escape_markdown,
     escape_message,
     format_count,
-    format_duration,
-    format_money,
     format_share,
     format_throughput,
     format_time,
